@@ -1,0 +1,71 @@
+# Every target does its own set-up: the first run makes .venv from the pinned requirements.lock.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint requirements.lock
+export PYTHONPATH := $(CURDIR):$(CURDIR)/clients
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: help demo test test-fast lint type style protos protos-check bench soak studies docs lock clean
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.made: requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.made pyproject.toml
+	$(PIP) 'torch==2.13.0' --editable '.[encoder,metrics,report,demo]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml
+	$(PIP) 'torch==2.13.0' --editable '.[dev,demo]'
+	touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo ## Set up, run a small study on a real encoder, say where its report is
+	$(BIN)/babelscope study studies/demo.yaml --out out/demo
+
+test: $(VENV)/.dev ## Set up and run all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-fast: $(VENV)/.dev ## Run the tests that take no more than seconds
+	$(BIN)/python -m pytest -m 'not slow and not browser' $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## Check style, and the contract with buf
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python scripts/protos.py lint
+
+style: $(VENV)/.dev ## Format and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+type: $(VENV)/.dev ## Check types, strictly
+	$(BIN)/mypy
+
+protos: $(VENV)/.dev ## Generate the stubs from protos/
+	$(BIN)/python scripts/protos.py generate
+
+protos-check: $(VENV)/.dev ## Fail where the stubs are not those of protos/
+	$(BIN)/python scripts/protos.py check
+
+bench: $(VENV)/.dev ## Measure speed, as ratios in one run
+	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.dev ## Run the mesh under load for a long time
+	$(BIN)/python -m pytest tests/soak --timeout 3600 $(PYTEST_ARGS)
+
+studies: $(VENV)/.dev ## Run the studies of the papers
+	$(BIN)/babelscope study studies/pud-similarity.yaml --out out/pud-similarity
+
+docs: $(VENV)/.dev ## Generate the reference pages
+	$(BIN)/python scripts/docs.py
+
+lock: ## Pin the newest versions that pyproject.toml allows
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[dev,demo]'
+	build/lock/bin/python scripts/lock.py > requirements.lock
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) build out .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Babelscope's client library."""

@@ -1,0 +1,1 @@
+"""Where the model runs: one file a back end."""

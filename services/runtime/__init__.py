@@ -1,0 +1,1 @@
+"""What every server shares: start-up, health, limits, security, errors, store, telemetry."""

@@ -1,0 +1,1 @@
+"""Corpora and models to models and scores."""

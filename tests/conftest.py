@@ -1,0 +1,23 @@
+"""Fixtures that every kind of test shares."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """Finds a file of the shared data sets, or skips the test and names the file."""
+    folder = Path(os.environ.get("BABELSCOPE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+    def find(name: str) -> Path:
+        path = folder / name
+        if not path.exists():
+            pytest.skip(f"shared data not found: {name}")
+        return path
+
+    return find
