@@ -15,6 +15,7 @@ STUBS = ROOT / "clients"
 PACKAGE = Path("babelscope/v1")
 GOOGLE = Path(google_api.__file__).parents[2]
 SOURCES = sorted((PROTOS / PACKAGE).glob("*.proto"))
+PLUGINS = (("python", ""), ("grpc_python", ""), ("mypy", "quiet:"), ("mypy_grpc", "quiet:"))
 
 
 def _protoc(*arguments: str) -> None:
@@ -25,7 +26,7 @@ def _protoc(*arguments: str) -> None:
 
 def generate(target: Path = STUBS) -> None:
     """Writes the stubs below `target`."""
-    _protoc(*(f"--{kind}_out={target}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")))
+    _protoc(*(f"--{kind}_out={option}{target}" for kind, option in PLUGINS))
 
 
 def check() -> int:
