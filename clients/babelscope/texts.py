@@ -1,0 +1,49 @@
+"""Pieces of running text, and how lists of plain strings become them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from babelscope.v1 import text_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One piece of running text. Sets of texts that share ids are parallel.
+
+    Args:
+        id: Unique within its request or set.
+        text: The text itself.
+        language: BCP 47 language tag, where known.
+    """
+
+    id: str
+    text: str
+    language: str = ""
+
+    def to_proto(self) -> text_pb2.Text:
+        """The text as a message of the contract."""
+        return text_pb2.Text(id=self.id, text=self.text, language=self.language)
+
+
+def as_texts(texts: Iterable[Text | str], *, start: int = 0) -> Iterator[Text]:
+    """Gives plain strings an id: their position, so that lists of one order are parallel.
+
+    Args:
+        texts: Texts or strings, read lazily.
+        start: Position of the first one.
+    """
+    for position, text in enumerate(texts, start):
+        yield as_text(text, position)
+
+
+def as_text(text: Text | str, position: int) -> Text:
+    """A text as it is, a string under its position as id.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if isinstance(text, Text):
+        return text
+    if isinstance(text, str):
+        return Text(id=str(position), text=text)
+    raise TypeError(f"Expected a Text or str at position {position}, but got {type(text).__name__}")
