@@ -1,0 +1,31 @@
+"""Readers of corpora in the formats that people have, plain or gzip.
+
+    read_texts("pud/fr.conllu.gz", language="fr")           # a list of Text
+    read_parallel({"en": "en.tsv", "fr": "fr.tsv"})         # aligned by id
+
+A format is one file in this folder and one line in `registry.FORMATS`.
+"""
+
+from babelscope.corpora.examples import Answer, Example, Question, Sentence, TextPair, Word
+from babelscope.corpora.options import Options
+from babelscope.corpora.parallel import ParallelCorpus, read_parallel
+from babelscope.corpora.reading import read_examples, read_texts, stream_texts
+from babelscope.corpora.registry import FORMATS, Format, find_format
+
+__all__ = [
+    "FORMATS",
+    "Answer",
+    "Example",
+    "Format",
+    "Options",
+    "ParallelCorpus",
+    "Question",
+    "Sentence",
+    "TextPair",
+    "Word",
+    "find_format",
+    "read_examples",
+    "read_parallel",
+    "read_texts",
+    "stream_texts",
+]

@@ -1,0 +1,34 @@
+"""IOB2: one word a line with its entity tag, as Universal NER has it (five columns) or in two columns."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from babelscope.corpora.blocks import read_blocks, sentence_id
+from babelscope.corpora.examples import Example, Sentence, Word
+from babelscope.corpora.options import Options
+from babelscope.errors import CorpusError
+
+SHORT, LONG = 2, 5
+
+
+def read(path: Path, options: Options) -> Iterator[Example]:
+    """Yields one example a sentence, its words with their tags as the file has them.
+
+    Columns: number, form, tag, two of bookkeeping; or form, tag. The raw text is `# text`; where a sentence has none
+    it is the words with spaces between them.
+
+    Raises:
+        CorpusError: The file cannot be read, or a line does not follow the format.
+    """
+    for position, block in enumerate(read_blocks(path), start=1):
+        words: list[Word] = []
+        for number, fields in block.rows:
+            if len(fields) not in (SHORT, LONG):
+                raise CorpusError(path, number, f"Expected {SHORT} or {LONG} columns, but got {len(fields)}")
+            form, tag = fields[:2] if len(fields) == SHORT else fields[1:3]
+            if tag != "O" and not (tag.startswith(("B-", "I-")) and len(tag) > 2):
+                raise CorpusError(path, number, f"Expected a tag O, B-TYPE or I-TYPE, but got {tag!r}")
+            words.append(Word(form=form, ner=tag))
+        text = block.comments.get("text") or " ".join(word.form for word in words)
+        name = sentence_id(block, position)
+        yield Example(name, Sentence(tuple(words), text), options.language, block.line)
