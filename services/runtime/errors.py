@@ -9,6 +9,7 @@ No gRPC here: `services.runtime.status` turns each class into a status with `goo
     ├── LimitExceeded        RESOURCE_EXHAUSTED   QuotaFailure: the limit; RetryInfo where waiting helps
     ├── Unavailable          UNAVAILABLE          RetryInfo
     ├── DeadlinePassed       DEADLINE_EXCEEDED
+    ├── Unauthenticated      UNAUTHENTICATED      no token, or not the right one
     └── DataLoss             DATA_LOSS            a stored object that does not match its digest
 """
 
@@ -95,6 +96,10 @@ class Unavailable(ServiceError):
 
 class DeadlinePassed(ServiceError):
     """The client's deadline passed before the work was done."""
+
+
+class Unauthenticated(ServiceError):
+    """The client did not say who it is, or not in the right way."""
 
 
 class DataLoss(ServiceError):

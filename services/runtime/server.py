@@ -1,0 +1,270 @@
+"""A server from its start to its end: listen, load, serve, drain.
+
+start    port open, health NOT_SERVING, RPCs refused with UNAVAILABLE
+load     `Service.start`; then health SERVING
+drain    on SIGTERM or SIGINT: health NOT_SERVING, no new RPCs, running ones end or are cut after `drain_seconds`
+stop     `Service.stop`; a second signal cuts the drain short
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc
+
+from services.runtime import logs, reflection, security
+from services.runtime.errors import ServiceError
+from services.runtime.health import SERVICE as HEALTH
+from services.runtime.health import Health
+from services.runtime.interceptor import Door
+from services.runtime.settings import EXIT_FAILED, EXIT_USAGE, ServerSettings
+from services.runtime.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+# What a service may take to release threads and files once the RPCs are gone.
+STOP_SECONDS = 10.0
+
+
+class Service(Protocol):
+    """What a server serves."""
+
+    @property
+    def name(self) -> str:
+        """Full gRPC name, `babelscope.v1.EncoderService`."""
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Adds the servicer to the server."""
+
+    async def start(self) -> None:
+        """Loads what is needed; the service is SERVING once this returns."""
+
+    async def stop(self) -> None:
+        """Releases threads and files, after the drain."""
+
+
+class Server:
+    """One service behind one port.
+
+    Args:
+        service: What is served.
+        settings: Address, security, limits.
+        telemetry: Where RPCs are counted; a service with metrics of its own passes the one that it registered them in.
+    """
+
+    def __init__(self, service: Service, settings: ServerSettings, telemetry: Telemetry | None = None) -> None:
+        self.settings = settings
+        self.telemetry = telemetry or Telemetry()
+        self.health = Health([service.name])
+        self.port = 0
+        self._service = service
+        self._draining = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._started = False
+        self._servers: list[grpc.aio.Server] = []
+        self._stop_prometheus: Callable[[], None] | None = None
+        token = settings.token.get_secret_value() if settings.token else None
+        self._door = Door(
+            self.telemetry,
+            token=token,
+            max_streams=settings.max_streams,
+            infrastructure=frozenset({HEALTH, reflection.SERVICE}),
+        )
+
+    async def start(self) -> int:
+        """Listens, loads the service, and lets requests in.
+
+        Returns:
+            The bound port.
+
+        Raises:
+            UsageError: Where the settings do not let it listen.
+        """
+        security.check_address(self.settings)
+        credentials = security.server_credentials(self.settings)
+        await self._listen(credentials)
+        log.info("listening", extra={"host": self.settings.host, "port": self.port, "tls": credentials is not None})
+        self._started = True
+        await self._service.start()
+        if not self._draining.is_set():
+            self._door.ready = True
+            self.health.set_serving(True)
+            log.info("serving", extra={"service": self._service.name})
+        return self.port
+
+    async def wait(self) -> None:
+        """Returns when the server has stopped."""
+        await self._stopped.wait()
+
+    async def drain(self, seconds: float | None = None) -> None:
+        """Says NOT_SERVING, lets running RPCs end, cuts those that do not, and stops the service.
+
+        Args:
+            seconds: Time that the RPCs have; `drain_seconds` where not given. A second call with less time cuts the
+                first one short.
+        """
+        grace = self.settings.drain_seconds if seconds is None else seconds
+        first = not self._draining.is_set()
+        self._draining.set()
+        self.health.close()
+        log.info("draining", extra={"seconds": grace, "running": self._door.running})
+        await asyncio.gather(*(server.stop(grace) for server in self._servers))
+        if not first:
+            await self._stopped.wait()
+            return
+        try:
+            if self._started:
+                await asyncio.wait_for(self._service.stop(), STOP_SECONDS)
+        except TimeoutError:
+            log.error("stop takes too long", extra={"seconds": STOP_SECONDS})
+        finally:
+            if self._stop_prometheus is not None:
+                await asyncio.to_thread(self._stop_prometheus)
+            if self.settings.port_file is not None:
+                self.settings.port_file.unlink(missing_ok=True)
+            self._stopped.set()
+            log.info("stopped")
+
+    async def _listen(self, credentials: grpc.ServerCredentials | None) -> None:
+        """Opens the ports."""
+        settings = self.settings
+        main = grpc.aio.server(interceptors=[self._door], options=_options(settings))
+        self._service.register(main)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, main)
+        reflection.register(main, (self._service.name, HEALTH), self._draining)
+        self.port = _bind(main, settings.host, settings.port, credentials)
+        self._servers.append(main)
+        if settings.health_port:
+            probe = grpc.aio.server(options=_options(settings), maximum_concurrent_rpcs=64)
+            health_pb2_grpc.add_HealthServicer_to_server(self.health, probe)
+            _bind(probe, settings.host, settings.health_port, None)
+            self._servers.append(probe)
+        if settings.prometheus_port:
+            try:
+                self._stop_prometheus = self.telemetry.serve(settings.host, settings.prometheus_port)
+            except OSError as error:
+                raise security.UsageError(
+                    f"Expected `prometheus_port` {settings.prometheus_port} to be free: {error.strerror}"
+                ) from None
+        for server in self._servers:
+            await server.start()
+        if settings.port_file is not None:
+            await asyncio.to_thread(_write, settings.port_file, f"{self.port}\n")
+
+
+def _options(settings: ServerSettings) -> list[tuple[str, Any]]:
+    """Settings as gRPC's channel arguments."""
+    options: list[tuple[str, Any]] = [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        # Two servers on one port would share the requests between them in silence.
+        ("grpc.so_reuseport", 0),
+        ("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_seconds)),
+        ("grpc.keepalive_timeout_ms", _milliseconds(settings.keepalive_timeout_seconds)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # A ping that is a little early by the server's clock is no offence.
+        ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(settings.client_ping_seconds * 0.9)),
+    ]
+    if settings.max_connection_age_seconds:
+        options += [
+            ("grpc.max_connection_age_ms", _milliseconds(settings.max_connection_age_seconds)),
+            ("grpc.max_connection_age_grace_ms", _milliseconds(settings.max_connection_age_grace_seconds)),
+        ]
+    return options
+
+
+def _milliseconds(seconds: float) -> int:
+    """Seconds as whole milliseconds that fit gRPC's 32 bits."""
+    return min(int(seconds * 1000), 2**31 - 1)
+
+
+def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials | None) -> int:
+    """Binds a server to an address, and says clearly why it cannot."""
+    address = f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
+    try:
+        if credentials is None:
+            bound = server.add_insecure_port(address)
+        else:
+            bound = server.add_secure_port(address, credentials)
+    except RuntimeError:
+        bound = 0
+    if not bound:
+        raise security.UsageError(
+            f"Expected to listen on {address}, but could not: the port is taken, the address is not this machine's, "
+            "or the certificate and its key do not match"
+        )
+    return bound
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file so that nobody reads half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        file.write(text)
+    Path(file.name).replace(path)
+
+
+def run(service: Service, settings: ServerSettings, telemetry: Telemetry | None = None) -> None:
+    """Serves until SIGTERM or SIGINT: the whole of every `__main__`.
+
+    Args:
+        service: What is served.
+        settings: Address, security, limits.
+        telemetry: Where the service registered metrics of its own.
+
+    Raises:
+        SystemExit: With code 2 where the settings do not let it start, 1 where it failed.
+    """
+    logs.configure(settings.log_level, settings.log_format)
+    telemetry = telemetry or Telemetry()
+    telemetry.process()
+    code = asyncio.run(_serve(service, settings, telemetry))
+    if code:
+        raise SystemExit(code)
+
+
+async def _serve(service: Service, settings: ServerSettings, telemetry: Telemetry) -> int:
+    """Starts, waits for a signal, drains. Returns the exit code."""
+    server = Server(service, settings, telemetry)
+    signals: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signals.put_nowait, number.name)
+    starting = asyncio.ensure_future(server.start())
+    first = asyncio.ensure_future(signals.get())
+    await asyncio.wait((starting, first), return_when=asyncio.FIRST_COMPLETED)
+    code = 0
+    if starting.done() and (error := starting.exception()) is not None:
+        code = _report(error)
+        first.cancel()
+    else:
+        log.info("signal", extra={"name_of_signal": await first})
+        starting.cancel()
+    draining = asyncio.ensure_future(server.drain(0.0 if code else None))
+    second = asyncio.ensure_future(signals.get())
+    await asyncio.wait((draining, second), return_when=asyncio.FIRST_COMPLETED)
+    if not draining.done():
+        await server.drain(0.0)
+    second.cancel()
+    await draining
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await starting
+    return code
+
+
+def _report(error: BaseException) -> int:
+    """Logs why a server did not start. Returns the exit code."""
+    if isinstance(error, security.UsageError):
+        log.error("wrong settings", extra={"problem": str(error)})
+        return EXIT_USAGE
+    if isinstance(error, ServiceError):
+        log.error("start failed", extra={"problem": str(error)})
+    else:
+        log.error("start failed", exc_info=error)
+    return EXIT_FAILED

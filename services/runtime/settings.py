@@ -1,0 +1,106 @@
+"""The settings that every server shares: typed, described, read from `BABELSCOPE_*`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+# Exit codes of every server: 1 the work failed, 2 wrong usage.
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def default_store() -> str:
+    """The folder under the user's cache that holds the store where none is given."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return str(Path(cache) / "babelscope" / "store")
+
+
+class ServerSettings(BaseSettings):
+    """What every server is told at its start. Each service subclasses it with fields of its own."""
+
+    model_config = SettingsConfigDict(env_prefix="BABELSCOPE_", frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; other than loopback needs TLS.")
+    port: Port = Field(0, description="Port to listen on; 0 takes any free one.")
+    port_file: Path | None = Field(None, description="File that receives the bound port, once it is listened on.")
+    insecure: bool = Field(False, description="Listen without TLS on an address other than loopback.")
+    tls_certificate: Path | None = Field(None, description="PEM file with the server's certificate chain.")
+    tls_key: Path | None = Field(None, description="PEM file with the certificate's private key.")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file with the authority whose certificates clients must present (mutual TLS)."
+    )
+    token: SecretStr | None = Field(None, description="Bearer token that clients must present.")
+    health_port: Port = Field(
+        0, description="Port for health checks without TLS, for Kubernetes' probes; 0 for none. Needs TLS."
+    )
+    prometheus_port: Port = Field(0, description="Port for Prometheus over HTTP; 0 for none.")
+    max_message_bytes: int = Field(4 << 20, ge=64 << 10, le=1 << 30, description="Longest message in bytes.")
+    max_streams: int = Field(64, ge=1, description="RPCs at once; one more is refused with RESOURCE_EXHAUSTED.")
+    drain_seconds: float = Field(30.0, ge=0, description="Time that running RPCs have to finish after SIGTERM.")
+    keepalive_seconds: Seconds = Field(30.0, description="Idle time after which the server pings a client.")
+    keepalive_timeout_seconds: Seconds = Field(20.0, description="Time after which a client without answer is gone.")
+    client_ping_seconds: Seconds = Field(10.0, description="Shortest interval at which clients may ping.")
+    max_connection_age_seconds: float = Field(
+        0.0, ge=0, description="Age at which clients are asked to connect anew, so that load spreads; 0 for never."
+    )
+    max_connection_age_grace_seconds: float = Field(
+        3600.0, ge=0, description="Time that the RPCs of an aged connection have to finish."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    log_format: Literal["json", "text"] = Field("json", description="Form of the log's lines.")
+    store_url: str = Field(
+        default_factory=default_store, min_length=1, description="The store: a folder, or `s3://bucket/prefix`."
+    )
+
+    @field_validator("token")
+    @classmethod
+    def _token_is_usable(cls, token: SecretStr | None) -> SecretStr | None:
+        """Refuses an empty token, which would look like protection and be none."""
+        if token is not None:
+            value = token.get_secret_value()
+            if not value or not value.isascii() or not value.isprintable() or " " in value:
+                raise ValueError("Expected `token` to be printable ASCII without spaces, and not empty")
+        return token
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        """Refuses half a TLS configuration."""
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("Expected `tls_certificate` and `tls_key` together, but got only one of them")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("Expected `tls_certificate` and `tls_key` beside `tls_client_ca`, but got none")
+        if self.health_port and self.tls_certificate is None:
+            raise ValueError("Expected `health_port` only where TLS is on; without TLS `port` answers health checks")
+        return self
+
+
+def load(kind: type[SettingsT]) -> SettingsT:
+    """Reads settings from the environment; wrong ones end the process.
+
+    Args:
+        kind: The service's class of settings.
+
+    Returns:
+        The settings.
+
+    Raises:
+        SystemExit: With code 2, after one line a problem on the standard error.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        prefix = kind.model_config.get("env_prefix", "")
+        for problem in error.errors(include_url=False, include_input=False):
+            path = ".".join(str(part) for part in problem["loc"])
+            name = f"{prefix}{path}".upper() if path else "settings"
+            sys.stderr.write(f"{name}: {problem['msg'].removeprefix('Value error, ')}\n")
+        raise SystemExit(EXIT_USAGE) from None
