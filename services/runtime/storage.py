@@ -1,0 +1,269 @@
+"""Where a store's objects lie: a folder, or any other place that fsspec knows, such as S3.
+
+Either publishes an object whole or not at all. A folder does it by a temporary name, a flush to the disk and a rename;
+an object storage by one upload, which becomes visible when it is complete.
+"""
+
+import contextlib
+import errno
+import os
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from services.runtime.errors import FailedPrecondition, LimitExceeded, NotFound, Unavailable
+
+TEMPORARY = ".tmp"
+_PART_BYTES = 16 << 20
+
+
+class Storage(Protocol):
+    """A place for objects by path. Paths are relative, with `/`."""
+
+    def spool(self) -> contextlib.AbstractContextManager[Path]:
+        """A local file to write an object to before its path is known; gone afterwards."""
+
+    def publish(self, spooled: Path, path: str) -> None:
+        """Makes a spooled file the object at a path, in place of another one, at once."""
+
+    def read(self, path: str, name: str) -> contextlib.AbstractContextManager[BinaryIO]:
+        """An object as a local file, open for reading; it stays the same while it is open.
+
+        Raises:
+            NotFound: Of `name`, where there is none.
+        """
+
+    def size(self, path: str) -> int | None:
+        """Bytes of an object; None where there is none."""
+
+    def walk(self, folder: str) -> Iterator[str]:
+        """Paths of all objects under a folder."""
+
+    def delete(self, path: str) -> None:
+        """Removes an object, if there is one."""
+
+    def sweep(self, older_than: float) -> int:
+        """Removes what interrupted writers left, older than some seconds. Returns how many."""
+
+
+class Folder:
+    """A folder of this machine, or one that is mounted.
+
+    Args:
+        root: The folder; made with the first object.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._temporary = root / TEMPORARY
+
+    @contextlib.contextmanager
+    def spool(self) -> Iterator[Path]:
+        """A file beside the objects, on the same file system, so that a rename publishes it."""
+        with _translated():
+            self._temporary.mkdir(parents=True, exist_ok=True)
+        path = self._temporary / uuid.uuid4().hex
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def publish(self, spooled: Path, path: str) -> None:
+        """Flushes the file to the disk before its name appears: after a power failure it is whole or not there."""
+        target = self._root / path
+        with _translated():
+            _flush(spooled)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            spooled.replace(target)
+            _flush(target.parent)
+
+    @contextlib.contextmanager
+    def read(self, path: str, name: str) -> Iterator[BinaryIO]:
+        """The file itself."""
+        with _translated(name):
+            file = (self._root / path).open("rb")
+        with file:
+            yield file
+
+    def size(self, path: str) -> int | None:
+        """Bytes of the file."""
+        try:
+            with _translated(path):
+                return (self._root / path).stat().st_size
+        except NotFound:
+            return None
+
+    def walk(self, folder: str) -> Iterator[str]:
+        """Files under a folder, temporary ones left out."""
+        for parent, folders, files in os.walk(self._root / folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in files:
+                yield (Path(parent) / name).relative_to(self._root).as_posix()
+
+    def delete(self, path: str) -> None:
+        """Removes the file."""
+        with _translated(path):
+            (self._root / path).unlink(missing_ok=True)
+
+    def sweep(self, older_than: float) -> int:
+        """Removes temporary files of writers that were killed."""
+        before = time.time() - older_than
+        count = 0
+        for path in self._temporary.glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime <= before:
+                    path.unlink()
+                    count += 1
+        return count
+
+
+class Remote:
+    """A place that fsspec reaches over the network.
+
+    Args:
+        filesystem: Of fsspec.
+        root: Bucket and prefix.
+        errors: Classes of errors, besides OSError, that mean that the place cannot be reached.
+    """
+
+    def __init__(self, filesystem: Any, root: str, errors: tuple[type[Exception], ...] = ()) -> None:
+        self._filesystem = filesystem
+        self._root = root.rstrip("/")
+        self._errors = errors
+
+    def _path(self, path: str) -> str:
+        """The path that fsspec knows."""
+        return f"{self._root}/{path}" if path else self._root
+
+    @contextlib.contextmanager
+    def spool(self) -> Iterator[Path]:
+        """A temporary file of this machine."""
+        with tempfile.TemporaryDirectory(prefix="babelscope-") as folder:
+            yield Path(folder) / "object"
+
+    def publish(self, spooled: Path, path: str) -> None:
+        """Uploads in parts; the object appears when the last one is acknowledged."""
+        with self._reached("store"):
+            self._filesystem.put_file(str(spooled), self._path(path), chunksize=_PART_BYTES)
+
+    @contextlib.contextmanager
+    def read(self, path: str, name: str) -> Iterator[BinaryIO]:
+        """A copy in a temporary file, so that what was checked is what is served."""
+        with self.spool() as local:
+            with self._reached(name):
+                self._filesystem.get_file(self._path(path), str(local))
+            with local.open("rb") as file:
+                yield file
+
+    def size(self, path: str) -> int | None:
+        """Bytes of the object."""
+        try:
+            with self._reached(path):
+                return int(self._filesystem.info(self._path(path), refresh=True)["size"])
+        except NotFound:
+            return None
+
+    def walk(self, folder: str) -> Iterator[str]:
+        """Objects under a prefix."""
+        with self._reached("store"):
+            self._filesystem.invalidate_cache()
+            found = self._filesystem.find(self._path(folder))
+        start = len(self._filesystem._strip_protocol(self._root)) + 1
+        yield from (path[start:] for path in found)
+
+    def delete(self, path: str) -> None:
+        """Removes the object."""
+        with contextlib.suppress(NotFound), self._reached(path):
+            self._filesystem.rm_file(self._path(path))
+
+    def sweep(self, older_than: float) -> int:
+        """Nothing to do: an interrupted upload leaves no object, and a bucket's life-cycle rule removes its parts."""
+        del older_than
+        return 0
+
+    @contextlib.contextmanager
+    def _reached(self, subject: str) -> Iterator[None]:
+        """Turns the library's errors into this house's."""
+        try:
+            with _translated(subject):
+                yield
+        except self._errors as error:
+            raise Unavailable(f"The store cannot be reached: {type(error).__name__}", retry_after=5.0) from error
+
+
+def connect(url: str) -> Storage:
+    """Finds the place that a URL names.
+
+    Args:
+        url: A folder's path, or a URL that fsspec knows. S3's credentials and address come from the usual variables
+            (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...).
+
+    Returns:
+        The place.
+
+    Raises:
+        FailedPrecondition: Where the URL's scheme is unknown or needs a package that is not installed.
+    """
+    if "://" not in url or url.startswith("file://"):
+        return Folder(Path(url.removeprefix("file://")).expanduser().absolute())
+    # Heavy, and not needed for a folder.
+    import fsspec
+
+    scheme = url.split("://", 1)[0]
+    options: dict[str, Any] = {}
+    errors: tuple[type[Exception], ...] = ()
+    if scheme in {"s3", "s3a"}:
+        # Listings of the past would hide what other servers wrote.
+        options = {"use_listings_cache": False}
+    try:
+        filesystem, root = fsspec.core.url_to_fs(url, **options)
+        if scheme in {"s3", "s3a"}:
+            from botocore.exceptions import BotoCoreError
+
+            errors = (BotoCoreError,)
+    except (ImportError, ValueError) as error:
+        raise FailedPrecondition(
+            "store_url", f"Expected a folder or a URL such as s3://bucket/prefix: {error}"
+        ) from None
+    return Remote(filesystem, root, errors)
+
+
+def copy(source: BinaryIO, write: Callable[[bytes], Any], length: int = 1 << 20) -> None:
+    """Copies a stream in pieces.
+
+    Args:
+        source: Read to its end.
+        write: Takes each piece.
+        length: Bytes a piece.
+    """
+    while piece := source.read(length):
+        write(piece)
+
+
+def _flush(path: Path) -> None:
+    """Has the system write a file or a folder to the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+@contextlib.contextmanager
+def _translated(subject: str = "store") -> Iterator[None]:
+    """Turns errors of the system into this house's."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if subject == "store":
+            raise FailedPrecondition("store", f"Expected the store to exist: {error}") from error
+        raise NotFound("object", subject) from error
+    except PermissionError as error:
+        raise FailedPrecondition("store", "Expected leave to read and write the store, but was refused") from error
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise LimitExceeded("store", "Expected room in the store, but it is full") from error
+        raise Unavailable(f"The store cannot be reached: {type(error).__name__}", retry_after=5.0) from error
