@@ -1,0 +1,52 @@
+"""Lists in pages: the token of the next page is the key of the last entry."""
+
+import base64
+import binascii
+import json
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from services.runtime.errors import InvalidArgument
+
+DEFAULT_PAGE: Final = 100
+LARGEST_PAGE: Final = 1000
+
+T = TypeVar("T")
+Key = tuple[str, ...]
+
+
+def read_page(page_size: int, page_token: str) -> tuple[int, Key]:
+    """The size of a page, and the key after which it begins.
+
+    Raises:
+        InvalidArgument: A negative size, or a token that no page gave.
+    """
+    if page_size < 0:
+        raise InvalidArgument("page_size", f"Expected `page_size` within 0..{LARGEST_PAGE}, but got {page_size}")
+    if not page_token:
+        return min(page_size or DEFAULT_PAGE, LARGEST_PAGE), ()
+    try:
+        key = json.loads(base64.urlsafe_b64decode(page_token.encode("ascii")))
+    except (binascii.Error, ValueError):
+        key = None
+    if not isinstance(key, list) or not all(isinstance(part, str) for part in key):
+        raise InvalidArgument("page_token", "Expected the `next_page_token` of a page before, but got something else")
+    return min(page_size or DEFAULT_PAGE, LARGEST_PAGE), tuple(key)
+
+
+def cut_page(entries: Sequence[T], size: int, after: Key, key: Callable[[T], Key]) -> tuple[Sequence[T], str]:
+    """One page and the token of the next, empty on the last.
+
+    Args:
+        entries: All entries, sorted by `key`.
+        size: Entries a page.
+        after: The page begins behind this key.
+        key: An entry's place in the order.
+    """
+    first = bisect_right(entries, after, key=key) if after else 0
+    page = entries[first : first + size]
+    if first + size >= len(entries):
+        return page, ""
+    token = json.dumps(key(page[-1]), ensure_ascii=False).encode("utf-8")
+    return page, base64.urlsafe_b64encode(token).decode("ascii")

@@ -1,0 +1,208 @@
+"""Models in memory: loaded once however many ask, lent while they are used, dropped when unused for longest."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from services.encoder.engine import Engine
+from services.encoder.models import ModelSummary
+from services.encoder.spec import ModelInfo, ModelSpec
+from services.runtime.errors import LimitExceeded
+
+log = logging.getLogger(__name__)
+
+
+class Files(Protocol):
+    """The part of `ModelFiles` that the registry uses."""
+
+    def resolve(self, name: str, revision: str = "") -> object:
+        """Finds a model's folder, or says why it cannot be served."""
+
+    def list(self) -> Sequence[ModelSummary]:
+        """All local models, by name."""
+
+
+class State(Enum):
+    """How far a model is from answering."""
+
+    AVAILABLE = "available"
+    LOADING = "loading"
+    READY = "ready"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One model of the list.
+
+    Attributes:
+        name: The name by which requests call it.
+        revision: The revision it was loaded with; empty for the default.
+        state: How far it is.
+        summary: What its files tell; None for a model of the hub.
+        info: What is known once it is loaded.
+    """
+
+    name: str
+    revision: str
+    state: State
+    summary: ModelSummary | None = None
+    info: ModelInfo | None = None
+
+
+@dataclass(eq=False)
+class _Slot:
+    """One model, loading or loaded."""
+
+    spec: ModelSpec
+    users: int = 0
+    in_memory: bool = False
+    engine: Engine | None = None
+    loading: "asyncio.Task[Engine] | None" = None
+
+
+class Registry:
+    """Engines by what determines their weights.
+
+    Args:
+        files: Where models come from.
+        load: Loads a model; called in a thread, one call at a time.
+        max_models: Engines in memory. One that is in use is never dropped.
+        wait_seconds: How long a new model waits for one in use to become free.
+    """
+
+    def __init__(
+        self, files: Files, load: Callable[[ModelSpec], Engine], *, max_models: int, wait_seconds: float
+    ) -> None:
+        self._files = files
+        self._load = load
+        self._max_models = max_models
+        self._wait_seconds = wait_seconds
+        self._slots: OrderedDict[ModelSpec, _Slot] = OrderedDict()
+        self._changed = asyncio.Event()
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="models")
+
+    @property
+    def loaded(self) -> int:
+        """Models in memory or on their way."""
+        return sum(slot.in_memory for slot in self._slots.values())
+
+    @asynccontextmanager
+    async def lease(self, spec: ModelSpec) -> AsyncIterator[Engine]:
+        """Lends an engine, which stays in memory until it is given back; loads it where need be.
+
+        All who ask for a model that is being loaded wait for the same load. One of them who leaves does not stop it.
+
+        Raises:
+            LimitExceeded: All models in memory stayed in use.
+            ServiceError: What `files` and `load` raise.
+        """
+        slot = self._slots.get(spec)
+        if slot is None:
+            slot = self._slots[spec] = _Slot(spec)
+            slot.loading = asyncio.create_task(self._bring(slot))
+            slot.loading.add_done_callback(_retrieve)
+        self._slots.move_to_end(spec)
+        slot.users += 1
+        try:
+            if slot.engine is not None:
+                yield slot.engine
+            elif slot.loading is not None:
+                yield await asyncio.shield(slot.loading)
+        finally:
+            slot.users -= 1
+            self._announce()
+
+    async def preload(self, names: Iterable[str]) -> list[ModelInfo]:
+        """Loads models by name, one after the other, and says what they are."""
+        infos = []
+        for name in names:
+            async with self.lease(ModelSpec(name)) as engine:
+                infos.append(engine.info)
+        return infos
+
+    async def models(self) -> Sequence[Listed]:
+        """The models of the files and those in memory, by name and revision, without re-initialised variants."""
+        summaries = await asyncio.to_thread(self._files.list)
+        listed = {
+            (summary.name, ""): Listed(
+                summary.name, "", State.REFUSED if summary.reason else State.AVAILABLE, summary=summary
+            )
+            for summary in summaries
+        }
+        for spec, slot in self._slots.items():
+            if spec.reinit:
+                continue
+            key = (spec.name, spec.revision)
+            before = listed.get(key)
+            state = State.LOADING if slot.engine is None else State.READY
+            info = None if slot.engine is None else slot.engine.info
+            listed[key] = Listed(spec.name, spec.revision, state, summary=before.summary if before else None, info=info)
+        return [listed[key] for key in sorted(listed)]
+
+    async def close(self) -> None:
+        """Releases all engines."""
+        for slot in self._slots.values():
+            if slot.loading is not None:
+                slot.loading.cancel()
+        await asyncio.to_thread(self._loader.shutdown)
+        for slot in self._slots.values():
+            if slot.engine is not None:
+                await asyncio.to_thread(slot.engine.close)
+        self._slots.clear()
+
+    async def _bring(self, slot: _Slot) -> Engine:
+        """Loads a model once its name is known to be good and there is room for it."""
+        try:
+            await asyncio.to_thread(self._files.resolve, slot.spec.name, slot.spec.revision)
+            await self._make_room(slot)
+            engine = await asyncio.get_running_loop().run_in_executor(self._loader, self._load, slot.spec)
+        except BaseException:
+            del self._slots[slot.spec]
+            self._announce()
+            raise
+        slot.engine = engine
+        slot.loading = None
+        log.info("model loaded", extra={"model": slot.spec.name, "digest": engine.info.digest})
+        self._announce()
+        return engine
+
+    async def _make_room(self, slot: _Slot) -> None:
+        """Gives a slot its place in memory, which the model unused for longest leaves where there is none."""
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                while self.loaded >= self._max_models and self._idle() is None:
+                    await self._changed.wait()
+        except TimeoutError:
+            raise LimitExceeded(
+                "max_models",
+                f"Expected at most {self._max_models} models in use at once, and all of them stayed in use for "
+                f"{self._wait_seconds:g} s",
+                retry_after=self._wait_seconds,
+            ) from None
+        idle = self._idle() if self.loaded >= self._max_models else None
+        slot.in_memory = True
+        if idle is not None and idle.engine is not None:
+            del self._slots[idle.spec]
+            log.info("model dropped", extra={"model": idle.spec.name})
+            await asyncio.to_thread(idle.engine.close)
+
+    def _idle(self) -> _Slot | None:
+        return next((slot for slot in self._slots.values() if slot.engine is not None and not slot.users), None)
+
+    def _announce(self) -> None:
+        """Wakes all who wait for a change."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _retrieve(task: "asyncio.Task[Engine]") -> None:
+    """Looks at a load's error, so that one for which nobody waits any more is not reported as forgotten."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,103 @@
+"""The encoder service, put together from its settings: files, models, device, door to messages."""
+
+import logging
+
+import grpc
+from babelscope.v1 import encoder_pb2, encoder_pb2_grpc
+
+from services.encoder.engine import Engine
+from services.encoder.gauges import Gauges
+from services.encoder.models import ModelFiles, load_engine
+from services.encoder.registry import Registry
+from services.encoder.scheduler import Scheduler
+from services.encoder.servicer import EncoderServicer
+from services.encoder.settings import EncoderSettings
+from services.encoder.spec import ModelSpec
+from services.runtime.errors import FailedPrecondition
+from services.runtime.security import UsageError
+from services.runtime.store import Store
+from services.runtime.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+
+class EncoderService:
+    """What `services.runtime.server` serves.
+
+    Args:
+        settings: Of the server.
+        telemetry: Where the service's metrics are registered.
+    """
+
+    name = encoder_pb2.DESCRIPTOR.services_by_name["EncoderService"].full_name
+
+    def __init__(self, settings: EncoderSettings, telemetry: Telemetry) -> None:
+        self._settings = settings
+        self._device = choose_device(settings.device)
+        self._files = ModelFiles(
+            roots=settings.model_roots, aliases=settings.model_aliases, hub=settings.hub, cache_dir=settings.hub_cache
+        )
+        gauges = Gauges(telemetry)
+        self.scheduler = Scheduler(
+            queue_tokens=settings.queue_tokens,
+            queue_bytes=settings.queue_bytes,
+            result_bytes=settings.result_bytes,
+            queue_seconds=settings.queue_seconds,
+            observe=gauges.observe,
+        )
+        self.registry = Registry(
+            self._files, self._load, max_models=settings.max_models, wait_seconds=settings.queue_seconds
+        )
+        gauges.watch(self.scheduler, self.registry)
+        # The generated base answers UNIMPLEMENTED where a method is not given; only its stub calls them abstract.
+        self._servicer = EncoderServicer(  # type: ignore[abstract]
+            self.registry, self.scheduler, Store(settings.store_url), settings
+        )
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Adds the servicer to the server."""
+        encoder_pb2_grpc.add_EncoderServiceServicer_to_server(self._servicer, server)
+
+    async def start(self) -> None:
+        """Loads the models named in `preload`.
+
+        Raises:
+            UsageError: The token budget is below the longest input of one of them.
+            ServiceError: One of them cannot be served.
+        """
+        for name in self._settings.preload:
+            async with self.registry.lease(ModelSpec(name)) as engine:
+                log.info("preloaded", extra={"model": name, "device": engine.device})
+
+    async def stop(self) -> None:
+        """Releases threads and models."""
+        await self.scheduler.close()
+        await self._servicer.close()
+        await self.registry.close()
+
+    def _load(self, spec: ModelSpec) -> Engine:
+        """Loads a model, unless its longest input would never fit a batch."""
+        engine = load_engine(self._files, spec, device=self._device, threads=self._settings.threads)
+        try:
+            self._settings.budget(engine.info.max_tokens, engine.device)
+        except ValueError as error:
+            engine.close()
+            raise FailedPrecondition(f"model {spec.name}", str(error)) from None
+        return engine
+
+
+def choose_device(device: str) -> str:
+    """The device that a setting means: `auto` is the first GPU where there is one.
+
+    Raises:
+        UsageError: A GPU is asked for and there is none.
+    """
+    from torch import cuda
+
+    if device == "cpu":
+        return "cpu"
+    if cuda.is_available():
+        return "cuda:0" if device in {"auto", "cuda"} else device
+    if device == "auto":
+        return "cpu"
+    raise UsageError(f"Expected `device` {device!r} to exist, but this machine offers no GPU to PyTorch")

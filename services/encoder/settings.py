@@ -1,0 +1,107 @@
+"""The settings of the encoder service, read from `BABELSCOPE_*`."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from services.runtime.settings import Port, Seconds, ServerSettings
+
+LEAST_BUDGET = 16
+CPU_BUDGET = 2048
+GPU_BUDGET = 32768
+
+
+class EncoderSettings(ServerSettings):
+    """What the encoder service is told at its start."""
+
+    port: Port = Field(50051, description="Port to listen on; 0 takes any free one.")
+    model_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="Folders whose sub-folders are models: a list in JSON, or separated like `PATH`."
+    )
+    model_aliases: dict[str, Path] = Field({}, description="Names of models to their folders, an object in JSON.")
+    hub: bool = Field(True, description="Whether models that are not local are fetched from the Hugging Face hub.")
+    hub_cache: Path | None = Field(
+        None, description="Folder of the hub's files; the hub's own default where not given."
+    )
+    preload: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Models loaded before the server is ready: a list in JSON, or separated by commas."
+    )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="`auto`, `cpu` or `cuda:0`; auto takes a GPU if it can.",
+    )
+    threads: int | None = Field(None, ge=1, description="Threads of a model on the CPU; one a core where not given.")
+    token_budget: int | None = Field(
+        None,
+        ge=LEAST_BUDGET,
+        description="Padded tokens a batch, at least the longest input of every model served. Where not given: "
+        f"{CPU_BUDGET} on the CPU, {GPU_BUDGET} on a GPU, or a model's longest input if that is more.",
+    )
+    queue_tokens: int = Field(1 << 20, ge=1, description="Tokens queued at once, of all clients.")
+    queue_bytes: int = Field(256 << 20, ge=1 << 20, description="Bytes of the queued texts, of all clients.")
+    queue_seconds: Seconds = Field(30.0, description="Time that a request waits for room in a full queue.")
+    result_bytes: int = Field(
+        256 << 20, ge=1 << 20, description="Bytes of answers computed and not yet read, of all clients."
+    )
+    read_seconds: Seconds = Field(
+        300.0, description="Time after which a client that does not read its answers loses its stream."
+    )
+    max_models: int = Field(4, ge=1, description="Models in memory; the one unused for longest makes room.")
+    max_texts: int = Field(4096, ge=1, description="Texts a message.")
+    max_interventions: int = Field(64, ge=0, description="Interventions a request.")
+
+    @field_validator("model_roots", mode="before")
+    @classmethod
+    def _split_roots(cls, value: object) -> object:
+        """Reads a list in JSON, or paths separated like `PATH`."""
+        return _split(value, os.pathsep)
+
+    @field_validator("preload", mode="before")
+    @classmethod
+    def _split_preload(cls, value: object) -> object:
+        """Reads a list in JSON, or names separated by commas."""
+        return _split(value, ",")
+
+    @model_validator(mode="after")
+    def _queue_holds_a_batch(self) -> Self:
+        """Refuses a queue in which the longest text could wait for ever."""
+        if self.token_budget is not None and self.queue_tokens < self.token_budget:
+            raise ValueError(
+                f"Expected `queue_tokens` of at least `token_budget`, {self.token_budget}, but got {self.queue_tokens}"
+            )
+        return self
+
+    def budget(self, max_tokens: int, device: str) -> int:
+        """Padded tokens a batch of a model.
+
+        Args:
+            max_tokens: The model's longest input.
+            device: Where it runs.
+
+        Raises:
+            ValueError: The budget, or the queue, is below the longest input: such a text would never be computed.
+        """
+        budget = self.token_budget
+        if budget is None:
+            budget = max(CPU_BUDGET if device == "cpu" else GPU_BUDGET, max_tokens)
+        for name, tokens in (("token_budget", budget), ("queue_tokens", self.queue_tokens)):
+            if tokens < max_tokens:
+                raise ValueError(
+                    f"Expected `{name}` (BABELSCOPE_{name.upper()}) of at least {max_tokens}, its longest input in "
+                    f"tokens, but got {tokens}"
+                )
+        return budget
+
+
+def _split(value: object, separator: str) -> object:
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith("["):
+        return json.loads(text)
+    return [part.strip() for part in text.split(separator) if part.strip()]
