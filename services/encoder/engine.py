@@ -1,40 +1,129 @@
 """A loaded model: texts to tokens, tokens to hidden states."""
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.encoder import interventions
+from services.encoder.backends.base import Backend, NotFinite
 from services.encoder.spec import EncodePlan, ModelInfo, TokenizedText
+from services.encoder.tokenization import Tokenizer
+from services.runtime.errors import FailedPrecondition, InvalidArgument
 
 
 class Engine:
     """A loaded model. All methods may be called from any thread; `encode` runs one batch at a time.
+
+    Args:
+        info: What the model is.
+        tokenizer: Its tokenizer.
+        backend: Its weights on a device.
 
     Attributes:
         info: What the model is.
         device: Where it runs, `cpu` or `cuda:0`.
     """
 
-    info: ModelInfo
-    device: str
+    def __init__(self, info: ModelInfo, tokenizer: Tokenizer, backend: Backend) -> None:
+        self.info = info
+        self.device = backend.device
+        self._tokenizer = tokenizer
+        self._backend = backend
+        self._one_batch = threading.Lock()
 
     def tokenize(self, texts: Sequence[str], *, max_tokens: int | None = None) -> list[TokenizedText]:
-        """Cut texts into tokens, at most `max_tokens` each; `.truncated` and `.full_length` tell what was cut."""
-        raise NotImplementedError
+        """Cut texts into tokens, special tokens included.
+
+        Args:
+            texts: The texts.
+            max_tokens: Longer ones are cut, special tokens kept, and say so by `.truncated` and `.full_length`; None
+                for the model's own limit.
+
+        Raises:
+            InvalidArgument: A limit beyond the model's, or without room for a token beside the special ones.
+        """
+        limit = self.info.max_tokens if max_tokens is None else max_tokens
+        fewest = self._tokenizer.special_count + 1
+        if not fewest <= limit <= self.info.max_tokens:
+            raise InvalidArgument(
+                "spec.max_tokens",
+                f"Expected a limit within {fewest}..{self.info.max_tokens} for model {self.info.name}, but got {limit}",
+            )
+        return self._tokenizer.tokenize(texts, limit)
 
     def pieces(self, ids: Sequence[int] | NDArray[np.int64]) -> list[str]:
-        """The vocabulary's entries for token ids."""
-        raise NotImplementedError
+        """The vocabulary's entries for token ids; empty for ids that it does not have."""
+        return self._tokenizer.pieces([int(token) for token in ids])
 
     def validate(self, plan: EncodePlan) -> None:
-        """Raise InvalidArgument, naming the field, for a plan that this model cannot run."""
-        raise NotImplementedError
+        """Make sure that this model can run a plan.
+
+        Raises:
+            InvalidArgument: Names the field, what was expected and what was got.
+        """
+        if not plan.layers:
+            raise InvalidArgument("spec.layers", "Expected at least one layer, but got none")
+        for place, layer in enumerate(plan.layers):
+            if not 0 <= layer <= self.info.layers:
+                raise InvalidArgument(
+                    f"spec.layers[{place}]",
+                    f"Expected `layers` within 0..{self.info.layers} for model {self.info.name}, but got {layer}",
+                )
+        for place, edit in enumerate(plan.edits):
+            interventions.check(
+                edit, f"spec.interventions[{place}]", self.info.layers, self.info.hidden_size, self.info.name
+            )
 
     def encode(self, batch: Sequence[TokenizedText], plan: EncodePlan) -> list[NDArray[np.float32]]:
-        """Hidden states of a batch: one [rows, K, d] float32 array a text, in order (views into one block)."""
-        raise NotImplementedError
+        """Hidden states of a batch.
+
+        Args:
+            batch: Texts as `tokenize` gives them, of any lengths.
+            plan: What to compute.
+
+        Returns:
+            One [rows, K, d] float32 array a text, in order; K are the plan's layers, rows 1 where pooled and the
+            text's tokens otherwise. They are views into one block. A text without tokens of its own has mean zero.
+
+        Raises:
+            InvalidArgument: The plan, or a token, does not fit the model; or the edits make hidden states infinite.
+            FailedPrecondition: The model gives hidden states that are not finite.
+        """
+        self.validate(plan)
+        if not batch:
+            return []
+        for place, text in enumerate(batch):
+            self._check_tokens(place, text)
+        with self._one_batch:
+            try:
+                return self._backend.run(batch, plan)
+            except NotFinite as error:
+                if plan.edits:
+                    raise InvalidArgument(
+                        "spec.interventions",
+                        f"Expected edits that keep hidden states finite, but at layer {error.layer} they are not",
+                    ) from error
+                raise FailedPrecondition(
+                    f"model {self.info.name}", f"its hidden states at layer {error.layer} are not finite numbers"
+                ) from error
+
+    def _check_tokens(self, place: int, text: TokenizedText) -> None:
+        """Make sure that a text's tokens have embeddings and positions."""
+        if not 1 <= len(text) <= self.info.max_tokens:
+            raise InvalidArgument(
+                f"texts[{place}]",
+                f"Expected 1..{self.info.max_tokens} tokens for model {self.info.name}, but got {len(text)}",
+            )
+        if text.ids.min() < 0 or text.ids.max() >= self.info.vocabulary_size:
+            raise InvalidArgument(
+                f"texts[{place}]",
+                f"Expected tokens within 0..{self.info.vocabulary_size - 1} for model {self.info.name}, "
+                f"but got {int(text.ids.max())}",
+            )
 
     def close(self) -> None:
-        """Release the worker threads. The engine cannot be used afterwards."""
-        raise NotImplementedError
+        """Release the worker threads, after the batch in hand. The engine cannot be used afterwards."""
+        with self._one_batch:
+            self._backend.close()

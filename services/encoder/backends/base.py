@@ -1,0 +1,38 @@
+"""What the engine needs of a back end."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.encoder.spec import EncodePlan, TokenizedText
+
+
+class NotFinite(ArithmeticError):
+    """A hidden state that is not a number, or infinite.
+
+    Args:
+        layer: The first layer that has one.
+    """
+
+    def __init__(self, layer: int) -> None:
+        super().__init__(f"Expected finite hidden states, but layer {layer} has others")
+        self.layer = layer
+
+
+class Backend(Protocol):
+    """A model on a device."""
+
+    device: str
+    """`cpu` or `cuda:0`."""
+
+    def run(self, batch: Sequence[TokenizedText], plan: EncodePlan) -> list[NDArray[np.float32]]:
+        """One [rows, K, d] float32 array a text, in order. The plan fits the model; the batch is not empty.
+
+        Raises:
+            NotFinite: The model, or an edit, drives the hidden states out of the finite numbers.
+        """
+
+    def close(self) -> None:
+        """Release threads and memory."""

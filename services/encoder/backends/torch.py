@@ -1,0 +1,115 @@
+"""The PyTorch back end: its own loop over the blocks, on packed texts."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from services.encoder.backends.base import NotFinite
+from services.encoder.blocks import Layout
+from services.encoder.interventions import Interventions
+from services.encoder.packing import Pack, PositionRule, pack, split
+from services.encoder.pooling import pool
+from services.encoder.spec import EncodePlan, Pooling, TokenizedText
+from services.encoder.weights import Encoder
+from services.encoder.workers import Workers
+
+CPU_CHUNK_ROWS = 512
+"""Rows of a chunk on a processor: enough for full speed of the matrix products, few enough for the caches."""
+GPU_CHUNK_ROWS = 1 << 15
+"""Rows of a chunk on an accelerator: bounds the memory of intermediate results."""
+
+_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class TorchBackend:
+    """A model on a processor or on an accelerator.
+
+    Args:
+        encoder: Its weights, on that device.
+        position_rule: Token ids to position ids.
+        device: `cpu` or `cuda:0`.
+        threads: Cores to use on a processor.
+        chunk_rows: Rows computed at a time; None for what suits the device.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        position_rule: PositionRule,
+        *,
+        device: str,
+        threads: int,
+        chunk_rows: int | None = None,
+    ) -> None:
+        self.device = device
+        self._encoder = encoder
+        self._position_rule = position_rule
+        on_cpu = device == "cpu"
+        self._chunk_rows = chunk_rows or (CPU_CHUNK_ROWS if on_cpu else GPU_CHUNK_ROWS)
+        self._workers = Workers(threads if on_cpu else 1)
+
+    def run(self, batch: Sequence[TokenizedText], plan: EncodePlan) -> list[NDArray[np.float32]]:
+        """One [rows, K, d] float32 array a text, in order; views into one block.
+
+        Args:
+            batch: At least one text, each of at least one token.
+            plan: Fits the model.
+
+        Raises:
+            NotFinite: The model, or an edit, drives the hidden states out of the finite numbers.
+        """
+        lengths = [len(text) for text in batch]
+        rows = lengths if plan.pooling is Pooling.TOKEN else [1] * len(batch)
+        offsets = np.cumsum([0, *rows])
+        answer = torch.empty((int(offsets[-1]), len(plan.layers), self._encoder.hidden_size), dtype=torch.float32)
+        self._encoder.prepare(_TYPES[plan.dtype])
+        interventions = Interventions(plan.edits, self.device)
+
+        def compute(members: NDArray[np.int64]) -> None:
+            packed = pack(batch, members, self._position_rule)
+            places = torch.from_numpy(_places(packed, offsets, plan.pooling))
+            with torch.inference_mode():
+                layout = Layout.of(packed, self.device)
+                for columns, rows_ND in self._hidden_states(layout, plan, interventions):
+                    for column in columns:
+                        answer[:, column].index_copy_(0, places, rows_ND.to("cpu"))
+
+        self._workers.run(compute, split(lengths, self._chunk_rows, self._workers.threads))
+        block = answer.numpy()
+        return [block[first:last] for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+
+    def _hidden_states(
+        self, layout: Layout, plan: EncodePlan, interventions: Interventions
+    ) -> Iterator[tuple[list[int], Tensor]]:
+        """Layer by layer up to the highest wanted: the answer's columns that want it, and its pooled rows."""
+        encoder, dtype = self._encoder, _TYPES[plan.dtype]
+        wanted: dict[int, list[int]] = {}
+        for column, layer in enumerate(plan.layers):
+            wanted.setdefault(layer, []).append(column)
+        hidden_TD = encoder.embeddings(layout)
+        for layer in range(max(plan.layers) + 1):
+            if layer > 0:
+                hidden_TD = encoder.blocks[layer - 1](hidden_TD, layout, dtype)
+            if layer == len(encoder.blocks) and encoder.final_norm is not None:
+                hidden_TD = encoder.final_norm(hidden_TD)
+            hidden_TD = interventions.apply(layer, hidden_TD, layout)
+            if layer in wanted:
+                rows_ND = pool(hidden_TD, layout, plan.pooling)
+                if not bool(torch.isfinite(rows_ND).all()):
+                    raise NotFinite(layer)
+                yield wanted[layer], rows_ND
+
+    def close(self) -> None:
+        """End the threads."""
+        self._workers.close()
+
+
+def _places(packed: Pack, offsets: NDArray[np.int64], pooling: Pooling) -> NDArray[np.int64]:
+    """Row of the answer for each row that `pool` gives for a pack."""
+    firsts = offsets[packed.members]
+    if pooling is not Pooling.TOKEN:
+        return firsts
+    return np.repeat(firsts - packed.starts, packed.lengths) + np.arange(packed.rows)

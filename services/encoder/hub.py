@@ -1,0 +1,80 @@
+"""Models from the Hugging Face hub, through its own client and its own cache: safetensors and text files only."""
+
+from pathlib import Path
+
+from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
+
+CONFIG_PATTERNS = ["config.json", "tokenizer_config.json"]
+MODEL_PATTERNS = [
+    "*.json",
+    "*.txt",
+    "model.safetensors",
+    "model-*-of-*.safetensors",
+]
+NESTED_PATTERNS = ["*/*"]
+
+
+class Hub:
+    """The hub, or its cache where it cannot be reached.
+
+    Args:
+        cache_dir: Where downloads are kept; None for the hub client's default.
+    """
+
+    def __init__(self, cache_dir: Path | None = None) -> None:
+        self._cache_dir = cache_dir
+
+    def config(self, name: str, revision: str) -> Path:
+        """A folder that holds the model's configuration, so that it can be judged before its weights are fetched."""
+        return self._fetch(name, revision, CONFIG_PATTERNS)
+
+    def model(self, name: str, revision: str) -> Path:
+        """A folder that holds the model: configuration, tokenizer, safetensors."""
+        return self._fetch(name, revision, MODEL_PATTERNS)
+
+    def _fetch(self, name: str, revision: str, patterns: list[str]) -> Path:
+        """The snapshot's folder.
+
+        Raises:
+            InvalidArgument: Not a hub id, or no such revision.
+            NotFound: No such model.
+            FailedPrecondition: A model that only some may read.
+            Unavailable: The hub cannot be reached and its cache does not have the model.
+        """
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import (
+            GatedRepoError,
+            HfHubHTTPError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
+
+        try:
+            return Path(
+                snapshot_download(
+                    name,
+                    revision=revision or None,
+                    cache_dir=self._cache_dir,
+                    allow_patterns=patterns,
+                    ignore_patterns=NESTED_PATTERNS,
+                )
+            )
+        except HFValidationError as error:
+            raise InvalidArgument(
+                "spec.model.name", f"Expected a hub id such as `org/name`, but got {name!r}"
+            ) from error
+        except GatedRepoError as error:
+            raise FailedPrecondition(f"model {name}", "the hub gives it only to those whom its owner admits") from error
+        except RepositoryNotFoundError as error:
+            raise NotFound("model", name) from error
+        except RevisionNotFoundError as error:
+            raise InvalidArgument(
+                "spec.model.revision", f"Expected a revision of model {name}, but there is no {revision!r}"
+            ) from error
+        except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+            raise Unavailable(
+                f"model {name} is neither under the model roots nor in the hub's cache, and the hub cannot be reached",
+                retry_after=30.0,
+            ) from error

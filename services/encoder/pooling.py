@@ -1,0 +1,29 @@
+"""Packed hidden states of one layer to rows of the answer."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from services.encoder.blocks import Layout
+from services.encoder.spec import Pooling
+
+
+def pool(hidden_TD: Tensor, layout: Layout, pooling: Pooling) -> Tensor:
+    """Reduce the hidden states of one layer.
+
+    Args:
+        hidden_TD: [T, d] float32, packed.
+        layout: Where the texts lie.
+        pooling: MEAN over tokens that are not special, CLS for the first token, TOKEN for all.
+
+    Returns:
+        [n, d] for MEAN and CLS, in the order of the pack; [T, d] for TOKEN. The mean of a text that has special tokens
+        only is zero.
+    """
+    match pooling:
+        case Pooling.MEAN:
+            return functional.embedding_bag(layout.content, hidden_TD, layout.content_starts, mode="mean")
+        case Pooling.CLS:
+            return torch.index_select(hidden_TD, 0, layout.starts)
+        case Pooling.TOKEN:
+            return hidden_TD
