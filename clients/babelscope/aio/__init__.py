@@ -1,0 +1,6 @@
+"""The asynchronous twin of the client library: the same names with `Async` in front, the same behaviour."""
+
+from babelscope.aio.encoder import AsyncEncoderClient
+from babelscope.aio.streams import AsyncEncodeStream
+
+__all__ = ["AsyncEncodeStream", "AsyncEncoderClient"]

@@ -1,0 +1,206 @@
+"""The asynchronous client of the encoder."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import grpc
+
+from babelscope.activations import Activations, Gather, Progress
+from babelscope.aio.streams import AsyncEncodeStream, Texts
+from babelscope.base import EncoderBase, Tokens, count
+from babelscope.channel import ClientConfig, new_request_id, open_aio_channel
+from babelscope.encoding import EncodeSession, FloatType, Overflow, Pooling, Window, encode_spec
+from babelscope.models import Intervention, Model, ModelInfo
+from babelscope.streams import StreamParts
+from babelscope.texts import Text
+from babelscope.v1 import encoder_pb2_grpc
+
+Answer = TypeVar("Answer")
+
+
+class AsyncEncoderClient(EncoderBase):
+    """Asks the encoder for hidden states. Tasks of one loop may share one client.
+
+    Args:
+        config: Where the server is, and how to speak to it; an address alone will do.
+        channel: The transport; opened to the configured address, at the first call, where None.
+    """
+
+    def __init__(self, config: ClientConfig | str, *, channel: grpc.aio.Channel | None = None) -> None:
+        super().__init__(config)
+        self._channel = channel
+        self._stub_: Any = None
+
+    @property
+    def _stub(self) -> Any:
+        """The stub; a channel belongs to the loop that runs when it is opened."""
+        if self._stub_ is None:
+            self._channel = self._channel or open_aio_channel(self._config)
+            self._stub_ = encoder_pb2_grpc.EncoderServiceStub(self._channel)
+        return self._stub_
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def list_models(self, *, timeout: float | None = None) -> list[ModelInfo]:
+        """All models that the server knows, those that it refuses with the reason.
+
+        Raises:
+            RpcError: The server answered with an error, or could not be reached.
+        """
+        models: list[ModelInfo] = []
+        token = ""
+        while True:
+            page = await self._unary("ListModels", self._stub.ListModels, self._list_request(token), timeout)
+            models += self._models(page)
+            token = page.next_page_token
+            if not token:
+                return models
+
+    async def get_model(self, model: Model | str, *, timeout: float | None = None) -> ModelInfo:
+        """One model, loaded if need be.
+
+        Raises:
+            NotFound: There is no such model; `.nearby` has names that look alike.
+            Refused: It cannot be served; the message says why.
+        """
+        seconds = self._config.load_timeout if timeout is None else timeout
+        answer = await self._unary("GetModel", self._stub.GetModel, self._get_request(model), seconds)
+        return ModelInfo.from_proto(answer)
+
+    async def tokenize(
+        self,
+        texts: Iterable[Text | str],
+        *,
+        model: Model | str,
+        overflow: Overflow = "refuse",
+        timeout: float | None = None,
+    ) -> list[Tokens]:
+        """The pieces of texts as a model sees them, in order.
+
+        Raises:
+            InvalidRequest: A text is empty, or too long under `refuse`.
+        """
+        seconds = self._config.load_timeout if timeout is None else timeout
+        request = self._tokenize_request(texts, model, overflow)
+        return self._tokens(await self._unary("Tokenize", self._stub.Tokenize, request, seconds))
+
+    async def encode(
+        self,
+        texts: Texts,
+        *,
+        model: Model | str,
+        layers: Sequence[int] | None = None,
+        pooling: Pooling = "mean",
+        interventions: Sequence[Intervention] = (),
+        overflow: Overflow = "refuse",
+        compute_dtype: FloatType = "float32",
+        output_dtype: FloatType = "float32",
+        max_tokens: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        timeout: float | None = None,
+    ) -> Activations:
+        """Hidden states of texts, in the order of the texts. See `EncoderClient.encode` for the arguments.
+
+        Args:
+            texts: Read lazily, from an iterable of either kind; a plain string gets its position as id.
+            model: The weights.
+            layers: Hidden states wanted; all where None.
+            pooling: `mean`, `cls` or `token`.
+            interventions: Edits of the hidden states.
+            overflow: `refuse` or `truncate`.
+            compute_dtype: Arithmetic of the model.
+            output_dtype: Elements of the answer on their way.
+            max_tokens: Longest input in tokens.
+            progress: Called after every block.
+            timeout: Seconds for the whole call.
+
+        Raises:
+            InvalidRequest: `.field` names what is wrong.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        total = count(texts)
+        spec = encode_spec(
+            model,
+            layers=layers,
+            pooling=pooling,
+            interventions=interventions,
+            overflow=overflow,
+            compute_dtype=compute_dtype,
+            output_dtype=output_dtype,
+            max_tokens=max_tokens,
+        )
+        session = EncodeSession(spec, keep_ids=True)
+        gather = Gather(session.ids, total)
+        async with self._open(session, texts, timeout) as stream:
+            async for block in stream:
+                gather.add(block, stream.info)
+                if progress is not None:
+                    progress(Progress("encode", gather.done, total or 0))
+        return gather.finish(stream.info, stream.totals)
+
+    def stream(
+        self,
+        texts: Texts,
+        *,
+        model: Model | str,
+        layers: Sequence[int] | None = None,
+        pooling: Pooling = "mean",
+        interventions: Sequence[Intervention] = (),
+        overflow: Overflow = "refuse",
+        compute_dtype: FloatType = "float32",
+        output_dtype: FloatType = "float32",
+        max_tokens: int | None = None,
+        timeout: float | None = None,
+        window: Window | None = None,
+    ) -> AsyncEncodeStream:
+        """Hidden states of texts in blocks, as they are ready, in no fixed order. Arguments are those of `encode`.
+
+        Args:
+            texts: Read lazily, no further ahead than the window.
+            model: The weights.
+            layers: Hidden states wanted; all where None.
+            pooling: `mean`, `cls` or `token`.
+            interventions: Edits of the hidden states.
+            overflow: `refuse` or `truncate`.
+            compute_dtype: Arithmetic of the model.
+            output_dtype: Elements of the answer on their way.
+            max_tokens: Longest input in tokens.
+            timeout: Seconds for the whole call.
+            window: How much is in flight at once.
+        """
+        spec = encode_spec(
+            model,
+            layers=layers,
+            pooling=pooling,
+            interventions=interventions,
+            overflow=overflow,
+            compute_dtype=compute_dtype,
+            output_dtype=output_dtype,
+            max_tokens=max_tokens,
+        )
+        return self._open(EncodeSession(spec, window), texts, timeout)
+
+    def _open(self, session: EncodeSession, texts: Texts, timeout: float | None) -> AsyncEncodeStream:
+        """A stream of blocks; it calls when it is first read."""
+        retry = self._retry(self._stream_timeout(timeout))
+        return AsyncEncodeStream(StreamParts(self._stub.Encode, session, retry, self._config, self._translate), texts)
+
+    async def _unary(
+        self, name: str, method: Callable[..., Awaitable[Answer]], request: Any, timeout: float | None
+    ) -> Answer:
+        """A call with one answer, tried again where that is of use."""
+        retry = self._retry(self._config.timeout if timeout is None else timeout)
+        request_id = new_request_id()
+        metadata = self._config.metadata(request_id)
+        while True:
+            try:
+                answer = await method(request, timeout=retry.remaining(), metadata=metadata)
+            except grpc.RpcError as error:
+                await asyncio.sleep(retry.delay(self._translate(error, name, request_id)))
+            else:
+                retry.alive()
+                return answer
