@@ -1,1 +1,98 @@
-"""Babelscope's client library."""
+"""Babelscope's client library: hidden states and their similarity across languages, from servers near or far.
+
+    import babelscope
+
+    with babelscope.local() as mesh:
+        views = {"en": english, "fr": french}  # lists of strings, or of `Text` with ids
+        print(mesh.metrics.compare(views, model="bert-base-multilingual-cased").table())
+
+`local()` starts servers on this machine, `connect(ADDRESS)` uses running ones. `babelscope.aio` has the same names for
+asynchronous callers, `babelscope.errors` the errors.
+"""
+
+from babelscope.activations import (
+    Activations,
+    EncodedBlock,
+    EncodedItem,
+    EncodeInfo,
+    EncodeTotals,
+    Progress,
+)
+from babelscope.base import Tokens
+from babelscope.channel import TLS, ClientConfig
+from babelscope.comparison import Comparison, Estimate, PairReport, ViewReport, ViewUse
+from babelscope.encoder import EncoderClient
+from babelscope.encoding import Window
+from babelscope.errors import (
+    BabelscopeError,
+    Cancelled,
+    CorpusError,
+    DataCorrupted,
+    DeadlineExceeded,
+    InvalidRequest,
+    LimitExceeded,
+    MeshError,
+    NotFound,
+    Refused,
+    RpcError,
+    ServerFault,
+    StudyError,
+    TensorError,
+    Unavailable,
+)
+from babelscope.mesh import Mesh, ServiceStatus, connect
+from babelscope.metrics import MetricsClient
+from babelscope.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
+from babelscope.retry import RetryPolicy
+from babelscope.streams import EncodeStream
+from babelscope.texts import Text
+from babelscope.views import Measure, View
+
+__all__ = [
+    "TLS",
+    "Activations",
+    "BabelscopeError",
+    "Cancelled",
+    "ClientConfig",
+    "Comparison",
+    "CorpusError",
+    "DataCorrupted",
+    "DeadlineExceeded",
+    "EncodeInfo",
+    "EncodeStream",
+    "EncodeTotals",
+    "EncodedBlock",
+    "EncodedItem",
+    "EncoderClient",
+    "Estimate",
+    "Intervention",
+    "InvalidRequest",
+    "LimitExceeded",
+    "LinearMap",
+    "Measure",
+    "Mesh",
+    "MeshError",
+    "MetricsClient",
+    "Model",
+    "ModelInfo",
+    "NotFound",
+    "PairReport",
+    "Progress",
+    "Refused",
+    "Reinit",
+    "RetryPolicy",
+    "RpcError",
+    "ServerFault",
+    "ServiceStatus",
+    "Shift",
+    "StudyError",
+    "TensorError",
+    "Text",
+    "Tokens",
+    "Unavailable",
+    "View",
+    "ViewReport",
+    "ViewUse",
+    "Window",
+    "connect",
+]

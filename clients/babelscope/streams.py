@@ -135,7 +135,7 @@ class _Feeder:
         self._changed = threading.Condition()
         self._pulling = threading.Lock()  # one thread at a time reads the caller's texts
         self._attempt = 0
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._call: Call | None = None
 
     def attempt(self) -> Iterator[encoder_pb2.EncodeRequest]:
@@ -181,7 +181,11 @@ class _Feeder:
                 )
                 if self._attempt != attempt or session.all_sent:
                     return
-                message = session.next_message() if session.message_ready else None
+                try:
+                    message = session.next_message() if session.message_ready else None
+                except Exception as error:
+                    self._fail(error)
+                    return
             if message is not None:
                 yield message
             elif not self._pull(attempt):
@@ -200,10 +204,13 @@ class _Feeder:
             except StopIteration:
                 with self._changed:
                     self._session.close()
-            except BaseException as error:
-                # Raised again in the caller's own thread, by `check`.
-                self._failure = error
-                if self._call is not None:
-                    self._call.cancel()
+            except Exception as error:
+                self._fail(error)
                 return False
             return True
+
+    def _fail(self, error: Exception) -> None:
+        """Ends the call; gRPC would only log the error, so the caller's own thread raises it, in `check`."""
+        self._failure = error
+        if self._call is not None:
+            self._call.cancel()

@@ -21,8 +21,17 @@ class Text:
     language: str = ""
 
     def to_proto(self) -> text_pb2.Text:
-        """The text as a message of the contract."""
-        return text_pb2.Text(id=self.id, text=self.text, language=self.language)
+        """The text as a message of the contract.
+
+        Raises:
+            ValueError: It is not Unicode text: it holds half a surrogate pair.
+        """
+        try:
+            return text_pb2.Text(id=self.id, text=self.text, language=self.language)
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"Expected Unicode text under id {self.id!r}, but got {error.object[error.start]!r}"
+            ) from None
 
 
 def as_texts(texts: Iterable[Text | str], *, start: int = 0) -> Iterator[Text]:

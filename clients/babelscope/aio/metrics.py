@@ -1,0 +1,220 @@
+"""The asynchronous client of the metrics server."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import grpc
+
+from babelscope.activations import Progress
+from babelscope.aio.first_status import FirstStatus
+from babelscope.channel import ClientConfig, new_request_id, open_aio_channel
+from babelscope.comparison import Comparison
+from babelscope.encoding import FloatType, Overflow, Pooling
+from babelscope.measuring import MetricsBase, Work
+from babelscope.models import Intervention, Model
+from babelscope.v1 import metrics_pb2_grpc
+from babelscope.views import AnyView, Defaults, Measure
+
+
+class AsyncMetricsClient(MetricsBase):
+    """Asks the metrics server for numbers. Tasks of one loop may share one client.
+
+    Args:
+        config: Where the server is, and how to speak to it; an address alone will do.
+        channel: The transport; opened to the configured address, at the first call, where None.
+    """
+
+    def __init__(self, config: ClientConfig | str, *, channel: grpc.aio.Channel | None = None) -> None:
+        super().__init__(config)
+        self._channel = channel
+        self._stub_: Any = None
+
+    @property
+    def _stub(self) -> Any:
+        """The stub; a channel belongs to the loop that runs when it is opened."""
+        if self._stub_ is None:
+            self._channel = self._channel or open_aio_channel(self._config)
+            self._stub_ = metrics_pb2_grpc.MetricsServiceStub(self._channel)
+        return self._stub_
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def compare(
+        self,
+        views: Mapping[str, AnyView],
+        measures: Sequence[Measure | str] = ("cka",),
+        pairs: Iterable[tuple[str, str]] | None = None,
+        *,
+        model: Model | str | None = None,
+        layers: Sequence[int] | None = None,
+        pooling: Pooling = "mean",
+        interventions: Sequence[Intervention] = (),
+        overflow: Overflow = "refuse",
+        compute_dtype: FloatType = "float32",
+        max_tokens: int | None = None,
+        alignment: str = "strict",
+        layer_pairing: str = "same",
+        standardise: bool = False,
+        drop_top_variance: int = 0,
+        progress: Callable[[Progress], None] | None = None,
+        timeout: float | None = None,
+    ) -> Comparison:
+        """Similarity of representations: every layer of every pair of views in one pass.
+
+        Args:
+            views: By name, at least two: views, lists of texts, or activations.
+            measures: `cka`, `cka:biased`, `svcca`, `cosine`.
+            pairs: Pairs of names; all where None.
+            model: The weights, for views of texts that name none.
+            layers: Hidden states wanted; all where None.
+            pooling: `mean` or `cls`.
+            interventions: Edits of the hidden states.
+            overflow: `refuse` or `truncate` texts of too many tokens.
+            compute_dtype: Arithmetic of the model.
+            max_tokens: Longest input in tokens; the model's own limit where None.
+            alignment: `strict`, or `intersect` to use the ids that both sides have.
+            layer_pairing: `same`, or `all` for every layer with every layer.
+            standardise: Divide each dimension by its standard deviation.
+            drop_top_variance: Leave out this many dimensions of largest variance.
+            progress: Called as the work goes on.
+            timeout: Seconds for the whole call.
+
+        Raises:
+            InvalidRequest: `.field` names what is wrong.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        work = self._compare_work(
+            views,
+            measures,
+            pairs,
+            Defaults(model, layers, pooling, interventions, overflow, compute_dtype, max_tokens),
+            alignment=alignment,
+            layer_pairing=layer_pairing,
+            standardise=standardise,
+            drop_top_variance=drop_top_variance,
+        )
+        return await self._run(self._stub.Compare, work, progress, timeout)
+
+    async def retrieve(
+        self,
+        views: Mapping[str, AnyView],
+        similarities: Sequence[str] = (),
+        pairs: Iterable[tuple[str, str]] | None = None,
+        *,
+        ranks: Sequence[int] = (),
+        csls_k: int = 0,
+        centre: bool = False,
+        model: Model | str | None = None,
+        layers: Sequence[int] | None = None,
+        pooling: Pooling = "mean",
+        interventions: Sequence[Intervention] = (),
+        overflow: Overflow = "refuse",
+        compute_dtype: FloatType = "float32",
+        max_tokens: int | None = None,
+        alignment: str = "strict",
+        layer_pairing: str = "same",
+        progress: Callable[[Progress], None] | None = None,
+        timeout: float | None = None,
+    ) -> Comparison:
+        """Nearest-neighbour retrieval between views, every layer, both directions.
+
+        Args:
+            views: By name, at least two: views, lists of texts, or activations.
+            similarities: `cosine`, `csls`; both where empty.
+            pairs: Pairs of names; all where None.
+            ranks: Ranks of precision; 1, 5, 10 where empty.
+            csls_k: Neighbours of CSLS; 10 where 0.
+            centre: Subtract each view's mean vector first.
+            model: The weights, for views of texts that name none.
+            layers: Hidden states wanted; all where None.
+            pooling: `mean` or `cls`.
+            interventions: Edits of the hidden states.
+            overflow: `refuse` or `truncate` texts of too many tokens.
+            compute_dtype: Arithmetic of the model.
+            max_tokens: Longest input in tokens; the model's own limit where None.
+            alignment: `strict`, or `intersect` to use the ids that both sides have.
+            layer_pairing: `same`, or `all` for every layer with every layer.
+            progress: Called as the work goes on.
+            timeout: Seconds for the whole call.
+
+        Raises:
+            InvalidRequest: `.field` names what is wrong.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        work = self._retrieve_work(
+            views,
+            similarities,
+            pairs,
+            Defaults(model, layers, pooling, interventions, overflow, compute_dtype, max_tokens),
+            ranks=ranks,
+            csls_k=csls_k,
+            centre=centre,
+            alignment=alignment,
+            layer_pairing=layer_pairing,
+        )
+        return await self._run(self._stub.Retrieve, work, progress, timeout)
+
+    async def _run(
+        self,
+        method: Callable[..., Any],
+        work: Work,
+        progress: Callable[[Progress], None] | None,
+        timeout: float | None,
+    ) -> Comparison:
+        """All attempts of one call; each sends everything, for the server keeps nothing of a broken one."""
+        retry = self._retry(self._stream_timeout(timeout))
+        request_id = new_request_id()
+        metadata = self._config.metadata(request_id)
+        while True:
+            fold = work.fold()
+            call = method(timeout=retry.remaining(), metadata=metadata)
+            first_status = FirstStatus(call)
+            sender = asyncio.create_task(_send(call, work))
+            try:
+                fresh = True
+                async for response in call:
+                    if fresh:
+                        retry.accepted()
+                        fresh = False
+                    retry.alive()
+                    told = fold.receive(response)
+                    if told is not None and progress is not None:
+                        progress(told)
+                return fold.finish()
+            except grpc.RpcError as error:
+                broken = first_status.of(error)
+            except asyncio.CancelledError:
+                _check(sender)
+                raise
+            finally:
+                call.cancel()
+                sender.cancel()
+                await asyncio.wait([sender])
+            if broken is None:
+                return fold.finish()
+            await asyncio.sleep(retry.delay(self._translate(broken, work.method, request_id)))
+
+
+async def _send(call: Any, work: Work) -> None:
+    """Sends all messages of one attempt."""
+    try:
+        for request in work.requests():
+            await call.write(request)
+        await call.done_writing()
+    except (grpc.RpcError, asyncio.InvalidStateError):
+        return  # the call is over; the reader learns why
+    except Exception:
+        call.cancel()  # the rows cannot be sent: `_check` tells the reader why
+        raise
+
+
+def _check(sender: asyncio.Task[None]) -> None:
+    """Raises what kept the rows from being sent, if anything did."""
+    if sender.done() and not sender.cancelled():
+        error = sender.exception()
+        if error is not None:
+            raise error

@@ -1,0 +1,102 @@
+"""What the synchronous and the asynchronous client of the metrics server share: requests, and their repetition."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from babelscope.base import ClientBase
+from babelscope.comparison import Fold, Kind
+from babelscope.v1 import metrics_pb2
+from babelscope.views import AnyView, Defaults, Measure, Views, compare_spec, retrieve_spec
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One call of the metrics server, which can be made as often as it takes.
+
+    Args:
+        method: Name of the call.
+        kind: What its numbers are.
+        views: Its views.
+        first: The message with the specification.
+        message: Makes a message of rows.
+    """
+
+    method: str
+    kind: Kind
+    views: Views
+    first: metrics_pb2.CompareRequest | metrics_pb2.RetrieveRequest
+    message: Callable[..., Any]
+
+    def requests(self) -> Iterator[Any]:
+        """All messages, from the first."""
+        yield self.first
+        for rows in self.views.rows():
+            if isinstance(rows, metrics_pb2.ViewTexts):
+                yield self.message(texts=rows)
+            else:
+                yield self.message(activations=rows)
+
+    def fold(self) -> Fold:
+        """An empty fold for the answers of one attempt."""
+        return Fold(self.kind, self.views.uses)
+
+
+class MetricsBase(ClientBase):
+    """A client of the metrics server, without its calls."""
+
+    service = "MetricsService"
+
+    @staticmethod
+    def _compare_work(
+        views: Mapping[str, AnyView],
+        measures: Sequence[Measure | str],
+        pairs: Iterable[tuple[str, str]] | None,
+        defaults: Defaults,
+        *,
+        alignment: str,
+        layer_pairing: str,
+        standardise: bool,
+        drop_top_variance: int,
+    ) -> Work:
+        """A compare call."""
+        built = Views(views, defaults)
+        spec = compare_spec(
+            built,
+            measures=measures,
+            pairs=pairs,
+            alignment=alignment,
+            layer_pairing=layer_pairing,
+            standardise=standardise,
+            drop_top_variance=drop_top_variance,
+        )
+        first = metrics_pb2.CompareRequest(spec=spec)
+        return Work("Compare", "similarity", built, first, metrics_pb2.CompareRequest)
+
+    @staticmethod
+    def _retrieve_work(
+        views: Mapping[str, AnyView],
+        similarities: Sequence[str],
+        pairs: Iterable[tuple[str, str]] | None,
+        defaults: Defaults,
+        *,
+        ranks: Sequence[int],
+        csls_k: int,
+        centre: bool,
+        alignment: str,
+        layer_pairing: str,
+    ) -> Work:
+        """A retrieve call."""
+        built = Views(views, defaults)
+        spec = retrieve_spec(
+            built,
+            similarities=similarities,
+            ranks=ranks,
+            csls_k=csls_k,
+            centre=centre,
+            pairs=pairs,
+            alignment=alignment,
+            layer_pairing=layer_pairing,
+        )
+        first = metrics_pb2.RetrieveRequest(spec=spec)
+        return Work("Retrieve", "retrieval", built, first, metrics_pb2.RetrieveRequest)
