@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2, text_pb2
@@ -14,7 +15,7 @@ from services.encoder.registry import Registry
 from services.encoder.requests import Asked
 from services.encoder.scheduler import Scheduler
 from services.encoder.settings import EncoderSettings
-from services.encoder.spec import TokenizedText
+from services.encoder.spec import ModelSpec, TokenizedText
 from services.encoder.streams import Stream
 from services.runtime.errors import InvalidArgument, LimitExceeded
 
@@ -53,7 +54,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         self, request: encoder_pb2.GetModelRequest, context: Any
     ) -> model_pb2.Model:
         """One model, loaded."""
-        async with self._registry.lease(requests.read_model(request.model, "model")) as engine:
+        async with self._lease(requests.read_model(request.model, "model"), "model") as engine:
             return responses.loaded_model(engine.info)
 
     async def Tokenize(  # noqa: N802 - gRPC's name
@@ -63,7 +64,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         spec = requests.read_model(request.model, "model")
         overflow = requests.read_overflow(request.overflow, "overflow")
         requests.check_texts(request.texts, "texts", self._settings.max_texts)
-        async with self._registry.lease(spec) as engine:
+        async with self._lease(spec, "model") as engine:
             limit = engine.info.max_tokens
             tokenized = await self._tokenize(engine, request.texts, limit)
             requests.check_tokens(request.texts, tokenized, overflow, limit, "texts")
@@ -108,6 +109,15 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
     async def close(self) -> None:
         """Releases the threads."""
         await asyncio.to_thread(self._tokenizers.shutdown)
+
+    @asynccontextmanager
+    async def _lease(self, spec: ModelSpec, field: str) -> AsyncIterator[Engine]:
+        """Lends an engine to a request whose ModelRef is at `field`; the domain names the fields of an EncodeSpec."""
+        try:
+            async with self._registry.lease(spec) as engine:
+                yield engine
+        except InvalidArgument as error:
+            raise InvalidArgument(error.field.replace("spec.model", field, 1), error.problem) from error
 
     async def _first(self, messages: AsyncIterator[encoder_pb2.EncodeRequest]) -> Asked:
         """Reads the specification."""

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from services.encoder.artifacts import read_array
+from services.runtime.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound
+from services.runtime.store import Store
+
+ARRAY = np.arange(4, dtype=np.float32)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+def test_a_single_tensor_is_read_whatever_its_name(store: Store) -> None:
+    for suffix in ("", ".safetensors"):
+        name = store.put("vectors", save({"shift": ARRAY}), suffix=suffix)
+        np.testing.assert_array_equal(read_array(store, name, "vector", "f"), ARRAY)
+
+
+def test_one_of_several_is_read_by_its_role(store: Store) -> None:
+    name = store.put("maps", save({"matrix": np.eye(4, dtype=np.float32), "bias": ARRAY}))
+    np.testing.assert_array_equal(read_array(store, name, "bias", "f"), ARRAY)
+    np.testing.assert_array_equal(read_array(store, name, "matrix", "f"), np.eye(4))
+    with pytest.raises(FailedPrecondition, match="Expected one tensor, or one called 'vector', but got bias, matrix"):
+        read_array(store, name, "vector", "f")
+
+
+@pytest.mark.parametrize("name", ["", "vectors/../x", "datasets/" + "0" * 64, "/etc/passwd", "vectors/" + "0" * 63])
+def test_other_names_are_refused(store: Store, name: str) -> None:
+    with pytest.raises(InvalidArgument, match="f: Expected a name of the form vectors/SHA-256 or maps/SHA-256"):
+        read_array(store, name, "vector", "f")
+
+
+def test_what_is_not_there_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound):
+        read_array(store, "vectors/" + "0" * 64, "vector", "f")
+
+
+def test_what_is_no_safetensors_file_is_refused(store: Store) -> None:
+    name = store.put("vectors", b"garbage")
+    with pytest.raises(FailedPrecondition, match="Expected a safetensors file"):
+        read_array(store, name, "vector", "f")
+
+
+def test_a_damaged_object_is_never_used(store: Store, tmp_path: Path) -> None:
+    name = store.put("vectors", save({"shift": ARRAY}))
+    (path,) = [path for path in (tmp_path / "store" / "vectors").rglob("*") if path.is_file()]
+    path.chmod(0o644)
+    path.write_bytes(save({"shift": ARRAY + 1}))
+    with pytest.raises(DataLoss):
+        read_array(store, name, "vector", "f")

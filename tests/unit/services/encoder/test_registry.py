@@ -1,0 +1,159 @@
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from services.encoder.models import ModelSummary
+from services.encoder.registry import Registry, State
+from services.encoder.spec import ModelSpec, Reinit
+from services.runtime.errors import FailedPrecondition, LimitExceeded, NotFound
+
+
+class Files:
+    """Knows three models; `big` cannot be served."""
+
+    def resolve(self, name: str, revision: str = "") -> str:
+        if name not in {"a", "b", "c", "hub/x"}:
+            raise NotFound("model", name, ["a"])
+        return name
+
+    def list(self) -> list[ModelSummary]:
+        return [ModelSummary("a", "bert", ""), ModelSummary("b", "bert", ""), ModelSummary("big", "gpt2", "no encoder")]
+
+
+class Loader:
+    """Loads fakes, when it is let go."""
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self.make = make
+        self.calls: list[ModelSpec] = []
+        self.engines: dict[str, Any] = {}
+        self.go = threading.Event()
+        self.go.set()
+        self.error: Exception | None = None
+
+    def __call__(self, spec: ModelSpec) -> Any:
+        self.calls.append(spec)
+        assert self.go.wait(30)
+        if self.error is not None:
+            raise self.error
+        self.engines[spec.name] = self.make(spec.name)
+        return self.engines[spec.name]
+
+
+@pytest.fixture
+def loader(make_engine: Callable[..., Any]) -> Loader:
+    return Loader(make_engine)
+
+
+@pytest.fixture
+async def registry(loader: Loader) -> AsyncIterator[Registry]:
+    registry = Registry(Files(), loader, max_models=2, wait_seconds=0.05)
+    yield registry
+    loader.go.set()
+    await registry.close()
+    assert registry.loaded == 0
+
+
+async def _load(registry: Registry, name: str) -> Any:
+    async with registry.lease(ModelSpec(name)) as engine:
+        return engine
+
+
+async def test_one_load_serves_all_who_ask(registry: Registry, loader: Loader) -> None:
+    loader.go.clear()
+    asking = [asyncio.create_task(_load(registry, "a")) for _ in range(20)]
+    await asyncio.sleep(0.01)
+    loader.go.set()
+    engines = await asyncio.gather(*asking)
+    assert loader.calls == [ModelSpec("a")]
+    assert {id(engine) for engine in engines} == {id(loader.engines["a"])}
+    assert await _load(registry, "a") is engines[0]
+
+
+async def test_one_who_leaves_does_not_stop_the_load(registry: Registry, loader: Loader) -> None:
+    loader.go.clear()
+    first, second = (asyncio.create_task(_load(registry, "a")) for _ in range(2))
+    await asyncio.sleep(0.01)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    loader.go.set()
+    assert (await second).info.name == "a"
+    assert len(loader.calls) == 1
+
+
+async def test_a_failed_load_is_told_to_all_and_tried_again(registry: Registry, loader: Loader) -> None:
+    loader.error = FailedPrecondition("model a", "broken")
+    results = await asyncio.gather(*(_load(registry, "a") for _ in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [FailedPrecondition] * 3
+    assert len(loader.calls) == 1
+    loader.error = None
+    assert (await _load(registry, "a")).info.name == "a"
+
+
+async def test_an_unknown_name_costs_no_model_its_place(registry: Registry, loader: Loader) -> None:
+    await _load(registry, "a")
+    await _load(registry, "b")
+    with pytest.raises(NotFound, match="none called 'z'"):
+        await _load(registry, "z")
+    assert registry.loaded == 2
+    assert not loader.engines["a"].closed
+
+
+async def test_the_model_unused_for_longest_makes_room(registry: Registry, loader: Loader) -> None:
+    for name in ("a", "b", "a", "c"):
+        await _load(registry, name)
+    assert loader.engines["b"].closed
+    assert not loader.engines["a"].closed
+    assert registry.loaded == 2
+
+
+async def test_a_model_in_use_is_never_dropped(registry: Registry, loader: Loader) -> None:
+    async with registry.lease(ModelSpec("a")), registry.lease(ModelSpec("b")):
+        with pytest.raises(LimitExceeded, match="at most 2 models in use at once") as caught:
+            await _load(registry, "c")
+        assert caught.value.subject == "max_models"
+        assert caught.value.retry_after == 0.05
+    assert not any(engine.closed for engine in loader.engines.values())
+    assert (await _load(registry, "c")).info.name == "c"
+
+
+async def test_who_waits_for_room_gets_it_when_a_lease_ends(make_engine: Any) -> None:
+    registry = Registry(Files(), Loader(make_engine), max_models=1, wait_seconds=20)
+    async with registry.lease(ModelSpec("a")):
+        waiting = asyncio.create_task(_load(registry, "b"))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+    assert (await waiting).info.name == "b"
+    await registry.close()
+
+
+async def test_variants_are_models_of_their_own(registry: Registry, loader: Loader) -> None:
+    drawn = ModelSpec("a", reinit=(Reinit((1,)),))
+    await _load(registry, "a")
+    async with registry.lease(drawn):
+        pass
+    assert loader.calls == [ModelSpec("a"), drawn]
+
+
+async def test_the_list_merges_files_and_memory(loader: Loader) -> None:
+    registry = Registry(Files(), loader, max_models=3, wait_seconds=5)
+    await _load(registry, "a")
+    async with registry.lease(ModelSpec("a", reinit=(Reinit((1,)),))):
+        loader.go.clear()
+        loading = asyncio.create_task(_load(registry, "hub/x"))
+        await asyncio.sleep(0.01)
+        listed = await registry.models()
+    assert [(model.name, model.state) for model in listed] == [
+        ("a", State.READY),
+        ("b", State.AVAILABLE),
+        ("big", State.REFUSED),
+        ("hub/x", State.LOADING),
+    ]
+    loader.go.set()
+    await loading
+    assert [model.name for model in await registry.models() if model.info is not None][-1] == "hub/x"
+    await registry.close()
