@@ -40,6 +40,7 @@ from babelscope.errors import (
     TensorError,
     Unavailable,
 )
+from babelscope.local import LocalMesh, local
 from babelscope.mesh import Mesh, ServiceStatus, connect
 from babelscope.metrics import MetricsClient
 from babelscope.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
@@ -69,6 +70,7 @@ __all__ = [
     "InvalidRequest",
     "LimitExceeded",
     "LinearMap",
+    "LocalMesh",
     "Measure",
     "Mesh",
     "MeshError",
@@ -95,4 +97,5 @@ __all__ = [
     "ViewUse",
     "Window",
     "connect",
+    "local",
 ]

@@ -112,7 +112,7 @@ class EncodeTotals:
         truncated: Texts that were cut.
         queue_seconds: Seconds that texts waited for the device; those of broken attempts are not known.
         compute_seconds: Seconds of the device; those of broken attempts are not known.
-        attempts: Streams that it took: more than one where a stream broke and was resumed.
+        attempts: Streams that the server took on: more than one where a stream broke and was resumed.
     """
 
     texts: int = 0

@@ -135,7 +135,6 @@ class EncodeSession:
         self._sent = 0
         self._blocks.clear()
         self._started = self._finished = False
-        self.totals = replace(self.totals, attempts=self.totals.attempts + 1)
         return encoder_pb2.EncodeRequest(spec=self._spec)
 
     @property
@@ -257,6 +256,7 @@ class EncodeSession:
         else:
             self.info = info
         self._started = True
+        self.totals = replace(self.totals, attempts=self.totals.attempts + 1)
 
     def _chunk(self, chunk: encoder_pb2.ActivationChunk) -> EncodedBlock | None:
         """A piece of a block."""

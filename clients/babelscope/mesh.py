@@ -153,7 +153,7 @@ def mesh_configs(
 ) -> dict[str, ClientConfig]:
     """How to reach each service of a mesh. Arguments are those of `connect`."""
     keys = TLS(root=tls) if isinstance(tls, Path | str) else tls
-    seconds = {} if timeout is None else {"timeout": timeout}
+    seconds: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
     return {
         name: ClientConfig(where, tls=keys, token=token, insecure=insecure, **seconds)
         for name, where in mesh_addresses(address).items()
