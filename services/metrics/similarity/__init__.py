@@ -1,1 +1,18 @@
-"""Measures of similarity: one file a family."""
+"""Measures of similarity: one file a family, and the list by which requests name them.
+
+A new measure is a new file with a `Measure` and a line in `MEASURES`.
+"""
+
+from typing import Final
+
+from services.metrics.similarity import cka, cosine, svcca
+from services.metrics.similarity.measure import Measure, Measured, Options
+
+MEASURES: Final[dict[str, Measure]] = {
+    "cka": cka.MEASURE,
+    "svcca": svcca.MEASURE,
+    "cosine": cosine.MEASURE,
+}
+"""By the name that requests use."""
+
+__all__ = ["MEASURES", "Measure", "Measured", "Options"]

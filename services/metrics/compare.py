@@ -1,0 +1,210 @@
+"""Similarity of all pairs of views: from tables of rows to estimates. Plain Python, no servers; run it in a thread."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from services.metrics.accumulate import Accumulator, Edge, Needs, nothing
+from services.metrics.alignment import Group, PairReport, align
+from services.metrics.errors import Degenerate
+from services.metrics.estimates import Check, Estimate, Event, Progress
+from services.metrics.pairs import PairStatistics
+from services.metrics.plans import ComparePlan, ViewPlan, layer_pairs
+from services.metrics.signature import signature
+from services.metrics.similarity import MEASURES, Options
+from services.metrics.tables import CHUNK_ROWS, Table, Treatment, part_of, treat
+from services.metrics.views import prefers_rows
+from services.runtime.errors import InvalidArgument
+
+Node = tuple[int, int]
+"""View and layer."""
+
+_FULL_VARIANCE = 0.999
+"""Share of the variance above which the smallest directions count and products must be in float64."""
+
+
+def needs_of(measures: Iterable[Options]) -> Needs:
+    """What measures need to have kept."""
+    kinds = [(MEASURES[options.name], options) for options in measures]
+    return Needs(
+        moments=any(kind.needs_moments for kind, _ in kinds),
+        cosines=any(kind.needs_cosines for kind, _ in kinds),
+        exact=any(options.variance > _FULL_VARIANCE for _, options in kinds),
+    )
+
+
+def compare(
+    plan: ComparePlan, tables: Sequence[Table], *, budget: int, check: Check = nothing
+) -> Iterator[Event | list[PairReport]]:
+    """Measures all pairs.
+
+    Args:
+        plan: What to measure.
+        tables: One a view of the plan.
+        budget: Bytes of memory for rows, Gram matrices and moments at a time.
+        check: Called between products; raises to stop the work.
+
+    Yields:
+        Progress and estimates; last the reports of the pairs.
+
+    Raises:
+        InvalidArgument: Ids or layers that do not fit, or data of which a measure is not defined.
+    """
+    views = [replace(view, layers=table.layers) for view, table in zip(plan.views, tables, strict=True)]
+    wanted = {(a, b): layer_pairs(views[a], views[b], plan.pairing) for a, b in plan.pairs}
+    groups, reports = align([view.name for view in views], [table.ids for table in tables], plan.pairs, plan.alignment)
+    total = sum(map(len, wanted.values()))
+    done = 0
+    yield Progress("measure", 0, total, "")
+    for group in groups:
+        for edges in _rounds(group, wanted):
+            for batch in _batches(edges, len(group.ids), tables, budget):
+                for (left, right), pair in _statistics(plan, tables, group, batch, budget, check):
+                    found = measure(plan, views[left[0]], views[right[0]], (left[1], right[1]), pair)
+                    done += 1
+                    yield found
+                    yield Progress("measure", done, total, f"{views[left[0]].name} ~ {views[right[0]].name}")
+    yield reports
+
+
+def measure(
+    plan: ComparePlan, left: ViewPlan, right: ViewPlan, layers: tuple[int, int], pair: PairStatistics
+) -> list[Estimate]:
+    """All measures of one pair at one pair of layers.
+
+    Raises:
+        InvalidArgument: A measure is not defined for the data; names views, layers and cause.
+    """
+    found = []
+    for options in plan.measures:
+        try:
+            measured = MEASURES[options.name].compute(pair, options)
+            common: dict[str, str | int | float] = {
+                "metric": options.name,
+                "est": options.estimator,
+                "n": pair.n,
+                "dim": f"{pair.p}x{pair.q}",
+                "pool": _both(left.pooling, right.pooling),
+                "dtype": _both(left.dtype, right.dtype),
+                **measured.settings,
+                "std": "yes" if plan.standardise else "no",
+                "drop": plan.drop_top_variance,
+                "align": plan.alignment,
+                "null": measured.null.name,
+                "ci": measured.interval.name,
+            }
+            found.append(
+                Estimate(
+                    metric=options.name,
+                    estimator=options.estimator,
+                    left=left.name,
+                    right=right.name,
+                    left_layer=layers[0],
+                    right_layer=layers[1],
+                    value=measured.value,
+                    low=measured.interval.low,
+                    high=measured.interval.high,
+                    n=pair.n,
+                    null_mean=measured.null.mean,
+                    null_sd=measured.null.sd,
+                    p=pair.p,
+                    q=pair.q,
+                    left_kept=measured.left_kept,
+                    right_kept=measured.right_kept,
+                    signature=signature(common),
+                    warnings=measured.warnings,
+                )
+            )
+        except Degenerate as error:
+            raise InvalidArgument(
+                "spec.measures",
+                f"{error.cause}; {options.name} ({options.estimator}) of views {left.name!r} and {right.name!r} at "
+                f"layers {layers[0]} and {layers[1]}, n={pair.n}",
+            ) from error
+    return found
+
+
+def _both(left: str, right: str) -> str:
+    return left if left == right else f"{left}/{right}"
+
+
+def _rounds(group: Group, wanted: dict[tuple[int, int], list[tuple[int, int]]]) -> Iterator[list[tuple[Node, Node]]]:
+    """Edges that share nodes, so that a node's part is computed once: a layer of all pairs, then the next."""
+    by_layer: dict[int, list[tuple[Node, Node]]] = {}
+    for a, b in group.pairs:
+        for i, j in wanted[a, b]:
+            by_layer.setdefault(i, []).append(((a, i), (b, j)))
+    if any(i != j for edges in by_layer.values() for (_, i), (_, j) in edges):
+        yield [edge for edges in by_layer.values() for edge in edges]
+    else:
+        yield from by_layer.values()
+
+
+def _batches(
+    edges: Sequence[tuple[Node, Node]], n: int, tables: Sequence[Table], budget: int
+) -> Iterator[list[tuple[Node, Node]]]:
+    """Edges in portions whose statistics fit the budget, at least one at a time."""
+    batch: list[tuple[Node, Node]] = []
+    nodes: set[Node] = set()
+    size = 0
+    for left, right in edges:
+        p, q = tables[left[0]].d, tables[right[0]].d
+        # Either moments, or rows with Gram matrices where those are smaller.
+        extra = sum(8 * min(d * d, n * (n + d)) for node, d in ((left, p), (right, q)) if node not in nodes) + (
+            8 * p * q if n > max(p, q) else 0
+        )
+        if batch and size + extra > budget:
+            yield batch
+            batch, nodes, size = [], set(), 0
+        batch.append((left, right))
+        nodes.update((left, right))
+        size += extra
+    if batch:
+        yield batch
+
+
+def _statistics(
+    plan: ComparePlan,
+    tables: Sequence[Table],
+    group: Group,
+    edges: Sequence[tuple[Node, Node]],
+    budget: int,
+    check: Check,
+) -> Iterator[tuple[tuple[Node, Node], PairStatistics]]:
+    """The statistics of some edges over the items of a group, in one pass over their rows."""
+    nodes = list(dict.fromkeys(node for edge in edges for node in edge))
+    n = len(group.ids)
+    treatments: list[Treatment | None] = [None] * len(nodes)
+    if plan.preprocesses:
+        for index, (view, layer) in enumerate(nodes):
+            check()
+            treatments[index] = treat(
+                tables[view],
+                layer,
+                group.rows[view],
+                n,
+                standardise=plan.standardise,
+                drop=plan.drop_top_variance,
+            )
+    widths = [
+        tables[view].d if treatment is None else len(treatment.kept)
+        for (view, _), treatment in zip(nodes, treatments, strict=True)
+    ]
+    numbers = {node: index for index, node in enumerate(nodes)}
+    numbered: list[Edge] = [(numbers[left], numbers[right]) for left, right in edges]
+    held = prefers_rows(n, max(widths), len(nodes), len(edges), budget)
+    try:
+        accumulator = Accumulator(widths, numbered, needs_of(plan.measures), hold=n if held else None, check=check)
+        for start in range(0, n, CHUNK_ROWS):
+            check()
+            stop = min(start + CHUNK_ROWS, n)
+            rows: list[Any] = []
+            for (view, layer), treatment in zip(nodes, treatments, strict=True):
+                block = tables[view].read(layer, part_of(group.rows[view], start, stop))
+                rows.append(block if treatment is None else treatment.apply(block))
+            accumulator.add(group.ids[start:stop], rows)
+        for (left, right), pair in accumulator.finish():
+            yield (nodes[left], nodes[right]), pair
+    except Degenerate as error:
+        names = ", ".join(dict.fromkeys(f"{plan.views[view].name!r} at layer {layer}" for view, layer in nodes))
+        raise InvalidArgument("spec.measures", f"{error.cause}; among views {names}, n={n}") from error
