@@ -123,7 +123,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         """Reads the specification."""
         async for message in messages:
             if message.WhichOneof("message") != "spec":
-                got = message.WhichOneof("message") or "an empty message"
+                got = "`texts`" if message.HasField("texts") else "an empty message"
                 raise InvalidArgument("spec", f"Expected `spec` in the first message, but got {got}")
             return await asyncio.to_thread(
                 requests.read_spec, message.spec, self._store, self._settings.max_interventions
@@ -142,9 +142,10 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         try:
             empty = True
             async for message in messages:
-                if message.WhichOneof("message") != "texts":
-                    got = "another `spec`" if message.WhichOneof("message") else "an empty message"
-                    raise InvalidArgument("texts", f"Expected `texts` after the first message, but got {got}")
+                if message.HasField("spec"):
+                    raise InvalidArgument("spec", "Expected `spec` once, in the first message, but got another")
+                if not message.HasField("texts"):
+                    raise InvalidArgument("texts", "Expected `texts` after the first message, but got an empty message")
                 texts = message.texts.texts
                 requests.check_texts(texts, "texts.texts", self._settings.max_texts)
                 empty = False

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from services.encoder.scheduler import BatchReport, Scheduler
 from services.encoder.spec import EncodePlan, ModelInfo, Pooling, TokenizedText
+from services.runtime.errors import InvalidArgument
 
 
 def make_text(length: int, seed: int = 0, *, truncated: bool = False) -> TokenizedText:
@@ -41,7 +43,23 @@ class FakeEngine:
         self.open.clear()
 
     def validate(self, plan: EncodePlan) -> None:
-        """Accepts all."""
+        """Knows two layers."""
+        for place, layer in enumerate(plan.layers):
+            if not 0 <= layer <= self.info.layers:
+                raise InvalidArgument(f"spec.layers[{place}]", f"Expected `layers` within 0..2, but got {layer}")
+
+    def tokenize(self, texts: Sequence[str], *, max_tokens: int | None = None) -> list[TokenizedText]:
+        """A token a word, between two special ones."""
+        limit = max_tokens or self.info.max_tokens
+        lengths = [len(text.split()) + 2 for text in texts]
+        return [
+            replace(make_text(min(length, limit), n), truncated=length > limit, full_length=length)
+            for n, length in enumerate(lengths)
+        ]
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """A piece a token."""
+        return [f"piece{token}" for token in ids]
 
     def close(self) -> None:
         """Remembers that it was called."""
