@@ -18,7 +18,7 @@ from typing import Any
 import grpc
 
 from services.runtime import deadline, logs, security, status
-from services.runtime.errors import InvalidArgument, LimitExceeded, Unavailable
+from services.runtime.errors import InvalidArgument, LimitExceeded, ServiceError, Unavailable
 from services.runtime.health import SERVICE as HEALTH
 from services.runtime.telemetry import Method, Telemetry
 
@@ -35,10 +35,10 @@ _KINDS = {
 Handler = Callable[[Any, Any], Awaitable[Any]]
 
 
-class _Undecodable:
-    """Stands for a message whose bytes are not of its type, until there is a context to say so in."""
+class _Refused:
+    """Stands for a message that is refused, until there is a context to say so in."""
 
-    def __init__(self, problem: InvalidArgument) -> None:
+    def __init__(self, problem: ServiceError) -> None:
         self.problem = problem
 
 
@@ -49,19 +49,36 @@ class Door(grpc.aio.ServerInterceptor):
         telemetry: Where RPCs are counted.
         token: Bearer token that clients must present; None for none. Health checks need none.
         max_streams: RPCs at once. Health and reflection are neither counted nor held up.
+        max_message_bytes: Longest message of a client.
         infrastructure: Full names of the services that are there for the server's own sake.
     """
 
     def __init__(
-        self, telemetry: Telemetry, *, token: str | None, max_streams: int, infrastructure: frozenset[str]
+        self,
+        telemetry: Telemetry,
+        *,
+        token: str | None,
+        max_streams: int,
+        max_message_bytes: int,
+        infrastructure: frozenset[str],
     ) -> None:
         self._telemetry = telemetry
         self._token = token
         self._max_streams = max_streams
+        self._max_message_bytes = max_message_bytes
         self._infrastructure = infrastructure
         self._wrapped: dict[str, Any] = {}
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._quiet_since = float("-inf")
         self.running = 0
         self.ready = False
+
+    async def quiet(self, seconds: float) -> None:
+        """Returns when no RPC has run for some seconds."""
+        while self.running or time.monotonic() < self._quiet_since + seconds:
+            await self._quiet.wait()
+            await asyncio.sleep(self._quiet_since + seconds - time.monotonic())
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """Wraps a method's handler, once; unknown methods stay unknown and leave no trace in the metrics."""
@@ -80,7 +97,7 @@ class Door(grpc.aio.ServerInterceptor):
         method = Method(service, name, _KINDS[handler.request_streaming, handler.response_streaming])
         if handler.response_streaming:
             inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
-            outer = self._streaming(method, inner)
+            outer = self._streaming(method, _given(inner))
             kind = (
                 grpc.stream_stream_rpc_method_handler
                 if handler.request_streaming
@@ -88,7 +105,7 @@ class Door(grpc.aio.ServerInterceptor):
             )
         else:
             inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
-            outer = self._single(method, inner)
+            outer = self._single(method, _given(inner))
             kind = (
                 grpc.stream_unary_rpc_method_handler
                 if handler.request_streaming
@@ -103,7 +120,7 @@ class Door(grpc.aio.ServerInterceptor):
 
         async def outer(request: Any, context: Any) -> Any:
             async with self._call(method, context):
-                return await inner(_decoded(request), context)
+                return await inner(_checked(request), context)
 
         return outer
 
@@ -115,9 +132,9 @@ class Door(grpc.aio.ServerInterceptor):
         async def outer(request: Any, context: Any) -> None:
             async with self._call(method, context):
                 if not isasyncgenfunction(inner):
-                    await inner(_decoded(request), context)
+                    await inner(_checked(request), context)
                     return
-                async with aclosing(inner(_decoded(request), context)) as answers:
+                async with aclosing(inner(_checked(request), context)) as answers:
                     async for answer in answers:
                         await context.write(answer)
 
@@ -132,12 +149,15 @@ class Door(grpc.aio.ServerInterceptor):
         def decoder(data: bytes) -> Any:
             received(len(data))
             try:
+                self._measure(data)
                 return decode(data)
-            except Exception:  # a client's bytes may break a parser in any way
-                problem = InvalidArgument("request", f"Expected a message of {method.name}, but got other bytes")
-                if handler.request_streaming:
+            except Exception as error:  # a client's bytes may break a parser in any way
+                problem: ServiceError = InvalidArgument("request", f"Expected a message of {method.name}: {error}")
+                if isinstance(error, LimitExceeded):
+                    problem = error
+                if handler.request_streaming:  # within the handler, which reads the stream
                     raise problem from None
-                return _Undecodable(problem)
+                return _Refused(problem)
 
         def encoder(message: Any) -> bytes:
             data: bytes = encode(message)
@@ -145,6 +165,12 @@ class Door(grpc.aio.ServerInterceptor):
             return data
 
         return decoder, encoder
+
+    def _measure(self, data: bytes) -> None:
+        """Refuses a message that is too long."""
+        if len(data) > self._max_message_bytes:
+            problem = f"Expected a message of at most {self._max_message_bytes} bytes, but got {len(data)}"
+            raise LimitExceeded("max_message_bytes", problem)
 
     def _admit(self, method: Method, context: Any) -> None:
         """Refuses whoever may not come in, or not now."""
@@ -163,12 +189,18 @@ class Door(grpc.aio.ServerInterceptor):
     def _admitted(self, method: Method, context: Any) -> Iterator[None]:
         """Lets an RPC in and counts it while it runs."""
         self._admit(method, context)
-        counted = method.service not in self._infrastructure
-        self.running += counted
+        if method.service in self._infrastructure:
+            yield
+            return
+        self.running += 1
+        self._quiet.clear()
         try:
             yield
         finally:
-            self.running -= counted
+            self.running -= 1
+            if not self.running:
+                self._quiet_since = time.monotonic()
+                self._quiet.set()
 
     @asynccontextmanager
     async def _call(self, method: Method, context: Any) -> AsyncIterator[None]:
@@ -211,11 +243,22 @@ class Door(grpc.aio.ServerInterceptor):
             )
 
 
-def _decoded(request: Any) -> Any:
-    """A request, unless its bytes were none."""
-    if isinstance(request, _Undecodable):
+def _checked(request: Any) -> Any:
+    """A request, unless it is refused."""
+    if isinstance(request, _Refused):
         raise request.problem
     return request
+
+
+def _given(inner: Any) -> Any:
+    """A service's handler; in place of the generated base's, which is written for threads, one that says the same."""
+    return _unimplemented if inner.__module__.endswith("_pb2_grpc") else inner
+
+
+async def _unimplemented(request: Any, context: Any) -> None:
+    """Answers for a method of the contract that a service does not offer yet."""
+    del request
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "This server does not offer this method yet")
 
 
 def _request_id(context: Any) -> str:

@@ -1,11 +1,8 @@
-"""Who may connect: loopback, TLS, mutual TLS, a bearer token."""
+"""Who may connect: only this machine unless there is TLS, and only who knows the token."""
 
 import hmac
 import ipaddress
 from collections.abc import Iterable
-from pathlib import Path
-
-import grpc
 
 from services.runtime.errors import Unauthenticated
 from services.runtime.settings import ServerSettings
@@ -49,39 +46,6 @@ def check_address(settings: ServerSettings) -> None:
             f"Expected `host` to be a loopback address, or TLS, but got {settings.host!r} without: set "
             "BABELSCOPE_TLS_CERTIFICATE and BABELSCOPE_TLS_KEY, or BABELSCOPE_INSECURE=true to listen in the open"
         )
-
-
-def server_credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
-    """The server's side of TLS.
-
-    Args:
-        settings: Of the server.
-
-    Returns:
-        Credentials, which ask clients for certificates where `tls_client_ca` is set; None without TLS.
-
-    Raises:
-        UsageError: Where a file cannot be read.
-    """
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    chain = _read(settings.tls_certificate, "tls_certificate")
-    key = _read(settings.tls_key, "tls_key")
-    authority = None if settings.tls_client_ca is None else _read(settings.tls_client_ca, "tls_client_ca")
-    return grpc.ssl_server_credentials(
-        [(key, chain)], root_certificates=authority, require_client_auth=authority is not None
-    )
-
-
-def _read(path: Path, field: str) -> bytes:
-    """A PEM file's bytes."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"Expected `{field}` to be a readable file, but got {path}: {error.strerror}") from None
-    if b"-----BEGIN " not in data:
-        raise UsageError(f"Expected `{field}` to be a PEM file, but {path} has no PEM block")
-    return data
 
 
 def check_token(expected: str, metadata: Iterable[tuple[str, str | bytes]]) -> None:

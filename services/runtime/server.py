@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
-from services.runtime import logs, reflection, security
+from services.runtime import logs, reflection, security, tls
 from services.runtime.errors import ServiceError
 from services.runtime.health import SERVICE as HEALTH
 from services.runtime.health import Health
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 # What a service may take to release threads and files once the RPCs are gone.
 STOP_SECONDS = 10.0
+# How long connections outlive the last RPC. gRPC closes them as soon as the system has taken the last bytes, and where
+# something of the client's is unread then, TCP resets the connection and what had not arrived is lost.
+LINGER_SECONDS = 0.5
 
 
 class Service(Protocol):
@@ -74,6 +77,7 @@ class Server:
             self.telemetry,
             token=token,
             max_streams=settings.max_streams,
+            max_message_bytes=settings.max_message_bytes,
             infrastructure=frozenset({HEALTH, reflection.SERVICE}),
         )
 
@@ -87,7 +91,7 @@ class Server:
             UsageError: Where the settings do not let it listen.
         """
         security.check_address(self.settings)
-        credentials = security.server_credentials(self.settings)
+        credentials = tls.server_credentials(self.settings)
         await self._listen(credentials)
         log.info("listening", extra={"host": self.settings.host, "port": self.port, "tls": credentials is not None})
         self._started = True
@@ -112,9 +116,15 @@ class Server:
         grace = self.settings.drain_seconds if seconds is None else seconds
         first = not self._draining.is_set()
         self._draining.set()
+        self._door.ready = False
         self.health.close()
         log.info("draining", extra={"seconds": grace, "running": self._door.running})
-        await asyncio.gather(*(server.stop(grace) for server in self._servers))
+        ends = asyncio.get_running_loop().time() + grace
+        if grace:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._door.quiet(LINGER_SECONDS), grace)
+        left = max(0.0, ends - asyncio.get_running_loop().time())
+        await asyncio.gather(*(server.stop(left) for server in self._servers))
         if not first:
             await self._stopped.wait()
             return
@@ -161,7 +171,9 @@ class Server:
 def _options(settings: ServerSettings) -> list[tuple[str, Any]]:
     """Settings as gRPC's channel arguments."""
     options: list[tuple[str, Any]] = [
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        # The door refuses what is over the limit, with details. gRPC itself refuses only what is far over it, before it
+        # is in memory: to a handler that looks like the end of the client's stream, until it is cancelled.
+        ("grpc.max_receive_message_length", 4 * settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
         # Two servers on one port would share the requests between them in silence.
         ("grpc.so_reuseport", 0),
@@ -196,8 +208,7 @@ def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc.Serve
         bound = 0
     if not bound:
         raise security.UsageError(
-            f"Expected to listen on {address}, but could not: the port is taken, the address is not this machine's, "
-            "or the certificate and its key do not match"
+            f"Expected to listen on {address}, but could not: the port is taken, or the address is not this machine's"
         )
     return bound
 

@@ -43,7 +43,7 @@ class ServerSettings(BaseSettings):
         0, description="Port for health checks without TLS, for Kubernetes' probes; 0 for none. Needs TLS."
     )
     prometheus_port: Port = Field(0, description="Port for Prometheus over HTTP; 0 for none.")
-    max_message_bytes: int = Field(4 << 20, ge=64 << 10, le=1 << 30, description="Longest message in bytes.")
+    max_message_bytes: int = Field(4 << 20, ge=64 << 10, le=256 << 20, description="Longest message in bytes.")
     max_streams: int = Field(64, ge=1, description="RPCs at once; one more is refused with RESOURCE_EXHAUSTED.")
     drain_seconds: float = Field(30.0, ge=0, description="Time that running RPCs have to finish after SIGTERM.")
     keepalive_seconds: Seconds = Field(30.0, description="Idle time after which the server pings a client.")

@@ -1,6 +1,5 @@
 """Errors to `google.rpc.Status`: what went wrong, and what a client needs to mend its request (AIP-193)."""
 
-import json
 from collections.abc import Sequence
 
 import grpc
@@ -136,13 +135,13 @@ def _bad_request(field: str, problem: str) -> list[Message]:
 
 
 def _missing(kind: str, name: str, nearby: Sequence[str], message: str) -> list[Message]:
-    """What does not exist, and the names that look alike, as a JSON list."""
+    """What does not exist, and the names that look alike, separated by commas."""
     names = [clip(each, _NAME_BYTES // 2) for each in nearby[:_NEARBY]]
     return [
         error_details_pb2.ResourceInfo(
             resource_type=clip(kind, _NAME_BYTES), resource_name=clip(name, _NAME_BYTES), description=clip(message)
         ),
-        *_reason("NOT_FOUND", {"nearby": json.dumps(names, ensure_ascii=False)}),
+        *_reason("NOT_FOUND", {"nearby": ", ".join(names)}),
     ]
 
 

@@ -217,7 +217,7 @@ def connect(url: str) -> Storage:
     errors: tuple[type[Exception], ...] = ()
     if scheme in {"s3", "s3a"}:
         # Listings of the past would hide what other servers wrote.
-        options = {"use_listings_cache": False}
+        options = {"use_listings_cache": False, "skip_instance_cache": True}
     try:
         filesystem, root = fsspec.core.url_to_fs(url, **options)
         if scheme in {"s3", "s3a"}:
@@ -260,7 +260,7 @@ def _translated(subject: str = "store") -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError) as error:
         if subject == "store":
             raise FailedPrecondition("store", f"Expected the store to exist: {error}") from error
-        raise NotFound("object", subject) from error
+        raise NotFound("stored object", subject) from error
     except PermissionError as error:
         raise FailedPrecondition("store", "Expected leave to read and write the store, but was refused") from error
     except OSError as error:
