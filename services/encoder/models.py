@@ -114,6 +114,15 @@ class ModelFiles:
         """Names that look alike."""
         return difflib.get_close_matches(name, sorted({known for known, _, _ in self._named()}), n=3, cutoff=0.4)
 
+    def longest_input(self, name: str) -> int:
+        """A model's longest input in tokens, from its configuration alone.
+
+        Raises:
+            ServiceError: As `find`, or its configuration does not load.
+        """
+        folder = self.find(name)
+        return FAMILIES[folder.family].dimensions(_configuration(folder, f"model {name}")).max_tokens
+
     def base(self, folder: ModelFolder, config: Any, subject: str, device: str) -> tuple[Encoder, str]:
         """A folder's weights, shared by all engines that live, and their digest."""
         digest = folder_digest(folder.files)

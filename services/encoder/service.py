@@ -1,5 +1,6 @@
 """The encoder service, put together from its settings: files, models, device, door to messages."""
 
+import asyncio
 import logging
 
 import grpc
@@ -13,7 +14,7 @@ from services.encoder.scheduler import Scheduler
 from services.encoder.servicer import EncoderServicer
 from services.encoder.settings import EncoderSettings
 from services.encoder.spec import ModelSpec
-from services.runtime.errors import FailedPrecondition
+from services.runtime.errors import FailedPrecondition, ServiceError
 from services.runtime.security import UsageError
 from services.runtime.store import Store
 from services.runtime.telemetry import Telemetry
@@ -33,7 +34,7 @@ class EncoderService:
 
     def __init__(self, settings: EncoderSettings, telemetry: Telemetry) -> None:
         self._settings = settings
-        self._device = choose_device(settings.device)
+        self._device = ""
         self._files = ModelFiles(
             roots=settings.model_roots, aliases=settings.model_aliases, hub=settings.hub, cache_dir=settings.hub_cache
         )
@@ -62,9 +63,12 @@ class EncoderService:
         """Loads the models named in `preload`.
 
         Raises:
-            UsageError: The token budget is below the longest input of one of them.
+            UsageError: There is no such device, or the token budget is below the longest input of one of them or of a
+                local model.
             ServiceError: One of them cannot be served.
         """
+        self._device = await asyncio.to_thread(choose_device, self._settings.device)
+        await asyncio.to_thread(self._check_budget)
         for name in self._settings.preload:
             async with self.registry.lease(ModelSpec(name)) as engine:
                 log.info("preloaded", extra={"model": name, "device": engine.device})
@@ -74,6 +78,20 @@ class EncoderService:
         await self.scheduler.close()
         await self._servicer.close()
         await self.registry.close()
+
+    def _check_budget(self) -> None:
+        """Refuses a budget that is given and too small: texts that fit no batch would wait for ever."""
+        if self._settings.token_budget is None:
+            return
+        local = (summary.name for summary in self._files.list() if not summary.reason)
+        for name in dict.fromkeys((*self._settings.preload, *local)):
+            try:
+                self._settings.budget(self._files.longest_input(name), self._device)
+            except ValueError as error:
+                raise UsageError(f"model {name}: {error}") from None
+            except ServiceError:
+                if name in self._settings.preload:
+                    raise
 
     def _load(self, spec: ModelSpec) -> Engine:
         """Loads a model, unless its longest input would never fit a batch."""
