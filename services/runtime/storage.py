@@ -6,6 +6,7 @@ an object storage by one upload, which becomes visible when it is complete.
 
 import contextlib
 import errno
+import logging
 import os
 import tempfile
 import time
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from services.runtime.errors import FailedPrecondition, LimitExceeded, NotFound, Unavailable
+
+log = logging.getLogger(__name__)
 
 TEMPORARY = ".tmp"
 _PART_BYTES = 16 << 20
@@ -191,7 +194,7 @@ class Remote:
             with _translated(subject):
                 yield
         except self._errors as error:
-            raise Unavailable(f"The store cannot be reached: {type(error).__name__}", retry_after=5.0) from error
+            raise _unreachable(error) from error
 
 
 def connect(url: str) -> Storage:
@@ -266,4 +269,10 @@ def _translated(subject: str = "store") -> Iterator[None]:
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise LimitExceeded("store", "Expected room in the store, but it is full") from error
-        raise Unavailable(f"The store cannot be reached: {type(error).__name__}", retry_after=5.0) from error
+        raise _unreachable(error) from error
+
+
+def _unreachable(error: Exception) -> Unavailable:
+    """What a client is told of a store that fails; the log has the reason, which may name hosts and paths."""
+    log.warning("store failed", extra={"problem": str(error)})
+    return Unavailable(f"The store cannot be reached: {type(error).__name__}", retry_after=5.0)
