@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -58,6 +58,15 @@ class LocalMesh(Mesh):
         """The log file of each server."""
         return {name: server.log for name, server in self._servers.items()}
 
+    def check(self) -> None:
+        """Asks whether all servers are up, or on their way up again.
+
+        Raises:
+            MeshError: One has died too often and was given up; the message ends with its log.
+        """
+        for server in self._servers.values():
+            server.check()
+
     def close(self) -> None:
         """Closes the channels and stops the servers."""
         atexit.unregister(self.close)
@@ -75,6 +84,8 @@ def local(
     threads: int | None = None,
     start_timeout: float = 180.0,
     restart: RestartPolicy | None = None,
+    ports: Mapping[str, int] | None = None,
+    on_end: Callable[[], None] | None = None,
 ) -> LocalMesh:
     """Starts servers on this machine and waits until they are ready.
 
@@ -90,6 +101,8 @@ def local(
         threads: Threads of the encoder; one a core where None.
         start_timeout: Seconds until all are ready.
         restart: How often a server that dies is started again.
+        ports: Ports by service; free ones where not given.
+        on_end: Called, in a thread of its own, when a server has ended for good.
 
     Raises:
         ValueError: A service is not known.
@@ -117,7 +130,16 @@ def local(
             command = [sys.executable, "-m", f"services.{name}"]
             log = logs / f"{name}-{os.getpid()}.log"
             settings.update(env or {})
-            server = ServerProcess(name, command, env=settings, folder=folder, log=log, policy=restart)
+            server = ServerProcess(
+                name,
+                command,
+                env=settings,
+                folder=folder,
+                log=log,
+                policy=restart,
+                port=(ports or {}).get(name, 0),
+                on_end=on_end,
+            )
             servers[name] = server
             server.start()
             server.wait_listening(deadline)

@@ -4,12 +4,15 @@ Delays grow exponentially and are drawn at random from the upper half of their r
 that comes back do not come back all at once.
 """
 
+import logging
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from babelscope.errors import Cancelled, DeadlineExceeded, LimitExceeded, RpcError, Unavailable
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ class Retry:
                 method=error.method,
                 request_id=error.request_id,
             ) from error
+        _LOG.info("%s; trying again in %.1f s", error, wait)
         return wait
 
 

@@ -75,10 +75,10 @@ def from_rpc(error: Status, *, method: str, address: str = "", request_id: str =
     if kind is errors.LimitExceeded:
         return _limit(text, details, common)
     if kind is errors.Unavailable:
+        # A server that answers for itself sends details; without them it is gRPC that speaks.
         where = f" at {address}" if address else ""
-        return errors.Unavailable(
-            f"{method}{where} cannot be reached: {text}", retry_after=_retry_after(details), **common
-        )
+        message = text if details else f"{method}{where} cannot be reached: {text}"
+        return errors.Unavailable(message, retry_after=_retry_after(details), **common)
     if kind is errors.DeadlineExceeded:
         return errors.DeadlineExceeded(f"{method}: the deadline passed before the answer was complete", **common)
     if kind is errors.ServerFault:

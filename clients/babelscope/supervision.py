@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +53,8 @@ class ServerProcess:
         folder: Its working folder; receives the port file.
         log: File to which its output is appended.
         policy: How often it is started again.
+        port: Port to listen on; 0 takes any free one, and keeps it.
+        on_end: Called, in a thread of its own, when it has ended for good.
     """
 
     def __init__(
@@ -64,9 +66,11 @@ class ServerProcess:
         folder: Path,
         log: Path,
         policy: RestartPolicy | None = None,
+        port: int = 0,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
-        self.port = 0
+        self.port = port
         self.restarts = 0
         self.log = log
         self._command = command
@@ -74,6 +78,7 @@ class ServerProcess:
         self._folder = folder
         self._port_file = folder / f"{name}.port"
         self._policy = policy or RestartPolicy()
+        self._on_end = on_end
         self._deaths: deque[float] = deque()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -158,6 +163,15 @@ class ServerProcess:
             if self._process is not None:
                 self._process.send_signal(signal.SIGTERM)
 
+    def check(self) -> None:
+        """Asks whether it is up, or on its way up again.
+
+        Raises:
+            MeshError: It has died too often and was given up.
+        """
+        if self._ended.is_set() and not self._stopping.is_set():
+            raise self._failure(f"died {len(self._deaths)} times and was given up")
+
     def tail(self) -> str:
         """The last lines of its log."""
         with contextlib.suppress(OSError), self.log.open("rb") as log:
@@ -186,6 +200,8 @@ class ServerProcess:
             watching = self._watching
             if watching is not None:
                 watching.cancel()
+            if self._on_end is not None:
+                self._on_end()
 
     def _launch(self) -> subprocess.Popen[bytes]:
         """Starts the process, on the port that it had before."""

@@ -1,0 +1,79 @@
+"""The command line: `babelscope up | status | models | encode | compare | retrieve | study | report`.
+
+A command, or a family of them, is one file in this folder with a function `register(app)`, and one line in `_COMMANDS`.
+Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted. Errors are one line on the standard error.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import typer
+
+from babelscope.cli.console import complain, tell_of_retries
+from babelscope.errors import BabelscopeError, MeshError
+
+# gRPC's own notes about connections that come and go are not for this command's user.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+_COMMANDS: Final = ("up", "status", "encode", "measure")
+_USAGE_ERROR: Final[type[Any]] = typer.BadParameter.__mro__[1]
+_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+
+
+def build() -> typer.Typer:
+    """The application with all its commands."""
+    app = typer.Typer(
+        name="babelscope",
+        help="Where, and why, does a multilingual text encoder carry meaning across languages?",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for name in _COMMANDS:
+        importlib.import_module(f"babelscope.cli.{name}").register(app)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command and ends the process with its exit code.
+
+    Args:
+        arguments: Those of the command line where None.
+    """
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: Those of the command line where None.
+
+    Returns:
+        The exit code.
+    """
+    command = typer.main.get_command(build())
+    tell_of_retries()
+    try:
+        code = command.main(args=arguments, prog_name="babelscope", standalone_mode=False)
+    except _USAGE_ERROR as error:
+        where = error.ctx.command_path if error.ctx else "babelscope"
+        message = error.format_message()
+        if message:  # without arguments the help has been shown already, and the error has no words
+            complain(f"{message.removesuffix('.')} (see {where} --help)")
+        return _USAGE
+    except typer.Exit as done:
+        return done.exit_code
+    except MeshError as error:
+        complain(error.message)
+        return _FAILED
+    except (BabelscopeError, OSError) as error:
+        complain(str(error))
+        return _FAILED
+    except (KeyboardInterrupt, typer.Abort):
+        complain("interrupted")
+        return _INTERRUPTED
+    return code if isinstance(code, int) else 0

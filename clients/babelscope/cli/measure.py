@@ -1,0 +1,181 @@
+"""`babelscope compare` and `babelscope retrieve`: numbers of parallel corpora."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from babelscope.cli.console import ProgressReport, note
+from babelscope.cli.options import (
+    CaOption,
+    DtypeOption,
+    FormatOption,
+    LayersOption,
+    MeshOption,
+    ModelOption,
+    OverflowOption,
+    RandomInitOption,
+    RevisionOption,
+    SeedOption,
+    StoreOption,
+    TokenOption,
+    one_of,
+    open_mesh,
+    read_layers,
+    read_model,
+    read_named,
+)
+from babelscope.cli.output import print_table, write_comparison
+from babelscope.comparison import Comparison
+from babelscope.corpora import read_texts
+from babelscope.views import View
+
+ParallelOption = Annotated[
+    list[str],
+    typer.Option("--parallel", metavar="LANGUAGE=FILE", help="A side of the parallel corpus. At least two."),
+]
+PoolingOption = Annotated[str, typer.Option("--pooling", callback=one_of("mean", "cls"), help="mean or cls.")]
+AlignmentOption = Annotated[
+    str,
+    typer.Option(
+        "--alignment",
+        callback=one_of("strict", "intersect"),
+        help="strict: all sides have the same ids; intersect: the ids that both sides of a pair have.",
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder for results.json and results.csv; a table with none."),
+]
+_SHOWN = ("metric", "estimator", "source", "target", "layer", "value", "low", "high", "n")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("compare")(compare)
+    app.command("retrieve")(retrieve)
+
+
+def compare(
+    *,
+    model: ModelOption,
+    parallel: ParallelOption,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option("--measure", help="cka, cka:biased, svcca, cosine; cka with none. May be repeated."),
+    ] = None,
+    format: FormatOption = None,  # noqa: A002
+    layers: LayersOption = None,
+    pooling: PoolingOption = "mean",
+    revision: RevisionOption = "",
+    random_init: RandomInitOption = None,
+    seed: SeedOption = 0,
+    overflow: OverflowOption = "refuse",
+    alignment: AlignmentOption = "strict",
+    standardise: Annotated[bool, typer.Option("--standardise", help="Divide each dimension by its spread.")] = False,
+    drop_top_variance: Annotated[
+        int, typer.Option("--drop-top-variance", min=0, help="Dimensions of largest variance to leave out.")
+    ] = 0,
+    compute_dtype: DtypeOption = "float32",
+    out: OutOption = None,
+    mesh: MeshOption = None,
+    store: StoreOption = None,
+    ca: CaOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Similarity of the languages' representations, layer by layer."""
+    options: dict[str, Any] = {
+        "measures": measure or ["cka"],
+        "model": read_model(model, revision, random_init, seed),
+        "layers": read_layers(layers),
+        "pooling": pooling,
+        "overflow": overflow,
+        "alignment": alignment,
+        "standardise": standardise,
+        "drop_top_variance": drop_top_variance,
+        "compute_dtype": compute_dtype,
+    }
+    views = _views(parallel, format)
+    with (
+        open_mesh(mesh, ("encoder", "metrics"), store=store, ca=ca, token=token) as opened,
+        ProgressReport("Comparing") as report,
+    ):
+        found = opened.metrics.compare(views, progress=report.update, **options)
+    _show(found, out)
+
+
+def retrieve(
+    *,
+    model: ModelOption,
+    parallel: ParallelOption,
+    similarity: Annotated[
+        list[str] | None, typer.Option("--similarity", help="cosine, csls; both with none. May be repeated.")
+    ] = None,
+    rank: Annotated[
+        list[int] | None, typer.Option("--rank", min=1, help="Ranks of precision; 1, 5, 10 with none.")
+    ] = None,
+    csls_k: Annotated[int, typer.Option("--csls-k", min=1, help="Neighbours of CSLS.")] = 10,
+    centre: Annotated[bool, typer.Option("--centre", help="Subtract each language's mean first.")] = False,
+    format: FormatOption = None,  # noqa: A002
+    layers: LayersOption = None,
+    pooling: PoolingOption = "mean",
+    revision: RevisionOption = "",
+    random_init: RandomInitOption = None,
+    seed: SeedOption = 0,
+    overflow: OverflowOption = "refuse",
+    alignment: AlignmentOption = "strict",
+    compute_dtype: DtypeOption = "float32",
+    out: OutOption = None,
+    mesh: MeshOption = None,
+    store: StoreOption = None,
+    ca: CaOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Retrieval of translations among the other language's sentences, layer by layer, in both directions."""
+    options: dict[str, Any] = {
+        "similarities": similarity or [],
+        "ranks": rank or [],
+        "csls_k": csls_k,
+        "centre": centre,
+        "model": read_model(model, revision, random_init, seed),
+        "layers": read_layers(layers),
+        "pooling": pooling,
+        "overflow": overflow,
+        "alignment": alignment,
+        "compute_dtype": compute_dtype,
+    }
+    views = _views(parallel, format)
+    with (
+        open_mesh(mesh, ("encoder", "metrics"), store=store, ca=ca, token=token) as opened,
+        ProgressReport("Retrieving") as report,
+    ):
+        found = opened.metrics.retrieve(views, progress=report.update, **options)
+    _show(found, out)
+
+
+def _views(parallel: list[str], format: str | None) -> dict[str, View]:  # noqa: A002
+    """One view a language."""
+    files = read_named(parallel, "--parallel")
+    if len(files) < 2:
+        raise typer.BadParameter(f"Expected --parallel LANGUAGE=FILE at least twice, but got it for {list(files)}")
+    return {
+        language: View(texts=read_texts(Path(path), format=format, language=language), language=language)
+        for language, path in files.items()
+    }
+
+
+def _show(found: Comparison, out: Path | None) -> None:
+    """Prints the numbers, or writes them; says what was left out and what to beware of."""
+    for pair in found.pairs:
+        if pair.left_only or pair.right_only:
+            note(
+                f"{pair.left} and {pair.right}: {pair.n} ids used; {pair.left_only} are only in {pair.left}, "
+                f"{pair.right_only} only in {pair.right}, such as {', '.join(pair.examples[:3])}"
+            )
+    for warning in dict.fromkeys(warning for estimate in found.estimates for warning in estimate.warnings):
+        note(f"Beware: {warning}")
+    if out is None:
+        print_table(found.table(), _SHOWN)
+    else:
+        write_comparison(found, out)
+        note(f"{len(found.estimates)} numbers: {out / 'results.csv'}, {out / 'results.json'}")

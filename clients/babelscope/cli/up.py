@@ -1,0 +1,71 @@
+"""`babelscope up`: a mesh on this machine, in the foreground."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from babelscope.channel import PORTS
+from babelscope.cli.console import note
+from babelscope.cli.options import StoreOption, read_named
+from babelscope.local import SERVICES, local
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("up")(up)
+
+
+def up(
+    *,
+    store: StoreOption = None,
+    service: Annotated[
+        list[str] | None, typer.Option("--service", help="encoder or metrics; both with none. May be repeated.")
+    ] = None,
+    model_root: Annotated[
+        list[Path] | None, typer.Option("--model-root", help="Folder of model folders. May be repeated.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--alias", metavar="NAME=FOLDER", help="A model by name. May be repeated.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the encoder.")] = None,
+    default_ports: Annotated[
+        bool, typer.Option("--default-ports", help="Listen on 50051 and 50052 in place of free ports.")
+    ] = False,
+) -> None:
+    """Run a mesh on this machine until Ctrl-C. The address is printed on the standard output."""
+    services = service or list(SERVICES)
+    unknown = [name for name in services if name not in SERVICES]
+    if unknown:
+        raise typer.BadParameter(f"Expected --service of {', '.join(SERVICES)}, but got {unknown[0]!r}")
+    aliases = read_named(model or (), "--alias")
+    stop = threading.Event()
+    asked = threading.Event()
+
+    def ask(*_: object) -> None:
+        asked.set()
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        note(f"Starting on this machine: {', '.join(services)}")
+        with local(
+            services,
+            store=store,
+            model_roots=model_root or (),
+            model_aliases=aliases,
+            threads=threads,
+            ports=PORTS if default_ports else None,
+            on_end=stop.set,
+        ) as mesh:
+            typer.echo(mesh.address)
+            note(f"Ready. Use it with --mesh {mesh.address} or BABELSCOPE_MESH. Ctrl-C stops it.")
+            stop.wait()
+            if not asked.is_set():
+                mesh.check()
+            note("Stopping")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
