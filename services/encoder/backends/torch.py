@@ -16,7 +16,7 @@ from services.encoder.spec import EncodePlan, Pooling, TokenizedText
 from services.encoder.weights import Encoder
 from services.encoder.workers import Workers
 
-CPU_CHUNK_ROWS = 512
+CPU_CHUNK_ROWS = 1024
 """Rows of a chunk on a processor: enough for full speed of the matrix products, few enough for the caches."""
 GPU_CHUNK_ROWS = 1 << 15
 """Rows of a chunk on an accelerator: bounds the memory of intermediate results."""

@@ -1,0 +1,154 @@
+"""Packed hidden states equal transformers' own `output_hidden_states`."""
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+from services.encoder.spec import EncodePlan, Pooling, TokenizedText
+from tests.support.encoder_pairs import Pair, reduced
+from tests.support.tiny_models import CONFIGURATIONS, build_model, mixed_texts
+
+TOLERANCE = 2e-5
+
+
+def _all_layers(twin: Pair) -> tuple[int, ...]:
+    return tuple(range(twin.engine.info.layers + 1))
+
+
+def _made_up(rng: np.random.Generator, size: int, vocabulary: int) -> TokenizedText:
+    special = np.zeros(size, dtype=bool)
+    special[[0, -1]] = True
+    nowhere = np.zeros(size, dtype=np.int32)
+    return TokenizedText(rng.integers(5, vocabulary, size), special, nowhere, nowhere, False, size)
+
+
+def test_tokens_are_those_of_transformers(twin: Pair) -> None:
+    texts = [*mixed_texts(60), "", "a", "🦉 e\u0301 naïve\u00a0x", "[MASK] <mask> [UNK]"]
+    limit = min(twin.engine.info.max_tokens, 128)
+    theirs = AutoTokenizer.from_pretrained(twin.folder)(
+        texts, truncation=True, max_length=limit, return_special_tokens_mask=True, return_offsets_mapping=True
+    )
+    ours = twin.engine.tokenize(texts, max_tokens=limit)
+    for place, text in enumerate(ours):
+        assert text.ids.tolist() == theirs["input_ids"][place]
+        assert text.special.astype(int).tolist() == theirs["special_tokens_mask"][place]
+        offsets = [tuple(pair) for pair in theirs["offset_mapping"][place]]
+        assert list(zip(text.starts.tolist(), text.ends.tolist(), strict=True)) == offsets
+        assert text.truncated == (text.full_length > limit)
+
+
+@pytest.mark.parametrize("pooling", Pooling)
+def test_every_layer_alone_and_in_a_mixed_batch(twin: Pair, pooling: Pooling) -> None:
+    batch = twin.engine.tokenize(mixed_texts(36, longest=60))
+    rng = np.random.default_rng(3)
+    batch += [_made_up(rng, size, twin.engine.info.vocabulary_size) for size in (3, 4, 5, 64, 65, 199, 200)]
+    plan = EncodePlan(_all_layers(twin), pooling)
+    together = twin.engine.encode(batch, plan)
+    for text, packed in zip(batch, together, strict=True):
+        expected = reduced(twin.states(text), text, pooling)
+        assert packed.dtype == np.float32
+        assert packed.shape == expected.shape
+        np.testing.assert_allclose(packed, expected, atol=TOLERANCE, rtol=0)
+    for place in (0, 5, 36, 42):
+        [alone] = twin.engine.encode([batch[place]], plan)
+        np.testing.assert_allclose(alone, together[place], atol=1e-5, rtol=0)
+
+
+def test_padded_batches_of_transformers_agree(twin: Pair) -> None:
+    texts = mixed_texts(12, seed=4, longest=20)
+    tokenizer = AutoTokenizer.from_pretrained(twin.folder)
+    padded = tokenizer(texts, padding=True, truncation=True, max_length=100, return_tensors="pt")
+    with torch.no_grad():
+        states = twin.plain(
+            input_ids=padded["input_ids"], attention_mask=padded["attention_mask"], output_hidden_states=True
+        ).hidden_states
+    ours = twin.engine.encode(twin.engine.tokenize(texts, max_tokens=100), EncodePlan(_all_layers(twin), Pooling.TOKEN))
+    for place, rows in enumerate(ours):
+        expected = torch.stack([state[place, : rows.shape[0]] for state in states], dim=1).numpy()
+        np.testing.assert_allclose(rows, expected, atol=TOLERANCE, rtol=0)
+
+
+def test_layer_subsets_in_any_order_and_early_exit(twin: Pair) -> None:
+    batch = twin.engine.tokenize(mixed_texts(10, seed=5))
+    everything = twin.engine.encode(batch, EncodePlan(_all_layers(twin)))
+    for layers in ((0,), (1,), (2, 0), (twin.engine.info.layers, 1, 0), (1, 1)):
+        for part, whole in zip(twin.engine.encode(batch, EncodePlan(layers)), everything, strict=True):
+            np.testing.assert_array_equal(part, whole[:, layers])
+
+
+def test_bfloat16_stays_near(twin: Pair) -> None:
+    batch = twin.engine.tokenize(mixed_texts(20, seed=6))
+    layers = _all_layers(twin)
+    exact = np.concatenate(twin.engine.encode(batch, EncodePlan(layers)))
+    rough = np.concatenate(twin.engine.encode(batch, EncodePlan(layers, dtype="bfloat16")))
+    cosine = (exact * rough).sum(-1) / np.linalg.norm(exact, axis=-1) / np.linalg.norm(rough, axis=-1)
+    assert (cosine > 0.999).all()
+    assert not np.array_equal(exact[:, 1:], rough[:, 1:])
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sizes=st.lists(st.integers(2, 200), min_size=1, max_size=24), seed=st.integers(0, 2**32 - 1))
+def test_results_do_not_depend_on_the_batch(twin: Pair, sizes: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    batch = [_made_up(rng, size, twin.engine.info.vocabulary_size) for size in sizes]
+    plan = EncodePlan(_all_layers(twin), Pooling.TOKEN)
+    chosen = int(rng.integers(len(batch)))
+    together = twin.engine.encode(batch, plan)[chosen]
+    [alone] = twin.engine.encode([batch[chosen]], plan)
+    np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
+    expected = reduced(twin.states(batch[chosen]), batch[chosen], Pooling.TOKEN)
+    np.testing.assert_allclose(together, expected, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("size", [17, 18, 255, 256, 257, 300, 700, 1024])
+def test_modernbert_beyond_its_window(pair: Callable[[str], Pair], size: int) -> None:
+    twin = pair("modernbert")
+    rng = np.random.default_rng(size)
+    batch = [_made_up(rng, length, twin.engine.info.vocabulary_size) for length in (size, size, 9, size)]
+    plan = EncodePlan(_all_layers(twin), Pooling.TOKEN)
+    for text, packed in zip(batch, twin.engine.encode(batch, plan), strict=True):
+        expected = reduced(twin.states(text), text, Pooling.TOKEN)
+        np.testing.assert_allclose(packed, expected, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("family", ["roberta", "xlm-roberta", "camembert"])
+def test_a_padding_token_written_in_a_text_keeps_its_position(pair: Callable[[str], Pair], family: str) -> None:
+    twin = pair(family)
+    [text] = twin.engine.tokenize(["the river <pad> rose <pad><pad> in the night"])
+    assert (text.ids == twin.plain.config.pad_token_id).sum() == 3
+    [rows] = twin.engine.encode([text], EncodePlan(_all_layers(twin), Pooling.TOKEN))
+    np.testing.assert_allclose(rows, reduced(twin.states(text), text, Pooling.TOKEN), atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("family", CONFIGURATIONS)
+def test_checkpoints_with_a_head_load_the_same_encoder(family: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = build_model(family, tmp_path_factory.mktemp("head"), head=True, seed=2)
+    twin = Pair.of(folder)
+    whole = AutoModelForMaskedLM.from_pretrained(folder, dtype=torch.float32).eval()
+    assert twin.engine.info.predicts_tokens
+    batch = twin.engine.tokenize(mixed_texts(4, seed=7))
+    for text, rows in zip(batch, twin.engine.encode(batch, EncodePlan(_all_layers(twin), Pooling.TOKEN)), strict=True):
+        with torch.no_grad():
+            out = whole(input_ids=torch.from_numpy(text.ids)[None], output_hidden_states=True)
+        expected = torch.cat(out.hidden_states).numpy().transpose(1, 0, 2)
+        np.testing.assert_allclose(rows, expected, atol=TOLERANCE, rtol=0)
+    twin.engine.close()
+
+
+def test_as_near_to_float64_as_transformers(twin: Pair) -> None:
+    batch = twin.engine.tokenize(mixed_texts(16, seed=8, longest=60))
+    exact = copy.deepcopy(twin.plain).double()
+    ours = theirs = 0.0
+    for text, rows in zip(batch, twin.engine.encode(batch, EncodePlan(_all_layers(twin), Pooling.TOKEN)), strict=True):
+        with torch.no_grad():
+            out = exact(input_ids=torch.from_numpy(text.ids)[None], output_hidden_states=True)
+        truth = torch.cat(out.hidden_states).numpy().transpose(1, 0, 2)
+        ours = max(ours, float(np.abs(rows - truth).max()))
+        theirs = max(theirs, float(np.abs(twin.states(text).transpose(1, 0, 2) - truth).max()))
+    assert ours <= 3 * theirs + 1e-6

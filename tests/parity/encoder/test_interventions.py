@@ -1,0 +1,83 @@
+"""Edits of a request equal forward hooks on the plain model."""
+
+import numpy as np
+import pytest
+
+from services.encoder.spec import Edit, EncodePlan, Pooling, Positions
+from tests.support.encoder_pairs import Pair, reduced
+from tests.support.tiny_models import mixed_texts
+
+TOLERANCE = 2e-5
+
+
+def _vector(twin: Pair, seed: int) -> np.ndarray:
+    return (0.3 * np.random.default_rng(seed).normal(size=twin.engine.info.hidden_size)).astype(np.float32)
+
+
+def _matrix(twin: Pair, seed: int) -> np.ndarray:
+    """A map as gentle as one between two languages: a larger one makes a trained model amplify rounding."""
+    size = twin.engine.info.hidden_size
+    noise = np.random.default_rng(seed).normal(size=(size, size)) / size**0.5
+    return (np.eye(size) + 0.2 * noise).astype(np.float32)
+
+
+def _check(twin: Pair, edits: tuple[Edit, ...], pooling: Pooling = Pooling.TOKEN) -> None:
+    layers = tuple(range(twin.engine.info.layers + 1))
+    batch = twin.engine.tokenize(mixed_texts(9, seed=11, longest=30))
+    for text, rows in zip(batch, twin.engine.encode(batch, EncodePlan(layers, pooling, edits)), strict=True):
+        expected = reduced(twin.edited_states(text, edits), text, pooling)
+        np.testing.assert_allclose(rows, expected, atol=TOLERANCE, rtol=0)
+
+
+def test_the_hooks_see_what_transformers_reports(twin: Pair) -> None:
+    [text] = twin.engine.tokenize(["the river rose"])
+    np.testing.assert_array_equal(twin.edited_states(text, ()), twin.states(text))
+
+
+@pytest.mark.parametrize("positions", ["non_special", "all"])
+def test_shift_at_every_layer(twin: Pair, positions: Positions) -> None:
+    for layer in range(twin.engine.info.layers + 1):
+        _check(twin, (Edit(layer, _vector(twin, layer), 0.7, vector_positions=positions),))
+
+
+@pytest.mark.parametrize("positions", ["non_special", "all"])
+def test_map_at_every_layer(twin: Pair, positions: Positions) -> None:
+    for layer in range(twin.engine.info.layers + 1):
+        _check(
+            twin,
+            (Edit(layer, matrix=_matrix(twin, layer), bias=_vector(twin, layer), matrix_positions=positions),),
+        )
+
+
+@pytest.mark.parametrize("pooling", Pooling)
+def test_several_edits_in_order(twin: Pair, pooling: Pooling) -> None:
+    last = twin.engine.info.layers
+    edits = (
+        Edit(1, _vector(twin, 0), -1.5, matrix=_matrix(twin, 1)),
+        Edit(1, matrix=_matrix(twin, 2), bias=_vector(twin, 3), matrix_positions="non_special"),
+        Edit(0, _vector(twin, 4), 0.5, vector_positions="all"),
+        Edit(last, _vector(twin, 5), 2.0),
+        Edit(1, _vector(twin, 6), 0.25),
+    )
+    _check(twin, edits, pooling)
+
+
+def test_a_shift_of_zero_changes_no_bit(twin: Pair) -> None:
+    layers = tuple(range(twin.engine.info.layers + 1))
+    batch = twin.engine.tokenize(mixed_texts(20, seed=12))
+    for pooling in Pooling:
+        plain = twin.engine.encode(batch, EncodePlan(layers, pooling))
+        edits = tuple(Edit(layer, _vector(twin, layer), 0.0) for layer in layers)
+        shifted = twin.engine.encode(batch, EncodePlan(layers, pooling, edits))
+        for one, other in zip(plain, shifted, strict=True):
+            assert one.tobytes() == other.tobytes()
+
+
+def test_edits_leave_earlier_layers_alone(twin: Pair) -> None:
+    batch = twin.engine.tokenize(mixed_texts(5, seed=13))
+    layers = tuple(range(twin.engine.info.layers + 1))
+    plain = twin.engine.encode(batch, EncodePlan(layers))
+    edited = twin.engine.encode(batch, EncodePlan(layers, edits=(Edit(2, _vector(twin, 0), 1.0),)))
+    for one, other in zip(plain, edited, strict=True):
+        np.testing.assert_array_equal(one[:, :2], other[:, :2])
+        assert (np.abs(one[:, 2:] - other[:, 2:]).max(axis=(0, 2)) > 1e-3).all()

@@ -1,0 +1,176 @@
+"""Small models of every family, as folders that transformers itself would write, with tokenizers built on the spot."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, PreTrainedTokenizerFast
+
+LINES = (
+    "The river rose in the night and the bridge was closed before the morning train.",
+    "She read the letter twice, folded it, and said nothing for a long while.",
+    "Der Bäcker öffnet um fünf Uhr, wenn die Straße noch leer und dunkel ist.",
+    "Les élèves ont planté des arbres derrière l'école, près du vieux mur.",
+    "Вечером дети слушали, как бабушка рассказывает о далёком море.",
+    "昨日は雨が降ったので、家で本を読んで過ごしました。",
+    "市场里有很多新鲜的水果和蔬菜,价格也不贵。",
+    "ذهب الصياد إلى البحر قبل شروق الشمس وعاد بسمك كثير.",
+    "गाँव के पास एक पुराना पेड़ है जिसके नीचे लोग बैठते हैं।",
+    "เมื่อวานนี้ฝนตกหนักจนถนนหน้าบ้านมีน้ำท่วม",
+    "Kar yağınca çocuklar okula gitmedi, bütün gün bahçede oynadılar.",
+    "어제 시장에서 사과를 샀는데 아주 달고 맛있었다.",
+    "Ο παππούς διηγήθηκε μια ιστορία για το παλιό λιμάνι.",
+    "הילדים שיחקו בחצר עד שהשמש שקעה מאחורי ההרים.",
+    "Kissa nukkui ikkunalaudalla, ja ulkona satoi hiljaa lunta.",
+)
+
+VOCABULARY = 400
+_DIMENSIONS = {"hidden_size": 48, "intermediate_size": 80, "num_attention_heads": 3, "num_hidden_layers": 4}
+
+CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    "bert": {**_DIMENSIONS, "max_position_embeddings": 256, "type_vocab_size": 2},
+    "camembert": {**_DIMENSIONS, "max_position_embeddings": 258, "type_vocab_size": 1, "num_attention_heads": 1},
+    "distilbert": {
+        "dim": 40,
+        "hidden_dim": 72,
+        "n_heads": 5,
+        "n_layers": 3,
+        "max_position_embeddings": 256,
+        "sinusoidal_pos_embds": False,
+    },
+    "electra": {**_DIMENSIONS, "embedding_size": 24, "max_position_embeddings": 256, "type_vocab_size": 2},
+    "modernbert": {
+        **_DIMENSIONS,
+        "num_hidden_layers": 5,
+        "max_position_embeddings": 1024,
+        "local_attention": 16,
+        "global_attn_every_n_layers": 3,
+    },
+    "roberta": {**_DIMENSIONS, "max_position_embeddings": 258, "type_vocab_size": 1, "hidden_act": "gelu_new"},
+    "xlm-roberta": {**_DIMENSIONS, "num_attention_heads": 6, "max_position_embeddings": 260, "type_vocab_size": 1},
+}
+"""transformers' settings by model type; odd numbers of heads, several layers, windows shorter than the texts."""
+
+_SPECIALS = {
+    "wordpiece": ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
+    "bytes": ("<s>", "<pad>", "</s>", "<unk>", "<mask>"),
+    "unigram": ("<s>", "<pad>", "</s>", "<unk>", "<mask>"),
+}
+_KINDS = {
+    "bert": "wordpiece",
+    "camembert": "unigram",
+    "distilbert": "wordpiece",
+    "electra": "wordpiece",
+    "modernbert": "bytes",
+    "roberta": "bytes",
+    "xlm-roberta": "unigram",
+}
+
+
+def build_tokenizer(family: str) -> PreTrainedTokenizerFast:
+    """A tokenizer of the family's kind, trained on the lines above."""
+    kind = _KINDS[family]
+    specials = list(_SPECIALS[kind])
+    if kind == "wordpiece":
+        pad, unknown, first, last, mask = specials
+        tokenizer = Tokenizer(models.WordPiece(unk_token=unknown))
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tokenizer.decoder = decoders.WordPiece()
+        trainer: Any = trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=specials, show_progress=False)
+    else:
+        first, pad, last, unknown, mask = specials
+        if kind == "bytes":
+            tokenizer = Tokenizer(models.BPE())
+            tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            tokenizer.decoder = decoders.ByteLevel()
+            trainer = trainers.BpeTrainer(
+                vocab_size=VOCABULARY,
+                special_tokens=specials,
+                initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+                show_progress=False,
+            )
+        else:
+            tokenizer = Tokenizer(models.Unigram())
+            tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+            tokenizer.decoder = decoders.Metaspace()
+            trainer = trainers.UnigramTrainer(
+                vocab_size=VOCABULARY, special_tokens=specials, unk_token=unknown, show_progress=False
+            )
+    tokenizer.train_from_iterator(LINES, trainer)
+    ids = {token: tokenizer.token_to_id(token) for token in (first, last)}
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{first} $A {last}", pair=f"{first} $A {last} $B {last}", special_tokens=list(ids.items())
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token=unknown,
+        pad_token=pad,
+        cls_token=first,
+        sep_token=last,
+        mask_token=mask,
+        model_max_length=256,
+    )
+
+
+def roughen(model: torch.nn.Module, seed: int) -> None:
+    """Give a fresh model weights as uneven as trained ones: wide matrices, biases, norms away from 1 and 0."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            if parameter.ndim == 1 and name.endswith("weight"):
+                parameter.copy_(1.0 + 0.2 * noise)
+            elif parameter.ndim == 1:
+                parameter.copy_(0.1 * noise)
+            elif "embed" in name:
+                parameter.copy_(0.5 * noise)
+            else:
+                parameter.copy_(noise * 0.8 / parameter.shape[1] ** 0.5)
+
+
+def build_model(family: str, folder: Path, *, head: bool = False, seed: int = 0, **settings: Any) -> Path:
+    """Write a model folder.
+
+    Args:
+        family: transformers' model type.
+        folder: Where to; made.
+        head: Whether with its masked-language-model head, and so with prefixed names.
+        seed: Of the weights.
+        settings: Over the configuration above.
+    """
+    tokenizer = build_tokenizer(family)
+    config = AutoConfig.for_model(
+        family,
+        **{
+            **CONFIGURATIONS[family],
+            "vocab_size": VOCABULARY,
+            "pad_token_id": tokenizer.pad_token_id,
+            "bos_token_id": tokenizer.cls_token_id,
+            "eos_token_id": tokenizer.sep_token_id,
+            "cls_token_id": tokenizer.cls_token_id,
+            "sep_token_id": tokenizer.sep_token_id,
+            **settings,
+        },
+    )
+    model = (AutoModelForMaskedLM if head else AutoModel).from_config(config)
+    roughen(model, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def mixed_texts(count: int, seed: int = 0, longest: int = 40) -> list[str]:
+    """Texts of very different lengths in all scripts of the lines, some shared out of several."""
+    rng = np.random.default_rng(seed)
+    words = [line.split() if " " in line else [line[i : i + 3] for i in range(0, len(line), 3)] for line in LINES]
+    texts = []
+    for _ in range(count):
+        vocabulary: Sequence[str] = words[rng.integers(len(words))]
+        size = int(np.clip(rng.lognormal(1.8, 0.9), 1, longest))
+        texts.append(" ".join(rng.choice(np.array(vocabulary), size)))
+    return texts
