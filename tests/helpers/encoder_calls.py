@@ -75,6 +75,14 @@ async def encode(stub: Any, *messages: encoder_pb2.EncodeRequest, **options: Any
     return answer
 
 
+async def rest(call: Any) -> list[encoder_pb2.EncodeResponse]:
+    """All answers that a call has left, once `read` was used on it."""
+    answers = []
+    while (answer := await call.read()) is not grpc.aio.EOF:
+        answers.append(answer)
+    return answers
+
+
 @dataclass(frozen=True)
 class Failure:
     """A status with its details."""

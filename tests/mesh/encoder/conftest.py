@@ -104,8 +104,8 @@ async def serve(model_root: Path, tmp_path: Path) -> AsyncIterator[Callable[...,
 
     yield start
     for one, channel in running:
+        await one.server.drain(0.0)
         await channel.close()
-        await one.server.drain(5.0)
         scheduler = one.service.scheduler
         assert (scheduler.open_streams, scheduler.queued_texts) == (0, 0)
         assert (scheduler.tokens.used, scheduler.memory.used, scheduler.results.used) == (0, 0, 0)

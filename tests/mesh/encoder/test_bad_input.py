@@ -215,8 +215,6 @@ async def test_a_message_over_the_limit_is_refused(serve: Any) -> None:
     assert len((await encode(server.stub, spec(), ONE)).arrays) == 1
 
 
-
-
 async def test_artifacts_come_from_the_store(serve: Any, tmp_path: Any) -> None:
     server = await serve()
     name = Store(str(tmp_path / "store")).put("vectors", save({"vector": np.ones(32, np.float32)}))
