@@ -50,10 +50,25 @@ class DatagenServiceStub:
                 request_serializer=babelscope_dot_v1_dot_datagen__pb2.ListDatasetsRequest.SerializeToString,
                 response_deserializer=babelscope_dot_v1_dot_datagen__pb2.ListDatasetsResponse.FromString,
                 _registered_method=True)
+        self.DescribeDataset = channel.unary_unary(
+                '/babelscope.v1.DatagenService/DescribeDataset',
+                request_serializer=babelscope_dot_v1_dot_datagen__pb2.DescribeDatasetRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_datagen__pb2.DatasetDescription.FromString,
+                _registered_method=True)
         self.Transform = channel.stream_stream(
                 '/babelscope.v1.DatagenService/Transform',
                 request_serializer=babelscope_dot_v1_dot_datagen__pb2.TransformRequest.SerializeToString,
                 response_deserializer=babelscope_dot_v1_dot_datagen__pb2.TransformResponse.FromString,
+                _registered_method=True)
+        self.GenerateCorpus = channel.unary_stream(
+                '/babelscope.v1.DatagenService/GenerateCorpus',
+                request_serializer=babelscope_dot_v1_dot_datagen__pb2.GenerateCorpusRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_datagen__pb2.GenerateCorpusResponse.FromString,
+                _registered_method=True)
+        self.ListTransforms = channel.unary_unary(
+                '/babelscope.v1.DatagenService/ListTransforms',
+                request_serializer=babelscope_dot_v1_dot_datagen__pb2.ListTransformsRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_datagen__pb2.ListTransformsResponse.FromString,
                 _registered_method=True)
 
 
@@ -82,8 +97,29 @@ class DatagenServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeDataset(self, request, context):
+        """Counts, languages, labels, lengths and samples of a dataset.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Transform(self, request_iterator, context):
         """A dataset, or a stream of examples, through a list of transforms.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GenerateCorpus(self, request, context):
+        """Parallel sentences of a multilingual grammar, with trees, entities, inferences and questions known by construction.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTransforms(self, request, context):
+        """The transforms that this server offers, with their options.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,10 +143,25 @@ def add_DatagenServiceServicer_to_server(servicer, server):
                     request_deserializer=babelscope_dot_v1_dot_datagen__pb2.ListDatasetsRequest.FromString,
                     response_serializer=babelscope_dot_v1_dot_datagen__pb2.ListDatasetsResponse.SerializeToString,
             ),
+            'DescribeDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeDataset,
+                    request_deserializer=babelscope_dot_v1_dot_datagen__pb2.DescribeDatasetRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_datagen__pb2.DatasetDescription.SerializeToString,
+            ),
             'Transform': grpc.stream_stream_rpc_method_handler(
                     servicer.Transform,
                     request_deserializer=babelscope_dot_v1_dot_datagen__pb2.TransformRequest.FromString,
                     response_serializer=babelscope_dot_v1_dot_datagen__pb2.TransformResponse.SerializeToString,
+            ),
+            'GenerateCorpus': grpc.unary_stream_rpc_method_handler(
+                    servicer.GenerateCorpus,
+                    request_deserializer=babelscope_dot_v1_dot_datagen__pb2.GenerateCorpusRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_datagen__pb2.GenerateCorpusResponse.SerializeToString,
+            ),
+            'ListTransforms': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTransforms,
+                    request_deserializer=babelscope_dot_v1_dot_datagen__pb2.ListTransformsRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_datagen__pb2.ListTransformsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -206,6 +257,33 @@ class DatagenService:
             _registered_method=True)
 
     @staticmethod
+    def DescribeDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.DatagenService/DescribeDataset',
+            babelscope_dot_v1_dot_datagen__pb2.DescribeDatasetRequest.SerializeToString,
+            babelscope_dot_v1_dot_datagen__pb2.DatasetDescription.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Transform(request_iterator,
             target,
             options=(),
@@ -222,6 +300,60 @@ class DatagenService:
             '/babelscope.v1.DatagenService/Transform',
             babelscope_dot_v1_dot_datagen__pb2.TransformRequest.SerializeToString,
             babelscope_dot_v1_dot_datagen__pb2.TransformResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GenerateCorpus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/babelscope.v1.DatagenService/GenerateCorpus',
+            babelscope_dot_v1_dot_datagen__pb2.GenerateCorpusRequest.SerializeToString,
+            babelscope_dot_v1_dot_datagen__pb2.GenerateCorpusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTransforms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.DatagenService/ListTransforms',
+            babelscope_dot_v1_dot_datagen__pb2.ListTransformsRequest.SerializeToString,
+            babelscope_dot_v1_dot_datagen__pb2.ListTransformsResponse.FromString,
             options,
             channel_credentials,
             insecure,

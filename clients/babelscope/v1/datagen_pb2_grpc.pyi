@@ -39,8 +39,14 @@ class DatagenServiceStub:
     """The examples of a dataset."""
     ListDatasets: _grpc.UnaryUnaryMultiCallable[_datagen_pb2.ListDatasetsRequest, _datagen_pb2.ListDatasetsResponse]
     """Datasets in the store."""
+    DescribeDataset: _grpc.UnaryUnaryMultiCallable[_datagen_pb2.DescribeDatasetRequest, _datagen_pb2.DatasetDescription]
+    """Counts, languages, labels, lengths and samples of a dataset."""
     Transform: _grpc.StreamStreamMultiCallable[_datagen_pb2.TransformRequest, _datagen_pb2.TransformResponse]
     """A dataset, or a stream of examples, through a list of transforms."""
+    GenerateCorpus: _grpc.UnaryStreamMultiCallable[_datagen_pb2.GenerateCorpusRequest, _datagen_pb2.GenerateCorpusResponse]
+    """Parallel sentences of a multilingual grammar, with trees, entities, inferences and questions known by construction."""
+    ListTransforms: _grpc.UnaryUnaryMultiCallable[_datagen_pb2.ListTransformsRequest, _datagen_pb2.ListTransformsResponse]
+    """The transforms that this server offers, with their options."""
 
 @_typing.type_check_only
 class DatagenServiceAsyncStub(DatagenServiceStub):
@@ -53,8 +59,14 @@ class DatagenServiceAsyncStub(DatagenServiceStub):
     """The examples of a dataset."""
     ListDatasets: _aio.UnaryUnaryMultiCallable[_datagen_pb2.ListDatasetsRequest, _datagen_pb2.ListDatasetsResponse]  # type: ignore[assignment]
     """Datasets in the store."""
+    DescribeDataset: _aio.UnaryUnaryMultiCallable[_datagen_pb2.DescribeDatasetRequest, _datagen_pb2.DatasetDescription]  # type: ignore[assignment]
+    """Counts, languages, labels, lengths and samples of a dataset."""
     Transform: _aio.StreamStreamMultiCallable[_datagen_pb2.TransformRequest, _datagen_pb2.TransformResponse]  # type: ignore[assignment]
     """A dataset, or a stream of examples, through a list of transforms."""
+    GenerateCorpus: _aio.UnaryStreamMultiCallable[_datagen_pb2.GenerateCorpusRequest, _datagen_pb2.GenerateCorpusResponse]  # type: ignore[assignment]
+    """Parallel sentences of a multilingual grammar, with trees, entities, inferences and questions known by construction."""
+    ListTransforms: _aio.UnaryUnaryMultiCallable[_datagen_pb2.ListTransformsRequest, _datagen_pb2.ListTransformsResponse]  # type: ignore[assignment]
+    """The transforms that this server offers, with their options."""
 
 class DatagenServiceServicer(metaclass=_abc_1.ABCMeta):
     """Corpora to corpora."""
@@ -84,11 +96,35 @@ class DatagenServiceServicer(metaclass=_abc_1.ABCMeta):
         """Datasets in the store."""
 
     @_abc_1.abstractmethod
+    def DescribeDataset(
+        self,
+        request: _datagen_pb2.DescribeDatasetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_datagen_pb2.DatasetDescription, _abc.Awaitable[_datagen_pb2.DatasetDescription]]:
+        """Counts, languages, labels, lengths and samples of a dataset."""
+
+    @_abc_1.abstractmethod
     def Transform(
         self,
         request_iterator: _MaybeAsyncIterator[_datagen_pb2.TransformRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_datagen_pb2.TransformResponse], _abc.AsyncIterator[_datagen_pb2.TransformResponse]]:
         """A dataset, or a stream of examples, through a list of transforms."""
+
+    @_abc_1.abstractmethod
+    def GenerateCorpus(
+        self,
+        request: _datagen_pb2.GenerateCorpusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_datagen_pb2.GenerateCorpusResponse], _abc.AsyncIterator[_datagen_pb2.GenerateCorpusResponse]]:
+        """Parallel sentences of a multilingual grammar, with trees, entities, inferences and questions known by construction."""
+
+    @_abc_1.abstractmethod
+    def ListTransforms(
+        self,
+        request: _datagen_pb2.ListTransformsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_datagen_pb2.ListTransformsResponse, _abc.Awaitable[_datagen_pb2.ListTransformsResponse]]:
+        """The transforms that this server offers, with their options."""
 
 def add_DatagenServiceServicer_to_server(servicer: DatagenServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -143,22 +143,30 @@ class Measure(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ESTIMATOR_FIELD_NUMBER: _builtins.int
     VARIANCE_FIELD_NUMBER: _builtins.int
+    SAMPLE_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`cka`, `svcca`, `cosine`; the server's list where unknown."""
     estimator: _builtins.str
     """Variant of the estimator, for cka `debiased` (default) or `biased`."""
     variance: _builtins.float
-    """svcca: share of variance kept, 0.99 where 0."""
+    """svcca, pwcca: share of variance kept, 0.99 where 0."""
+    sample: _builtins.int
+    """rbf: rows of the sub-sample, 2000 where 0."""
+    seed: _builtins.int
+    """rbf: seed of the sub-sample."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         estimator: _builtins.str = ...,
         variance: _builtins.float = ...,
+        sample: _builtins.int = ...,
+        seed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimator", b"estimator", "name", b"name", "variance", b"variance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimator", b"estimator", "name", b"name", "sample", b"sample", "seed", b"seed", "variance", b"variance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -202,10 +210,13 @@ class CompareSpec(_message.Message):
     LAYER_PAIRING_FIELD_NUMBER: _builtins.int
     ALIGNMENT_FIELD_NUMBER: _builtins.int
     PREPROCESSING_FIELD_NUMBER: _builtins.int
+    KEEP_STATE_FIELD_NUMBER: _builtins.int
     layer_pairing: Global___LayerPairing.ValueType
     """SAME where not given."""
     alignment: Global___Alignment.ValueType
     """STRICT where not given."""
+    keep_state: _builtins.bool
+    """Keep the sums in the store, so that Merge can join this shard of a corpus with others."""
     @_builtins.property
     def views(self) -> _containers.RepeatedCompositeFieldContainer[Global___View]:
         """At least two."""
@@ -231,14 +242,87 @@ class CompareSpec(_message.Message):
         layer_pairing: Global___LayerPairing.ValueType = ...,
         alignment: Global___Alignment.ValueType = ...,
         preprocessing: Global___Preprocessing | None = ...,
+        keep_state: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preprocessing", b"preprocessing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment", b"alignment", "layer_pairing", b"layer_pairing", "measures", b"measures", "pairs", b"pairs", "preprocessing", b"preprocessing", "views", b"views"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment", b"alignment", "keep_state", b"keep_state", "layer_pairing", b"layer_pairing", "measures", b"measures", "pairs", b"pairs", "preprocessing", b"preprocessing", "views", b"views"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CompareSpec: _TypeAlias = CompareSpec  # noqa: Y015
+
+@_typing.final
+class MergeRequest(_message.Message):
+    """What to merge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATES_FIELD_NUMBER: _builtins.int
+    MEASURES_FIELD_NUMBER: _builtins.int
+    PREPROCESSING_FIELD_NUMBER: _builtins.int
+    KEEP_STATE_FIELD_NUMBER: _builtins.int
+    keep_state: _builtins.bool
+    """Keep the merged sums in the store as well."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names that Compare gave, `moments/ID`: shards of one corpus, with the same views, pairs and layers."""
+
+    @_builtins.property
+    def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Measure]:
+        """What to measure on the whole; none to merge only."""
+
+    @_builtins.property
+    def preprocessing(self) -> Global___Preprocessing:
+        """None where not given."""
+
+    def __init__(
+        self,
+        *,
+        states: _abc.Iterable[_builtins.str] | None = ...,
+        measures: _abc.Iterable[Global___Measure] | None = ...,
+        preprocessing: Global___Preprocessing | None = ...,
+        keep_state: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preprocessing", b"preprocessing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keep_state", b"keep_state", "measures", b"measures", "preprocessing", b"preprocessing", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeRequest: _TypeAlias = MergeRequest  # noqa: Y015
+
+@_typing.final
+class MergeResponse(_message.Message):
+    """One message of a Merge answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ESTIMATES_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def estimates(self) -> Global___Estimates:
+        """Numbers."""
+
+    @_builtins.property
+    def report(self) -> Global___AlignmentReport:
+        """What was used."""
+
+    def __init__(
+        self,
+        *,
+        estimates: Global___Estimates | None = ...,
+        report: Global___AlignmentReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["estimates", b"estimates", "message", b"message", "report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimates", b"estimates", "message", b"message", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["estimates", "report"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___MergeResponse: _TypeAlias = MergeResponse  # noqa: Y015
 
 @_typing.final
 class CompareRequest(_message.Message):
@@ -536,6 +620,9 @@ class AlignmentReport(_message.Message):
 
     VIEWS_FIELD_NUMBER: _builtins.int
     PAIRS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    state: _builtins.str
+    """Name of the sums in the store, where the request kept them."""
     @_builtins.property
     def views(self) -> _containers.RepeatedCompositeFieldContainer[Global___ViewReport]:
         """One a view."""
@@ -549,10 +636,11 @@ class AlignmentReport(_message.Message):
         *,
         views: _abc.Iterable[Global___ViewReport] | None = ...,
         pairs: _abc.Iterable[Global___PairReport] | None = ...,
+        state: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pairs", b"pairs", "views", b"views"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pairs", b"pairs", "state", b"state", "views", b"views"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -612,6 +700,8 @@ class PairReport(_message.Message):
     LEFT_ONLY_FIELD_NUMBER: _builtins.int
     RIGHT_ONLY_FIELD_NUMBER: _builtins.int
     EXAMPLES_FIELD_NUMBER: _builtins.int
+    GOLD_SOURCES_FIELD_NUMBER: _builtins.int
+    COVERED_SOURCES_FIELD_NUMBER: _builtins.int
     left: _builtins.str
     """Name of the left view."""
     right: _builtins.str
@@ -622,6 +712,10 @@ class PairReport(_message.Message):
     """Ids that only the left view has."""
     right_only: _builtins.int
     """Ids that only the right view has."""
+    gold_sources: _builtins.int
+    """Retrieval with gold pairs: unique source ids of the gold pairs."""
+    covered_sources: _builtins.int
+    """Of them, those with at least one target among the candidates."""
     @_builtins.property
     def examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Some of them."""
@@ -635,10 +729,12 @@ class PairReport(_message.Message):
         left_only: _builtins.int = ...,
         right_only: _builtins.int = ...,
         examples: _abc.Iterable[_builtins.str] | None = ...,
+        gold_sources: _builtins.int = ...,
+        covered_sources: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["examples", b"examples", "left", b"left", "left_only", b"left_only", "n", b"n", "right", b"right", "right_only", b"right_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["covered_sources", b"covered_sources", "examples", b"examples", "gold_sources", b"gold_sources", "left", b"left", "left_only", b"left_only", "n", b"n", "right", b"right", "right_only", b"right_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -658,6 +754,8 @@ class RetrieveSpec(_message.Message):
     LAYER_PAIRING_FIELD_NUMBER: _builtins.int
     ALIGNMENT_FIELD_NUMBER: _builtins.int
     CENTRE_FIELD_NUMBER: _builtins.int
+    GOLD_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
     csls_k: _builtins.int
     """Neighbours of CSLS; 10 where 0."""
     layer_pairing: Global___LayerPairing.ValueType
@@ -666,6 +764,12 @@ class RetrieveSpec(_message.Message):
     """STRICT where not given."""
     centre: _builtins.bool
     """Subtract each view's mean vector first (Liu et al. 2020: the language mean is information)."""
+    gold: _builtins.bool
+    """Right answers come as `gold` messages (several targets a source allowed) instead of by shared ids; all rows of the
+    target are candidates. Only with one pair.
+    """
+    index: _builtins.str
+    """`exact` (default) or `faiss`: an approximate index, with its recall against the exact answer on a sample."""
     @_builtins.property
     def views(self) -> _containers.RepeatedCompositeFieldContainer[Global___View]:
         """At least two."""
@@ -693,14 +797,40 @@ class RetrieveSpec(_message.Message):
         layer_pairing: Global___LayerPairing.ValueType = ...,
         alignment: Global___Alignment.ValueType = ...,
         centre: _builtins.bool = ...,
+        gold: _builtins.bool = ...,
+        index: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment", b"alignment", "centre", b"centre", "csls_k", b"csls_k", "layer_pairing", b"layer_pairing", "pairs", b"pairs", "ranks", b"ranks", "similarities", b"similarities", "views", b"views"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment", b"alignment", "centre", b"centre", "csls_k", b"csls_k", "gold", b"gold", "index", b"index", "layer_pairing", b"layer_pairing", "pairs", b"pairs", "ranks", b"ranks", "similarities", b"similarities", "views", b"views"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetrieveSpec: _TypeAlias = RetrieveSpec  # noqa: Y015
+
+@_typing.final
+class GoldPairs(_message.Message):
+    """Right answers of a retrieval."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAIRS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___IdPair]:
+        """At least one."""
+
+    def __init__(
+        self,
+        *,
+        pairs: _abc.Iterable[Global___IdPair] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pairs", b"pairs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GoldPairs: _TypeAlias = GoldPairs  # noqa: Y015
 
 @_typing.final
 class RetrieveRequest(_message.Message):
@@ -711,6 +841,7 @@ class RetrieveRequest(_message.Message):
     SPEC_FIELD_NUMBER: _builtins.int
     TEXTS_FIELD_NUMBER: _builtins.int
     ACTIVATIONS_FIELD_NUMBER: _builtins.int
+    GOLD_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def spec(self) -> Global___RetrieveSpec:
         """Exactly once, first."""
@@ -723,18 +854,23 @@ class RetrieveRequest(_message.Message):
     def activations(self) -> Global___ViewActivations:
         """Activations of views without."""
 
+    @_builtins.property
+    def gold(self) -> Global___GoldPairs:
+        """Right answers, where the specification says that they come."""
+
     def __init__(
         self,
         *,
         spec: Global___RetrieveSpec | None = ...,
         texts: Global___ViewTexts | None = ...,
         activations: Global___ViewActivations | None = ...,
+        gold: Global___GoldPairs | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["activations", b"activations", "message", b"message", "spec", b"spec", "texts", b"texts"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activations", b"activations", "gold", b"gold", "message", b"message", "spec", b"spec", "texts", b"texts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activations", b"activations", "message", b"message", "spec", b"spec", "texts", b"texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activations", b"activations", "gold", b"gold", "message", b"message", "spec", b"spec", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["spec", "texts", "activations"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["spec", "texts", "activations", "gold"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -954,6 +1090,7 @@ class FittedMap(_message.Message):
     SOURCE_MAP_FIELD_NUMBER: _builtins.int
     TARGET_MAP_FIELD_NUMBER: _builtins.int
     TRACE_FIELD_NUMBER: _builtins.int
+    DICTIONARY_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     layer: _builtins.int
@@ -969,6 +1106,10 @@ class FittedMap(_message.Message):
         """The criterion after each step."""
 
     @_builtins.property
+    def dictionary(self) -> _containers.RepeatedCompositeFieldContainer[Global___IdPair]:
+        """The dictionary that the map induces, mutual nearest neighbours first."""
+
+    @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What to beware of, in words."""
 
@@ -979,12 +1120,13 @@ class FittedMap(_message.Message):
         source_map: _builtins.str = ...,
         target_map: _builtins.str = ...,
         trace: _abc.Iterable[_builtins.float] | None = ...,
+        dictionary: _abc.Iterable[Global___IdPair] | None = ...,
         signature: _builtins.str = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["layer", b"layer", "signature", b"signature", "source_map", b"source_map", "target_map", b"target_map", "trace", b"trace", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dictionary", b"dictionary", "layer", b"layer", "signature", b"signature", "source_map", b"source_map", "target_map", b"target_map", "trace", b"trace", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -998,8 +1140,14 @@ class ProjectSpec(_message.Message):
 
     VIEWS_FIELD_NUMBER: _builtins.int
     COMPONENTS_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
     components: _builtins.int
     """Components; 2 where 0."""
+    method: _builtins.str
+    """`pca` (default) or `umap`."""
+    seed: _builtins.int
+    """Seed, for umap."""
     @_builtins.property
     def views(self) -> _containers.RepeatedCompositeFieldContainer[Global___View]:
         """At least one."""
@@ -1009,10 +1157,12 @@ class ProjectSpec(_message.Message):
         *,
         views: _abc.Iterable[Global___View] | None = ...,
         components: _builtins.int = ...,
+        method: _builtins.str = ...,
+        seed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["components", b"components", "views", b"views"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["components", b"components", "method", b"method", "seed", b"seed", "views", b"views"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1310,6 +1460,7 @@ class AnovaResponse(_message.Message):
     DF_WITHIN_FIELD_NUMBER: _builtins.int
     ETA_SQUARED_FIELD_NUMBER: _builtins.int
     OMEGA_SQUARED_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
     f: _builtins.float
     """F statistic."""
     p_value: _builtins.float
@@ -1322,6 +1473,8 @@ class AnovaResponse(_message.Message):
     """Eta squared."""
     omega_squared: _builtins.float
     """Omega squared."""
+    signature: _builtins.str
+    """All settings behind the numbers, in one line."""
     def __init__(
         self,
         *,
@@ -1331,14 +1484,95 @@ class AnovaResponse(_message.Message):
         df_within: _builtins.int = ...,
         eta_squared: _builtins.float = ...,
         omega_squared: _builtins.float = ...,
+        signature: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["df_between", b"df_between", "df_within", b"df_within", "eta_squared", b"eta_squared", "f", b"f", "omega_squared", b"omega_squared", "p_value", b"p_value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["df_between", b"df_between", "df_within", b"df_within", "eta_squared", b"eta_squared", "f", b"f", "omega_squared", b"omega_squared", "p_value", b"p_value", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AnovaResponse: _TypeAlias = AnovaResponse  # noqa: Y015
+
+@_typing.final
+class CompareSystemsRequest(_message.Message):
+    """Scores of two systems on the same items."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_FIELD_NUMBER: _builtins.int
+    SECOND_FIELD_NUMBER: _builtins.int
+    RESAMPLES_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    resamples: _builtins.int
+    """Resamples; 10000 where 0."""
+    seed: _builtins.int
+    """Seed of the resamples."""
+    @_builtins.property
+    def first(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """First system's score of each item."""
+
+    @_builtins.property
+    def second(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Second system's score of the same items, in the same order."""
+
+    def __init__(
+        self,
+        *,
+        first: _abc.Iterable[_builtins.float] | None = ...,
+        second: _abc.Iterable[_builtins.float] | None = ...,
+        resamples: _builtins.int = ...,
+        seed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "resamples", b"resamples", "second", b"second", "seed", b"seed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareSystemsRequest: _TypeAlias = CompareSystemsRequest  # noqa: Y015
+
+@_typing.final
+class CompareSystemsResponse(_message.Message):
+    """Their difference."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    P_VALUE_FIELD_NUMBER: _builtins.int
+    N_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    difference: _builtins.float
+    """Mean of the first minus mean of the second."""
+    low: _builtins.float
+    """Lower end of the 95 % interval."""
+    high: _builtins.float
+    """Upper end of the 95 % interval."""
+    p_value: _builtins.float
+    """Two-sided p-value."""
+    n: _builtins.int
+    """Items."""
+    signature: _builtins.str
+    """All settings behind the numbers, in one line."""
+    def __init__(
+        self,
+        *,
+        difference: _builtins.float = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+        p_value: _builtins.float = ...,
+        n: _builtins.int = ...,
+        signature: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "high", b"high", "low", b"low", "n", b"n", "p_value", b"p_value", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareSystemsResponse: _TypeAlias = CompareSystemsResponse  # noqa: Y015
 
 @_typing.final
 class ScoreTextSpec(_message.Message):

@@ -40,6 +40,11 @@ class MetricsServiceStub:
                 request_serializer=babelscope_dot_v1_dot_metrics__pb2.CompareRequest.SerializeToString,
                 response_deserializer=babelscope_dot_v1_dot_metrics__pb2.CompareResponse.FromString,
                 _registered_method=True)
+        self.Merge = channel.unary_stream(
+                '/babelscope.v1.MetricsService/Merge',
+                request_serializer=babelscope_dot_v1_dot_metrics__pb2.MergeRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_metrics__pb2.MergeResponse.FromString,
+                _registered_method=True)
         self.Retrieve = channel.stream_stream(
                 '/babelscope.v1.MetricsService/Retrieve',
                 request_serializer=babelscope_dot_v1_dot_metrics__pb2.RetrieveRequest.SerializeToString,
@@ -65,6 +70,11 @@ class MetricsServiceStub:
                 request_serializer=babelscope_dot_v1_dot_metrics__pb2.AnovaRequest.SerializeToString,
                 response_deserializer=babelscope_dot_v1_dot_metrics__pb2.AnovaResponse.FromString,
                 _registered_method=True)
+        self.CompareSystems = channel.unary_unary(
+                '/babelscope.v1.MetricsService/CompareSystems',
+                request_serializer=babelscope_dot_v1_dot_metrics__pb2.CompareSystemsRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_metrics__pb2.CompareSystemsResponse.FromString,
+                _registered_method=True)
         self.ScoreText = channel.stream_stream(
                 '/babelscope.v1.MetricsService/ScoreText',
                 request_serializer=babelscope_dot_v1_dot_metrics__pb2.ScoreTextRequest.SerializeToString,
@@ -79,6 +89,13 @@ class MetricsServiceServicer:
     def Compare(self, request_iterator, context):
         """Similarity of representations, every layer of every pair of views in one pass. The first message carries `spec`,
         then rows of the views: texts, which the server has encoded by the encoder itself, or activations.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Merge(self, request, context):
+        """Combines the states that shards of one corpus left in the store, and measures the whole.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,6 +136,13 @@ class MetricsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompareSystems(self, request, context):
+        """Paired bootstrap between two systems scored on the same items.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ScoreText(self, request_iterator, context):
         """Scores of predicted against gold text, spans, tags or trees.
         """
@@ -133,6 +157,11 @@ def add_MetricsServiceServicer_to_server(servicer, server):
                     servicer.Compare,
                     request_deserializer=babelscope_dot_v1_dot_metrics__pb2.CompareRequest.FromString,
                     response_serializer=babelscope_dot_v1_dot_metrics__pb2.CompareResponse.SerializeToString,
+            ),
+            'Merge': grpc.unary_stream_rpc_method_handler(
+                    servicer.Merge,
+                    request_deserializer=babelscope_dot_v1_dot_metrics__pb2.MergeRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_metrics__pb2.MergeResponse.SerializeToString,
             ),
             'Retrieve': grpc.stream_stream_rpc_method_handler(
                     servicer.Retrieve,
@@ -158,6 +187,11 @@ def add_MetricsServiceServicer_to_server(servicer, server):
                     servicer.Anova,
                     request_deserializer=babelscope_dot_v1_dot_metrics__pb2.AnovaRequest.FromString,
                     response_serializer=babelscope_dot_v1_dot_metrics__pb2.AnovaResponse.SerializeToString,
+            ),
+            'CompareSystems': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareSystems,
+                    request_deserializer=babelscope_dot_v1_dot_metrics__pb2.CompareSystemsRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_metrics__pb2.CompareSystemsResponse.SerializeToString,
             ),
             'ScoreText': grpc.stream_stream_rpc_method_handler(
                     servicer.ScoreText,
@@ -193,6 +227,33 @@ class MetricsService:
             '/babelscope.v1.MetricsService/Compare',
             babelscope_dot_v1_dot_metrics__pb2.CompareRequest.SerializeToString,
             babelscope_dot_v1_dot_metrics__pb2.CompareResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Merge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/babelscope.v1.MetricsService/Merge',
+            babelscope_dot_v1_dot_metrics__pb2.MergeRequest.SerializeToString,
+            babelscope_dot_v1_dot_metrics__pb2.MergeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -328,6 +389,33 @@ class MetricsService:
             '/babelscope.v1.MetricsService/Anova',
             babelscope_dot_v1_dot_metrics__pb2.AnovaRequest.SerializeToString,
             babelscope_dot_v1_dot_metrics__pb2.AnovaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareSystems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.MetricsService/CompareSystems',
+            babelscope_dot_v1_dot_metrics__pb2.CompareSystemsRequest.SerializeToString,
+            babelscope_dot_v1_dot_metrics__pb2.CompareSystemsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class MetricsServiceStub:
     """Similarity of representations, every layer of every pair of views in one pass. The first message carries `spec`,
     then rows of the views: texts, which the server has encoded by the encoder itself, or activations.
     """
+    Merge: _grpc.UnaryStreamMultiCallable[_metrics_pb2.MergeRequest, _metrics_pb2.MergeResponse]
+    """Combines the states that shards of one corpus left in the store, and measures the whole."""
     Retrieve: _grpc.StreamStreamMultiCallable[_metrics_pb2.RetrieveRequest, _metrics_pb2.RetrieveResponse]
     """Nearest-neighbour retrieval between views, every layer, both directions. Same stream of views as Compare."""
     FitMap: _grpc.StreamStreamMultiCallable[_metrics_pb2.FitMapRequest, _metrics_pb2.FitMapResponse]
@@ -47,6 +49,8 @@ class MetricsServiceStub:
     """Correlation of two samples of numbers."""
     Anova: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.AnovaRequest, _metrics_pb2.AnovaResponse]
     """One-way analysis of variance."""
+    CompareSystems: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.CompareSystemsRequest, _metrics_pb2.CompareSystemsResponse]
+    """Paired bootstrap between two systems scored on the same items."""
     ScoreText: _grpc.StreamStreamMultiCallable[_metrics_pb2.ScoreTextRequest, _metrics_pb2.ScoreTextResponse]
     """Scores of predicted against gold text, spans, tags or trees."""
 
@@ -59,6 +63,8 @@ class MetricsServiceAsyncStub(MetricsServiceStub):
     """Similarity of representations, every layer of every pair of views in one pass. The first message carries `spec`,
     then rows of the views: texts, which the server has encoded by the encoder itself, or activations.
     """
+    Merge: _aio.UnaryStreamMultiCallable[_metrics_pb2.MergeRequest, _metrics_pb2.MergeResponse]  # type: ignore[assignment]
+    """Combines the states that shards of one corpus left in the store, and measures the whole."""
     Retrieve: _aio.StreamStreamMultiCallable[_metrics_pb2.RetrieveRequest, _metrics_pb2.RetrieveResponse]  # type: ignore[assignment]
     """Nearest-neighbour retrieval between views, every layer, both directions. Same stream of views as Compare."""
     FitMap: _aio.StreamStreamMultiCallable[_metrics_pb2.FitMapRequest, _metrics_pb2.FitMapResponse]  # type: ignore[assignment]
@@ -69,6 +75,8 @@ class MetricsServiceAsyncStub(MetricsServiceStub):
     """Correlation of two samples of numbers."""
     Anova: _aio.UnaryUnaryMultiCallable[_metrics_pb2.AnovaRequest, _metrics_pb2.AnovaResponse]  # type: ignore[assignment]
     """One-way analysis of variance."""
+    CompareSystems: _aio.UnaryUnaryMultiCallable[_metrics_pb2.CompareSystemsRequest, _metrics_pb2.CompareSystemsResponse]  # type: ignore[assignment]
+    """Paired bootstrap between two systems scored on the same items."""
     ScoreText: _aio.StreamStreamMultiCallable[_metrics_pb2.ScoreTextRequest, _metrics_pb2.ScoreTextResponse]  # type: ignore[assignment]
     """Scores of predicted against gold text, spans, tags or trees."""
 
@@ -84,6 +92,14 @@ class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Similarity of representations, every layer of every pair of views in one pass. The first message carries `spec`,
         then rows of the views: texts, which the server has encoded by the encoder itself, or activations.
         """
+
+    @_abc_1.abstractmethod
+    def Merge(
+        self,
+        request: _metrics_pb2.MergeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_metrics_pb2.MergeResponse], _abc.AsyncIterator[_metrics_pb2.MergeResponse]]:
+        """Combines the states that shards of one corpus left in the store, and measures the whole."""
 
     @_abc_1.abstractmethod
     def Retrieve(
@@ -124,6 +140,14 @@ class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_metrics_pb2.AnovaResponse, _abc.Awaitable[_metrics_pb2.AnovaResponse]]:
         """One-way analysis of variance."""
+
+    @_abc_1.abstractmethod
+    def CompareSystems(
+        self,
+        request: _metrics_pb2.CompareSystemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metrics_pb2.CompareSystemsResponse, _abc.Awaitable[_metrics_pb2.CompareSystemsResponse]]:
+        """Paired bootstrap between two systems scored on the same items."""
 
     @_abc_1.abstractmethod
     def ScoreText(
