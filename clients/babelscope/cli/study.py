@@ -1,7 +1,6 @@
 """`babelscope study` and `babelscope report`: a study file to a result, a result to its report."""
 
 import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +43,7 @@ def study(
     chosen = tuple(part.strip() for part in languages.split(",") if part.strip())
     design = load_study(file, Overrides(model=model, languages=chosen, sentences=sentences))
     folder = out or Path("out") / design.name
-    command = shlex.join(["babelscope", *sys.argv[1:]])
+    command = _command(file, model=model, languages=languages, sentences=str(sentences or ""))
     where = "local" if mesh is None else "a running mesh"
     with open_mesh(mesh, ("encoder", "metrics"), store=store, ca=ca, token=token) as opened:
         result = run_study(design, opened, folder, force=force, command=command, where=where, watcher=_Watcher())
@@ -59,6 +58,12 @@ def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of
     from babelscope.report import write_report
 
     typer.echo(f"report: {write_report(StudyResult.read(folder / RESULTS), folder)}")
+
+
+def _command(file: Path, **options: str) -> str:
+    """The command that runs the study again: only what its numbers depend on, so that no token gets into a result."""
+    given = [part for name, value in options.items() if value for part in (f"--{name}", value)]
+    return shlex.join(["babelscope", "study", file.name, *given])
 
 
 class _Watcher(Watcher):

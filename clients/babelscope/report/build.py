@@ -1,0 +1,86 @@
+"""The report: `report.html`, one file that asks nothing of any network, and `figures/` as SVG."""
+
+import base64
+import hashlib
+import json
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from babelscope.report import sections
+from babelscope.report.figures import write_figures
+from babelscope.report.numbers import Numbers
+from babelscope.report.payload import payload
+from babelscope.study.atomic import write_atomically
+from babelscope.study.provenance import code_version
+from babelscope.study.result import StudyResult
+
+PAGE: Final = "report.html"
+FIGURES: Final = "figures"
+
+
+def write_report(result: StudyResult, folder: Path) -> Path:
+    """Writes `report.html` and the figures of a result into a folder, and gives the page's path.
+
+    Raises:
+        ImportError: Plotly or Matplotlib is not installed (extra `report`).
+    """
+    page = folder / PAGE
+    write_atomically(page, render(result))
+    write_figures(result, folder / FIGURES)
+    return page
+
+
+def render(result: StudyResult) -> str:
+    """The page as text.
+
+    Its policy lets the browser run the two scripts below, known by their digests, and ask for nothing: no script,
+    style, image, font or connection from anywhere else.
+
+    Raises:
+        ImportError: Plotly is not installed (extra `report`).
+    """
+    from plotly.offline import get_plotlyjs
+
+    numbers = Numbers(result)
+    plotly, script = _inert(get_plotlyjs()), _inert(_asset("page.js"))
+    policy = (
+        f"default-src 'none'; script-src {_digest(plotly)} {_digest(script)}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+    return Template(_asset("page.html")).substitute(
+        policy=escape(policy, quote=False),
+        version=escape(code_version()),
+        title=escape(str(result.study["title"])),
+        name=escape(str(result.study["name"])),
+        css=_asset("page.css"),
+        deck=sections.deck(result),
+        notices=sections.notices(result),
+        findings=sections.findings(result, numbers),
+        guides=sections.guides(numbers, result.models),
+        tables=sections.tables(result, numbers),
+        provenance=sections.provenance(result),
+        data=_json(payload(result, numbers)),
+        plotly=plotly,
+        script=script,
+    )
+
+
+def _asset(name: str) -> str:
+    return (files("babelscope") / "report" / "assets" / name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _inert(script: str) -> str:
+    # Within a script element only its end tag and a comment's beginning have a meaning for HTML.
+    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _json(values: object) -> str:
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")

@@ -1,0 +1,146 @@
+"""Static figures as SVG, for a paper or a slide."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from babelscope.report.findings import leading
+from babelscope.report.guide import label
+from babelscope.report.names import language_name
+from babelscope.report.numbers import Measure, Numbers, Series, chance_by_layer, mean_by_layer
+from babelscope.study.result import StudyResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's palette.
+_PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7A5C3E")
+_STYLE: Final[dict[Any, Any]] = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "svg.hashsalt": "babelscope",  # the same numbers give the same bytes
+    "svg.fonttype": "none",
+}
+
+
+def write_figures(result: StudyResult, folder: Path) -> list[Path]:
+    """Writes the figures of a result and gives their paths.
+
+    For every model: similarity by layer, the same as a heat map, REF against RANDOM-INIT, and retrieval by layer.
+
+    Raises:
+        ImportError: Matplotlib is not installed (extra `report`).
+    """
+    numbers = Numbers(result)
+    source = str(result.study["sources"][0])
+    written: list[Path] = []
+    for model in dict.fromkeys(use.used for use in result.models):
+        stem = "".join(char if char.isalnum() or char in "-_." else "-" for char in model)
+        similarity = leading(numbers.measures("similarity", model), "similarity")
+        retrieval = leading(numbers.measures("retrieval", model), "retrieval")
+        for name, measure, draw in (
+            ("similarity", similarity, _lines),
+            ("layers-by-languages", similarity, _heat),
+            ("retrieval", retrieval, _lines),
+        ):
+            listed = numbers.from_source(measure, model, "", source) if measure else {}
+            if measure and listed:
+                path = folder / f"{stem}.{name}.svg"
+                _save(
+                    path,
+                    f"{label(measure)}, {language_name(source)} to X, {model}",
+                    partial(draw, listed=listed, measure=measure),
+                )
+                written.append(path)
+        groups = _groups(result, numbers, similarity, model) if similarity else {}
+        if similarity and groups:
+            path = folder / f"{stem}.random-init.svg"
+            title = f"{label(similarity)}, {language_name(source)} to X, mean, {model}"
+            plain = numbers.from_source(similarity, model, "", source)
+            _save(path, title, partial(_random_init, plain=plain, groups=groups, measure=similarity))
+            written.append(path)
+    return written
+
+
+def _groups(result: StudyResult, numbers: Numbers, measure: Measure, model: str) -> dict[str, list[Series]]:
+    """By group of layers, the series from the first source under RANDOM-INIT, all seeds together."""
+    source = str(result.study["sources"][0])
+    found: dict[str, list[Series]] = {}
+    for variant in result.variants:
+        if variant.model == model and variant.reinit:
+            listed = numbers.from_source(measure, model, variant.reinit, source).values()
+            found.setdefault(variant.label, []).extend(listed)
+    return {name: listed for name, listed in found.items() if listed}
+
+
+def _save(path: Path, title: str, draw: "Callable[[Axes], None]") -> None:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_title(title, loc="left", fontsize=10)
+        draw(axes)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def _lines(axes: "Axes", listed: dict[str, Series], measure: Measure) -> None:
+    _chance(axes, listed)
+    order = sorted(listed, key=lambda language: -listed[language].peak.value)
+    for at, language in enumerate(order):
+        series = listed[language]
+        colour, dash = _PALETTE[at % len(_PALETTE)], ("-", "--", ":")[at // len(_PALETTE) % 3]
+        axes.plot(series.layers, series.values, dash, color=colour, lw=1.4, label=language_name(language))
+        lows, highs = [row.low for row in series.rows], [row.high for row in series.rows]
+        axes.fill_between(series.layers, lows, highs, color=colour, alpha=0.12, lw=0)
+    _finish(axes, measure, list(mean_by_layer(listed.values())))
+
+
+def _heat(axes: "Axes", listed: dict[str, Series], measure: Measure) -> None:
+    order = sorted(listed, key=lambda language: -listed[language].peak.value)
+    layers = list(mean_by_layer(listed.values()))
+    values = [[_value(listed[language], layer) for layer in layers] for language in order]
+    image = axes.imshow(values, cmap="viridis", aspect="auto", vmin=min(0.0, *(min(row) for row in values)))
+    axes.set_yticks(range(len(order)), [language_name(language) for language in order])
+    axes.set_xticks(range(len(layers)), ["emb" if layer == 0 else str(layer) for layer in layers])
+    axes.set_xlabel("layer")
+    figure = axes.get_figure()
+    if figure is not None:
+        figure.colorbar(image, ax=axes, label=label(measure))
+
+
+def _random_init(axes: "Axes", plain: dict[str, Series], groups: dict[str, list[Series]], measure: Measure) -> None:
+    _chance(axes, plain)
+    for at, (name, listed) in enumerate(groups.items()):
+        means = mean_by_layer(listed)
+        colour = _PALETTE[at % len(_PALETTE)]
+        axes.plot(list(means), list(means.values()), "o-", ms=3, lw=1.4, color=colour, label=f"layers {name}")
+    means = mean_by_layer(plain.values())
+    axes.plot(list(means), list(means.values()), "ko-", ms=3, lw=2, label="REF")
+    _finish(axes, measure, list(means))
+
+
+def _chance(axes: "Axes", listed: dict[str, Series]) -> None:
+    chance = chance_by_layer(listed.values())
+    lows = [mean - 2 * spread for mean, spread in chance.values()]
+    highs = [mean + 2 * spread for mean, spread in chance.values()]
+    axes.fill_between(list(chance), lows, highs, color="#777777", alpha=0.25, lw=0)
+    axes.plot(list(chance), [mean for mean, _ in chance.values()], ":", color="#777777", lw=1.2, label="chance")
+
+
+def _finish(axes: "Axes", measure: Measure, layers: list[int]) -> None:
+    axes.set_xlabel("layer")
+    axes.set_ylabel(label(measure))
+    axes.set_xticks(layers, ["emb" if layer == 0 else str(layer) for layer in layers])
+    axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+
+
+def _value(series: Series, layer: int) -> float:
+    row = series.at(layer)
+    return row.value if row else float("nan")

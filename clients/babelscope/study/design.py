@@ -1,0 +1,157 @@
+"""What a study asks: the contents of a study file as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Pairs = Literal["all", "sources"]
+Pooling = Literal["mean", "cls"]
+Overflow = Literal["truncate", "refuse"]
+Alignment = Literal["intersect", "strict"]
+Scheme = Literal["model", "torch_default"]
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusDesign:
+    """The parallel corpus.
+
+    Attributes:
+        files: Path by language.
+        format: Name of a format; told from each file where None.
+        column: Which part of an item is its text, see `babelscope.corpora.Options`.
+        id_column: Where the ids of a TSV file are.
+    """
+
+    files: Mapping[str, Path]
+    format: str | None = None
+    column: str = ""
+    id_column: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDesign:
+    """A model of the study.
+
+    Attributes:
+        name: As the encoder knows it.
+        revision: Hub revision, empty for the default.
+        label: By which the report calls it.
+        fallback: Model used instead where the encoder cannot serve this one; none where empty.
+    """
+
+    name: str
+    label: str
+    revision: str = ""
+    fallback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RandomInitDesign:
+    """RANDOM-INIT (Muller et al. 2021, section 2.1): groups of layers drawn anew, one group at a time.
+
+    Attributes:
+        groups: Layers by label; None for pairs of consecutive layers up to the model's last, as in their table 1.
+        seeds: One variant a seed.
+        scheme: `model` or `torch_default`.
+        pairs: Language pairs compared under RANDOM-INIT.
+        retrieval: Whether retrieval is measured as well.
+    """
+
+    groups: Mapping[str, tuple[int, ...]] | None = None
+    seeds: tuple[int, ...] = (0,)
+    scheme: Scheme = "model"
+    pairs: Pairs = "sources"
+    retrieval: bool = False
+
+    def layers_of(self, layers: int) -> dict[str, tuple[int, ...]]:
+        """The groups for a model of so many layers."""
+        if self.groups is not None:
+            return dict(self.groups)
+        starts = range(1, layers + 1, 2)
+        pairs = (tuple(range(start, min(start + 1, layers) + 1)) for start in starts)
+        return {"-".join(str(layer) for layer in pair): pair for pair in pairs}
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureDesign:
+    """A measure of similarity; `estimator` empty and `variance` 0 mean the server's default."""
+
+    name: str
+    estimator: str = ""
+    variance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalDesign:
+    """Retrieval between languages.
+
+    Attributes:
+        similarities: `cosine`, `csls`.
+        centre: Whether each language's mean is subtracted first; both ways where it holds both.
+        pairs: Language pairs.
+    """
+
+    similarities: tuple[str, ...] = ("cosine", "csls")
+    centre: tuple[bool, ...] = (False,)
+    pairs: Pairs = "sources"
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study.
+
+    Attributes:
+        name: Short name, fit for a folder.
+        title: The question, for the report's head.
+        corpus: The texts.
+        languages: In the order of the report.
+        sources: Languages from which `sources` pairs start.
+        models: At least one.
+        sentences: At most so many items, the first by id; 0 for all.
+        layers: Layers measured; None for all.
+        pooling: `mean` or `cls`.
+        pairs: Language pairs compared on the models as they are.
+        measures: At least one.
+        standardise: Divide each dimension by its standard deviation.
+        drop_top_variance: Leave out this many dimensions of largest variance.
+        random_init: None for no RANDOM-INIT.
+        retrieval: None for no retrieval.
+        overflow: What to do with texts longer than the model takes: `truncate` or `refuse`.
+        alignment: `intersect` (a pair uses the ids both have) or `strict` (missing ids fail the study).
+    """
+
+    name: str
+    title: str
+    corpus: CorpusDesign
+    languages: tuple[str, ...]
+    sources: tuple[str, ...]
+    models: tuple[ModelDesign, ...]
+    sentences: int = 0
+    layers: tuple[int, ...] | None = None
+    pooling: Pooling = "mean"
+    pairs: Pairs = "all"
+    measures: tuple[MeasureDesign, ...] = (MeasureDesign("cka"),)
+    standardise: bool = False
+    drop_top_variance: int = 0
+    random_init: RandomInitDesign | None = None
+    retrieval: RetrievalDesign | None = None
+    overflow: Overflow = "truncate"
+    alignment: Alignment = "intersect"
+
+    def language_pairs(self, which: Pairs) -> tuple[tuple[str, str], ...]:
+        """Unordered pairs of languages, the one listed first on the left unless the other alone is a source."""
+        pairs = []
+        for at, left in enumerate(self.languages):
+            for right in self.languages[at + 1 :]:
+                if which == "all" or left in self.sources:
+                    pairs.append((left, right))
+                elif right in self.sources:
+                    pairs.append((right, left))
+        return tuple(pairs)
+
+    def to_json(self) -> dict[str, Any]:
+        """The study as JSON values, for the result."""
+        values = asdict(self)
+        values["corpus"]["files"] = {language: str(path) for language, path in self.corpus.files.items()}
+        return values

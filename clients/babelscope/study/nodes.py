@@ -1,0 +1,173 @@
+"""Reading a YAML document strictly: every value is asked for by path, and what nobody asked for is an error."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import yaml
+
+from babelscope.errors import StudyError
+
+Value = TypeVar("Value")
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key written twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping, its keys all different."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value of the document with where it stands.
+
+    Attributes:
+        file: The document.
+        path: Path of the value: `models[0].name`; empty for the root.
+        value: The value as YAML gives it.
+    """
+
+    file: Path
+    path: str
+    value: Any
+
+    def fail(self, expected: str, got: object = None) -> NoReturn:
+        """Raises the error of this value.
+
+        Raises:
+            StudyError: Always.
+        """
+        shown = repr(self.value if got is None else got)
+        hint = "; YAML reads no, off, yes and on as true or false: quote them" if isinstance(self.value, bool) else ""
+        where = f"{self.path}: " if self.path else ""
+        raise StudyError(f"{self.file}: {where}Expected {expected}, but got {shown}{hint}")
+
+    def mapping(self, *keys: str) -> "Mapping[str, Node]":
+        """The entries of a mapping whose keys must be among these.
+
+        Raises:
+            StudyError: It is no mapping, or has another key.
+        """
+        entries = self.entries()
+        for key in entries:
+            if key not in keys:
+                where = f"{self.path}.{key}" if self.path else key
+                Node(self.file, where, key).fail(f"one of the keys {', '.join(keys)}")
+        return entries
+
+    def entries(self) -> "Mapping[str, Node]":
+        """The entries of a mapping with any keys that are strings.
+
+        Raises:
+            StudyError: It is no mapping, or a key is no string.
+        """
+        if not isinstance(self.value, dict):
+            self.fail("a mapping")
+        for key in self.value:
+            if not isinstance(key, str):
+                Node(self.file, self.path, key).fail("keys that are strings")
+        prefix = f"{self.path}." if self.path else ""
+        return {key: Node(self.file, prefix + key, value) for key, value in self.value.items()}
+
+    def items(self) -> "Sequence[Node]":
+        """The items of a list that holds at least one.
+
+        Raises:
+            StudyError: It is no list, or an empty one.
+        """
+        if not isinstance(self.value, list) or not self.value:
+            self.fail("a list of at least one item")
+        return [Node(self.file, f"{self.path}[{at}]", value) for at, value in enumerate(self.value)]
+
+    def unique(self, read: "Callable[[Node], Value]") -> tuple[Value, ...]:
+        """The items of a list, read one by one, all different.
+
+        Raises:
+            StudyError: It is no list, an item is wrong, or one is there twice.
+        """
+        values: list[Value] = []
+        for item in self.items():
+            value = read(item)
+            if value in values:
+                item.fail("each item once")
+            values.append(value)
+        return tuple(values)
+
+    def text(self) -> str:
+        """A string that is not empty.
+
+        Raises:
+            StudyError: It is not.
+        """
+        if not isinstance(self.value, str) or not self.value.strip():
+            self.fail("a string that is not empty")
+        return self.value
+
+    def choice(self, *choices: str) -> str:
+        """One of some strings.
+
+        Raises:
+            StudyError: It is not.
+        """
+        if self.value not in choices:
+            self.fail(f"one of {', '.join(choices)}")
+        return str(self.value)
+
+    def boolean(self) -> bool:
+        """True or false.
+
+        Raises:
+            StudyError: It is neither.
+        """
+        if not isinstance(self.value, bool):
+            self.fail("true or false")
+        return self.value
+
+    def integer(self, low: int) -> int:
+        """An integer of at least `low`.
+
+        Raises:
+            StudyError: It is not.
+        """
+        if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < low:
+            self.fail(f"an integer of at least {low}")
+        return self.value
+
+    def fraction(self) -> float:
+        """A number above 0 and at most 1.
+
+        Raises:
+            StudyError: It is not.
+        """
+        if not isinstance(self.value, int | float) or isinstance(self.value, bool) or not 0 < self.value <= 1:
+            self.fail("a number above 0 and at most 1")
+        return float(self.value)
+
+
+def read_yaml(path: Path) -> Node:
+    """The root of a YAML document.
+
+    Raises:
+        StudyError: The file cannot be read or is not YAML; names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        # The loader is yaml.SafeLoader with one more check: it makes no objects.
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506
+    except OSError as error:
+        raise StudyError(f"{path}: Expected a readable study file, but got: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: Expected UTF-8, but got: {error.reason} at byte {error.start}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise StudyError(f"{path}:{line}: Expected YAML, but got: {error.problem or error.context}") from error
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path}: Expected YAML, but got: {error}") from error
+    return Node(path, "", value)

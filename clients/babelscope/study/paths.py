@@ -1,0 +1,41 @@
+"""Paths of a study file: variables, the folder they start from, and data bundled with the package."""
+
+import os
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from babelscope.study.nodes import Node
+
+BUNDLED = "bundled:"
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(:-(?P<default>[^{}]*))?\}")
+
+
+def corpus_path(node: Node, language: str) -> Path:
+    """The path of one language's file.
+
+    `{language}` becomes the language. `${BABELSCOPE_X}` and `${BABELSCOPE_X:-default}` become that environment
+    variable; no other variable can be read, so that a study file cannot carry secrets into a result. A relative path
+    starts at the study file's folder, one in a variable at the working directory. `bundled:NAME` is a file that comes
+    with the package.
+
+    Raises:
+        StudyError: A variable is not of this project, or is not set and has no default.
+    """
+    pattern = node.text()
+    if pattern.startswith(BUNDLED):
+        return Path(str(files("babelscope") / "data" / Path(pattern.removeprefix(BUNDLED)).name))
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match["name"], match["default"]
+        if not name.startswith("BABELSCOPE_"):
+            node.fail("variables whose names begin with BABELSCOPE_", name)
+        found = os.environ.get(name)
+        if found:
+            return str(Path(found).expanduser().absolute())
+        if default is None:
+            node.fail(f"the environment variable {name} to be set, or a default as in ${{{name}:-FOLDER}}", "neither")
+        return default
+
+    expanded = _VARIABLE.sub(value, pattern).replace("{language}", language)
+    return Path(os.path.normpath(node.file.absolute().parent / Path(expanded).expanduser()))

@@ -1,0 +1,241 @@
+"""Study files: YAML, held strictly to its schema. What a key means is said in `design.py`."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+from babelscope.corpora import FORMATS
+from babelscope.study.design import (
+    Alignment,
+    CorpusDesign,
+    MeasureDesign,
+    ModelDesign,
+    Overflow,
+    Pairs,
+    Pooling,
+    RandomInitDesign,
+    RetrievalDesign,
+    Scheme,
+    Study,
+)
+from babelscope.study.nodes import Node, read_yaml
+from babelscope.study.paths import corpus_path
+
+Value = TypeVar("Value")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+_RANGE = re.compile(r"(?P<first>[1-9][0-9]*)(-(?P<last>[1-9][0-9]*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What a call asks for in place of what the file says.
+
+    Attributes:
+        model: One model, without a fallback; the file's models where empty.
+        languages: Languages, in order; the file's where empty.
+        sentences: At most so many items; the file's number where 0.
+    """
+
+    model: str = ""
+    languages: tuple[str, ...] = ()
+    sentences: int = 0
+
+
+def load_study(path: str | Path, overrides: Overrides | None = None) -> Study:
+    """Reads a study file.
+
+    Args:
+        path: The file.
+        overrides: What to take in place of what it says. Languages may be any that its corpus has files for.
+
+    Raises:
+        StudyError: The file cannot be read or does not follow the schema; names the key, what was expected and got.
+    """
+    root = read_yaml(Path(path))
+    keys = root.mapping(
+        "name", "title", "corpus", "languages", "sources", "models", "sentences", "layers", "pooling", "pairs",
+        "measures", "standardise", "drop_top_variance", "random_init", "retrieval", "overflow", "alignment",
+    )  # fmt: skip
+    for needed in ("name", "title", "corpus", "languages", "models"):
+        if needed not in keys:
+            root.fail(f"the key {needed}", sorted(keys))
+    overrides = overrides or Overrides()
+    listed = keys["languages"].unique(_language)
+    languages = overrides.languages or listed
+    if len(languages) < 2:
+        keys["languages"].fail("at least two languages", languages)
+    known = dict.fromkeys([*listed, *languages])
+    sources = _get(keys, "sources", lambda node: node.unique(lambda item: item.choice(*known)), languages[:1])
+    study = Study(
+        name=_name(keys["name"]),
+        title=keys["title"].text().strip(),
+        corpus=_corpus(keys["corpus"], languages, tuple(known)),
+        languages=languages,
+        sources=tuple(source for source in sources if source in languages) or languages[:1],
+        models=(ModelDesign(overrides.model, overrides.model),) if overrides.model else _models(keys["models"]),
+        sentences=overrides.sentences or _get(keys, "sentences", lambda node: node.integer(4), 0),
+        layers=_get(keys, "layers", _layers, None),
+        pooling=_get(keys, "pooling", _pooling, "mean"),
+        pairs=_get(keys, "pairs", _pairs, "all"),
+        measures=_get(keys, "measures", lambda node: node.unique(_measure), (MeasureDesign("cka"),)),
+        standardise=_get(keys, "standardise", Node.boolean, False),
+        drop_top_variance=_get(keys, "drop_top_variance", lambda node: node.integer(0), 0),
+        random_init=_get(keys, "random_init", _random_init, None),
+        retrieval=_get(keys, "retrieval", _retrieval, None),
+        overflow=_get(keys, "overflow", _overflow, "truncate"),
+        alignment=_get(keys, "alignment", _alignment, "intersect"),
+    )
+    if study.random_init and study.random_init.retrieval and study.retrieval is None:
+        keys["random_init"].fail("`retrieval: true` here only where the study has a key `retrieval`", "no such key")
+    return study
+
+
+def _get(keys: Mapping[str, Node], name: str, read: Callable[[Node], Value], default: Value) -> Value:
+    return read(keys[name]) if name in keys else default
+
+
+def _name(node: Node) -> str:
+    if not _NAME.fullmatch(node.text()):
+        node.fail("letters, digits, dots, dashes and underscores")
+    return node.text()
+
+
+def _language(node: Node) -> str:
+    if not isinstance(node.value, str) or not _LANGUAGE.fullmatch(node.value):
+        node.fail("a language tag such as en or zh-Hant")
+    return str(node.value)
+
+
+def _corpus(node: Node, languages: tuple[str, ...], known: tuple[str, ...]) -> CorpusDesign:
+    keys = node.mapping("pattern", "files", "format", "column", "id_column")
+    if ("pattern" in keys) == ("files" in keys):
+        node.fail("either the key pattern or the key files", sorted(keys))
+    if "pattern" in keys:
+        files = {language: corpus_path(keys["pattern"], language) for language in languages}
+    else:
+        given = keys["files"].mapping(*known)
+        for language in languages:
+            if language not in given:
+                keys["files"].fail(f"a file for language {language}", sorted(given))
+        files = {language: corpus_path(given[language], language) for language in languages}
+    return CorpusDesign(
+        files=files,
+        format=_get(keys, "format", lambda node: node.choice(*(each.name for each in FORMATS)), None),
+        column=_get(keys, "column", Node.text, ""),
+        id_column=_get(keys, "id_column", Node.text, ""),
+    )
+
+
+def _models(node: Node) -> tuple[ModelDesign, ...]:
+    models = node.unique(_model)
+    labels = [model.label for model in models]
+    for label in labels:
+        if labels.count(label) > 1:
+            node.fail("a label of its own for each model", label)
+    return models
+
+
+def _model(node: Node) -> ModelDesign:
+    if isinstance(node.value, str):
+        return ModelDesign(node.text(), node.text())
+    keys = node.mapping("name", "label", "revision", "fallback")
+    if "name" not in keys:
+        node.fail("the key name", sorted(keys))
+    name = keys["name"].text()
+    return ModelDesign(
+        name=name,
+        label=_get(keys, "label", Node.text, name),
+        revision=_get(keys, "revision", Node.text, ""),
+        fallback=_get(keys, "fallback", Node.text, ""),
+    )
+
+
+def _layers(node: Node) -> tuple[int, ...] | None:
+    return None if node.value == "all" else tuple(sorted(node.unique(lambda item: item.integer(0))))
+
+
+def _pairs(node: Node) -> Pairs:
+    return cast(Pairs, node.choice("all", "sources"))
+
+
+def _measure(node: Node) -> MeasureDesign:
+    if isinstance(node.value, str):
+        return MeasureDesign(node.text())
+    keys = node.mapping("name", "estimator", "variance")
+    if "name" not in keys:
+        node.fail("the key name", sorted(keys))
+    return MeasureDesign(
+        name=keys["name"].text(),
+        estimator=_get(keys, "estimator", Node.text, ""),
+        variance=_get(keys, "variance", Node.fraction, 0.0),
+    )
+
+
+def _pooling(node: Node) -> Pooling:
+    return cast(Pooling, node.choice("mean", "cls"))
+
+
+def _overflow(node: Node) -> Overflow:
+    return cast(Overflow, node.choice("truncate", "refuse"))
+
+
+def _alignment(node: Node) -> Alignment:
+    return cast(Alignment, node.choice("intersect", "strict"))
+
+
+def _scheme(node: Node) -> Scheme:
+    return cast(Scheme, node.choice("model", "torch_default"))
+
+
+def _random_init(node: Node) -> RandomInitDesign:
+    keys = node.mapping("groups", "seeds", "scheme", "pairs", "retrieval")
+    return RandomInitDesign(
+        groups=_get(keys, "groups", _groups, None),
+        seeds=_get(keys, "seeds", lambda item: item.unique(lambda seed: seed.integer(0)), (0,)),
+        scheme=_get(keys, "scheme", _scheme, "model"),
+        pairs=_get(keys, "pairs", _pairs, "sources"),
+        retrieval=_get(keys, "retrieval", Node.boolean, False),
+    )
+
+
+def _groups(node: Node) -> Mapping[str, tuple[int, ...]] | None:
+    if node.value == "pairs":
+        return None
+    entries = node.entries()
+    if not entries:
+        node.fail("`pairs`, or at least one group")
+    return {label: _group(entry) for label, entry in entries.items()}
+
+
+def _group(node: Node) -> tuple[int, ...]:
+    if isinstance(node.value, list):
+        return tuple(sorted(node.unique(lambda item: item.integer(1))))
+    match = _RANGE.fullmatch(str(node.value))
+    if match is None:
+        node.fail("layers such as 3, 1-2 or [1, 4]")
+    first = int(match["first"])
+    last = int(match["last"] or first)
+    if last < first:
+        node.fail("layers in ascending order")
+    return tuple(range(first, last + 1))
+
+
+def _retrieval(node: Node) -> RetrievalDesign:
+    keys = node.mapping("similarities", "centre", "pairs")
+    return RetrievalDesign(
+        similarities=_get(keys, "similarities", _similarities, ("cosine", "csls")),
+        centre=_get(keys, "centre", _centre, (False,)),
+        pairs=_get(keys, "pairs", _pairs, "sources"),
+    )
+
+
+def _similarities(node: Node) -> tuple[str, ...]:
+    return node.unique(lambda item: item.choice("cosine", "csls"))
+
+
+def _centre(node: Node) -> tuple[bool, ...]:
+    return (node.boolean(),) if isinstance(node.value, bool) else node.unique(Node.boolean)
