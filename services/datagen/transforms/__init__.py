@@ -1,0 +1,1 @@
+"""Transforms of corpora: one file a transform."""
