@@ -1,6 +1,7 @@
 """What readers give: labelled items with their id, as plain data. They mirror `Example` of text.proto."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,11 @@ class Example:
         content: Running text, or what the format holds.
         language: BCP 47 language tag, empty where not known.
         line: Line of the file on which the item starts, from 1; 0 where the format has no lines.
+        attributes: What else is known, by name: `split`, `domain`, `origin` (the id that this one was made from).
     """
 
     id: str
     content: Content
     language: str = ""
     line: int = 0
+    attributes: Mapping[str, str] = field(default_factory=dict)
