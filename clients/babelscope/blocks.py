@@ -51,17 +51,18 @@ class BlockAssembly:
         Raises:
             TensorError: Bytes outside the block, or bytes that came before.
         """
-        start, stop = chunk.offset, chunk.offset + len(chunk.data)
+        data = chunk.data  # protobuf makes a new object of the bytes each time it is asked
+        start, stop = chunk.offset, chunk.offset + len(data)
         if start == stop:
             raise TensorError(self._field, f"Expected at least one byte at {start}, but got none")
         if start < 0 or stop > self._size:
             raise TensorError(self._field, f"Expected bytes within 0..{self._size}, but got {start}..{stop}")
         if start == 0 and stop == self._size:
-            self._array = np.frombuffer(chunk.data, self._wire).reshape(self._shape)
+            self._array = np.frombuffer(data, self._wire).reshape(self._shape)
         else:
             if self._array is None:
                 self._array = np.empty(self._shape, self._wire)
-            self._array.reshape(-1).view(np.uint8)[start:stop] = np.frombuffer(chunk.data, np.uint8)
+            self._array.reshape(-1).view(np.uint8)[start:stop] = np.frombuffer(data, np.uint8)
         self._received.append((start, stop))
         self._missing -= stop - start
         return self._missing <= 0 and self._is_whole()

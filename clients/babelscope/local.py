@@ -15,6 +15,7 @@ from babelscope.channel import ClientConfig
 from babelscope.demo import DEMO_MODEL, demo_model
 from babelscope.errors import MeshError
 from babelscope.mesh import Mesh
+from babelscope.retry import RetryPolicy
 from babelscope.supervision import RestartPolicy, ServerProcess
 
 SERVICES: Final = ("encoder", "metrics")
@@ -34,10 +35,18 @@ class LocalMesh(Mesh):
         servers: The running servers, by name.
         folder: Their working folder.
         keep: What is to be closed after them.
+        retry: How long and how often calls are tried again.
     """
 
-    def __init__(self, servers: Mapping[str, ServerProcess], folder: Path, keep: contextlib.ExitStack) -> None:
-        super().__init__({name: ClientConfig(server.address) for name, server in servers.items()})
+    def __init__(
+        self,
+        servers: Mapping[str, ServerProcess],
+        folder: Path,
+        keep: contextlib.ExitStack,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        retry = retry or RetryPolicy()
+        super().__init__({name: ClientConfig(server.address, retry=retry) for name, server in servers.items()})
         self._servers = dict(servers)
         self._keep = keep
         self.folder = folder
@@ -84,6 +93,7 @@ def local(
     threads: int | None = None,
     start_timeout: float = 180.0,
     restart: RestartPolicy | None = None,
+    retry: RetryPolicy | None = None,
     ports: Mapping[str, int] | None = None,
     on_end: Callable[[], None] | None = None,
 ) -> LocalMesh:
@@ -101,6 +111,7 @@ def local(
         threads: Threads of the encoder; one a core where None.
         start_timeout: Seconds until all are ready.
         restart: How often a server that dies is started again.
+        retry: How long and how often calls are tried again.
         ports: Ports by service; free ones where not given.
         on_end: Called, in a thread of its own, when a server has ended for good.
 
@@ -145,7 +156,7 @@ def local(
             server.wait_listening(deadline)
         for server in servers.values():
             server.wait_serving(deadline)
-        return LocalMesh(servers, folder, keep.pop_all())
+        return LocalMesh(servers, folder, keep.pop_all(), retry)
 
 
 def checkout() -> Path:

@@ -13,6 +13,7 @@ from babelscope.channel import TLS, ClientConfig, mesh_addresses, new_request_id
 from babelscope.encoder import EncoderClient
 from babelscope.errors import RpcError
 from babelscope.metrics import MetricsClient
+from babelscope.retry import RetryPolicy
 from babelscope.status import from_rpc
 
 
@@ -127,6 +128,7 @@ def connect(
     token: str | None = None,
     insecure: bool = False,
     timeout: float | None = None,
+    retry: RetryPolicy | None = None,
 ) -> Mesh:
     """A running mesh. Nothing is called yet.
 
@@ -136,11 +138,12 @@ def connect(
         token: Bearer token that the servers ask for.
         insecure: Send the token without TLS, even to another machine.
         timeout: Seconds for a call with one answer.
+        retry: How long and how often to try again.
 
     Raises:
         ValueError: The address is none of these, or a token would travel over a network without encryption.
     """
-    return Mesh(mesh_configs(address, tls=tls, token=token, insecure=insecure, timeout=timeout))
+    return Mesh(mesh_configs(address, tls=tls, token=token, insecure=insecure, timeout=timeout, retry=retry))
 
 
 def mesh_configs(
@@ -150,12 +153,14 @@ def mesh_configs(
     token: str | None,
     insecure: bool,
     timeout: float | None,
+    retry: RetryPolicy | None,
 ) -> dict[str, ClientConfig]:
     """How to reach each service of a mesh. Arguments are those of `connect`."""
     keys = TLS(root=tls) if isinstance(tls, Path | str) else tls
-    seconds: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
+    given = {"timeout": timeout, "retry": retry}
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return {
-        name: ClientConfig(where, tls=keys, token=token, insecure=insecure, **seconds)
+        name: ClientConfig(where, tls=keys, token=token, insecure=insecure, **chosen)
         for name, where in mesh_addresses(address).items()
     }
 

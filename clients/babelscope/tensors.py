@@ -1,7 +1,7 @@
 """NumPy arrays to tensors of the contract and back.
 
-Reading is without a copy: the array is a read-only view of the message's bytes. The one exception is BF16, for which
-NumPy has no type: it is widened to float32, which loses nothing.
+Reading makes no copy of its own: the array is a read-only view of the bytes that protobuf hands out. The one exception
+is BF16, for which NumPy has no type: it is widened to float32, which loses nothing.
 """
 
 import math
@@ -152,7 +152,7 @@ def check_shape(shape: Sequence[int], *, field: str = "tensor") -> tuple[int, ..
 
 
 def to_numpy(tensor: Tensor, *, field: str = "tensor") -> NDArray[Any]:
-    """Reads a message as a read-only array, without a copy (BF16: widened to float32).
+    """Reads a message as a read-only view of its bytes (BF16: widened to float32).
 
     Args:
         tensor: The message with its data.
@@ -163,14 +163,14 @@ def to_numpy(tensor: Tensor, *, field: str = "tensor") -> NDArray[Any]:
     """
     wire = wire_dtype(tensor.dtype, field=field)
     shape = check_shape(tensor.shape, field=field)
+    data = tensor.data  # protobuf makes a new object of the bytes each time it is asked
     expected = math.prod(shape) * wire.itemsize
-    if len(tensor.data) != expected:
+    if len(data) != expected:
         described = f"{type_name(tensor.dtype)} {list(shape)}"
-        raise TensorError(field, f"Expected {expected} bytes for {described}, but got {len(tensor.data)}")
-    if tensor.dtype == DATA_TYPE_BOOL and tensor.data.strip(b"\x00\x01"):
-        raw = np.frombuffer(tensor.data, np.uint8)
-        raise TensorError(field, f"Expected bytes of 0 or 1 for BOOL, but got {int(raw.max())}")
-    array = np.frombuffer(tensor.data, wire) if expected else np.empty(0, wire)
+        raise TensorError(field, f"Expected {expected} bytes for {described}, but got {len(data)}")
+    if tensor.dtype == DATA_TYPE_BOOL and data.strip(b"\x00\x01"):
+        raise TensorError(field, f"Expected bytes of 0 or 1 for BOOL, but got {max(data)}")
+    array = np.frombuffer(data, wire) if expected else np.empty(0, wire)
     array = array.reshape(shape)
     if tensor.dtype == DATA_TYPE_BF16:
         array = bf16_to_f32(array)

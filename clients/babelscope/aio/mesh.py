@@ -13,6 +13,7 @@ from babelscope.aio.encoder import AsyncEncoderClient
 from babelscope.aio.metrics import AsyncMetricsClient
 from babelscope.channel import TLS, ClientConfig, new_request_id, open_aio_channel
 from babelscope.mesh import ServiceStatus, mesh_configs, unreachable
+from babelscope.retry import RetryPolicy
 from babelscope.status import from_rpc
 
 
@@ -104,6 +105,7 @@ def connect(
     token: str | None = None,
     insecure: bool = False,
     timeout: float | None = None,
+    retry: RetryPolicy | None = None,
 ) -> AsyncMesh:
     """A running mesh. Nothing is called yet; call it where a loop runs. Arguments are those of `babelscope.connect`.
 
@@ -113,8 +115,9 @@ def connect(
         token: Bearer token that the servers ask for.
         insecure: Send the token without TLS, even to another machine.
         timeout: Seconds for a call with one answer.
+        retry: How long and how often to try again.
 
     Raises:
         ValueError: The address is none of these, or a token would travel over a network without encryption.
     """
-    return AsyncMesh(mesh_configs(address, tls=tls, token=token, insecure=insecure, timeout=timeout))
+    return AsyncMesh(mesh_configs(address, tls=tls, token=token, insecure=insecure, timeout=timeout, retry=retry))

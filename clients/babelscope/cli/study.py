@@ -31,7 +31,7 @@ def study(
     languages: Annotated[
         str, typer.Option("--languages", metavar="LIST", help="Languages in place of the file's, as en,fr.")
     ] = "",
-    sentences: Annotated[int, typer.Option("--sentences", min=4, help="At most so many sentences.")] = 0,
+    sentences: Annotated[int | None, typer.Option("--sentences", min=4, help="At most so many sentences.")] = None,
     mesh: MeshOption = None,
     store: StoreOption = None,
     ca: CaOption = None,
@@ -41,7 +41,7 @@ def study(
     from babelscope.report import write_report
 
     chosen = tuple(part.strip() for part in languages.split(",") if part.strip())
-    design = load_study(file, Overrides(model=model, languages=chosen, sentences=sentences))
+    design = load_study(file, Overrides(model=model, languages=chosen, sentences=sentences or 0))
     folder = out or Path("out") / design.name
     command = _command(file, model=model, languages=languages, sentences=str(sentences or ""))
     where = "local" if mesh is None else "a running mesh"
