@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from babelscope.activations import Progress
 from babelscope.comparison import Comparison, Estimate
-from babelscope.errors import NotFound, Refused, Unavailable
+from babelscope.errors import DeadlineExceeded, NotFound, Refused, Unavailable
 from babelscope.models import Model, ModelInfo
 from babelscope.study.answers import Answer, Answers
 from babelscope.study.design import ModelDesign, Study
@@ -23,6 +23,9 @@ from babelscope.views import Measure, View
 RESULTS = "results.json"
 TABLE = "results.csv"
 STEPS = "steps"
+
+# Shorter than the wait that the encoder asks for where the hub cannot be reached.
+_FALLBACK_SECONDS: Final = 25.0
 
 ShowProgress = Callable[[Progress], None]
 
@@ -111,7 +114,7 @@ def _resolve(mesh: Services, design: ModelDesign, watcher: Watcher) -> ModelUse:
     """The model to use: the one asked for, or its fallback where the encoder cannot serve it."""
     reason = ""
     try:
-        info: ModelInfo = mesh.encoder.get_model(Model(design.name, design.revision))
+        info = _describe(mesh, design)
     except (NotFound, Refused, Unavailable) as error:
         if not design.fallback:
             raise
@@ -134,6 +137,22 @@ def _resolve(mesh: Services, design: ModelDesign, watcher: Watcher) -> ModelUse:
         max_tokens=info.max_tokens,
         parameters=info.parameters,
     )
+
+
+def _describe(mesh: Services, design: ModelDesign) -> ModelInfo:
+    """The model asked for. Where it has a fallback, a hub that cannot be reached is not waited for."""
+    model = Model(design.name, design.revision)
+    if design.fallback:
+        try:
+            found: ModelInfo = mesh.encoder.get_model(model, timeout=_FALLBACK_SECONDS)
+        except DeadlineExceeded as error:
+            if isinstance(error.__cause__, Unavailable):
+                raise error.__cause__ from None
+            # The model is there, and being fetched or loaded: that may take its time.
+        else:
+            return found
+    loaded: ModelInfo = mesh.encoder.get_model(model)
+    return loaded
 
 
 def _ask(study: Study, step: Step, mesh: Services, texts: StudyTexts, show: ShowProgress | None) -> Answer:

@@ -61,7 +61,9 @@ class Page:
 
     def size(self, width: int, height: int) -> None:
         """Sets the window."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
 
     def screenshot(self, path: Path, *, whole: bool = True) -> None:
         """Writes a PNG of the page."""
@@ -109,7 +111,7 @@ def _page(root: str) -> Iterator[Page]:
         message = json.loads(control.recv())
     targets = message["result"]["targetInfos"]
     target = next(each["targetId"] for each in targets if each["type"] == "page")
-    page = Page(root.split("/devtools/")[0] + f"/devtools/page/{target}")
+    page = Page(root.split("/devtools/", maxsplit=1)[0] + f"/devtools/page/{target}")
     try:
         yield page
     finally:

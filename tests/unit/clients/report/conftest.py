@@ -5,7 +5,6 @@ import math
 from dataclasses import replace
 
 import pytest
-
 from babelscope.study.result import LanguageUse, ModelUse, PairUse, Row, StepUse, StudyResult, Variant
 
 LANGUAGES = ("en", "fr", "ru", "ja", "xx")
@@ -74,7 +73,8 @@ def result() -> StudyResult:
         ),
         languages=tuple(
             LanguageUse(each, f"{each}.tsv", "tsv", 200 if each != "xx" else 198, "cd" * 32,
-                        2 if each == "xx" else 0, ("s1", "s2") if each == "xx" else (), {MODEL: 3 if each == "ja" else 0})
+                        2 if each == "xx" else 0, ("s1", "s2") if each == "xx" else (),
+                        {MODEL: 3 if each == "ja" else 0})
             for each in LANGUAGES
         ),
         pairs=tuple(PairUse(*pair, 200) for pair in pairs),
