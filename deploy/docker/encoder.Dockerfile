@@ -1,0 +1,37 @@
+# The encoder service: models to activations. Build from the repository's root:
+#   docker build -f deploy/docker/encoder.Dockerfile -t babelscope-encoder .
+FROM python:3.11-slim AS build
+# PyTorch for the CPU, without CUDA. For a GPU: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+WORKDIR /src
+RUN python -m venv /venv
+COPY pyproject.toml requirements.lock README.md ./
+COPY clients clients
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /venv/bin/pip install --disable-pip-version-check --constraint requirements.lock \
+        --extra-index-url "$TORCH_INDEX" \
+        'torch==2.13.0' '.[encoder,s3]'
+
+FROM python:3.11-slim
+# Caches, the store and temporary files are the only places written to; mount them where the root is read-only.
+RUN groupadd --gid 65532 babelscope \
+    && useradd --uid 65532 --gid babelscope --create-home --home-dir /home/babelscope babelscope \
+    && install --directory --owner babelscope --group babelscope /cache /store
+COPY --from=build /venv /venv
+WORKDIR /app
+COPY clients clients
+COPY services/__init__.py services/__init__.py
+COPY services/runtime services/runtime
+COPY services/encoder services/encoder
+ENV PATH=/venv/bin:$PATH \
+    PYTHONPATH=/app:/app/clients \
+    PYTHONDONTWRITEBYTECODE=1 \
+    XDG_CACHE_HOME=/cache \
+    HF_HOME=/cache/huggingface \
+    BABELSCOPE_STORE_URL=/store
+USER 65532:65532
+EXPOSE 50051 9464
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=10s --start-period=600s \
+    CMD ["python", "-m", "services.runtime.probe", "50051"]
+CMD ["python", "-m", "services.encoder"]

@@ -1,0 +1,34 @@
+# The metrics service: activations to numbers. Build from the repository's root:
+#   docker build -f deploy/docker/metrics.Dockerfile -t babelscope-metrics .
+FROM python:3.11-slim AS build
+WORKDIR /src
+RUN python -m venv /venv
+COPY pyproject.toml requirements.lock README.md ./
+COPY clients clients
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /venv/bin/pip install --disable-pip-version-check --constraint requirements.lock \
+        '.[metrics,s3]'
+
+FROM python:3.11-slim
+# Caches, the store and temporary files are the only places written to; mount them where the root is read-only.
+RUN groupadd --gid 65532 babelscope \
+    && useradd --uid 65532 --gid babelscope --create-home --home-dir /home/babelscope babelscope \
+    && install --directory --owner babelscope --group babelscope /cache /store
+COPY --from=build /venv /venv
+WORKDIR /app
+COPY clients clients
+COPY services/__init__.py services/__init__.py
+COPY services/runtime services/runtime
+COPY services/metrics services/metrics
+ENV PATH=/venv/bin:$PATH \
+    PYTHONPATH=/app:/app/clients \
+    PYTHONDONTWRITEBYTECODE=1 \
+    XDG_CACHE_HOME=/cache \
+    HF_HOME=/cache/huggingface \
+    BABELSCOPE_STORE_URL=/store
+USER 65532:65532
+EXPOSE 50052 9464
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=10s --start-period=600s \
+    CMD ["python", "-m", "services.runtime.probe", "50052"]
+CMD ["python", "-m", "services.metrics"]

@@ -1,0 +1,76 @@
+"""The Dockerfiles: small, pinned, and without root."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+every_service = pytest.mark.parametrize("service", ["encoder", "metrics"])
+
+
+@every_service
+def test_every_stage_is_the_slim_python(service: str, image: Any) -> None:
+    bases = [text for name, text in image(service).instructions if name == "FROM"]
+    assert {base.split()[0] for base in bases} == {"python:3.11-slim"}
+
+
+@every_service
+def test_no_root(service: str, image: Any) -> None:
+    [user] = image(service).last("USER")
+    assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", user)
+
+
+@every_service
+def test_packages_are_those_of_the_lock(service: str, image: Any) -> None:
+    [install] = [text for name, text in image(service).instructions if name == "RUN" and "pip install" in text]
+    assert "--constraint requirements.lock" in install
+    [extras] = re.findall(r"'\.\[([\w,]+)\]'", install)
+    assert extras.split(",")[0] == service
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(extras.split(",")) <= known.keys()
+
+
+def test_the_encoders_torch_is_pinned_and_without_cuda(image: Any) -> None:
+    """Installed in the same command, from the index of CPU builds, so that no newer or larger build is pulled in."""
+    instructions = image("encoder").instructions
+    [install] = [text for name, text in instructions if name == "RUN" and "pip install" in text]
+    pins = (ROOT / "requirements.lock").read_text().splitlines()
+    [torch] = re.findall(r"'(torch==[\d.]+)'", install)
+    assert torch in pins
+    assert '--extra-index-url "$TORCH_INDEX"' in install
+    [index] = [text for name, text in instructions if name == "ARG"]
+    assert index.startswith("TORCH_INDEX=https://")
+    assert index.endswith("/cpu")
+
+
+def test_the_metrics_image_has_no_torch(image: Any) -> None:
+    assert "torch" not in str(image("metrics").instructions)
+
+
+@every_service
+def test_what_is_copied_exists_and_passes_the_ignore_file(service: str, image: Any) -> None:
+    ignored = (ROOT / "deploy" / "docker" / f"{service}.Dockerfile.dockerignore").read_text().splitlines()
+    allowed = {line[1:] for line in ignored if line.startswith("!")}
+    copies = [
+        text.split()[:-1] for name, text in image(service).instructions if name == "COPY" and "--from" not in text
+    ]
+    for source in (each for sources in copies for each in sources):
+        assert (ROOT / source).exists(), source
+        assert source.split("/")[0] in allowed, source
+
+
+@every_service
+def test_only_its_own_service_is_in_the_image(service: str, image: Any) -> None:
+    sources = {source for sources, _ in image(service).copies for source in sources}
+    assert sources == {"clients", "services/__init__.py", "services/runtime", f"services/{service}"}
+
+
+@every_service
+def test_health(service: str, image: Any) -> None:
+    [check] = image(service).last("HEALTHCHECK")
+    [ports] = image(service).last("EXPOSE")
+    assert f'["python", "-m", "services.runtime.probe", "{ports.split()[0]}"]' in check
