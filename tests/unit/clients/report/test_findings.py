@@ -1,0 +1,102 @@
+"""Sentences are made from the numbers."""
+
+from dataclasses import replace
+
+import pytest
+from babelscope.report.findings import effects, find, leading, percent
+from babelscope.report.numbers import Measure, Numbers, chance_by_layer, mean_by_layer
+from babelscope.study.result import Row, StudyResult, Variant
+
+MODEL = "m"
+CKA = Measure("similarity", "cka", "debiased")
+
+
+def row(target: str, layer: int, value: float, reinit: str = "", **other: object) -> Row:
+    plain = Row("similarity", "cka", "debiased", MODEL, reinit, "mean", "en", target, layer, value, value - 0.1,
+                value + 0.1, 50, 0.01, 0.002)  # fmt: skip
+    return replace(plain, **other)
+
+
+ROWS = (
+    row("fr", 0, 0.2), row("fr", 1, 0.8), row("fr", 2, 0.6),
+    row("zh", 0, 0.0), row("zh", 1, 0.1), row("zh", 2, 0.2),
+    row("fr", 0, 0.2, "1@0"), row("fr", 1, 0.3, "1@0"), row("fr", 2, 0.1, "1@0"),
+    row("zh", 0, 0.0, "1@0"), row("zh", 1, 0.0, "1@0"), row("zh", 2, 0.1, "1@0"),
+    row("fr", 0, 0.2, "2@0"), row("fr", 1, 0.8, "2@0"), row("fr", 2, 0.55, "2@0"),
+)  # fmt: skip
+
+
+def study(*rows: Row) -> StudyResult:
+    variants = (Variant(MODEL, ""), Variant(MODEL, "1@0", "1", (1,)), Variant(MODEL, "2@0", "2", (2,)))
+    return StudyResult({"sources": ["en"]}, (), variants, (), (), rows)
+
+
+def test_means_and_effects() -> None:
+    result = study(*ROWS)
+    numbers = Numbers(result)
+    assert mean_by_layer(numbers.of(CKA, MODEL)) == pytest.approx({0: 0.1, 1: 0.45, 2: 0.4})
+    assert chance_by_layer(numbers.of(CKA, MODEL))[1] == pytest.approx((0.01, 0.002))
+    first, second = effects(result, numbers, CKA, MODEL, "en")
+    assert first.deltas == pytest.approx({0: 0.0, 1: -0.3, 2: -0.3})
+    # Only French was measured under the second: its effect is on French alone.
+    assert (second.pairs, second.deltas) == (1, pytest.approx({0: 0.0, 1: 0.0, 2: -0.05}))
+
+
+def test_sentences() -> None:
+    result = study(*ROWS)
+    peak, closest, drawn = find(result, Numbers(result), MODEL)
+    assert (peak.figure, peak.caption) == ("0.45", "mean CKA at its peak, layer 1")
+    assert peak.text == (
+        "Between English and 2 other languages, mean CKA goes from 0.10 at the embeddings to its peak, 0.45 at layer "
+        "1, and is 0.40 at layer 2. Shuffled sentences give +0.01 ± 0.002 there."
+    )
+    assert "French lies closest to English (0.80, 95 % interval 0.70 to 0.90)" in closest.text
+    assert "Chinese farthest (0.10, 0.00 to 0.20), not above chance" in closest.text
+    assert drawn.figure == "−0.30"
+    assert drawn.text == (
+        "RANDOM-INIT of layers 1 changes English-X CKA at layer 2 most: by −0.30 on average over 2 pairs; "
+        "−0.05 for layers 2."
+    )
+
+
+def test_retrieval_is_read_as_a_share() -> None:
+    rows = [
+        row(target, layer, value, kind="retrieval", metric="p@1", estimator="csls", null_mean=0.001, source=source)
+        for source, target, layer, value in (("en", "fr", 0, 0.02), ("en", "fr", 1, 0.5), ("fr", "en", 1, 0.9))
+    ]
+    result = study(*rows)
+    (finding,) = find(result, Numbers(result), MODEL)
+    assert finding.figure == "50 %"
+    assert (
+        "layer 1 finds its translation first in 50 % of cases on average over 1 language; chance is 0.1 %"
+        in finding.text
+    )
+
+
+@pytest.mark.parametrize(("values", "said"), [
+    ((0.5, 0.4, 0.3), "is highest at the embeddings (0.50) and 0.30 at layer 2"),
+    ((0.1, 0.2, 0.3), "rises from 0.10 at the embeddings to 0.30 at layer 2"),
+])  # fmt: skip
+def test_other_courses(values: tuple[float, ...], said: str) -> None:
+    result = study(*(row("fr", layer, value) for layer, value in enumerate(values)))
+    assert said in find(result, Numbers(result), MODEL)[0].text
+
+
+def test_the_leading_measure() -> None:
+    biased, svcca = Measure("similarity", "cka", "biased"), Measure("similarity", "svcca", "mean")
+    assert leading((svcca, biased, CKA), "similarity") == CKA
+    assert leading((svcca, biased), "similarity") == biased
+    assert leading((), "similarity") is None
+    centred = Measure("retrieval", "p@1", "csls", centred=True)
+    assert leading((centred, Measure("retrieval", "p@1", "cosine")), "retrieval") != centred
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.344, "34 %"), (0.05, "5.0 %"), (0.001, "0.1 %"), (0.0002, "0.02 %")])
+def test_shares(value: float, text: str) -> None:
+    assert percent(value) == text
+
+
+def test_similarity_is_found_in_either_order_and_retrieval_is_not() -> None:
+    numbers = Numbers(study(*ROWS, row("fr", 0, 0.5, kind="retrieval", metric="p@1", estimator="csls")))
+    assert numbers.find(CKA, MODEL, "", "fr", "en") is numbers.find(CKA, MODEL, "", "en", "fr")
+    assert numbers.find(Measure("retrieval", "p@1", "csls"), MODEL, "", "fr", "en") is None
