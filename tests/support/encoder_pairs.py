@@ -1,5 +1,6 @@
 """One model twice, ours and transformers' own, and the float64 references that tests hold against ours."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,10 @@ class Pair:
         engine = load_engine(ModelFiles(aliases={"model": folder}), ModelSpec("model"), threads=2)
         plain = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
         return cls(engine, plain, folder)
+
+    def in_float64(self) -> "Pair":
+        """The same with the plain model in float64."""
+        return Pair(self.engine, copy.deepcopy(self.plain).double(), self.folder)
 
     def states(self, text: TokenizedText) -> NDArray[np.float32]:
         """transformers' `output_hidden_states` of one text alone: [L + 1, T, d]."""
@@ -81,11 +86,11 @@ def _blocks(plain: PreTrainedModel) -> nn.ModuleList:
 def _edited(hidden: Tensor, edit: Edit, content: Tensor) -> Tensor:
     """One edit of [1, T, d], from its definition."""
     if edit.vector is not None:
-        shifted = hidden + edit.alpha * torch.from_numpy(edit.vector)
+        shifted = hidden + edit.alpha * torch.from_numpy(edit.vector).to(hidden.dtype)
         hidden = shifted if edit.vector_positions == "all" else torch.where(content[None, :, None], shifted, hidden)
     if edit.matrix is not None:
-        mapped = hidden @ torch.from_numpy(edit.matrix)
+        mapped = hidden @ torch.from_numpy(edit.matrix).to(hidden.dtype)
         if edit.bias is not None:
-            mapped = mapped + torch.from_numpy(edit.bias)
+            mapped = mapped + torch.from_numpy(edit.bias).to(hidden.dtype)
         hidden = mapped if edit.matrix_positions == "all" else torch.where(content[None, :, None], mapped, hidden)
     return hidden

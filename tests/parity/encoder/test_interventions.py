@@ -23,10 +23,14 @@ def _matrix(twin: Pair, seed: int) -> np.ndarray:
 
 def _check(twin: Pair, edits: tuple[Edit, ...], pooling: Pooling = Pooling.TOKEN) -> None:
     layers = tuple(range(twin.engine.info.layers + 1))
+    exact = twin.in_float64()
     batch = twin.engine.tokenize(mixed_texts(9, seed=11, longest=30))
     for text, rows in zip(batch, twin.engine.encode(batch, EncodePlan(layers, pooling, edits)), strict=True):
         expected = reduced(twin.edited_states(text, edits), text, pooling)
-        np.testing.assert_allclose(rows, expected, atol=TOLERANCE, rtol=0)
+        truth = reduced(exact.edited_states(text, edits), text, pooling)
+        # Arbitrary edits may drive a trained model where rounding grows: no float32 is surer than the plain model's.
+        doubt = 2 * float(np.abs(expected - truth).max())
+        np.testing.assert_allclose(rows, expected, atol=TOLERANCE + doubt, rtol=0)
 
 
 def test_the_hooks_see_what_transformers_reports(twin: Pair) -> None:
