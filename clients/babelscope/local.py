@@ -138,6 +138,8 @@ def local(
                 settings["BABELSCOPE_THREADS"] = str(count)
             elif "encoder" in servers:
                 settings["BABELSCOPE_ENCODER"] = servers["encoder"].address
+            if name == "metrics":
+                settings["BABELSCOPE_SCRATCH_DIR"] = str(logs.parent / "scratch")
             command = [sys.executable, "-m", f"services.{name}"]
             log = logs / f"{name}-{os.getpid()}.log"
             settings.update(env or {})

@@ -55,6 +55,7 @@ class ProgressReport:
         self._console = Console(stderr=True)
         self._bar: Bar | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._views: dict[str, Progress] = {}
         self._last_line = time.monotonic()
         if self._console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -62,17 +63,26 @@ class ProgressReport:
 
     def update(self, progress: Progress) -> None:
         """Shows how far the work is."""
+        if progress.stage == "encode" and progress.detail:
+            progress = self._sum(progress)
         if self._bar is not None:
             task = self._tasks.get(progress.stage)
             if task is None:
                 task = self._tasks[progress.stage] = self._bar.add_task("", total=None)
             text = f"{self._label}: {progress.stage} {progress.detail}".rstrip()
-            total = progress.total or None
-            self._bar.update(task, description=text, completed=progress.done, total=total)
+            self._bar.update(task, description=text, completed=progress.done, total=progress.total or None)
         elif time.monotonic() - self._last_line >= _LINE_SECONDS:
             self._last_line = time.monotonic()
             of = f" of {progress.total}" if progress.total else ""
             note(f"{self._label}: {progress.stage} {progress.done}{of} {progress.detail}")
+
+    def _sum(self, progress: Progress) -> Progress:
+        """The progress of all views together, where each tells its own."""
+        self._views[progress.detail] = progress
+        done = sum(view.done for view in self._views.values())
+        known = all(view.total for view in self._views.values())
+        total = sum(view.total for view in self._views.values()) if known else 0
+        return Progress(progress.stage, done, total, progress.detail)
 
     def __enter__(self) -> Self:
         if self._bar is not None:
