@@ -77,18 +77,19 @@ def chunks(number: int, block: Block, asked: Asked) -> Iterator[encoder_pb2.Enco
     """A block as messages of at most `CHUNK_BYTES` of data."""
     offset = 0
     for data in block.chunks:
-        chunk = encoder_pb2.ActivationChunk(block=number, offset=offset, data=data)
+        # Filled in place: a chunk handed to the constructor would be copied with all its bytes.
+        response = encoder_pb2.EncodeResponse()
+        chunk = response.chunk
+        chunk.block, chunk.offset, chunk.data = number, offset, data
         if offset == 0:
             chunk.tensor.dtype = TYPES[asked.output]
             chunk.tensor.shape.extend(block.shape)
-            chunk.items.extend(
-                encoder_pb2.EncodedItem(
+            for item in block.items:
+                chunk.items.add(
                     index=item.index, id=item.id, rows=item.rows, tokens=item.tokens, truncated=item.truncated
                 )
-                for item in block.items
-            )
         offset += len(data)
-        yield encoder_pb2.EncodeResponse(chunk=chunk)
+        yield response
 
 
 def finished(stream: Stream) -> encoder_pb2.EncodeResponse:

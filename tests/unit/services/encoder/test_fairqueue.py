@@ -81,6 +81,17 @@ def test_a_client_of_many_streams_gets_the_share_of_one() -> None:
     assert 35 <= sum(entry.flow is alone for batch in batches for entry in batch) <= 65
 
 
+def test_a_stream_that_was_idle_has_saved_up_no_turns() -> None:
+    queue = FairQueue()
+    idle = queue.open("idle")
+    busy = _push(queue, "busy", *[32] * 400, budget=32)
+    for _ in range(200):
+        queue.take(0.0)
+    queue.push("g", 32, _entries(idle, *[32] * 200))
+    batches = [queue.take(0.0) for _ in range(100)]
+    assert 40 <= sum(entry.flow is busy for batch in batches for entry in batch) <= 60
+
+
 def test_groups_never_mix_and_take_turns() -> None:
     queue = FairQueue()
     _push(queue, "a", *[30] * 20, key="one")
