@@ -1,13 +1,13 @@
-"""Similarity of all pairs of views: from tables of rows to estimates. Plain Python, no servers; run it in a thread."""
+"""Similarity of all pairs of views: from tables of rows to estimates. No servers here; run it in a thread."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from services.metrics.accumulate import Accumulator, Edge, Needs, nothing
-from services.metrics.alignment import Group, PairReport, align
+from services.metrics.alignment import Group, align
 from services.metrics.errors import Degenerate
-from services.metrics.estimates import Check, Estimate, Event, Progress
+from services.metrics.estimates import Aligned, Check, Estimate, Event, Found, Progress
 from services.metrics.pairs import PairStatistics
 from services.metrics.plans import ComparePlan, ViewPlan, layer_pairs
 from services.metrics.signature import signature
@@ -33,9 +33,7 @@ def needs_of(measures: Iterable[Options]) -> Needs:
     )
 
 
-def compare(
-    plan: ComparePlan, tables: Sequence[Table], *, budget: int, check: Check = nothing
-) -> Iterator[Event | list[PairReport]]:
+def compare(plan: ComparePlan, tables: Sequence[Table], *, budget: int, check: Check = nothing) -> Iterator[Event]:
     """Measures all pairs.
 
     Args:
@@ -45,7 +43,7 @@ def compare(
         check: Called between products; raises to stop the work.
 
     Yields:
-        Progress and estimates; last the reports of the pairs.
+        Progress and estimates, last what the pairs used.
 
     Raises:
         InvalidArgument: Ids or layers that do not fit, or data of which a measure is not defined.
@@ -59,17 +57,17 @@ def compare(
     for group in groups:
         for edges in _rounds(group, wanted):
             for batch in _batches(edges, len(group.ids), tables, budget):
-                for (left, right), pair in _statistics(plan, tables, group, batch, budget, check):
+                for (left, right), pair in _statistics(plan, tables, group, batch, budget=budget, check=check):
                     found = measure(plan, views[left[0]], views[right[0]], (left[1], right[1]), pair)
                     done += 1
-                    yield found
+                    yield Found(found)
                     yield Progress("measure", done, total, f"{views[left[0]].name} ~ {views[right[0]].name}")
-    yield reports
+    yield Aligned(tuple(reports))
 
 
 def measure(
     plan: ComparePlan, left: ViewPlan, right: ViewPlan, layers: tuple[int, int], pair: PairStatistics
-) -> list[Estimate]:
+) -> tuple[Estimate, ...]:
     """All measures of one pair at one pair of layers.
 
     Raises:
@@ -121,7 +119,7 @@ def measure(
                 f"{error.cause}; {options.name} ({options.estimator}) of views {left.name!r} and {right.name!r} at "
                 f"layers {layers[0]} and {layers[1]}, n={pair.n}",
             ) from error
-    return found
+    return tuple(found)
 
 
 def _both(left: str, right: str) -> str:
@@ -168,6 +166,7 @@ def _statistics(
     tables: Sequence[Table],
     group: Group,
     edges: Sequence[tuple[Node, Node]],
+    *,
     budget: int,
     check: Check,
 ) -> Iterator[tuple[tuple[Node, Node], PairStatistics]]:

@@ -99,21 +99,30 @@ class ViewReport:
     data_digest: str = ""
 
 
-Event = Progress | list[Estimate]
+@dataclass(frozen=True)
+class Found:
+    """Numbers, as they are found.
+
+    Args:
+        estimates: Of one pair at one pair of layers.
+    """
+
+    estimates: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """The end of the work: what the pairs used.
+
+    Args:
+        pairs: One a pair of the request.
+    """
+
+    pairs: tuple[PairReport, ...]
+
+
+Event = Progress | Found | Aligned
 """What an engine tells on its way."""
 
 Check = Callable[[], None]
 """Called between units of work; raises to stop it."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a request used and left out.
-
-    Args:
-        views: One a view.
-        pairs: One a pair.
-    """
-
-    views: tuple[ViewReport, ...]
-    pairs: tuple[PairReport, ...]

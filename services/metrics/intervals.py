@@ -3,9 +3,10 @@
 Similarities: the delete-one jackknife (Efron and Stein 1981), exact for each left-out row because the sums without a
 row follow from the sums (`hsic.without_row`), over all rows or over a random sample of them chosen by a hash of their
 ids, so that it merges.
-Means: Student's t. Retrieval: Wilson's score interval for hit rates, the percentile bootstrap over queries for MRR.
+Means: Student's t. Hit rates: Wilson's score interval.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,8 +16,6 @@ from scipy import stats
 from services.metrics.arrays import F64
 
 LEVEL: Final = 0.95
-BOOTSTRAP: Final = 1000
-"""Resamples of the percentile bootstrap."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def jackknife(value: float, left_out: F64, n: int) -> Interval | None:
     m = len(finite)
     if m < 3:
         return None
-    error = (n - 1) / np.sqrt(n) * float(np.std(finite, ddof=1))
+    error = (n - 1) / math.sqrt(n) * float(np.std(finite, ddof=1))
     # With all rows Student's t; a sample of m rows knows the error no better than m - 1 degrees of freedom.
     reach = float(stats.t.ppf(0.5 + LEVEL / 2, m - 1)) * error
     return Interval(value - reach, value + reach, f"jackknife-{m}")
@@ -69,7 +68,7 @@ def influence(value: float, values: F64, n: int) -> Interval | None:
     m = len(values)
     if m < 3:
         return None
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, m - 1)) * float(np.std(values, ddof=1)) / np.sqrt(n)
+    reach = float(stats.t.ppf(0.5 + LEVEL / 2, m - 1)) * float(np.std(values, ddof=1)) / math.sqrt(n)
     return Interval(value - reach, value + reach, f"influence-{m}")
 
 
@@ -86,27 +85,26 @@ def wilson(hits: int, n: int) -> Interval:
     z = float(stats.norm.ppf(0.5 + LEVEL / 2))
     rate, spread = hits / n, z * z / n
     centre = (rate + spread / 2) / (1 + spread)
-    reach = z * np.sqrt(rate * (1 - rate) / n + spread / (4 * n)) / (1 + spread)
+    reach = z * math.sqrt(rate * (1 - rate) / n + spread / (4 * n)) / (1 + spread)
     # At 0 and n hits the ends are exact; rounding must not leave the rate outside.
     low = 0.0 if hits == 0 else float(centre - reach)
     high = 1.0 if hits == n else float(centre + reach)
     return Interval(low, high, "wilson")
 
 
-def bootstrap_mean(values: F64, seed: int, resamples: int = BOOTSTRAP) -> Interval:
-    """Percentile bootstrap of a mean over independent values.
+def mean_reciprocal(values: F64) -> Interval:
+    """Interval of MRR, a mean over independent queries.
+
+    Student's t, as accurate as the percentile bootstrap, at a thousandth of its cost and without a seed. Where
+    all queries are answered at once there is no variance to go by: then the interval of the rate of first ranks, below
+    which MRR cannot fall.
 
     Args:
-        values: [n], n >= 1.
-        seed: Of the resamples.
-        resamples: How many.
+        values: [n] reciprocal ranks, n >= 1.
     """
-    rng = np.random.default_rng(seed)
     n = len(values)
-    means = np.empty(resamples)
-    for start in range(0, resamples, 64):
-        stop = min(start + 64, resamples)
-        means[start:stop] = values[rng.integers(0, n, (stop - start, n))].mean(axis=1)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Interval(float(low), float(high), f"bootstrap-{resamples}")
+    if values.min() == 1.0 or n < 2:
+        return wilson(int(np.count_nonzero(values == 1.0)), n)
+    found = student(float(values.mean()), float(values.var(ddof=1)), n)
+    assert found is not None
+    return Interval(max(found.low, 0.0), min(found.high, 1.0), found.name)

@@ -89,18 +89,16 @@ class HeldPair:
         if self._terms is None:
             left, right = self.left.gram, self.right.gram
             k, l = self.left.squares, self.right.squares  # noqa: E741 - the diagonal of L
-            squares = np.stack([k, l], axis=1)
-            by_left, by_right = times(left, squares), times(right, squares)
             self._terms = RowTerms(
                 k=k,
                 l=l,
                 xy=np.einsum("ij,ij->i", left, right),
-                xx=np.einsum("ij,ij->i", left, left),
-                yy=np.einsum("ij,ij->i", right, right),
-                xk=by_left[:, 0],
-                xl=by_left[:, 1],
-                yk=by_right[:, 0],
-                yl=by_right[:, 1],
+                xx=self.left.products,
+                yy=self.right.products,
+                xk=self.left.cubes,
+                xl=times(left, l[:, None])[:, 0],
+                yk=times(right, k[:, None])[:, 0],
+                yl=self.right.cubes,
             )
         return self._terms
 

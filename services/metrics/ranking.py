@@ -1,25 +1,22 @@
-"""Retrieval between all pairs of views: from tables of rows to estimates. Plain Python, no servers; run it in a thread."""
+"""Retrieval between all pairs of views: from tables of rows to estimates. No servers here; run it in a thread."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from services.metrics.accumulate import nothing
-from services.metrics.alignment import PairReport, align
+from services.metrics.alignment import align
 from services.metrics.errors import Degenerate
-from services.metrics.estimates import Check, Estimate, Event, Progress
-from services.metrics.intervals import bootstrap_mean, wilson
+from services.metrics.estimates import Aligned, Check, Estimate, Event, Found, Progress
+from services.metrics.intervals import mean_reciprocal, wilson
 from services.metrics.nulls import mrr_null, precision_null
 from services.metrics.plans import RetrievePlan, ViewPlan, layer_pairs
 from services.metrics.retrieval import Ranks, hits, reciprocal, retrieve
-from services.metrics.sample import hashes
 from services.metrics.signature import signature
 from services.metrics.tables import Table, part_of
 from services.runtime.errors import InvalidArgument
 
 
-def rank(plan: RetrievePlan, tables: Sequence[Table], *, check: Check = nothing) -> Iterator[Event | list[PairReport]]:
+def rank(plan: RetrievePlan, tables: Sequence[Table], *, check: Check = nothing) -> Iterator[Event]:
     """Retrieves between all pairs, both directions.
 
     Args:
@@ -28,7 +25,7 @@ def rank(plan: RetrievePlan, tables: Sequence[Table], *, check: Check = nothing)
         check: Called between tiles; raises to stop the work.
 
     Yields:
-        Progress and estimates; last the reports of the pairs.
+        Progress and estimates, last what the pairs used.
 
     Raises:
         InvalidArgument: Ids or layers that do not fit, or data of which a rank is not defined.
@@ -41,8 +38,6 @@ def rank(plan: RetrievePlan, tables: Sequence[Table], *, check: Check = nothing)
     yield Progress("measure", 0, total, "")
     for group in groups:
         n = len(group.ids)
-        # The same rows give the same resamples, whatever their order.
-        seed = int(np.bitwise_xor.reduce(hashes(group.ids)))
         for a, b in group.pairs:
             for i, j in wanted[a, b]:
                 check()
@@ -58,15 +53,15 @@ def rank(plan: RetrievePlan, tables: Sequence[Table], *, check: Check = nothing)
                         f"{error.cause}; retrieval between views {views[a].name!r} and {views[b].name!r} at layers "
                         f"{i} and {j}",
                     ) from error
-                sides = _Sides(plan, seed, left.shape[1])
-                estimates = []
+                sides = _Sides(plan, left.shape[1])
+                estimates: list[Estimate] = []
                 for similarity, ranks in found.items():
                     estimates += sides.estimates(similarity, ranks.forward, views[a], views[b], (i, j))
                     estimates += sides.estimates(similarity, ranks.backward, views[b], views[a], (j, i))
                 done += 1
-                yield estimates
+                yield Found(tuple(estimates))
                 yield Progress("measure", done, total, f"{views[a].name} ~ {views[b].name}")
-    yield reports
+    yield Aligned(tuple(reports))
 
 
 class _Sides:
@@ -74,13 +69,11 @@ class _Sides:
 
     Args:
         plan: What to retrieve.
-        seed: Of resamples.
         d: Dimensions.
     """
 
-    def __init__(self, plan: RetrievePlan, seed: int, d: int) -> None:
+    def __init__(self, plan: RetrievePlan, d: int) -> None:
         self._plan = plan
-        self._seed = seed
         self._d = d
 
     def estimates(
@@ -94,7 +87,7 @@ class _Sides:
             warning = (f"k={k} is not below n={n}: every rank is a hit",) if k >= n else ()
             found.append((f"p@{k}", rate / n, wilson(rate, n), precision_null(n, k), warning))
         values = reciprocal(ranks)
-        found.append(("mrr", float(values.mean()), bootstrap_mean(values, self._seed), mrr_null(n), ()))
+        found.append(("mrr", float(values.mean()), mean_reciprocal(values), mrr_null(n), ()))
         return [
             Estimate(
                 metric=metric,

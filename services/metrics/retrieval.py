@@ -31,6 +31,11 @@ _TIE: Final = 1e-12
 _MANY: Final = 0.02
 """Share of near ties in a tile above which the whole tile is scored in float64."""
 
+_KEPT_BYTES: Final = 64 << 20
+"""Size up to which a side's float64 unit rows are kept; larger ones are made again as they are needed."""
+
+_BLOCK: Final = 2048
+
 Ranks = NDArray[np.int64]
 """[n] rank of the gold candidate of each query, from 1."""
 
@@ -99,23 +104,34 @@ def retrieve(
 
 
 class _Side:
-    """Unit rows of one view: all of them in float32, some of them in float64 on demand."""
+    """Unit rows of one view: all of them in float32, any of them in float64 on demand."""
 
     def __init__(self, rows: Floats, centre: bool) -> None:
+        self.width = int(rows.shape[1])
         self._rows = rows
         self._mean = rows.mean(axis=0, dtype=np.float64) if centre else None
-        self.units = np.empty(rows.shape, np.float32)
-        for start in range(0, len(rows), 4096):
-            part = slice(start, start + 4096)
-            self.units[part] = self.exact(np.arange(len(rows))[part], start)
+        self._exact: F64 | None = None
+        if rows.size * 8 <= _KEPT_BYTES:
+            self._exact = self._made(slice(None), 0)
+            self.units = self._exact.astype(np.float32)
+        else:
+            self.units = np.empty(rows.shape, np.float32)
+            for start in range(0, len(rows), _BLOCK):
+                part = slice(start, start + _BLOCK)
+                self.units[part] = self._made(part, start)
 
-    def exact(self, indices: NDArray[np.intp], start: int = 0) -> F64:
+    def exact(self, indices: NDArray[np.intp] | slice) -> F64:
         """[m, d] float64 unit rows."""
+        return self._made(indices, 0) if self._exact is None else self._exact[indices]
+
+    def _made(self, indices: NDArray[np.intp] | slice, start: int) -> F64:
         rows = self._rows[indices]
+        if self._mean is not None:
+            rows = rows - self._mean
         try:
-            return unit_rows(rows if self._mean is None else rows - self._mean)
+            return unit_rows(rows)
         except Degenerate as error:
-            zero = start + int(np.flatnonzero(~np.any(rows if self._mean is None else rows - self._mean, axis=1))[0])
+            zero = start + int(np.flatnonzero(~np.any(rows, axis=1))[0])
             raise Degenerate(f"Expected rows with a direction, but row {zero} of {len(self._rows)} is zero") from error
 
 
@@ -128,10 +144,10 @@ class _Scores:
         self.n = len(left.units)
         self.check = check
         self.gold = np.empty(self.n)
-        for start in range(0, self.n, 4096):
-            part = np.arange(start, min(start + 4096, self.n))
+        for start in range(0, self.n, _BLOCK):
+            part = slice(start, min(start + _BLOCK, self.n))
             self.gold[part] = np.einsum("ij,ij->i", left.exact(part), right.exact(part))
-        self._root = float(np.sqrt(left.units.shape[1]))
+        self._root = float(np.sqrt(left.width))
 
     def tolerance(self, offsets: F64) -> F64:
         """[n] by how much float32 scores near the gold score may be off.
@@ -145,17 +161,24 @@ class _Scores:
     def cosines(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> F64:
         """[m] cosines of some pairs in float64."""
         found = np.empty(len(rows))
-        for start in range(0, len(rows), 4096):
-            part = slice(start, start + 4096)
+        for start in range(0, len(rows), _BLOCK):
+            part = slice(start, start + _BLOCK)
             found[part] = np.einsum("ij,ij->i", self.left.exact(rows[part]), self.right.exact(columns[part]))
         return found
 
     def mean_cosine(self, nearest: NDArray[np.intp], *, of_left: bool) -> F64:
         """[n] mean float64 cosine of each row to its nearest of the other side, [n, k]."""
         k = nearest.shape[1]
-        own, other = np.repeat(np.arange(self.n), k), nearest.ravel()
-        rows, columns = (own, other) if of_left else (other, own)
-        return np.asarray(self.cosines(rows, columns).reshape(self.n, k).mean(axis=1))
+        own, other = (self.left, self.right) if of_left else (self.right, self.left)
+        means = np.empty(self.n)
+        step = max(1, _BLOCK // k)
+        for start in range(0, self.n, step):
+            self.check()
+            part = slice(start, min(start + step, self.n))
+            rows = own.exact(part)
+            others = other.exact(nearest[part].ravel()).reshape(len(rows), k, -1)
+            means[part] = np.einsum("id,ikd->i", rows, others) / k
+        return means
 
     def ranks(
         self, left_offset: F64, right_offset: F64, neighbours: tuple[Nearest, Nearest] | None = None
@@ -216,15 +239,19 @@ class _Scores:
         above = tile > np.expand_dims(high, axis)
         perhaps = tile >= np.expand_dims(low, axis)
         counts = _sum(above, axis)
-        near = int((_sum(perhaps, axis) - counts).sum())
+        # A gold candidate ties with itself and need not be scored again.
+        gold_items = np.arange(max(rows.start, columns.start), min(rows.stop, columns.stop))
+        counts[gold_items - (rows.start if axis == 1 else columns.start)] += 1
+        perhaps[gold_items - rows.start, gold_items - columns.start] = False
+        perhaps &= ~above
+        near = int(_sum(perhaps, axis).sum())
         if not near:
             return counts
         if near > _MANY * tile.size:
-            left = self.left.exact(np.arange(rows.start, rows.stop))
-            exact = times_transposed(left, self.right.exact(np.arange(columns.start, columns.stop)))
+            exact = times_transposed(self.left.exact(rows), self.right.exact(columns))
             exact -= offset[columns] if axis == 1 else offset[rows, None]
             return _sum(exact >= np.expand_dims(gold, axis) - _TIE, axis)
-        row, column = np.nonzero(perhaps & ~above)
+        row, column = np.nonzero(perhaps)
         query, candidate = (row, column + columns.start) if axis == 1 else (column, row + rows.start)
         cosines = self.cosines(row + rows.start, column + columns.start)
         hit = cosines - offset[candidate] >= gold[query] - _TIE

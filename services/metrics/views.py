@@ -6,7 +6,7 @@ cost.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -73,28 +73,32 @@ class HeldView:
         self.centred: F64 = np.asarray(moved, dtype=np.float64)
         self.squares: F64 = np.einsum("ij,ij->i", self.centred, self.centred)
         self._rows = rows
-        self._units: F64 | None = None
-        self._gram: F64 | None = None
         self._directions: dict[float, Directions] = {}
         self.n, self.d = self.centred.shape
 
-    @property
+    @cached_property
     def gram(self) -> F64:
         """[n, n]: Xc Xc'."""
-        if self._gram is None:
-            self._gram = row_gram(self.centred)
-        return self._gram
+        return np.asarray(row_gram(self.centred))
 
-    @property
+    @cached_property
+    def products(self) -> F64:
+        """[n]: x' Xc'Xc x of each row, whose sum is |Xc'Xc|^2."""
+        return np.asarray(np.einsum("ij,ij->i", self.gram, self.gram))
+
+    @cached_property
+    def cubes(self) -> F64:
+        """[n]: the product of each row with the sum of |x|^2 x."""
+        return np.asarray(times(self.gram, self.squares[:, None])[:, 0])
+
+    @cached_property
     def units(self) -> F64:
         """[n, d]: the raw rows divided by their norm.
 
         Raises:
             Degenerate: A row is zero.
         """
-        if self._units is None:
-            self._units = unit_rows(self._rows)
-        return self._units
+        return unit_rows(self._rows)
 
     def directions(self, variance: float) -> Directions:
         """The directions that hold a share of the variance, with orthonormal rows.

@@ -1,0 +1,238 @@
+"""Rows on disk for the time of a study: written once, read by any number of requests, bounded, checked.
+
+An entry is a folder with `rows` ([n, K, d], little-endian, row-major) and `meta.json`, which is written last and
+carries the SHA-256 of `rows`. It appears under its key by a rename, whole or not at all. An entry that does not match
+its digest is removed and counts as absent, so that its rows are made again. Entries unused for longest make room for
+new ones; a reader that still has one mapped keeps its bytes.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.runtime.errors import LimitExceeded
+
+_ABANDONED_SECONDS: Final = 86400.0
+_PIECE: Final = 1 << 22
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What is kept beside the rows.
+
+    Args:
+        shape: n, K, d.
+        dtype: `<f4` or `<f8`.
+        digest: SHA-256 of the rows.
+        facts: What else is to be remembered, as JSON takes it.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: str
+    digest: str
+    facts: dict[str, Any]
+
+
+class Writer:
+    """A new entry while it is written.
+
+    Args:
+        folder: Its own, not yet visible.
+        scratch: Whose room it takes.
+    """
+
+    def __init__(self, folder: Path, scratch: "Scratch") -> None:
+        self.folder = folder
+        self._scratch = scratch
+        self._file = (folder / "rows").open("w+b")
+        self._reserved = 0
+        self.written = 0
+
+    def reserve(self, size: int) -> None:
+        """Makes sure that the entry may grow to some bytes.
+
+        Raises:
+            LimitExceeded: There is no room for it.
+        """
+        if size > self._reserved:
+            self._scratch.take(size - self._reserved)
+            self._reserved = size
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Adds rows, [m, K, d], at the end.
+
+        Raises:
+            LimitExceeded: There is no room for them.
+        """
+        data = np.ascontiguousarray(rows)
+        self.reserve(self.written + data.nbytes)
+        self._guarded(lambda: self._file.write(data.data))
+        self.written += data.nbytes
+
+    def place(self, positions: NDArray[np.intp], rows: NDArray[Any]) -> None:
+        """Puts rows, [m, K, d], where they belong; the bytes must be reserved.
+
+        Args:
+            positions: [m] row numbers.
+            rows: The rows.
+        """
+        data = np.ascontiguousarray(rows)
+        size = data[0].nbytes
+        number = self._file.fileno()
+        order = np.argsort(positions)
+        # Neighbours go out in one write.
+        for run in np.split(order, np.flatnonzero(np.diff(positions[order]) != 1) + 1):
+            piece, offset = data[run].tobytes(), int(positions[run[0]]) * size
+            self._guarded(lambda piece=piece, offset=offset: os.pwrite(number, piece, offset))
+        self.written += data.nbytes
+
+    def rows(self, shape: tuple[int, int, int], dtype: str) -> NDArray[Any]:
+        """The rows written, mapped read-only."""
+        self._file.flush()
+        return _map(self.folder / "rows", shape, dtype)
+
+    def publish(self, key: str, shape: tuple[int, int, int], dtype: str, facts: dict[str, Any]) -> None:
+        """Makes the entry visible under its key; if another came first, that one stays."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        meta = Meta(shape, dtype, _digest(self.folder / "rows"), facts)
+        (self.folder / "meta.json").write_text(json.dumps(asdict(meta)), encoding="utf-8")
+        self._scratch.publish(self.folder, key)
+
+    def close(self) -> None:
+        """Closes the file and gives back the room of what was not published."""
+        self._file.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._scratch.give(self._reserved)
+
+    def _guarded(self, write: Any) -> None:
+        try:
+            write()
+        except OSError as error:
+            raise LimitExceeded("scratch_bytes", f"Expected room on the disk of the scratch folder: {error}") from error
+
+
+class Scratch:
+    """A bounded folder of entries.
+
+    Args:
+        folder: Made if need be; may be shared by servers of one machine.
+        capacity: Bytes of this server's entries.
+    """
+
+    def __init__(self, folder: Path, capacity: int) -> None:
+        self._folder = folder
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._open = 0
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._sweep()
+
+    @property
+    def capacity(self) -> int:
+        """Bytes at most."""
+        return self._capacity
+
+    @contextlib.contextmanager
+    def create(self) -> Iterator[Writer]:
+        """A new entry; what is not published by the end of the block is removed."""
+        folder = self._folder / f"tmp-{uuid.uuid4().hex}"
+        folder.mkdir(mode=0o700)
+        writer = Writer(folder, self)
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+    def find(self, key: str) -> tuple[Meta, NDArray[Any]] | None:
+        """The entry under a key, read through once to be checked; None where there is none that is whole."""
+        folder = self._folder / key
+        try:
+            raw = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+            n, layers, d = raw["shape"]
+            meta = Meta((int(n), int(layers), int(d)), str(raw["dtype"]), str(raw["digest"]), dict(raw["facts"]))
+            rows = _map(folder / "rows", meta.shape, meta.dtype)
+            if _digest(folder / "rows") == meta.digest:
+                os.utime(folder)
+                return meta, rows
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # damaged: removed below and made again
+        with self._lock:
+            shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+    def take(self, size: int) -> None:
+        """Takes room for an entry under way, at the cost of those unused for longest.
+
+        Raises:
+            LimitExceeded: There is not enough even so.
+        """
+        with self._lock:
+            entries = sorted(self._entries(), key=lambda entry: entry[1])
+            used = self._open + sum(entry[2] for entry in entries)
+            while entries and used + size > self._capacity:
+                oldest, _, freed = entries.pop(0)
+                shutil.rmtree(oldest, ignore_errors=True)
+                used -= freed
+            if used + size > self._capacity:
+                raise LimitExceeded(
+                    "scratch_bytes",
+                    f"Expected at most {self._capacity} bytes of encoded views at once, but {used} are in use and "
+                    f"{size} more are needed; ask for fewer layers or views",
+                    retry_after=5.0 if self._open and size <= self._capacity else None,
+                )
+            self._open += size
+
+    def give(self, size: int) -> None:
+        """Gives room back."""
+        with self._lock:
+            self._open -= size
+
+    def publish(self, folder: Path, key: str) -> None:
+        """Renames a finished folder to its key."""
+        with self._lock, contextlib.suppress(OSError):  # another server's entry under the key is as good
+            folder.rename(self._folder / key)
+
+    def _entries(self) -> list[tuple[Path, float, int]]:
+        found = []
+        for folder in self._folder.iterdir():
+            if folder.name.startswith("tmp-"):
+                continue
+            with contextlib.suppress(OSError):
+                found.append((folder, folder.stat().st_mtime, (folder / "rows").stat().st_size))
+        return found
+
+    def _sweep(self) -> None:
+        """Removes what servers left that were killed."""
+        for folder in self._folder.glob("tmp-*"):
+            with contextlib.suppress(OSError):
+                if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _map(path: Path, shape: tuple[int, int, int], dtype: str) -> NDArray[Any]:
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    return np.memmap(path, dtype=dtype, mode="r", shape=shape)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,41 @@
+"""The metrics service, put together from its settings: scratch, encoder, threads, door to messages."""
+
+import grpc
+from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
+
+from services.metrics.scratch import Scratch
+from services.metrics.servicer import MetricsServicer
+from services.metrics.settings import MetricsSettings
+from services.metrics.sources import Sources
+from services.metrics.worker import Workers
+
+
+class MetricsService:
+    """What `services.runtime.server` serves.
+
+    Args:
+        settings: Of the server.
+    """
+
+    name = metrics_pb2.DESCRIPTOR.services_by_name["MetricsService"].full_name
+
+    def __init__(self, settings: MetricsSettings) -> None:
+        scratch = Scratch(settings.scratch_dir, settings.scratch_bytes)
+        self._sources = Sources(settings, scratch)
+        self._workers = Workers(settings.work_threads)
+        # The generated base answers UNIMPLEMENTED where a method is not given; only its stub calls them abstract.
+        self._servicer = MetricsServicer(  # type: ignore[abstract]
+            settings, scratch, self._sources, self._workers
+        )
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Adds the servicer to the server."""
+        metrics_pb2_grpc.add_MetricsServiceServicer_to_server(self._servicer, server)
+
+    async def start(self) -> None:
+        """Nothing to load: the encoder is asked when it is needed."""
+
+    async def stop(self) -> None:
+        """Releases threads and the encoder's channel."""
+        await self._workers.close()
+        await self._sources.close()
