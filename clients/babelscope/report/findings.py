@@ -140,7 +140,8 @@ def _random_init(listed: Sequence[Effect], measure: Measure, source: str) -> lis
     for effect in listed:
         by_label.setdefault(effect.variant.label, []).append(effect.deltas[last])
     means = {label: sum(deltas) / len(deltas) for label, deltas in by_label.items()}
-    order = sorted(means, key=lambda label: means[label])
+    order = sorted(means, key=lambda label: -abs(means[label]))
+    pairs = next(effect.pairs for effect in listed if effect.variant.label == order[0])
     name = metric_name(measure.metric)
     seeds = len({effect.variant.seed for effect in listed})
     drawn = f" (means over {seeds} seeds)" if seeds > 1 else ""
@@ -149,8 +150,8 @@ def _random_init(listed: Sequence[Effect], measure: Measure, source: str) -> lis
         Finding(
             _signed(means[order[0]]),
             f"mean {name} at {_layer(last)} when layers {order[0]} are drawn anew",
-            f"RANDOM-INIT of layers {order[0]} changes {language_name(source)}-X {name} at {_layer(last)} most: by "
-            f"{_signed(means[order[0]])} on average over {_count(listed[0].pairs, 'pair')}"
+            f"Of all groups, layers {order[0]} drawn anew change {language_name(source)}-X {name} at {_layer(last)} "
+            f"most: by {_signed(means[order[0]])} on average over {_count(pairs, 'pair')}"
             + (f"; {others}{drawn}." if others else f"{drawn}."),
         )
     ]

@@ -125,7 +125,7 @@ def provenance(result: StudyResult) -> str:
         ),
         ("Preprocessing", _preprocessing(study["standardise"], study["drop_top_variance"])),
         ("Alignment", f"{study['alignment']}, by sentence id, pair by pair"),
-        ("Long texts", f"{study['overflow']} at the model’s limit, counted below"),
+        ("Long texts", f"{study['overflow']} at the model’s limit, counted by language"),
         ("Babelscope", f"{made.get('babelscope', '')} {f'(commit {commit})' if commit else ''}".strip()),
         ("Libraries", ", ".join(f"{name} {version}" for name, version in libraries.items())),
         ("Machine", str(made.get("machine", ""))),

@@ -199,9 +199,10 @@ class StudyResult:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
-        """Writes the result as JSON, whole or not at all."""
+        """Writes the result as JSON, a line for each record, whole or not at all."""
         values = {"format": FORMAT, **asdict(self)}
-        write_atomically(path, json.dumps(values, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+        body = ",\n".join(f"{json.dumps(name)}: {_lines(value)}" for name, value in values.items())
+        write_atomically(path, f"{{\n{body}\n}}\n")
 
     @classmethod
     def read(cls, path: Path) -> "StudyResult":
@@ -220,6 +221,16 @@ class StudyResult:
         if found != FORMAT:
             raise StudyError(f"{path}: Expected a result of format {FORMAT}, but got {found!r}")
         return read_record(cls, values, str(path))
+
+
+def _lines(value: Any) -> str:
+    if isinstance(value, tuple | list) and value:
+        return "[\n" + ",\n".join(map(_line, value)) + "\n]"
+    return _line(value)
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def read_record(kind: type[Record], values: Any, at: str) -> Record:

@@ -110,7 +110,7 @@
       hovertemplate: "%{customdata}<extra></extra>", texttemplate: wide && !narrow() ? "%{z:.2f}" : "", textfont: { size: 11 },
       colorbar: { thickness: 10, outlinewidth: 0, len: 0.9, tickfont: { color: css("--soft") }, x: 1.01 },
     }], {
-      height: Math.max(260, y.length * (narrow() ? 22 : 27) + 90) * ratio, margin: { l: 20, r: 10, t: 26, b: 44 },
+      height: Math.max(190, y.length * (narrow() ? 22 : 27) + 70) * ratio, margin: { l: 20, r: 10, t: 26, b: 24 },
       xaxis: { type: "category", showgrid: false, tickangle: x.length > (narrow() ? 4 : 13) && x.some((name) => name.length > 3) ? -50 : 0 }, yaxis: { type: "category", autorange: "reversed", showgrid: false },
     });
   }

@@ -54,9 +54,17 @@ def test_sentences() -> None:
     assert "Chinese farthest (0.10, 0.00 to 0.20), not above chance" in closest.text
     assert drawn.figure == "−0.30"
     assert drawn.text == (
-        "RANDOM-INIT of layers 1 changes English-X CKA at layer 2 most: by −0.30 on average over 2 pairs; "
+        "Of all groups, layers 1 drawn anew change English-X CKA at layer 2 most: by −0.30 on average over 2 pairs; "
         "−0.05 for layers 2."
     )
+
+
+def test_the_largest_change_leads_whatever_its_sign() -> None:
+    raised = [replace(each, value=each.value + 0.9) if each.reinit == "2@0" else each for each in ROWS]
+    result = study(*raised)
+    drawn = find(result, Numbers(result), MODEL)[-1]
+    assert drawn.figure == "+0.85"
+    assert drawn.text.endswith("by +0.85 on average over 1 pair; −0.30 for layers 1.")
 
 
 def test_retrieval_is_read_as_a_share() -> None:
