@@ -9,8 +9,10 @@ stop     `Service.stop`; a second signal cuts the drain short
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -263,10 +265,28 @@ async def _serve(service: Service, settings: ServerSettings, telemetry: Telemetr
     if not draining.done():
         await server.drain(0.0)
     second.cancel()
-    await draining
+    try:
+        await draining
+    except Exception:  # the process ends either way
+        log.exception("stop failed")
+        code = code or EXIT_FAILED
     with contextlib.suppress(asyncio.CancelledError, Exception):
         await starting
+    _end_soon(code)
     return code
+
+
+def _end_soon(code: int) -> None:
+    """Ends the process even where a thread goes on, as one does that loads a model: Python would wait for it."""
+
+    def end() -> None:
+        log.warning("threads left", extra={"threads": [thread.name for thread in threading.enumerate()]})
+        logging.shutdown()
+        os._exit(code)
+
+    timer = threading.Timer(STOP_SECONDS, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _report(error: BaseException) -> int:

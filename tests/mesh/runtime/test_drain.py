@@ -152,6 +152,19 @@ async def test_a_large_answer_in_flight_arrives_whole(toy: Any, serve: Any, conn
     assert len(await echo) == len(big)
 
 
+async def test_an_aged_connection_is_renewed_and_its_streams_go_on(toy: Any, serve: Any, connect: Any) -> None:
+    channel = connect(await serve(toy, max_connection_age_seconds=0.2))
+    chat = channel.stream_stream("/toy.v1.Toy/Chat")()
+    await chat.write(b"1")
+    assert await chat.read() == b"1"
+    await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+    assert await channel.unary_unary(ECHO)(b"a") == b"a"
+    await chat.write(b"2")
+    assert await chat.read() == b"2"
+    await chat.done_writing()
+    assert await chat.code() is grpc.StatusCode.OK
+
+
 async def test_prometheus_answers_and_stops(toy: Any, serve: Any, connect: Any, free_port: Any) -> None:
     port = free_port()
     server = await serve(toy, prometheus_port=port)

@@ -165,9 +165,12 @@ async def test_a_client_that_cancels_frees_the_work(method: str, toy: Any, serve
     await toy.holding.wait()
     call.cancel()
     await toy.freed.wait()
-    await until(lambda: value(server, "grpc_server_handled_total", grpc_code="CANCELLED", **labels(method, kind)) == 1)
-    assert value(server, "grpc_server_in_flight", **labels(method, kind)) == 0
+    await until(lambda: value(server, "grpc_server_in_flight", **labels(method, kind)) == 0)
     assert server._door.running == 0
+    # A handler that only waits for the client may see the end of the stream before it is cancelled, and return.
+    codes = {"CANCELLED", "OK"} if method == "Chat" else {"CANCELLED"}
+    handled = (value(server, "grpc_server_handled_total", grpc_code=code, **labels(method, kind)) for code in codes)
+    assert sum(handled) == 1
 
 
 async def test_a_client_that_vanishes_frees_the_work(toy: Any, serve: Any, connect: Any) -> None:

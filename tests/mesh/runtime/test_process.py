@@ -16,7 +16,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 ROOT = Path(__file__).resolve().parents[3]
 
 MAIN = """
-import asyncio, os, grpc
+import asyncio, os, time, grpc
+from services.runtime import server
 from services.runtime.errors import FailedPrecondition
 from services.runtime.server import run
 from services.runtime.settings import ServerSettings, load
@@ -33,10 +34,16 @@ class Slow:
     async def start(self):
         match os.environ.get("SLOW"):
             case "load": await asyncio.sleep(600)
+            case "thread": await asyncio.to_thread(time.sleep, 600)
             case "refuse": raise FailedPrecondition("model x", "it is stored as pickle")
             case "fail": raise ValueError("a fault")
     async def stop(self):
-        pass
+        match os.environ.get("SLOW"):
+            case "stop": await asyncio.sleep(600)
+            case "stop-fails": raise ValueError("a fault")
+
+if "STOP_SECONDS" in os.environ:
+    server.STOP_SECONDS = float(os.environ["STOP_SECONDS"])
 
 run(Slow(), load(ServerSettings))
 """
@@ -144,6 +151,27 @@ def test_a_signal_while_loading_ends_with_0(launch: Any) -> None:
         process.popen.terminate()
         process.until("stopped")
     assert process.end()[0] == 0
+
+
+def test_a_thread_that_loads_does_not_hold_up_the_end(launch: Any) -> None:
+    process = launch(SLOW="thread", STOP_SECONDS="0.3")
+    process.until("listening")
+    process.popen.terminate()
+    process.until("threads left")
+    assert process.end()[0] == 0
+
+
+def test_a_stop_that_hangs_or_fails_does_not_hold_up_the_end(launch: Any) -> None:
+    process = launch(SLOW="stop", STOP_SECONDS="0.3")
+    process.until("serving")
+    process.popen.terminate()
+    process.until("stop takes too long")
+    assert process.end()[0] == 0
+    process = launch(SLOW="stop-fails")
+    process.until("serving")
+    process.popen.terminate()
+    assert "ValueError: a fault" in process.until("stop failed")["traceback"]
+    assert process.end()[0] == 1
 
 
 def test_a_start_that_fails_ends_with_1(launch: Any) -> None:

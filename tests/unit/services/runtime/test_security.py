@@ -1,7 +1,7 @@
 """Addresses and tokens."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.runtime.errors import Unauthenticated
@@ -37,6 +37,7 @@ def test_an_open_address_needs_tls_or_leave() -> None:
         check_address(ServerSettings(host="0.0.0.0"))
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1), st.text(max_size=50))
 def test_only_the_token_itself_opens(token: str, other: str) -> None:
     check_token(token, [("authorization", f"Bearer {token}")])

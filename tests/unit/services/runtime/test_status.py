@@ -3,7 +3,7 @@
 import grpc
 import pytest
 from babelscope import errors as client_errors
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.runtime import errors, status
@@ -40,6 +40,7 @@ def test_an_error_of_another_server_keeps_its_status(name: str) -> None:
     assert status.status_code(answer.code).name == name
 
 
+@settings(deadline=None)
 @given(st.text(max_size=3000), st.text(max_size=3000), st.lists(st.text(max_size=300), max_size=30))
 def test_a_status_fits_the_headers_whatever_a_client_sends(kind: str, name: str, nearby: list[str]) -> None:
     for error in (
@@ -53,6 +54,7 @@ def test_a_status_fits_the_headers_whatever_a_client_sends(kind: str, name: str,
         assert encoded < 8192 - 512
 
 
+@settings(deadline=None)
 @given(st.text(max_size=2000), st.integers(4, 500))
 def test_clipped_text_is_a_beginning(text: str, limit: int) -> None:
     clipped = status.clip(text, limit)

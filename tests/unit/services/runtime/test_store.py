@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.runtime.errors import DataLoss, FailedPrecondition, InvalidArgument, LimitExceeded, NotFound
@@ -40,6 +40,7 @@ def file_of(store: Store) -> Callable[[str], Path]:
     return find
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(KINDS, st.binary(max_size=2000)), max_size=20))
 def test_what_is_put_is_got(objects: list[tuple[str, bytes]]) -> None:
     with TemporaryDirectory() as folder:
@@ -56,6 +57,7 @@ def test_what_is_put_is_got(objects: list[tuple[str, bytes]]) -> None:
                 assert file.read() == data
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=300), st.data())
 def test_a_flipped_bit_is_found(data: bytes, draw: st.DataObject) -> None:
     position = draw.draw(st.integers(0, 8 * len(data) - 1))
@@ -75,6 +77,7 @@ def test_a_flipped_bit_is_found(data: bytes, draw: st.DataObject) -> None:
         assert store.get(name) == data
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=300), st.data())
 def test_an_object_cut_short_or_grown_is_found(data: bytes, draw: st.DataObject) -> None:
     with TemporaryDirectory() as folder:
