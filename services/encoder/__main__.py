@@ -1,9 +1,12 @@
 """Starts the encoder service: `python -m services.encoder`, configured by `BABELSCOPE_*`."""
 
+import sys
+
 from services.encoder.service import EncoderService
 from services.encoder.settings import EncoderSettings
+from services.runtime.errors import ServiceError
 from services.runtime.server import run
-from services.runtime.settings import load
+from services.runtime.settings import EXIT_USAGE, load
 from services.runtime.telemetry import Telemetry
 
 
@@ -11,7 +14,12 @@ def main() -> None:
     """Serves until SIGTERM or SIGINT."""
     settings = load(EncoderSettings)
     telemetry = Telemetry()
-    run(EncoderService(settings, telemetry), settings, telemetry)
+    try:
+        service = EncoderService(settings, telemetry)
+    except ServiceError as error:
+        sys.stderr.write(f"BABELSCOPE_STORE_URL: {error}\n")
+        raise SystemExit(EXIT_USAGE) from None
+    run(service, settings, telemetry)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,11 @@ class Running:
     stub: Any
     telemetry: Telemetry
 
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.server.port}"
+
     def gauge(self, name: str, **labels: str) -> float:
         """A value that Prometheus would read."""
         value = self.telemetry.registry.get_sample_value(name, labels)

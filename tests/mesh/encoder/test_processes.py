@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from babelscope.demo import DEMO_MODEL, demo_model
 
-from tests.helpers.encoder_calls import encode, rest, sentences, spec, texts
+from tests.helpers.encoder_calls import encode, refusal, rest, sentences, spec, texts
 
 
 async def test_sigterm_lets_a_running_stream_end(spawn: Any, dial: Any) -> None:
     process = spawn(BABELSCOPE_PRELOAD="tiny")
-    stub = dial(await process.ready())
+    address = await process.ready()
+    stub = dial(address)
     halves = [texts(*sentences(50)), texts(*sentences(50), first=50)]
     held = asyncio.Event()
 
@@ -30,9 +31,7 @@ async def test_sigterm_lets_a_running_stream_end(spawn: Any, dial: Any) -> None:
     async with asyncio.timeout(20):
         while not any(event["event"] == "draining" for event in process.events):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.02)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await encode(stub, spec(), texts("the cat"))
-    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert (await refusal(address, spec(), texts("the cat"))).code == grpc.StatusCode.UNAVAILABLE
     held.set()
     answers = await rest(call)
     assert sorted(item.index for answer in answers for item in answer.chunk.items) == list(range(100))
@@ -84,6 +83,7 @@ async def test_a_budget_below_the_longest_input_stops_the_server_at_its_start(sp
     [
         ({"BABELSCOPE_PRELOAD": "absent"}, 1, "none called 'absent'"),
         ({"BABELSCOPE_DEVICE": "tpu"}, 2, "BABELSCOPE_DEVICE"),
+        ({"BABELSCOPE_STORE_URL": "nonsense://x"}, 2, "BABELSCOPE_STORE_URL: store_url: Expected a folder or a URL"),
         ({"BABELSCOPE_MODEL_ROOTS": "[nonsense"}, 2, "BABELSCOPE_MODEL_ROOTS"),
     ],
 )

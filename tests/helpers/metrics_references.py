@@ -1,0 +1,81 @@
+"""Float64 references written from the formulas, by other routes than the source takes."""
+
+import numpy as np
+
+
+def hsic1(gram_x, gram_y):
+    """Song et al. 2012, equation 5, from whole Gram matrices with their diagonals set to zero."""
+    n = len(gram_x)
+    k, l = gram_x.copy(), gram_y.copy()  # noqa: E741
+    np.fill_diagonal(k, 0.0)
+    np.fill_diagonal(l, 0.0)
+    one = np.ones(n)
+    trace = np.sum(k * l.T)
+    sums = (one @ k @ one) * (one @ l @ one) / ((n - 1) * (n - 2))
+    cross = 2.0 / (n - 2) * (one @ (k @ (l @ one)))
+    return (trace + sums - cross) / (n * (n - 3))
+
+
+def debiased_cka(x, y):
+    x, y = np.asarray(x, np.longdouble), np.asarray(y, np.longdouble)
+    x, y = (x - x.mean(0)).astype(float), (y - y.mean(0)).astype(float)
+    k, l = x @ x.T, y @ y.T  # noqa: E741
+    return hsic1(k, l) / np.sqrt(hsic1(k, k) * hsic1(l, l))
+
+
+def biased_cka(x, y):
+    """From centred Gram matrices: tr(KHLH)."""
+    x, y = np.asarray(x, np.longdouble), np.asarray(y, np.longdouble)
+    x, y = (x - x.mean(0)).astype(float), (y - y.mean(0)).astype(float)
+    k, l = x @ x.T, y @ y.T  # noqa: E741
+    return np.sum(k * l) / np.sqrt(np.sum(k * k) * np.sum(l * l))
+
+
+def svcca(x, y, variance=0.99):
+    """SVD of the centred data, QR of what is kept, SVD of the product."""
+    kept = []
+    for given in (x, y):
+        rows = np.asarray(given, float)
+        u, s, _ = np.linalg.svd(rows - rows.mean(0), full_matrices=False)
+        share = np.cumsum(s**2) / np.sum(s**2)
+        k = int(np.argmax(share >= variance * (1 - 1e-12))) + 1
+        k = min(k, int(np.sum(s > max(rows.shape) * np.finfo(float).eps * s[0])))
+        kept.append(np.linalg.qr(u[:, :k] * s[:k])[0])
+    rho = np.linalg.svd(kept[0].T @ kept[1], compute_uv=False)
+    return float(np.mean(np.minimum(rho, 1.0))), kept[0].shape[1], kept[1].shape[1]
+
+
+def cosines(x, y):
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    return np.array([a @ b / np.sqrt((a @ a) * (b @ b)) for a, b in zip(x, y, strict=True)])
+
+
+def ranks(x, y, k=10, centre=False):
+    """Brute force over the whole matrix of scores, ties to the worst rank. By similarity: forward, backward."""
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    if centre:
+        x, y = x - x.mean(0), y - y.mean(0)
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    y = y / np.linalg.norm(y, axis=1, keepdims=True)
+    cosine = x @ y.T
+    found = {"cosine": cosine}
+    if len(x) >= k:
+        mean_t = np.partition(cosine, -k, axis=1)[:, -k:].mean(axis=1)
+        mean_s = np.partition(cosine, -k, axis=0)[-k:].mean(axis=0)
+        found["csls"] = 2 * cosine - mean_t[:, None] - mean_s
+    answer = {}
+    for name, scores in found.items():
+        gold = np.diag(scores)
+        answer[name] = (
+            np.sum(scores >= gold[:, None] - 1e-11, axis=1),
+            np.sum(scores >= gold[None, :] - 1e-11, axis=0),
+        )
+    return answer
+
+
+def related(rng, n, p, q, *, rank=6, noise=1.0):
+    """Two views of n items that share a few directions."""
+    shared = rng.standard_normal((n, rank))
+    x = shared @ rng.standard_normal((rank, p)) + noise * rng.standard_normal((n, p))
+    y = shared @ rng.standard_normal((rank, q)) + noise * rng.standard_normal((n, q))
+    return x, y
