@@ -189,3 +189,20 @@ async def test_bytes_are_counted(toy: Any, serve: Any, connect: Any) -> None:
     assert value(server, "grpc_server_received_bytes_total", **labels("Echo", "unary")) == 5
     assert value(server, "grpc_server_sent_bytes_total", **labels("Echo", "unary")) == 5
     assert value(server, "grpc_server_handling_seconds_count", **labels("Echo", "unary")) == 1
+
+
+async def test_clients_may_ping_as_often_as_the_server_allows(toy: Any, serve: Any) -> None:
+    """One client of each of two servers, alike in all but the interval that they allow."""
+    eager = [("grpc.keepalive_time_ms", 200), ("grpc.http2.max_pings_without_data", 0)]
+    patient, strict = await serve(toy, client_ping_seconds=0.1), await serve(toy, client_ping_seconds=300)
+
+    def channel(server: Any) -> grpc.aio.Channel:
+        return grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=eager)
+
+    async with channel(patient) as allowed, channel(strict) as offending:
+        held = asyncio.ensure_future(allowed.unary_unary(HOLD)(b"x"))
+        await until(lambda: toy.started == 1)
+        with pytest.raises(grpc.aio.AioRpcError, match=r"(?i)too.many.pings"):
+            await offending.unary_unary(HOLD)(b"x")
+        toy.go.set()
+        assert await held == b"x"
