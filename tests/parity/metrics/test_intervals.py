@@ -1,12 +1,12 @@
 """Intervals against brute-force jackknives and bootstraps, and their coverage."""
 
-import metrics_references as reference
 import numpy as np
 import pytest
 
 from services.metrics.accumulate import Accumulator, Needs
 from services.metrics.hsic import biased_cka, debiased_cka, without_row
 from services.metrics.similarity import MEASURES, Options
+from tests.helpers import metrics_references as reference
 
 DEBIASED = Options("cka", "debiased")
 BIASED = Options("cka", "biased")
@@ -51,12 +51,14 @@ def test_standard_errors_are_those_of_subsampling(options, reach, kind):
         scale = rng.gamma(4.0, 0.25, (n, 1))
         x, y = x * scale, y * scale
     measure = {
-        "debiased": reference.debiased_cka, "biased": reference.biased_cka, "mean": lambda a, b: reference.svcca(a, b)[0]
-    }[options.estimator]  # fmt: skip
+        "debiased": reference.debiased_cka,
+        "biased": reference.biased_cka,
+        "mean": lambda a, b: reference.svcca(a, b)[0],
+    }[options.estimator]
     values = []
     for _ in range(250):
-        # Halves without replacement: repeated rows would count as structure. Their variance about the whole is that of
-        # the whole about the population: (1 / (n / 2) - 1 / n) n = 1.
+        # Halves without replacement: repeated rows would count as structure. Their variance about the whole is that
+        # of the whole about the population: (1 / (n / 2) - 1 / n) n = 1.
         chosen = rng.choice(n, n // 2, replace=False)
         values.append(measure(x[chosen], y[chosen]))
     error = np.std(values)

@@ -1,6 +1,5 @@
 """Chance levels against drawn permutations, and against the levels measured for definitions.md."""
 
-import metrics_references as reference
 import numpy as np
 import pytest
 
@@ -16,6 +15,7 @@ from services.metrics.nulls import (
 from services.metrics.pairs import HeldPair
 from services.metrics.similarity import MEASURES, Options
 from services.metrics.views import HeldView
+from tests.helpers import metrics_references as reference
 
 PERMUTATIONS = 2000
 

@@ -1,10 +1,10 @@
 """Retrieval against brute force over the whole matrix of scores."""
 
-import metrics_references as reference
 import numpy as np
 import pytest
 
 from services.metrics.retrieval import TILE_COLUMNS, TILE_ROWS, retrieve
+from tests.helpers import metrics_references as reference
 
 
 def assert_ranks(x, y, **options):

@@ -1,12 +1,12 @@
 """CKA, SVCCA and cosine against float64 references, whatever n, p, q, scale and shift."""
 
-import metrics_references as reference
 import numpy as np
 import pytest
 
 from services.metrics.accumulate import Accumulator, Needs
 from services.metrics.moments import Frame
 from services.metrics.similarity import MEASURES, Options
+from tests.helpers import metrics_references as reference
 
 DEBIASED = Options("cka", "debiased")
 BIASED = Options("cka", "biased")
