@@ -151,7 +151,7 @@ class Study:
         return tuple(pairs)
 
     def to_json(self) -> dict[str, Any]:
-        """The study as JSON values, for the result."""
+        """The study as JSON values, for the result: files by their names, without the folders of this machine."""
         values = asdict(self)
-        values["corpus"]["files"] = {language: str(path) for language, path in self.corpus.files.items()}
+        values["corpus"]["files"] = {language: path.name for language, path in self.corpus.files.items()}
         return values
