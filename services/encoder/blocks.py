@@ -25,7 +25,9 @@ class Layout:
         ids: [T] int64, token ids.
         positions: [T] int64.
         content: [C] int64, rows that are not special tokens.
-        content_starts: [n] int64, where each text begins in `content`.
+        piece_starts: [P] int64, where pieces of texts begin in `content`.
+        text_pieces: [n] int64, each text's first piece.
+        content_counts: [n] int64, rows of each text that are not special tokens.
         starts: [n] int64, first row of each text.
     """
 
@@ -33,7 +35,9 @@ class Layout:
     ids: Tensor
     positions: Tensor
     content: Tensor
-    content_starts: Tensor
+    piece_starts: Tensor
+    text_pieces: Tensor
+    content_counts: Tensor
     starts: Tensor
     _tables: dict[object, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
@@ -49,7 +53,9 @@ class Layout:
             ids=place("ids"),
             positions=place("positions"),
             content=place("content"),
-            content_starts=place("content_starts"),
+            piece_starts=place("piece_starts"),
+            text_pieces=place("text_pieces"),
+            content_counts=place("content_counts"),
             starts=place("starts"),
         )
 

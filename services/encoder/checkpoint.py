@@ -46,7 +46,7 @@ def weight_files(folder: Path, subject: str) -> list[Path]:
         raise FailedPrecondition(subject, f"Expected weights as {SINGLE_FILE} or with {INDEX_FILE}, but found {found}")
     try:
         names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FailedPrecondition(subject, f"{INDEX_FILE} cannot be read: {error}") from error
     if any(not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors") for name in names):
         raise FailedPrecondition(subject, f"{INDEX_FILE} names files that are not safetensors files of this folder")

@@ -41,26 +41,15 @@ class Hub:
             FailedPrecondition: A model that only some may read.
             Unavailable: The hub cannot be reached and its cache does not have the model.
         """
-        from huggingface_hub import snapshot_download
         from huggingface_hub.errors import (
             GatedRepoError,
-            HfHubHTTPError,
             HFValidationError,
-            LocalEntryNotFoundError,
             RepositoryNotFoundError,
             RevisionNotFoundError,
         )
 
         try:
-            return Path(
-                snapshot_download(
-                    name,
-                    revision=revision or None,
-                    cache_dir=self._cache_dir,
-                    allow_patterns=patterns,
-                    ignore_patterns=NESTED_PATTERNS,
-                )
-            )
+            return self._download(name, revision, patterns)
         except HFValidationError as error:
             raise InvalidArgument(
                 "spec.model.name", f"Expected a hub id such as `org/name`, but got {name!r}"
@@ -73,8 +62,35 @@ class Hub:
             raise InvalidArgument(
                 "spec.model.revision", f"Expected a revision of model {name}, but there is no {revision!r}"
             ) from error
-        except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-            raise Unavailable(
-                f"model {name} is neither under the model roots nor in the hub's cache, and the hub cannot be reached",
-                retry_after=30.0,
-            ) from error
+
+    def _download(self, name: str, revision: str, patterns: list[str]) -> Path:
+        """The snapshot's folder, from the hub or, where it cannot be reached, from the cache."""
+        from httpx import HTTPError
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+        def fetch(local_only: bool) -> Path:
+            return Path(
+                snapshot_download(
+                    name,
+                    revision=revision or None,
+                    cache_dir=self._cache_dir,
+                    allow_patterns=patterns,
+                    ignore_patterns=NESTED_PATTERNS,
+                    local_files_only=local_only,
+                )
+            )
+
+        try:
+            return fetch(False)
+        except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError):
+            raise
+        except (OSError, HTTPError):
+            try:
+                return fetch(True)
+            except (OSError, HTTPError) as error:
+                raise Unavailable(
+                    f"model {name} is neither under the model roots nor in the hub's cache, "
+                    "and the hub cannot be reached",
+                    retry_after=30.0,
+                ) from error

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from services.encoder.blocks import Layout
@@ -54,6 +55,18 @@ def check(edit: Edit, field: str, layers: int, hidden_size: int, model: str) -> 
             raise InvalidArgument(
                 f"{field}.{name}", f"Expected finite numbers, but {int((~np.isfinite(array)).sum())} are not"
             )
+    if edit.vector is not None and not np.isfinite(_scaled(edit)).all():
+        raise InvalidArgument(
+            f"{field}.shift.alpha", f"Expected alpha * vector within float32, but alpha is {edit.alpha}"
+        )
+
+
+def _scaled(edit: Edit) -> NDArray[np.float32]:
+    """`alpha * vector`, rounded once."""
+    if edit.vector is None:
+        raise ValueError("Expected an edit with a shift")
+    with np.errstate(over="ignore"):
+        return np.asarray(edit.alpha * edit.vector.astype(np.float64), dtype=np.float32)
 
 
 class Interventions:
@@ -69,8 +82,7 @@ class Interventions:
         for edit in edits:
             steps = self._steps.setdefault(edit.layer, [])
             if edit.vector is not None and edit.alpha != 0.0:
-                shift = torch.from_numpy(np.asarray(edit.alpha * edit.vector.astype(np.float64), dtype=np.float32))
-                steps.append(_Shift(shift.to(device), edit.vector_positions))
+                steps.append(_Shift(torch.from_numpy(_scaled(edit)).to(device), edit.vector_positions))
             if edit.matrix is not None:
                 matrix = torch.from_numpy(np.array(edit.matrix, dtype=np.float32)).to(device)
                 bias = None if edit.bias is None else torch.from_numpy(np.array(edit.bias, dtype=np.float32)).to(device)

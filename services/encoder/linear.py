@@ -1,8 +1,9 @@
 """Affine layers with the fastest kernel at hand.
 
 On x86 processors oneDNN's matrix product on weights in its own blocked layout runs at more than twice the rate of the
-product behind `torch.nn.functional.linear` in float32 (its rounding error is 1.4 times as large, as it sums each dot
-product in one go); the blocked copy *replaces* the plain one, so no memory is lost. Elsewhere (and on CUDA) the plain product is used.
+product behind `torch.nn.functional.linear` in float32. (Its rounding error is 1.4 times as large, as it sums each dot
+product in one go.) The blocked copy *replaces* the plain one, so no memory is lost. Elsewhere, and on CUDA, the plain
+product is used.
 """
 
 import threading

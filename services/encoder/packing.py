@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from services.encoder.spec import TokenizedText
 
+PIECE_ROWS = 64
+"""Rows of a text that are summed in one go: sums of sums lose less to rounding than one long sum."""
+
 PositionRule = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 """Token ids of one text, [T], to its position ids, [T]."""
 
@@ -47,7 +50,9 @@ class Pack:
         ids: [T] int64, token ids.
         positions: [T] int64, position ids, starting anew at each text.
         content: [C] int64, rows that are not special tokens, ascending.
-        content_starts: [n] int64, where each text's rows begin in `content`.
+        piece_starts: [P] int64, where pieces of at most PIECE_ROWS rows of one text begin in `content`.
+        text_pieces: [n] int64, each text's first piece; texts without content have none.
+        content_counts: [n] int64, rows of each text that are not special tokens.
         groups: Texts of equal length, in order.
     """
 
@@ -57,7 +62,9 @@ class Pack:
     ids: NDArray[np.int64]
     positions: NDArray[np.int64]
     content: NDArray[np.int64]
-    content_starts: NDArray[np.int64]
+    piece_starts: NDArray[np.int64]
+    text_pieces: NDArray[np.int64]
+    content_counts: NDArray[np.int64]
     groups: tuple[Group, ...]
 
     @property
@@ -104,6 +111,7 @@ def pack(batch: Sequence[TokenizedText], members: NDArray[np.int64], position_ru
     starts = np.cumsum(lengths) - lengths
     special = np.concatenate([text.special for text in texts])
     content_counts = np.fromiter((text.content_length for text in texts), dtype=np.int64, count=len(texts))
+    piece_starts, text_pieces = _pieces(content_counts)
     groups: list[Group] = []
     for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
         if groups and groups[-1].length == length:
@@ -117,6 +125,16 @@ def pack(batch: Sequence[TokenizedText], members: NDArray[np.int64], position_ru
         ids=np.concatenate([text.ids for text in texts]),
         positions=np.concatenate([position_rule(text.ids) for text in texts]),
         content=np.flatnonzero(~special),
-        content_starts=np.cumsum(content_counts) - content_counts,
+        piece_starts=piece_starts,
+        text_pieces=text_pieces,
+        content_counts=content_counts,
         groups=tuple(groups),
     )
+
+
+def _pieces(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where pieces of at most PIECE_ROWS rows begin, and the first piece of each text, for [n] counts of rows."""
+    pieces = -(-counts // PIECE_ROWS)
+    firsts = np.cumsum(pieces) - pieces
+    within = np.arange(int(pieces.sum())) - np.repeat(firsts, pieces)
+    return np.repeat(np.cumsum(counts) - counts, pieces) + within * PIECE_ROWS, firsts

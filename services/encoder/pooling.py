@@ -22,8 +22,16 @@ def pool(hidden_TD: Tensor, layout: Layout, pooling: Pooling) -> Tensor:
     """
     match pooling:
         case Pooling.MEAN:
-            return functional.embedding_bag(layout.content, hidden_TD, layout.content_starts, mode="mean")
+            return _mean(hidden_TD, layout)
         case Pooling.CLS:
             return torch.index_select(hidden_TD, 0, layout.starts)
         case Pooling.TOKEN:
             return hidden_TD
+
+
+def _mean(hidden_TD: Tensor, layout: Layout) -> Tensor:
+    """[n, d]: sums of pieces, then of texts, over the number of rows."""
+    sums_PD = functional.embedding_bag(layout.content, hidden_TD, layout.piece_starts, mode="sum")
+    pieces_P = torch.arange(sums_PD.shape[0], device=sums_PD.device)
+    sums_ND = functional.embedding_bag(pieces_P, sums_PD, layout.text_pieces, mode="sum")
+    return sums_ND / layout.content_counts.clamp(min=1)[:, None]

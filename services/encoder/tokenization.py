@@ -12,6 +12,7 @@ from services.encoder.spec import TokenizedText
 from services.runtime.errors import FailedPrecondition
 
 TOKENIZER_FILE = "tokenizer.json"
+SETTINGS_FILE = "tokenizer_config.json"
 
 
 class Tokenizer:
@@ -37,16 +38,13 @@ class Tokenizer:
         """
         if not (folder / TOKENIZER_FILE).is_file():
             raise FailedPrecondition(subject, f"Expected a fast tokenizer, but the folder has no {TOKENIZER_FILE}")
-        settings = folder / "tokenizer_config.json"
-        try:
-            if settings.is_file() and json.loads(settings.read_text("utf-8")).get("auto_map"):
-                raise FailedPrecondition(
-                    subject, "its tokenizer names code of its own (`auto_map`), which is never run"
-                )
-            from transformers import AutoTokenizer
+        if _has_own_code(folder / SETTINGS_FILE):
+            raise FailedPrecondition(subject, "its tokenizer names code of its own (`auto_map`), which is never run")
+        from transformers import AutoTokenizer
 
+        try:
             loaded = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-        except (ValueError, OSError, KeyError, TypeError, AttributeError, ImportError) as error:
+        except Exception as error:  # the tokenizers library raises nothing narrower for a file it does not understand
             raise FailedPrecondition(subject, f"its tokenizer does not load: {error}") from error
         if not loaded.is_fast:
             raise FailedPrecondition(subject, "Expected a fast tokenizer, but transformers loads a slow one")
@@ -112,3 +110,12 @@ class Tokenizer:
     def special_count(self) -> int:
         """Special tokens that are put around a text."""
         return int(self._backend.num_special_tokens_to_add(False))
+
+
+def _has_own_code(settings: Path) -> bool:
+    """Whether a tokenizer's settings name code of its own; settings that cannot be read are left to transformers."""
+    try:
+        loaded = json.loads(settings.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(loaded, dict) and bool(loaded.get("auto_map"))
