@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import websocket
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -70,6 +71,14 @@ class Page:
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
         path.write_bytes(base64.b64decode(data))
 
+    def complaints(self, url: str) -> list[str]:
+        """What a quiet page would not do: log, throw, or ask for anything but itself and images that it makes."""
+        loud = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
+        found = [str(each) for each in self.events if each["method"] in loud]
+        requests = [each["params"]["request"] for each in self.events if each["method"] == "Network.requestWillBeSent"]
+        asked = {request["url"] for request in requests} - {url}
+        return found + sorted(each for each in asked if not each.startswith(("data:", "blob:")))
+
     def close(self) -> None:
         """Lets the page go."""
         self._socket.close()
@@ -101,6 +110,16 @@ def browser(program: str, profile: Path) -> Iterator[Page]:
         finally:
             process.terminate()
             process.wait(timeout=20)
+
+
+@contextmanager
+def browser_or_skip(profile: Path) -> Iterator[Page]:
+    """A browser's page; skips the test visibly where there is no Chromium."""
+    program = find()
+    if program is None:
+        pytest.skip("browser not found: chromium")
+    with browser(program, profile) as page:
+        yield page
 
 
 def _page(root: str) -> Iterator[Page]:

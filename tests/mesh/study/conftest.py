@@ -7,6 +7,7 @@ from pathlib import Path
 import babelscope
 import pytest
 from babelscope.local import LocalMesh
+from babelscope.study import StudyResult, load_study, run_study
 
 from tests.helpers.models import WORDS, make_root
 
@@ -54,3 +55,9 @@ def corpus(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def undisturbed(mesh: LocalMesh, corpus: Callable[..., Path], tmp_path: Path) -> StudyResult:
+    """A study with nothing in its way."""
+    return run_study(load_study(corpus(folder="first")), mesh, tmp_path / "first-out")

@@ -60,12 +60,6 @@ class Killer(Watcher):
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture
-def undisturbed(mesh: LocalMesh, corpus: Write, tmp_path: Path) -> StudyResult:
-    """A study with nothing in its way."""
-    return run_study(load_study(corpus(folder="first")), mesh, tmp_path / "first-out")
-
-
 def test_a_study_gives_all_that_it_asked(undisturbed: StudyResult, tmp_path: Path) -> None:
     similarity = [row for row in undisturbed.rows if row.kind == "similarity"]
     assert len([row for row in similarity if not row.reinit]) == 3 * 3 * 3

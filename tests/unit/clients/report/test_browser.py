@@ -31,10 +31,7 @@ SETTLED = """(wanted) => new Promise((done) => {
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Page]:
     """A running browser's page."""
-    program = chromium.find()
-    if program is None:
-        pytest.skip("browser not found: chromium")
-    with chromium.browser(program, tmp_path_factory.mktemp("profile")) as opened:
+    with chromium.browser_or_skip(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 
 
@@ -101,7 +98,7 @@ def test_the_figures_hold_the_numbers_of_the_result(page: chromium.Page, result:
     assert page.run("document.querySelectorAll('details[data-table] table').length") == 5
     page.size(400, 800)
     assert page.run(f"({SETTLED})(400)") <= 400
-    quiet(page, path)
+    assert page.complaints(path.as_uri()) == []
 
 
 def test_a_study_that_measured_little_has_a_page_as_well(
@@ -116,7 +113,7 @@ def test_a_study_that_measured_little_has_a_page_as_well(
     assert page.run("document.documentElement.dataset.ready") == "true"
     hidden = "['matrix', 'reinit', 'retrieval'].map((id) => document.getElementById(id).hidden)"
     assert page.run(hidden) == [True, True, True]
-    quiet(page, path)
+    assert page.complaints(path.as_uri()) == []
 
 
 def test_the_policy_stops_what_the_page_should_never_do(
@@ -132,12 +129,3 @@ def test_the_policy_stops_what_the_page_should_never_do(
       done(window.injected === undefined);
     })"""
     assert page.run(injected) is True
-
-
-def quiet(page: chromium.Page, path: Path) -> None:
-    """Nothing logged, nothing thrown, nothing asked for but the file and images that it makes itself."""
-    said = [each for each in page.events if each["method"] in
-            ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")]  # fmt: skip
-    assert said == []
-    asked = {each["params"]["request"]["url"] for each in page.events if each["method"] == "Network.requestWillBeSent"}
-    assert {url for url in asked if not url.startswith(("data:", "blob:"))} == {path.as_uri()}

