@@ -35,7 +35,7 @@ def align(words: Sequence[Word], text: str) -> list[Span] | None:
     while index < len(words):
         while position < len(text) and text[position].isspace():
             position += 1
-        if text.startswith(words[index].form, position):
+        if _stands(words, text, index, position):
             spans.append((position, position + len(words[index].form)))
             position, index = spans[-1][1], index + 1
             continue
@@ -46,6 +46,16 @@ def align(words: Sequence[Word], text: str) -> list[Span] | None:
         spans += [(position, end)] * size
         position, index = end, index + size
     return spans if not text[position:].strip() else None
+
+
+def _stands(words: Sequence[Word], text: str, index: int, position: int) -> bool:
+    """Whether a word is spelled here and ends here: `de` does not in Portuguese `delas`, which is `de elas`."""
+    end = position + len(words[index].form)
+    if not text.startswith(words[index].form, position):
+        return False
+    following = words[index + 1].form if index + 1 < len(words) else ""
+    letters = words[index].form[-1:].isalnum() and text[end : end + 1].isalnum()
+    return not letters or text.startswith(following, end)
 
 
 def _multiword(words: Sequence[Word], text: str, index: int, position: int) -> tuple[int, int] | None:
