@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -55,6 +56,8 @@ class ClientConfig:
         load_timeout: Seconds for a call that may load a model.
         stream_timeout: Seconds for a stream, with all its resumptions; None for no end.
         retry: How long and how often to try again.
+        request_id: Where the id of a call comes from: a server that calls another one passes on the id of the request
+            that it answers. A new one for each call where None, or where it gives an empty one.
 
     Raises:
         ValueError: A token would travel over a network without encryption.
@@ -68,6 +71,7 @@ class ClientConfig:
     load_timeout: float = 600.0
     stream_timeout: float | None = 24 * 3600.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    request_id: Callable[[], str] | None = None
 
     def __post_init__(self) -> None:
         if self.token is not None and self.tls is None and not (self.insecure or is_loopback(self.address)):
@@ -91,15 +95,15 @@ class ClientConfig:
             ("grpc.enable_http_proxy", 0 if is_loopback(self.address) else 1),
         ]
 
+    def new_request_id(self) -> str:
+        """An id under which a call, with all its attempts, is found in the logs."""
+        given = self.request_id() if self.request_id is not None else ""
+        return given or uuid.uuid4().hex
+
     def metadata(self, request_id: str) -> tuple[tuple[str, str], ...]:
         """What travels with a request: its id, and the token."""
         token = () if self.token is None else (("authorization", f"Bearer {self.token}"),)
         return (("x-request-id", request_id), *token)
-
-
-def new_request_id() -> str:
-    """An id under which a request is found in the logs of every server that it touches."""
-    return uuid.uuid4().hex
 
 
 def open_channel(config: ClientConfig) -> grpc.Channel:

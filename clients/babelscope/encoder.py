@@ -8,7 +8,7 @@ import grpc
 
 from babelscope.activations import Activations, Gather, Progress
 from babelscope.base import EncoderBase, Tokens, count
-from babelscope.channel import ClientConfig, new_request_id, open_channel
+from babelscope.channel import ClientConfig, open_channel
 from babelscope.encoding import EncodeSession, FloatType, Overflow, Pooling, Window, encode_spec
 from babelscope.models import Intervention, Model, ModelInfo
 from babelscope.streams import EncodeStream, StreamParts
@@ -181,7 +181,7 @@ class EncoderClient(EncoderBase):
     def _unary(self, name: str, method: Callable[..., Answer], request: Any, timeout: float | None) -> Answer:
         """A call with one answer, tried again where that is of use."""
         retry = self._retry(self._config.timeout if timeout is None else timeout)
-        request_id = new_request_id()
+        request_id = self._config.new_request_id()
         metadata = self._config.metadata(request_id)
         while True:
             try:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import grpc
 
 from babelscope import health
-from babelscope.channel import TLS, ClientConfig, mesh_addresses, new_request_id, open_channel
+from babelscope.channel import TLS, ClientConfig, mesh_addresses, open_channel
 from babelscope.encoder import EncoderClient
 from babelscope.errors import RpcError
 from babelscope.metrics import MetricsClient
@@ -113,7 +113,7 @@ class Mesh:
     def _status(self, name: str, config: ClientConfig, timeout: float) -> ServiceStatus:
         """Asks one service."""
         call = health.check(self._channels[name])
-        request_id = new_request_id()
+        request_id = config.new_request_id()
         try:
             state = call(health.NAMES[name], timeout=timeout, metadata=config.metadata(request_id))
         except grpc.RpcError as error:

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 
 from babelscope.activations import Progress
-from babelscope.channel import ClientConfig, new_request_id, open_channel
+from babelscope.channel import ClientConfig, open_channel
 from babelscope.comparison import Comparison
 from babelscope.encoding import FloatType, Overflow, Pooling
 from babelscope.measuring import MetricsBase, Work
@@ -157,7 +157,7 @@ class MetricsClient(MetricsBase):
     ) -> Comparison:
         """All attempts of one call; each sends everything, for the server keeps nothing of a broken one."""
         retry = self._retry(self._stream_timeout(timeout))
-        request_id = new_request_id()
+        request_id = self._config.new_request_id()
         metadata = self._config.metadata(request_id)
         while True:
             fold = work.fold()

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 import grpc
 
 from babelscope.activations import EncodedBlock, EncodeInfo, EncodeTotals
-from babelscope.channel import ClientConfig, new_request_id
+from babelscope.channel import ClientConfig
 from babelscope.encoding import EncodeSession
 from babelscope.errors import RpcError
 from babelscope.retry import Retry
@@ -97,7 +97,7 @@ class EncodeStream(Iterator[EncodedBlock]):
 def _run(parts: StreamParts, feeder: "_Feeder") -> Generator[EncodedBlock, None, None]:
     """All attempts, one after the other."""
     session, retry = parts.session, parts.retry
-    request_id = new_request_id()
+    request_id = parts.config.new_request_id()
     metadata = parts.config.metadata(request_id)
     while not session.done:
         broken: grpc.RpcError | None = None

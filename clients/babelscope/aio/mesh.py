@@ -11,7 +11,7 @@ import grpc
 from babelscope import health
 from babelscope.aio.encoder import AsyncEncoderClient
 from babelscope.aio.metrics import AsyncMetricsClient
-from babelscope.channel import TLS, ClientConfig, new_request_id, open_aio_channel
+from babelscope.channel import TLS, ClientConfig, open_aio_channel
 from babelscope.mesh import ServiceStatus, mesh_configs, unreachable
 from babelscope.retry import RetryPolicy
 from babelscope.status import from_rpc
@@ -82,7 +82,7 @@ class AsyncMesh:
     async def _status(self, name: str, config: ClientConfig, timeout: float) -> ServiceStatus:
         """Asks one service."""
         call = health.check(self._channels[name])
-        request_id = new_request_id()
+        request_id = config.new_request_id()
         try:
             state = await call(health.NAMES[name], timeout=timeout, metadata=config.metadata(request_id))
         except grpc.RpcError as error:

@@ -8,7 +8,7 @@ import grpc
 
 from babelscope.activations import Progress
 from babelscope.aio.first_status import FirstStatus
-from babelscope.channel import ClientConfig, new_request_id, open_aio_channel
+from babelscope.channel import ClientConfig, open_aio_channel
 from babelscope.comparison import Comparison
 from babelscope.encoding import FloatType, Overflow, Pooling
 from babelscope.measuring import MetricsBase, Work
@@ -167,7 +167,7 @@ class AsyncMetricsClient(MetricsBase):
     ) -> Comparison:
         """All attempts of one call; each sends everything, for the server keeps nothing of a broken one."""
         retry = self._retry(self._stream_timeout(timeout))
-        request_id = new_request_id()
+        request_id = self._config.new_request_id()
         metadata = self._config.metadata(request_id)
         while True:
             fold = work.fold()

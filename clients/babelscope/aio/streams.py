@@ -9,7 +9,6 @@ import grpc
 
 from babelscope.activations import EncodedBlock, EncodeInfo, EncodeTotals
 from babelscope.aio.first_status import FirstStatus
-from babelscope.channel import new_request_id
 from babelscope.encoding import EncodeSession
 from babelscope.streams import StreamParts
 from babelscope.texts import Text
@@ -74,7 +73,7 @@ class AsyncEncodeStream(AsyncIterator[EncodedBlock]):
 async def _run(parts: StreamParts, feeder: "_Feeder") -> AsyncGenerator[EncodedBlock, None]:
     """All attempts, one after the other."""
     session, retry = parts.session, parts.retry
-    request_id = new_request_id()
+    request_id = parts.config.new_request_id()
     metadata = parts.config.metadata(request_id)
     while not session.done:
         broken: grpc.RpcError | None = None

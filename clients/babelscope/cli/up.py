@@ -1,7 +1,7 @@
 """`babelscope up`: a mesh on this machine, in the foreground."""
 
+import queue
 import signal
-import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -41,12 +41,14 @@ def up(
     if unknown:
         raise typer.BadParameter(f"Expected --service of {', '.join(SERVICES)}, but got {unknown[0]!r}")
     aliases = read_named(model or (), "--alias")
-    stop = threading.Event()
-    asked = threading.Event()
+    # A queue of this kind may be put to by a signal handler while the same thread waits for it; an event may not.
+    ends: queue.SimpleQueue[str] = queue.SimpleQueue()
+    ready = False
 
     def ask(*_: object) -> None:
-        asked.set()
-        stop.set()
+        if not ready:
+            raise KeyboardInterrupt
+        ends.put("asked")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -58,12 +60,12 @@ def up(
             model_aliases=aliases,
             threads=threads,
             ports=PORTS if default_ports else None,
-            on_end=stop.set,
+            on_end=lambda: ends.put("ended"),
         ) as mesh:
+            ready = True
             typer.echo(mesh.address)
             note(f"Ready. Use it with --mesh {mesh.address} or BABELSCOPE_MESH. Ctrl-C stops it.")
-            stop.wait()
-            if not asked.is_set():
+            if ends.get() == "ended":
                 mesh.check()
             note("Stopping")
     finally:

@@ -185,6 +185,15 @@ def test_the_token_and_the_id_travel(call: Twin, serve: Serve) -> None:
     assert len(encoder.metadata[0]["x-request-id"]) == 32
 
 
+def test_a_call_may_carry_the_id_of_the_request_behind_it(call: Twin, serve: Serve) -> None:
+    encoder = FakeEncoder()
+    address = serve(encoder).address
+    call(ClientConfig(address, request_id=lambda: "theirs"), "encode", ["a"], model="m")
+    call(ClientConfig(address, request_id=lambda: ""), "encode", ["a"], model="m")
+    assert encoder.metadata[0]["x-request-id"] == "theirs"
+    assert len(encoder.metadata[1]["x-request-id"]) == 32
+
+
 def test_texts_are_read_no_further_than_the_window(serve: Serve) -> None:
     read = 0
 

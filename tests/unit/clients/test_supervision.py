@@ -15,10 +15,12 @@ from babelscope.supervision import RestartPolicy, ServerProcess
 
 # A server that listens, is healthy at once, and ends when told.
 HEALTHY = """
-import os, sys, threading, signal
+import os, queue, signal
 from concurrent import futures
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+stop = queue.SimpleQueue()
+signal.signal(signal.SIGTERM, lambda *_: stop.put(None))
 server = grpc.server(futures.ThreadPoolExecutor(4))
 servicer = health.HealthServicer()
 servicer.set("babelscope.v1.EncoderService", health_pb2.HealthCheckResponse.SERVING)
@@ -29,10 +31,8 @@ path = os.environ["BABELSCOPE_PORT_FILE"]
 with open(path + ".new", "w") as file:
     file.write(str(port))
 os.replace(path + ".new", path)
-stop = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: stop.set())
 print("listening", port, flush=True)
-stop.wait()
+stop.get()
 server.stop(None).wait()
 """
 QUICK = RestartPolicy(limit=2, span=60, initial=0.01, maximum=0.02)
@@ -158,7 +158,7 @@ def test_a_server_that_does_not_get_ready_is_given_up(make: Make) -> None:
 
 
 def test_a_server_that_does_not_stop_is_killed(make: Make) -> None:
-    server = make(HEALTHY.replace("lambda *_: stop.set()", "signal.SIG_IGN"))
+    server = make(HEALTHY.replace("lambda *_: stop.put(None)", "signal.SIG_IGN"))
     deadline = time.monotonic() + 60
     server.wait_listening(deadline)
     server.wait_serving(deadline)
