@@ -79,3 +79,9 @@ def generator(seed: int, *names: str) -> np.random.Generator:
     """
     digest = hashlib.sha256("\x1f".join((str(seed), *names)).encode()).digest()
     return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
+
+
+def draw(seed: int, *names: str) -> float:
+    """One number in [0, 1) that depends on the seed and on names alone, where a whole generator is not needed."""
+    digest = hashlib.sha256("\x1f".join((str(seed), *names)).encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53

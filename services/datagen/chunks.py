@@ -1,0 +1,115 @@
+"""Rewriting at the speed of a look-up: a text is cut at its spaces, and each piece is rewritten once and remembered.
+
+It serves changes that depend on nothing but the words themselves: a dictionary's best translation, a permutation.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.datagen.edits import Edits
+
+MEMORY = 1 << 24
+"""What is remembered at most, in characters and a charge for each piece; then it begins anew."""
+_CHARGE = 40
+_REPLACED = 1 << 32
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of text with its changes.
+
+    Attributes:
+        edits: The changes.
+        words: Words of the piece.
+        replaced: How many of them were replaced.
+    """
+
+    edits: Edits
+    words: int
+    replaced: int
+
+
+class ChunkRewriter:
+    """Rewrites texts piece by piece; words must not reach over a space.
+
+    Args:
+        edit: Changes a piece.
+    """
+
+    def __init__(self, edit: Callable[[str], Piece]) -> None:
+        self._memory = _Memory(edit)
+
+    def __call__(self, text: str) -> tuple["Chunked", int, int]:
+        """Rewrites a text.
+
+        Returns:
+            The rewritten text, its words, and how many of them were replaced.
+        """
+        memory = self._memory
+        if memory.size > MEMORY:
+            memory.forget()
+        old = text.split(" ")
+        new = list(map(memory.__getitem__, old))
+        replaced, words = divmod(sum(map(memory.counts.__getitem__, old)), _REPLACED)
+        return Chunked(text, new, memory.edit), words, replaced
+
+
+class Chunked:
+    """A text rewritten piece by piece, that still knows the old one's offsets.
+
+    Args:
+        old: The old text.
+        new: Its new pieces, one for each that a split at spaces gives.
+        edit: Changes a piece, for the offsets within it.
+    """
+
+    def __init__(self, old: str, new: list[str], edit: Callable[[str], Piece]) -> None:
+        self.text = " ".join(new)
+        self._old, self._new, self._edit = old, new, edit
+
+    def start(self, offset: int) -> int:
+        """Where a span that starts at `offset` of the old text starts in the new one."""
+        edits, before, inside = self._locate(offset)
+        return before + edits.start(inside)
+
+    def end(self, offset: int) -> int:
+        """Where a span that ends before `offset` of the old text ends in the new one."""
+        edits, before, inside = self._locate(offset)
+        return before + edits.end(inside)
+
+    def cuts(self, offset: int) -> bool:
+        """Whether an offset of the old text falls inside a replaced word."""
+        edits, _, inside = self._locate(offset)
+        return edits.cuts(inside)
+
+    def _locate(self, offset: int) -> tuple[Edits, int, int]:
+        """The piece that holds an offset: its changes, where it begins in the new text, the offset within it."""
+        old = self._old
+        index, began = old.count(" ", 0, offset), old.rfind(" ", 0, offset) + 1
+        stop = old.find(" ", offset)
+        piece = old[began : stop if stop >= 0 else len(old)]
+        return self._edit(piece).edits, sum(map(len, self._new[:index])) + index, offset - began
+
+
+class _Memory(dict[str, str]):
+    """New text by old piece, with the counts of each; what is not there is made and remembered."""
+
+    def __init__(self, edit: Callable[[str], Piece]) -> None:
+        super().__init__()
+        self.edit = edit
+        self.counts: dict[str, int] = {}
+        self.size = 0
+
+    def __missing__(self, piece: str) -> str:
+        done = self.edit(piece)
+        # An old and a new text that are equal are one object: less to hold.
+        new = done.edits.text
+        self[piece] = new
+        self.counts[piece] = done.words + done.replaced * _REPLACED
+        self.size += len(piece) + len(new) + _CHARGE
+        return new
+
+    def forget(self) -> None:
+        self.clear()
+        self.counts.clear()
+        self.size = 0

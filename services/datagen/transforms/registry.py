@@ -1,0 +1,66 @@
+"""The transforms by name. A new one is one new file of this folder and one line here."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from services.datagen.transforms.base import Resources, Transform
+from services.datagen.transforms.code_switch import CodeSwitch
+from services.datagen.transforms.deduplicate import Deduplicate
+from services.datagen.transforms.mix_domains import MixDomains
+from services.datagen.transforms.options import parse_options
+from services.datagen.transforms.permute_vocabulary import PermuteVocabulary
+from services.datagen.transforms.prefix_language import PrefixLanguage
+from services.datagen.transforms.recover_answers import RecoverAnswers
+from services.datagen.transforms.slice_window import SliceWindow
+from services.datagen.transforms.split import Split
+from services.datagen.transforms.subsample import Subsample
+from services.datagen.transforms.swap_language_of import SwapLanguageOf
+from services.runtime.errors import InvalidArgument
+
+# Any: each class's constructor takes options of its own type.
+TRANSFORMS: dict[str, Any] = {
+    transform.name: transform
+    for transform in (
+        CodeSwitch,
+        Deduplicate,
+        MixDomains,
+        PermuteVocabulary,
+        PrefixLanguage,
+        RecoverAnswers,
+        SliceWindow,
+        Split,
+        Subsample,
+        SwapLanguageOf,
+    )
+}
+
+
+def create(name: str, options: Mapping[str, str], resources: Resources, seed: int, *, step: int = 0) -> Transform:
+    """Builds a transform from a step of a request.
+
+    Args:
+        name: The transform's name.
+        options: Its options as strings.
+        resources: What it may ask the service for.
+        seed: The request's seed.
+        step: Position of the step in the request, from 0.
+
+    Raises:
+        InvalidArgument: There is no such transform, or an option is unknown, missing or wrong.
+    """
+    if name not in TRANSFORMS:
+        near = difflib.get_close_matches(name, TRANSFORMS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        names = ", ".join(sorted(TRANSFORMS))
+        raise InvalidArgument(f"spec.steps[{step}].name", f"Expected one of {names}, but got {name!r}{hint}")
+    kind = TRANSFORMS[name]
+    parsed = parse_options(kind.Options, options, step=step)
+    try:
+        transform: Transform = kind(parsed, resources, seed)
+    except InvalidArgument as error:
+        if not error.field.startswith("options["):
+            raise
+        # A transform that finds its options at odds does not know its place in the request.
+        raise InvalidArgument(f"spec.steps[{step}].{error.field}", error.problem) from error
+    return transform
