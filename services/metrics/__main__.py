@@ -1,6 +1,7 @@
 """Starts the metrics service: `python -m services.metrics`, configured by `BABELSCOPE_*`."""
 
-from services.metrics.service import MetricsService
+import os
+
 from services.metrics.settings import MetricsSettings
 from services.runtime.server import run
 from services.runtime.settings import load
@@ -9,6 +10,11 @@ from services.runtime.settings import load
 def main() -> None:
     """Serves until SIGTERM or SIGINT."""
     settings = load(MetricsSettings)
+    if settings.threads is not None:
+        # BLAS reads this once, when it is first imported: hence the late import below.
+        os.environ["OPENBLAS_NUM_THREADS"] = str(settings.threads)
+    from services.metrics.service import MetricsService
+
     run(MetricsService(settings), settings)
 
 

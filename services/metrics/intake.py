@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -47,13 +47,19 @@ class Corpus:
         return digest.hexdigest()
 
 
-class _Pushed:
-    """The activations of one view, on their way to scratch."""
+Sink = Callable[[int, Sequence[str], NDArray[Any]], None]
+"""Takes checked rows of a view, by its index, as they come."""
 
-    def __init__(self, plan: ViewPlan, writer: Writer) -> None:
+
+class _Pushed:
+    """The activations of one view, on their way to scratch or to their partners."""
+
+    def __init__(self, index: int, plan: ViewPlan, writer: Writer, sink: Sink | None) -> None:
         self.plan = plan
         self.ids: list[str] = []
+        self._index = index
         self._writer = writer
+        self._sink = sink
         self._digest = hashlib.sha256()
         self._d = 0
         self._dtype = np.dtype(np.float32)
@@ -93,14 +99,20 @@ class _Pushed:
             data = one.encode()
             self._digest.update(len(data).to_bytes(8, "little") + data)
         self._digest.update(np.ascontiguousarray(rows).data)
-        self._writer.append(rows)
+        if self._sink is None:
+            self._writer.append(rows)
+        else:
+            self._sink(self._index, ids, rows)
         self.ids.extend(ids)
+
+    def report(self) -> ViewReport:
+        """What the answer says of the view."""
+        return ViewReport(self.plan.name, len(self.ids), data_digest=self._digest.hexdigest())
 
     def table(self) -> Table:
         """All rows."""
         shape = (len(self.ids), len(self.plan.layers), self._d)
-        report = ViewReport(self.plan.name, len(self.ids), data_digest=self._digest.hexdigest())
-        return Table(tuple(self.ids), self.plan.layers, self._writer.rows(shape, self._dtype.str), report)
+        return Table(tuple(self.ids), self.plan.layers, self._writer.rows(shape, self._dtype.str), self.report())
 
 
 class Intake:
@@ -111,18 +123,27 @@ class Intake:
         settings: Limits.
         scratch: Where pushed rows go.
         stack: Closes what was opened, at the request's end.
+        sink: Takes pushed rows in place of scratch.
     """
 
-    def __init__(self, plan: StudyPlan, settings: MetricsSettings, scratch: Scratch, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        plan: StudyPlan,
+        settings: MetricsSettings,
+        scratch: Scratch,
+        stack: ExitStack,
+        sink: Sink | None = None,
+    ) -> None:
         self._settings = settings
         self._text_bytes = 0
+        self._sink = sink
         self._corpora: dict[str, Corpus] = {}
         self._pushed: dict[str, _Pushed] = {}
         for index, view in enumerate(plan.views):
             if view.encoded:
                 self._corpora[view.name] = Corpus(index, view)
             else:
-                self._pushed[view.name] = _Pushed(view, stack.enter_context(scratch.create()))
+                self._pushed[view.name] = _Pushed(index, view, stack.enter_context(scratch.create()), sink)
         self._order = [view.name for view in plan.views]
 
     async def take(self, message: metrics_pb2.CompareRequest | metrics_pb2.RetrieveRequest) -> None:
@@ -145,13 +166,13 @@ class Intake:
             case _:
                 raise InvalidArgument("message", "Expected `texts` or `activations`, but got an empty message")
 
-    def finish(self) -> dict[int, Corpus | Table]:
-        """The views by index: corpora to be encoded, tables of what was pushed.
+    def finish(self) -> dict[int, Corpus | Table | ViewReport]:
+        """The views by index: corpora to be encoded, tables of what was pushed, reports of what the sink took.
 
         Raises:
             InvalidArgument: A view has no rows, or an id twice.
         """
-        found: dict[int, Corpus | Table] = {}
+        found: dict[int, Corpus | Table | ViewReport] = {}
         for index, name in enumerate(self._order):
             corpus, pushed = self._corpora.get(name), self._pushed.get(name)
             ids = [text.id for text in corpus.texts] if corpus else pushed.ids if pushed else []
@@ -159,10 +180,13 @@ class Intake:
                 raise InvalidArgument(
                     f"spec.views[{index}]", f"Expected rows of view {name!r}, but the stream ended without any"
                 )
-            check_unique(name, ids, "texts.texts.id" if corpus else "activations.ids")
             if corpus:
+                check_unique(name, ids, "texts.texts.id")
                 found[index] = corpus
+            elif pushed and self._sink is not None:
+                found[index] = pushed.report()
             elif pushed:
+                check_unique(name, ids, "activations.ids")
                 found[index] = pushed.table()
         return found
 

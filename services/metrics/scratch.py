@@ -70,16 +70,21 @@ class Writer:
             self._scratch.take(size - self._reserved)
             self._reserved = size
 
-    def append(self, rows: NDArray[Any]) -> None:
+    def append(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Adds rows, [m, K, d], at the end.
+
+        Returns:
+            The same rows, mapped.
 
         Raises:
             LimitExceeded: There is no room for them.
         """
         data = np.ascontiguousarray(rows)
-        self.reserve(self.written + data.nbytes)
-        self._guarded(lambda: self._file.write(data.data))
+        start = self.written
+        self.reserve(start + data.nbytes)
+        self._guarded(lambda: os.pwrite(self._file.fileno(), data.data, start))
         self.written += data.nbytes
+        return np.memmap(self.folder / "rows", dtype=data.dtype, mode="r", offset=start, shape=data.shape)
 
     def place(self, positions: NDArray[np.intp], rows: NDArray[Any]) -> None:
         """Puts rows, [m, K, d], where they belong; the bytes must be reserved.
@@ -159,6 +164,8 @@ class Scratch:
     def find(self, key: str) -> tuple[Meta, NDArray[Any]] | None:
         """The entry under a key, read through once to be checked; None where there is none that is whole."""
         folder = self._folder / key
+        if not folder.exists():
+            return None
         try:
             raw = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
             n, layers, d = raw["shape"]
@@ -167,8 +174,6 @@ class Scratch:
             if _digest(folder / "rows") == meta.digest:
                 os.utime(folder)
                 return meta, rows
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, KeyError, TypeError):
             pass  # damaged: removed below and made again
         with self._lock:

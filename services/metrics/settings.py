@@ -32,6 +32,9 @@ class MetricsSettings(ServerSettings):
     scratch_dir: Path = Field(default_factory=default_scratch, description="Folder for encoded views.")
     scratch_bytes: int = Field(8 << 30, ge=1 << 20, description="Most bytes in the scratch folder.")
     work_bytes: int = Field(1 << 30, ge=64 << 20, description="Memory for rows and moments, a request.")
+    threads: int | None = Field(
+        None, ge=1, description="Threads of a matrix product; one a core, or what OMP_NUM_THREADS says, if not given."
+    )
     work_threads: int = Field(1, ge=1, description="Requests measured at once; each uses all cores for its products.")
     encode_at_once: int = Field(2, ge=1, description="Views of a request that are encoded at once.")
     max_views: int = Field(256, ge=2, description="Views a request.")

@@ -181,3 +181,44 @@ async def test_a_killed_encoder_changes_no_number(serve: Callable[..., Any], mod
         calm = await one.client.compare(texts, ("cka", "svcca"), model="tiny")
     assert mesh.restarts["encoder"] == 1
     assert by_key(found) == pytest.approx(by_key(calm), rel=1e-5)
+
+
+async def test_a_pair_is_measured_while_its_rows_come(serve: Callable[..., Any]) -> None:
+    """Rows that wait for their partner in memory or on disk, in any order: the numbers of tables in memory."""
+    one = await serve()
+    rng = np.random.default_rng(3)
+    n = 3000
+    x = rng.standard_normal((n, 2, 24))
+    y = (x + rng.standard_normal((n, 2, 24))).astype(np.float32)
+    ids = [f"id {number}" for number in range(n)]
+    order = rng.permutation(n)
+    views = {
+        "x": View(activations=x, ids=ids),
+        "y": View(activations=y[order], ids=[ids[i] for i in order]),
+    }
+    found = await one.client.compare(views, ("cka", "cka:biased", "svcca", "cosine"))
+    three = await one.client.compare({**views, "z": x[:4]}, ("cka", "cka:biased", "svcca", "cosine"), [("x", "y")])
+    assert by_key(found) == pytest.approx(by_key(three), rel=1e-8)
+    assert found.pairs == three.pairs
+    assert found.views == three.views[:2]
+
+
+@pytest.mark.parametrize("alignment", ["strict", "intersect"])
+async def test_what_scratch_cannot_hold_is_measured_as_it_is_encoded(
+    serve: Callable[..., Any], encoder: str, alignment: str
+) -> None:
+    roomy, narrow = await serve(encoder), await serve(encoder, scratch_bytes=1 << 20)
+    texts = {"en": corpus(0, 1500), "fr": corpus(1, 1500)[::-1]}
+    if alignment == "intersect":
+        texts["fr"] = texts["fr"][:1200] + corpus(5, 7, "other ")
+    options = {"model": "tiny", "alignment": alignment}
+    expected = await roomy.client.compare(texts, ("cka", "svcca", "cosine"), **options)
+    found = await narrow.client.compare(texts, ("cka", "svcca", "cosine"), **options)
+    assert by_key(found) == pytest.approx(by_key(expected), rel=1e-5)
+    assert found.pairs[0].n == expected.pairs[0].n
+    assert (found.pairs[0].left_only, found.pairs[0].right_only) == (
+        expected.pairs[0].left_only,
+        expected.pairs[0].right_only,
+    )
+    assert [view.data_digest for view in found.views] == [view.data_digest for view in expected.views]
+    assert not list(narrow.scratch.iterdir())
