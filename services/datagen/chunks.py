@@ -5,12 +5,17 @@ It serves changes that depend on nothing but the words themselves: a dictionary'
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from services.datagen.edits import Edits
 
 MEMORY = 1 << 24
 """What is remembered at most, in characters and a charge for each piece; then it begins anew."""
 _CHARGE = 40
+BORDERS = 1 << 12
+"""Pieces whose changes are remembered: answers begin and end there."""
+RECENT = 16
+"""Whole texts remembered: the questions about one context follow one another."""
 _REPLACED = 1 << 32
 
 
@@ -38,6 +43,8 @@ class ChunkRewriter:
 
     def __init__(self, edit: Callable[[str], Piece]) -> None:
         self._memory = _Memory(edit)
+        self._edit = lru_cache(maxsize=BORDERS)(edit)
+        self._recent: dict[str, tuple[Chunked, int, int]] = {}
 
     def __call__(self, text: str) -> tuple["Chunked", int, int]:
         """Rewrites a text.
@@ -45,13 +52,19 @@ class ChunkRewriter:
         Returns:
             The rewritten text, its words, and how many of them were replaced.
         """
+        known = self._recent.get(text)
+        if known is not None:
+            return known
         memory = self._memory
         if memory.size > MEMORY:
             memory.forget()
         old = text.split(" ")
         new = list(map(memory.__getitem__, old))
         replaced, words = divmod(sum(map(memory.counts.__getitem__, old)), _REPLACED)
-        return Chunked(text, new, memory.edit), words, replaced
+        if len(self._recent) >= RECENT:
+            self._recent.clear()
+        done = self._recent[text] = Chunked(text, new, self._edit), words, replaced
+        return done
 
 
 class Chunked:
@@ -67,20 +80,15 @@ class Chunked:
         self.text = " ".join(new)
         self._old, self._new, self._edit = old, new, edit
 
-    def start(self, offset: int) -> int:
-        """Where a span that starts at `offset` of the old text starts in the new one."""
-        edits, before, inside = self._locate(offset)
-        return before + edits.start(inside)
-
-    def end(self, offset: int) -> int:
-        """Where a span that ends before `offset` of the old text ends in the new one."""
-        edits, before, inside = self._locate(offset)
-        return before + edits.end(inside)
-
-    def cuts(self, offset: int) -> bool:
-        """Whether an offset of the old text falls inside a replaced word."""
-        edits, _, inside = self._locate(offset)
-        return edits.cuts(inside)
+    def span(self, start: int, end: int) -> tuple[int, int, bool]:
+        """Where a span of the old text lies in the new one: start, end, and whether it was widened."""
+        first, before_first, at_start = self._locate(start)
+        last, before_last, at_end = self._locate(end)
+        return (
+            before_first + first.start(at_start),
+            before_last + last.end(at_end),
+            first.cuts(at_start) or last.cuts(at_end),
+        )
 
     def _locate(self, offset: int) -> tuple[Edits, int, int]:
         """The piece that holds an offset: its changes, where it begins in the new text, the offset within it."""
@@ -88,7 +96,9 @@ class Chunked:
         index, began = old.count(" ", 0, offset), old.rfind(" ", 0, offset) + 1
         stop = old.find(" ", offset)
         piece = old[began : stop if stop >= 0 else len(old)]
-        return self._edit(piece).edits, sum(map(len, self._new[:index])) + index, offset - began
+        # Joined again rather than summed up: one copy in C.
+        before = len(" ".join(self._new[:index])) + bool(index)
+        return self._edit(piece).edits, before, offset - began
 
 
 class _Memory(dict[str, str]):

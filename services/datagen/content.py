@@ -48,11 +48,10 @@ def rewrite(example: Example, rewritten: Sequence[Rewritten], report: StepReport
             return with_content(example, rewritten[0].text)
         case Question() as question:
             check_answers(example)
-            answers = tuple(_moved(answer, rewritten[0], report) for answer in question.answers)
-            kept = tuple(answer for answer in answers if answer.text)
+            answers = [_moved(answer, rewritten[0], report) for answer in question.answers]
+            kept = tuple([answer for answer in answers if answer.text])
             report.counts["answers_dropped"] += len(answers) - len(kept)
-            new = replace(question, context=rewritten[0].text, question=rewritten[1].text, answers=kept)
-            return with_content(example, new)
+            return with_content(example, Question(rewritten[0].text, rewritten[1].text, kept, question.paragraph))
         case TextPair() as pair:
             return with_content(example, replace(pair, premise=rewritten[0].text, hypothesis=rewritten[1].text))
         case Sentence() as sentence:
@@ -60,11 +59,9 @@ def rewrite(example: Example, rewritten: Sequence[Rewritten], report: StepReport
 
 
 def _moved(answer: Answer, context: Rewritten, report: StepReport) -> Answer:
-    end = answer.start + len(answer.text)
-    if context.cuts(answer.start) or context.cuts(end):
-        report.counts["answers_widened"] += 1
-    start = context.start(answer.start)
-    return Answer(context.text[start : context.end(end)], start)
+    start, end, widened = context.span(answer.start, answer.start + len(answer.text))
+    report.counts["answers_widened"] += widened
+    return Answer(context.text[start:end], start)
 
 
 def _sentence(sentence: Sentence, forms: Sequence[str]) -> Sentence:

@@ -13,14 +13,12 @@ class Rewritten(Protocol):
     def text(self) -> str:
         """The new text."""
 
-    def start(self, offset: int) -> int:
-        """Where a span that starts at `offset` of the old text starts in the new one."""
+    def span(self, start: int, end: int) -> tuple[int, int, bool]:
+        """Where a span of the old text lies in the new one.
 
-    def end(self, offset: int) -> int:
-        """Where a span that ends before `offset` of the old text ends in the new one."""
-
-    def cuts(self, offset: int) -> bool:
-        """Whether an offset of the old text falls inside a replaced span."""
+        Returns:
+            Its start, its end, and whether it had to be widened.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,10 @@ class Edits:
             pieces += (self.old[at : edit.start], edit.new)
             at = edit.end
         return "".join((*pieces, self.old[at:]))
+
+    def span(self, start: int, end: int) -> tuple[int, int, bool]:
+        """Where a span of the old text lies in the new one: start, end, and whether it was widened."""
+        return self.start(start), self.end(end), self.cuts(start) or self.cuts(end)
 
     def start(self, offset: int) -> int:
         """Where a span that starts at `offset` of the old text starts in the new one."""
