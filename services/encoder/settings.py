@@ -11,7 +11,7 @@ from pydantic_settings import NoDecode
 from services.runtime.settings import Port, Seconds, ServerSettings
 
 LEAST_BUDGET = 16
-CPU_BUDGET = 2048
+THREAD_BUDGET = 2048
 GPU_BUDGET = 32768
 
 
@@ -40,7 +40,7 @@ class EncoderSettings(ServerSettings):
         None,
         ge=LEAST_BUDGET,
         description="Padded tokens a batch, at least the longest input of every model served. Where not given: "
-        f"{CPU_BUDGET} on the CPU, {GPU_BUDGET} on a GPU, or a model's longest input if that is more.",
+        f"{THREAD_BUDGET} a thread on the CPU, {GPU_BUDGET} on a GPU, or a model's longest input if that is more.",
     )
     queue_tokens: int = Field(1 << 20, ge=1, description="Tokens queued at once, of all clients.")
     queue_bytes: int = Field(256 << 20, ge=1 << 20, description="Bytes of the queued texts, of all clients.")
@@ -88,7 +88,8 @@ class EncoderSettings(ServerSettings):
         """
         budget = self.token_budget
         if budget is None:
-            budget = max(CPU_BUDGET if device == "cpu" else GPU_BUDGET, max_tokens)
+            threads = self.threads or len(os.sched_getaffinity(0))
+            budget = max(THREAD_BUDGET * threads if device == "cpu" else GPU_BUDGET, max_tokens)
         for name, tokens in (("token_budget", budget), ("queue_tokens", self.queue_tokens)):
             if tokens < max_tokens:
                 raise ValueError(

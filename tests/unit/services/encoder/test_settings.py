@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from services.encoder.settings import CPU_BUDGET, GPU_BUDGET, EncoderSettings
+from services.encoder.settings import GPU_BUDGET, THREAD_BUDGET, EncoderSettings
 
 
 def test_lists_are_read_from_json_or_separated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,10 +42,10 @@ def test_a_broken_list_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("device", "longest", "budget"),
-    [("cpu", 512, CPU_BUDGET), ("cpu", 8192, 8192), ("cuda:0", 512, GPU_BUDGET), ("cuda:1", 65536, 65536)],
+    [("cpu", 512, 3 * THREAD_BUDGET), ("cpu", 8192, 8192), ("cuda:0", 512, GPU_BUDGET), ("cuda:1", 65536, 65536)],
 )
 def test_the_budget_suits_the_device_and_the_model(device: str, longest: int, budget: int) -> None:
-    assert EncoderSettings().budget(longest, device) == budget
+    assert EncoderSettings(threads=3).budget(longest, device) == budget
 
 
 def test_a_budget_below_the_longest_input_is_refused() -> None:
