@@ -1,5 +1,6 @@
 """What a study found, in sentences made from its numbers."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +12,9 @@ from babelscope.study.result import StudyResult, Variant
 # The measures that speak for a study, best first.
 _SIMILARITY: Final = ("cka/debiased", "cka/biased", "svcca/", "cosine/")
 _RETRIEVAL: Final = ("p@1/csls", "p@1/cosine", "mrr/csls", "mrr/cosine")
+# Fewer languages have no order worth a correlation.
+_FEWEST_RANKED: Final = 6
+_ALIKE: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ def find(result: StudyResult, numbers: Numbers, model: str) -> list[Finding]:
         found += _random_init(effects(result, numbers, similarity, model, source), similarity, source)
     if retrieval and (listed := numbers.from_source(retrieval, model, "", source)):
         found.append(_retrieval(retrieval, listed, source))
+        if similarity:
+            found += _agreement(similarity, numbers.from_source(similarity, model, "", source), retrieval, listed)
     return found
 
 
@@ -180,6 +186,58 @@ def _retrieval(measure: Measure, listed: Mapping[str, Series], source: str) -> F
         if measure.metric == "p@1"
         else f"Mean {what} is {percent(means[top])} at {_layer(top)}{range_text}; chance is {percent(chance)} ({how}).",
     )
+
+
+def _agreement(
+    similarity: Measure, alike: Mapping[str, Series], retrieval: Measure, found: Mapping[str, Series]
+) -> list[Finding]:
+    """Whether the languages that are most alike are those whose translations are found: two views of one thing.
+
+    At the layer where most is found and at the layer where similarity is highest.
+    """
+    shared = [language for language in found if language in alike]
+    if len(shared) < _FEWEST_RANKED:
+        return []
+    ones = {layer: [_at(alike[each], layer) for each in shared] for layer in mean_by_layer(alike.values())}
+    twos = {layer: [_at(found[each], layer) for each in shared] for layer in mean_by_layer(found.values())}
+    rhos = {layer: spearman(ones[layer], twos[layer]) for layer in ones if layer in twos}
+    best, peak = (max(rhos, key=lambda layer: (sum(each[layer]), -layer)) for each in (twos, ones))
+    one, two = metric_name(similarity.metric), metric_name(retrieval.metric)
+    text = (
+        f"At {_layer(best)}, where most translations are found, {one} and {two} put the {len(shared)} languages in "
+        f"{_order(rhos[best])} (ρ = {_signed(rhos[best])})"
+    )
+    if peak != best:
+        text += f"; at {_layer(peak)}, where {one} is highest, in {_order(rhos[peak])} (ρ = {_signed(rhos[peak])})"
+    text += "."
+    if min(rhos[best], rhos[peak]) < _ALIKE:
+        text += (
+            " A similarity that retrieval does not bear out may rest on a few directions that all languages share, "
+            "such as the length of a sentence: compare with `standardise` or `drop_top_variance`."
+        )
+    return [Finding(f"ρ = {_signed(rhos[best])}", f"rank correlation of {one} and {two} over languages", text)]
+
+
+def _at(series: Series, layer: int) -> float:
+    row = series.at(layer)
+    return row.value if row else math.nan
+
+
+def _order(rho: float) -> str:
+    return "much the same order" if rho >= _ALIKE else "different orders"
+
+
+def spearman(x: Sequence[float], y: Sequence[float]) -> float:
+    """Spearman's rank correlation, ties at their mean rank; 0 where one side is constant."""
+    one, two = _ranks(x), _ranks(y)
+    mean = (len(x) + 1) / 2
+    covariance = sum((a - mean) * (b - mean) for a, b in zip(one, two, strict=True))
+    spread = sum((a - mean) ** 2 for a in one) * sum((b - mean) ** 2 for b in two)
+    return covariance / math.sqrt(spread) if spread else 0.0
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    return [sum(other < value for other in values) + (values.count(value) + 1) / 2 for value in values]
 
 
 def percent(value: float) -> str:

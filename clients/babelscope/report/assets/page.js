@@ -173,13 +173,13 @@
     const to = state.target === MEAN ? `the mean over ${reach.length} languages` : names.get(state.target);
     const seeds = new Set(state.model.variants.filter((each) => each.id).map((each) => each.seed));
     $("reinit-caption").textContent = `${info(key).label} from ${names.get(state.source)} to ${to}, by layer` + (seeds.size > 1 ? `; means over ${seeds.size} seeds` : "") + ".";
-    deltaTable(key, to, reference, rows);
+    deltaTable(reference, rows);
   }
-  function deltaTable(key, to, reference, rows) {
+  function deltaTable(reference, rows) {
     // The papers' colours, in points of 100: at or above REF, below it, 2 or more below, 5 or more below.
     const kind = (delta) => (delta === null ? "" : Math.abs(delta) < 5e-7 ? "same" : delta >= 0 ? "up" : delta > -0.02 ? "down1" : delta > -0.05 ? "down2" : "down3");
     const table = element("table", [
-      element("caption", `${info(key).label} from ${names.get(state.source)} to ${to}: REF, and the change when a group of layers is drawn anew`),
+      element("caption", "REF, and the change when a group is drawn anew"),
       element("thead", [element("tr", [element("th", "layer"), element("th", "REF"), ...rows.map(([label]) => element("th", `Δ ${label}`))])]),
       element("tbody", state.model.layers.map((layer, at) => element("tr", [
         element("th", layer === 0 ? "embeddings" : String(layer)), element("td", fixed(reference.v[at])),

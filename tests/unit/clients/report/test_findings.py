@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from babelscope.report.findings import effects, find, leading, percent
+import scipy.stats
+from babelscope.report.findings import effects, find, leading, percent, spearman
 from babelscope.report.numbers import Measure, Numbers, chance_by_layer, mean_by_layer
 from babelscope.study.result import Row, StudyResult, Variant
+from hypothesis import given
+from hypothesis import strategies as st
 
 MODEL = "m"
 CKA = Measure("similarity", "cka", "debiased")
@@ -108,3 +111,28 @@ def test_similarity_is_found_in_either_order_and_retrieval_is_not() -> None:
     numbers = Numbers(study(*ROWS, row("fr", 0, 0.5, kind="retrieval", metric="p@1", estimator="csls")))
     assert numbers.find(CKA, MODEL, "", "fr", "en") is numbers.find(CKA, MODEL, "", "en", "fr")
     assert numbers.find(Measure("retrieval", "p@1", "csls"), MODEL, "", "fr", "en") is None
+
+
+@given(st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=3, max_size=12))
+def test_spearman_is_scipy_s(pairs: list[tuple[int, int]]) -> None:
+    x, y = [float(one) for one, _ in pairs], [float(two) for _, two in pairs]
+    expected = scipy.stats.spearmanr(x, y).statistic if len({*x}) > 1 and len({*y}) > 1 else 0.0
+    assert spearman(x, y) == pytest.approx(expected, abs=1e-12)
+
+
+def test_similarity_and_retrieval_are_held_against_each_other() -> None:
+    rows = []
+    for at, language in enumerate(("fr", "de", "zh", "ja", "ru", "tr")):
+        # Most alike at layer 1, in the one order; most found at layer 2, in the other.
+        for layer, value, share in ((1, 0.5 + 0.05 * at, 0.3 - 0.05 * at), (2, 0.1 + 0.05 * at, 0.4 + 0.05 * at)):
+            rows.append(row(language, layer, value))
+            rows.append(row(language, layer, share, kind="retrieval", metric="p@1", estimator="csls"))
+    result = study(*rows)
+    last = find(result, Numbers(result), MODEL)[-1]
+    assert last.figure == "ρ = +1.00"
+    assert last.text.startswith(
+        "At layer 2, where most translations are found, CKA and P@1 put the 6 languages in much the same order "
+        "(ρ = +1.00); at layer 1, where CKA is highest, in different orders (ρ = −1.00). A similarity that retrieval"
+    )
+    fewer = study(*rows[:20])
+    assert not find(fewer, Numbers(fewer), MODEL)[-1].figure.startswith("ρ")
