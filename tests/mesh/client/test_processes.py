@@ -49,10 +49,11 @@ def _gone(pid: int) -> bool:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("end", ["exit", "raise", "SIGKILL", "SIGTERM", "SIGINT"])
-def test_no_server_outlives_its_parent(end: str) -> None:
+def test_no_server_outlives_its_parent(end: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT, end]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=_environment(), stdin=pipe, stdout=pipe, stderr=pipe, text=True) as parent:
+    env = _environment(TMPDIR=str(tmp_path))  # a killed parent cannot clear up its temporary folder
+    with subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as parent:
         assert parent.stdout is not None
         folder, *pids = parent.stdout.readline().split()
         servers = [int(pid) for pid in pids]
