@@ -213,7 +213,7 @@ def _agreement(
     if min(rhos[best], rhos[peak]) < _ALIKE:
         text += (
             " A similarity that retrieval does not bear out may rest on a few directions that all languages share, "
-            "such as the length of a sentence: compare with `standardise` or `drop_top_variance`."
+            "such as the length of a sentence: compare with the study's options standardise and drop_top_variance."
         )
     return [Finding(f"ρ = {_signed(rhos[best])}", f"rank correlation of {one} and {two} over languages", text)]
 

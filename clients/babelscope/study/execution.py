@@ -118,7 +118,8 @@ def _resolve(mesh: Services, design: ModelDesign, watcher: Watcher) -> ModelUse:
     except (NotFound, Refused, Unavailable) as error:
         if not design.fallback:
             raise
-        reason = " ".join(str(error).split()).rstrip(".") + "."
+        words = " ".join(str(error).split()).rstrip(".")
+        reason = f"{words[:1].upper()}{words[1:]}."
         info = mesh.encoder.get_model(Model(design.fallback))
     if reason:
         watcher.note(f"Model: {design.fallback} stands in for {design.name}: {reason}")

@@ -47,11 +47,15 @@
       xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
     };
   }
-  const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], toImageButtonOptions: { format: "svg" } };
+  const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
   const layerAxis = () => ({
     title: { text: "layer" }, tickmode: "array", tickvals: state.model.layers, ticktext: state.model.layers.map((layer) => (layer === 0 ? "emb" : String(layer))),
   });
-  const draw = (id, data, extra) => Plotly.react($(id), data, layout(extra), { ...config, toImageButtonOptions: { format: "svg", filename: `${S.name}-${id}` } });
+  function draw(id, data, extra) {
+    const full = layout(extra);
+    $(id).style.height = `${full.height}px`; // or the box forgets its height when the window changes
+    Plotly.react($(id), data, full, { ...config, toImageButtonOptions: { format: "svg", filename: `${S.name}-${id}` } });
+  }
 
   function band(low, high, colour, opacity) {
     const x = state.model.layers;

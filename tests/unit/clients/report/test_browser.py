@@ -27,6 +27,10 @@ SETTLED = """(wanted) => new Promise((done) => {
   look();
 })"""
 
+OVERFLOWING = """[...document.querySelectorAll('.plot')]
+  .filter((each) => each.querySelector('.main-svg').getBoundingClientRect().height > each.offsetHeight + 1)
+  .map((each) => each.id)"""
+
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Page]:
@@ -98,6 +102,8 @@ def test_the_figures_hold_the_numbers_of_the_result(page: chromium.Page, result:
     assert page.run("document.querySelectorAll('details[data-table] table').length") == 5
     page.size(400, 800)
     assert page.run(f"({SETTLED})(400)") <= 400
+    # No figure runs over the words below it.
+    assert page.run(OVERFLOWING) == []
     assert page.complaints(path.as_uri()) == []
 
 

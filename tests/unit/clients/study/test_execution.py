@@ -197,7 +197,7 @@ def test_a_hub_that_cannot_be_reached_is_not_waited_for(study_file: Write, mesh,
         path.read_text().replace("[tiny]", "[{name: org/huge, fallback: tiny}, {name: slow, fallback: tiny}]")
     )
     result = run_study(load_study(path), mesh, tmp_path / "out")
-    assert [(use.used, use.reason) for use in result.models] == [("tiny", "the hub cannot be reached."), ("slow", "")]
+    assert [(use.used, use.reason) for use in result.models] == [("tiny", "The hub cannot be reached."), ("slow", "")]
 
 
 def test_without_a_fallback_the_error_goes_on(study_file: Write, mesh, tmp_path: Path) -> None:
