@@ -132,7 +132,7 @@ def _number(where: str, key: str, kind: type[int] | type[float], text: str) -> i
     number: int | float = math.nan
     with contextlib.suppress(ValueError):
         number = kind(text)
-    if math.isnan(number) or abs(number) > _LARGEST:
+    if not -_LARGEST <= number <= _LARGEST:  # so NaN is refused too
         name = "a whole number" if kind is int else "a number"
         raise InvalidArgument(where, f"Expected `{key}` to be {name}, but got {text!r}")
     return number

@@ -39,8 +39,8 @@ class PermuteVocabulary:
     One seeded bijection a language over the word types of the corpus, the same for questions, contexts and answers,
     which leaves no word in its place (types are put in a circle, each becomes the next). It depends on the seed, the
     language and the set of types alone. Words of scripts written without spaces (characters, with their marks) change
-    places among themselves, and so do all other words: the new text has as many words as the old, in the same places.
-    Punctuation and spaces stay.
+    places among themselves, and so do all other words: the new text has as many words as the old, in the same places
+    (but for an apostrophe, which may join what it parted before). Punctuation and spaces stay.
 
     With `case=keep` the bijection is over lower-case types, and the replacement takes the case of the word at its
     place (lower, Title, UPPER); words in mixed case are types of their own.
