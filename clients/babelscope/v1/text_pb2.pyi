@@ -196,7 +196,7 @@ class Word(_message.Message):
     upos: _builtins.str
     """Universal part of speech."""
     head: _builtins.int
-    """Position of the head within the sentence, from 1; 0 is the root."""
+    """Position of the head within the sentence, from 1; 0 is the root. Not set where the source has no tree."""
     deprel: _builtins.str
     """Relation to the head, UD v2."""
     ner: _builtins.str
@@ -212,18 +212,20 @@ class Word(_message.Message):
         *,
         form: _builtins.str = ...,
         upos: _builtins.str = ...,
-        head: _builtins.int = ...,
+        head: _builtins.int | None = ...,
         deprel: _builtins.str = ...,
         ner: _builtins.str = ...,
         lemma: _builtins.str = ...,
         feats: _builtins.str = ...,
         space_after: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_head", b"_head", "head", b"head"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deprel", b"deprel", "feats", b"feats", "form", b"form", "head", b"head", "lemma", b"lemma", "ner", b"ner", "space_after", b"space_after", "upos", b"upos"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_head", b"_head", "deprel", b"deprel", "feats", b"feats", "form", b"form", "head", b"head", "lemma", b"lemma", "ner", b"ner", "space_after", b"space_after", "upos", b"upos"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__head: _TypeAlias = _typing.Literal["head"]  # noqa: Y015
+    _WhichOneofArgType__head: _TypeAlias = _typing.Literal["_head", b"_head"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__head) -> _WhichOneofReturnType__head | None: ...
 
 Global___Word: _TypeAlias = Word  # noqa: Y015
 
