@@ -17,16 +17,17 @@ def attend(qkv_TE: Tensor, groups: Sequence[Group], heads: int, window: int | No
 
     Args:
         qkv_TE: [T, 3 d]: queries, keys and values side by side.
-        groups: Texts of equal length; together they cover all T rows.
+        groups: Texts of equal length; together they cover all rows but the last few, which belong to no text.
         heads: Number of heads; d is a multiple of it.
         window: A token sees tokens at most this far to each side; None for the whole text.
 
     Returns:
-        [T, d], of the same type.
+        [T, d], of the same type; zero in rows that belong to no text.
     """
     rows, width = qkv_TE.shape[0], qkv_TE.shape[1] // 3
     size = width // heads
     context_TD = qkv_TE.new_empty((rows, width))
+    context_TD[groups[-1].stop :].zero_()
     for group in groups:
         shape = (group.count, group.length, 3, heads, size)
         q, k, v = qkv_TE[group.start : group.stop].view(shape).permute(2, 0, 3, 1, 4).unbind(0)

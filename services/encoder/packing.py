@@ -15,6 +15,10 @@ from services.encoder.spec import TokenizedText
 PIECE_ROWS = 64
 """Rows of a text that are summed in one go: sums of sums lose less to rounding than one long sum."""
 
+ROWS_STEP = 16
+"""The number of rows is a multiple of this. Kernels are made for each shape that is met and are kept: with any number
+of rows, a long-lived server's memory would grow by hundreds of MB, and each new number would pay for new kernels."""
+
 PositionRule = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 """Token ids of one text, [T], to its position ids, [T]."""
 
@@ -41,7 +45,7 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class Pack:
-    """Some texts of a batch as one sequence of T rows.
+    """Some texts of a batch as one sequence of T rows, fewer than ROWS_STEP of which, the last ones, belong to no text.
 
     Attributes:
         members: [n] int64, place of each text in the batch, in the order of the pack.
@@ -69,8 +73,8 @@ class Pack:
 
     @property
     def rows(self) -> int:
-        """T, the number of rows."""
-        return int(self.ids.shape[0])
+        """Rows of the texts; they come before those that belong to none."""
+        return int(self.lengths.sum())
 
 
 def split(lengths: Sequence[int], chunk_rows: int, workers: int) -> list[NDArray[np.int64]]:
@@ -118,12 +122,16 @@ def pack(batch: Sequence[TokenizedText], members: NDArray[np.int64], position_ru
             groups[-1] = Group(groups[-1].start, groups[-1].count + 1, length)
         else:
             groups.append(Group(start, 1, length))
+    ids = np.concatenate([text.ids for text in texts])
+    positions = np.concatenate([position_rule(text.ids) for text in texts])
+    filler = -len(ids) % ROWS_STEP
     return Pack(
         members=members,
         starts=starts,
         lengths=lengths,
-        ids=np.concatenate([text.ids for text in texts]),
-        positions=np.concatenate([position_rule(text.ids) for text in texts]),
+        # Filled with a token that has an embedding and a position; what becomes of it is never read.
+        ids=np.append(ids, np.repeat(ids[:1], filler)),
+        positions=np.append(positions, np.repeat(positions[:1], filler)),
         content=np.flatnonzero(~special),
         piece_starts=piece_starts,
         text_pieces=text_pieces,

@@ -17,8 +17,8 @@ def pool(hidden_TD: Tensor, layout: Layout, pooling: Pooling) -> Tensor:
         pooling: MEAN over tokens that are not special, CLS for the first token, TOKEN for all.
 
     Returns:
-        [n, d] for MEAN and CLS, in the order of the pack; [T, d] for TOKEN. The mean of a text that has special tokens
-        only is zero.
+        [n, d] for MEAN and CLS, in the order of the pack; the rows of all texts for TOKEN. The mean of a text that has
+        special tokens only is zero.
     """
     match pooling:
         case Pooling.MEAN:
@@ -26,7 +26,7 @@ def pool(hidden_TD: Tensor, layout: Layout, pooling: Pooling) -> Tensor:
         case Pooling.CLS:
             return torch.index_select(hidden_TD, 0, layout.starts)
         case Pooling.TOKEN:
-            return hidden_TD
+            return hidden_TD[: layout.groups[-1].stop]
 
 
 def _mean(hidden_TD: Tensor, layout: Layout) -> Tensor:
