@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 try:
     import edlib
@@ -62,14 +63,14 @@ def _closest(text: str, answer: str, near: float) -> Match:
     exact = _exact(text, answer, near)
     if exact is not None:
         return Match(exact, exact + len(answer), 0)
-    align = _aligner(answer)
+    wanted, there, align = _prepared(answer, text)
     # Read backwards, the places where a best match ends are the places where one starts.
-    distance, stops = align(answer[::-1], text[::-1], True)
+    distance, stops = align(wanted[::-1], there[::-1], True)
     if distance >= len(answer):  # nothing in common: any span up to the answer's length is as far
         start = _nearest([min(int(near) + i, len(text) - 1) for i in (0, 1)], near)
         return Match(start, start + min(len(answer), len(text) - start), len(answer))
     start = _nearest([len(text) - 1 - stop for stop in reversed(stops)], near)
-    _, stops = align(answer, text[start : start + len(answer) + distance], False)
+    _, stops = align(wanted, there[start : start + len(answer) + distance], False)
     length = min((stop + 1 for stop in stops if stop >= 0), key=lambda n: (abs(n - len(answer)), n))
     return Match(start, start + length, distance)
 
@@ -87,39 +88,45 @@ def _nearest(starts: Sequence[int], near: float) -> int:
     return min(starts, key=lambda start: (abs(start - near), start))
 
 
-Align = Callable[[str, str, bool], tuple[int, list[int]]]
+Symbols = str | bytes
+Align = Callable[[Any, Any, bool], tuple[int, list[int]]]
 """(query, text, anywhere): the smallest distance of the query from a substring (a prefix where not `anywhere`), and
 where such substrings end: positions of their last characters."""
 
 
-def _aligner(answer: str) -> Align:
-    return edlib_alignment if edlib is not None and len(set(answer)) <= ALPHABET else python_alignment
+def _prepared(answer: str, text: str) -> tuple[Symbols, Symbols, Align]:
+    """Answer and text as symbols of the answer's own alphabet, and what aligns them."""
+    if edlib is None or len(set(answer)) > ALPHABET:
+        return answer, text, python_alignment
+    if answer.isascii() and text.isascii():
+        return answer.encode(), text.encode(), edlib_alignment
+    alphabet = _Alphabet({ord(character): i + 2 for i, character in enumerate(set(answer))})
+    return (
+        answer.translate(alphabet).encode("latin-1"),
+        text.translate(alphabet).encode("latin-1"),
+        edlib_alignment,
+    )
 
 
 class _Alphabet(dict[int, int]):
     """The answer's characters by small numbers; all others are one symbol that matches nothing."""
 
-    def __missing__(self, _code: int) -> int:
+    def __missing__(self, code: int) -> int:
+        self[code] = _OTHER
         return _OTHER
 
 
-def edlib_alignment(query: str, text: str, anywhere: bool) -> tuple[int, list[int]]:
-    """Aligns with edlib; the query has at most `ALPHABET` distinct characters."""
-    alphabet = _Alphabet({ord(character): i + 2 for i, character in enumerate(set(query))})
-    found = edlib.align(
-        query.translate(alphabet).encode("latin-1"),
-        text.translate(alphabet).encode("latin-1"),
-        mode="HW" if anywhere else "SHW",
-        task="distance",
-    )
+def edlib_alignment(query: bytes, text: bytes, anywhere: bool) -> tuple[int, list[int]]:
+    """Aligns with edlib; query and text have at most 256 distinct symbols."""
+    found = edlib.align(query, text, mode="HW" if anywhere else "SHW", task="distance")
     return found["editDistance"], [stop for _, stop in found["locations"]]
 
 
-def python_alignment(query: str, text: str, anywhere: bool) -> tuple[int, list[int]]:
+def python_alignment(query: Symbols, text: Symbols, anywhere: bool) -> tuple[int, list[int]]:
     """Aligns with Myers' bit vectors (Myers 1999; Hyyrö 2001) held in Python's own long integers, any alphabet."""
     size = len(query)
     mask, top = (1 << size) - 1, 1 << (size - 1)
-    places: dict[str, int] = {}
+    places: dict[object, int] = {}
     for i, character in enumerate(query):
         places[character] = places.get(character, 0) | 1 << i
     up, down, score = mask, 0, size  # where the column rises, where it falls, its last entry
