@@ -1,15 +1,16 @@
 # The encoder service: models to activations. Build from the repository's root:
 #   docker build -f deploy/docker/encoder.Dockerfile -t babelscope-encoder .
 FROM python:3.11-slim AS build
-# PyTorch for the CPU, without CUDA. For a GPU: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Without TORCH_INDEX the package index's own build of PyTorch is installed, which on Linux carries CUDA. For a small image
+# without it, or for another CUDA, name the index that PyTorch's install page gives: --build-arg TORCH_INDEX=URL
+ARG TORCH_INDEX=
 WORKDIR /src
 RUN python -m venv /venv
 COPY pyproject.toml requirements.lock README.md ./
 COPY clients clients
 RUN --mount=type=cache,target=/root/.cache/pip \
     /venv/bin/pip install --disable-pip-version-check --constraint requirements.lock \
-        --extra-index-url "$TORCH_INDEX" \
+        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
         'torch==2.13.0' '.[encoder,s3]'
 
 FROM python:3.11-slim

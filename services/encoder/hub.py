@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 
 CONFIG_PATTERNS = ["config.json", "tokenizer_config.json"]
 MODEL_PATTERNS = [
@@ -37,9 +37,9 @@ class Hub:
 
         Raises:
             InvalidArgument: Not a hub id, or no such revision.
-            NotFound: No such model.
+            NotFound: No such model; or the cache does not have it and the hub cannot be reached, which the note says.
+                Waiting seldom brings a hub back, so this is not Unavailable, which clients would retry.
             FailedPrecondition: A model that only some may read.
-            Unavailable: The hub cannot be reached and its cache does not have the model.
         """
         from huggingface_hub.errors import (
             GatedRepoError,
@@ -89,8 +89,5 @@ class Hub:
             try:
                 return fetch(True)
             except (OSError, HTTPError) as error:
-                raise Unavailable(
-                    f"model {name} is neither under the model roots nor in the hub's cache, "
-                    "and the hub cannot be reached",
-                    retry_after=30.0,
-                ) from error
+                note = "it is neither under the model roots nor in the hub's cache, and the hub cannot be reached"
+                raise NotFound("model", name, note=note) from error

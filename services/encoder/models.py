@@ -68,7 +68,6 @@ class ModelFiles:
             InvalidArgument: A name that leaves the roots, or a revision of a local folder.
             NotFound: No such model, with names nearby.
             FailedPrecondition: A model that cannot be served, with the reason.
-            Unavailable: The hub would have to be asked and cannot be reached.
         """
         return self.find(name, revision).path
 
@@ -85,8 +84,11 @@ class ModelFiles:
             return inspect(local[0], subject, local[1])
         if self._hub is None or name.count("/") > 1:
             raise NotFound("model", name, self._nearby(name))
-        family_of(read_config(self._hub.config(name, revision), subject), subject)
-        return inspect(self._hub.model(name, revision), subject, None)
+        try:
+            family_of(read_config(self._hub.config(name, revision), subject), subject)
+            return inspect(self._hub.model(name, revision), subject, None)
+        except NotFound as error:
+            raise NotFound("model", name, self._nearby(name), error.note) from error
 
     def _local(self, name: str) -> tuple[Path, Path | None] | None:
         """The folder of a name, and the root that it must not leave; None where there is none."""

@@ -41,14 +41,17 @@ class NotFound(ServiceError):
         kind: What was looked for: `model`, `dataset`.
         name: The name asked for.
         nearby: Names that exist and look alike.
+        note: Where it was looked for and where it could not be, a clause.
     """
 
-    def __init__(self, kind: str, name: str, nearby: Sequence[str] = ()) -> None:
-        hint = f"; did you mean {', '.join(nearby)}?" if nearby else ""
-        super().__init__(f"Expected the name of a {kind}, but there is none called {name!r}{hint}")
+    def __init__(self, kind: str, name: str, nearby: Sequence[str] = (), note: str = "") -> None:
+        parts = [f"Expected the name of a {kind}, but there is none called {name!r}", note]
+        parts.append(f"did you mean {', '.join(nearby)}?" if nearby else "")
+        super().__init__("; ".join(part for part in parts if part))
         self.kind = kind
         self.name = name
         self.nearby = tuple(nearby)
+        self.note = note
 
 
 class FailedPrecondition(ServiceError):

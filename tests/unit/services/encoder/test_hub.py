@@ -9,7 +9,7 @@ from huggingface_hub import constants
 from services.encoder.hub import Hub
 from services.encoder.models import ModelFiles, load_engine
 from services.encoder.spec import ModelSpec
-from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from tests.support.tiny_models import build_model
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -46,11 +46,12 @@ def test_a_model_of_the_cache_is_served(cache: Path) -> None:
 
 
 def test_unknown_models_need_the_hub(cache: Path) -> None:
-    with pytest.raises(Unavailable, match=r"model org/other is neither .* nor in the hub's cache") as caught:
-        ModelFiles(hub=True, cache_dir=cache).resolve("org/other")
-    assert caught.value.retry_after > 1
-    with pytest.raises(Unavailable):
-        ModelFiles(hub=True, cache_dir=cache).resolve("org/tiny", "another-revision")
+    files = ModelFiles(hub=True, cache_dir=cache, aliases={"org/others": cache})
+    with pytest.raises(NotFound, match=r"neither .* nor in the hub's cache, and the hub cannot be reached") as caught:
+        files.resolve("org/other")
+    assert caught.value.nearby == ("org/others",)
+    with pytest.raises(NotFound, match="cannot be reached"):
+        files.resolve("org/tiny", "another-revision")
 
 
 def test_without_the_hub_the_cache_is_not_looked_at(cache: Path) -> None:
