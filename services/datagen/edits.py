@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 
@@ -41,6 +40,9 @@ class Edits:
         old: The old text.
         edits: In order, not overlapping.
 
+    Attributes:
+        text: The new text.
+
     Raises:
         ValueError: The edits overlap, are out of order or outside of the text.
     """
@@ -48,22 +50,13 @@ class Edits:
     def __init__(self, old: str, edits: Iterable[Edit] = ()) -> None:
         self.old = old
         self.edits = tuple(edits)
-        at = 0
+        pieces, at = list[str](), 0
         for edit in self.edits:
             if not at <= edit.start <= edit.end <= len(old):
                 raise ValueError(f"Expected edits in order within 0..{len(old)}, but got {edit} after {at}")
+            pieces += (old[at : edit.start], edit.new)
             at = edit.end
-
-    @cached_property
-    def text(self) -> str:
-        """The new text."""
-        if not self.edits:
-            return self.old
-        pieces, at = list[str](), 0
-        for edit in self.edits:
-            pieces += (self.old[at : edit.start], edit.new)
-            at = edit.end
-        return "".join((*pieces, self.old[at:]))
+        self.text = "".join((*pieces, old[at:])) if pieces else old
 
     def span(self, start: int, end: int) -> tuple[int, int, bool]:
         """Where a span of the old text lies in the new one: start, end, and whether it was widened."""

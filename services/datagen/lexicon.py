@@ -51,7 +51,7 @@ class Lexicon:
     def _longest(self, text: str, spans: list[Span], at: int) -> int:
         """How many words the longest entry at a place has; 0 where there is none."""
         start, end = spans[at]
-        first = self._fold(text[start:end])
+        first = fold(text[start:end], self._language)
         for count in sorted(self._counts.get(first, ()), reverse=True):
             if at + count <= len(spans) and self._fold(text[start : spans[at + count - 1][1]]) in self._known:
                 return count

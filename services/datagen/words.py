@@ -132,7 +132,7 @@ def _each(start: int, lengths: Iterable[int]) -> Iterator[Span]:
 def is_unspaced(character: str) -> bool:
     """Whether a character belongs to a script written without spaces."""
     code = ord(character)
-    return any(low <= code <= high for low, high in _UNSPACED_RANGES)
+    return code >= _UNSPACED_RANGES[0][0] and any(low <= code <= high for low, high in _UNSPACED_RANGES)
 
 
 _TURKIC = ("tr", "az")
@@ -142,7 +142,7 @@ def fold(word: str, language: str = "") -> str:
     """The form by which words are compared: composed (NFC) and case-folded, dotted and dotless i kept apart."""
     if language.partition("-")[0] in _TURKIC:
         word = word.replace("I", "ı").replace("İ", "i")
-    return unicodedata.normalize("NFC", word).casefold()
+    return word.lower() if word.isascii() else unicodedata.normalize("NFC", word).casefold()
 
 
 def with_case_of(model: str, word: str, language: str = "") -> str:

@@ -203,4 +203,8 @@ def _spaced(text: str, edits: Sequence[Edit]) -> Iterator[Edit]:
 
 def _run_together(left: str, right: str) -> bool:
     """Whether two characters would be of one word."""
-    return all(one and unicodedata.category(one)[0] in "LMN" and not is_unspaced(one) for one in (left, right))
+    return _is_spaced_letter(left) and _is_spaced_letter(right)
+
+
+def _is_spaced_letter(character: str) -> bool:
+    return bool(character) and unicodedata.category(character)[0] in "LMN" and not is_unspaced(character)
