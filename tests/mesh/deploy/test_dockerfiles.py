@@ -35,7 +35,7 @@ def test_packages_are_those_of_the_lock(service: str, image: Any) -> None:
 
 
 def test_the_encoders_torch_is_pinned_and_its_build_chosen_by_an_argument(image: Any) -> None:
-    """Installed in the same command, so that no newer build is pulled in; the index of builds is the builder's choice."""
+    """Installed in the same command, so that no newer build is pulled in; whoever builds chooses the index."""
     instructions = image("encoder").instructions
     [install] = [text for name, text in instructions if name == "RUN" and "pip install" in text]
     pins = (ROOT / "requirements.lock").read_text().splitlines()
