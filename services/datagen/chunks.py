@@ -12,7 +12,7 @@ from services.datagen.edits import Edits
 MEMORY = 1 << 24
 """What is remembered at most, in characters and a charge for each piece; then it begins anew."""
 _CHARGE = 40
-BORDERS = 1 << 12
+BORDERS = 1 << 8
 """Pieces whose changes are remembered: answers begin and end there."""
 RECENT = 16
 """Whole texts remembered: the questions about one context follow one another."""

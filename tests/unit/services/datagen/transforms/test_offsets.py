@@ -55,6 +55,15 @@ def test_order_changes_nothing(order: list[int], data: st.DataObject) -> None:
         assert sorted(straight, key=lambda one: one.id) == sorted(shuffled, key=lambda one: one.id), name
 
 
+@given(st.data())
+def test_batches_change_nothing(data: st.DataObject) -> None:
+    examples = [data.draw(questions(f"q{i}")) for i in range(3)]
+    for name, options in STEPS:
+        if create(name, options, MEMORY, 0).passes == 1:
+            whole, _ = transform(name, examples, MEMORY, seed=5, **options)
+            assert whole == [one for some in examples for one in transform(name, [some], MEMORY, seed=5, **options)[0]]
+
+
 def test_streaming_transforms_hold_nothing_back() -> None:
     for name, options in STEPS:
         step = create(name, options, MEMORY, 0)
