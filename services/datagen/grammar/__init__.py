@@ -1,0 +1,1 @@
+"""A multilingual grammar: one abstract syntax, many languages, trees and labels known by construction."""

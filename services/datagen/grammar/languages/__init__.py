@@ -1,0 +1,1 @@
+"""The languages of the grammar: one file each, its words in `lexica/`."""
