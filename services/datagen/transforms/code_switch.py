@@ -95,6 +95,8 @@ class CodeSwitch:
         self._best = options.translation == "best" or (options.translation == "auto" and options.rule == "hsu")
         self._books: dict[str, _Book] = {}
         self._fast: dict[str, ChunkRewriter] = {}
+        if options.source:  # a dictionary that is not there is told before any work
+            self._open(options.source)
 
     def apply(self, examples: Iterable[Example], report: StepReport) -> Iterator[Example]:
         """Code-switches a stream.
