@@ -8,7 +8,7 @@ from typing import Any
 
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2, text_pb2
 
-from services.encoder import paging, requests, responses
+from services.encoder import requests, responses
 from services.encoder.artifacts import Objects
 from services.encoder.engine import Engine
 from services.encoder.registry import Registry
@@ -18,6 +18,7 @@ from services.encoder.settings import EncoderSettings
 from services.encoder.spec import ModelSpec, TokenizedText
 from services.encoder.streams import Stream
 from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.paging import cut_page, read_page
 
 TOKENIZE_AT_ONCE = 256
 """Texts cut into tokens by one call, so that the first reach the device while the others are being cut."""
@@ -44,9 +45,9 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         self, request: encoder_pb2.ListModelsRequest, context: Any
     ) -> encoder_pb2.ListModelsResponse:
         """A page of the models under the roots and in memory."""
-        size, after = paging.read_page(request.page_size, request.page_token)
+        size, after = read_page(request.page_size, request.page_token)
         listed = await self._registry.models()
-        page, token = paging.cut_page(listed, size, after, key=lambda model: (model.name, model.revision))
+        page, token = cut_page(listed, size, after, key=lambda model: (model.name, model.revision))
         models = [responses.listed_model(model) for model in page]
         return encoder_pb2.ListModelsResponse(models=models, next_page_token=token)
 

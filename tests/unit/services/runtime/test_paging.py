@@ -1,7 +1,7 @@
 import pytest
 
-from services.encoder.paging import DEFAULT_PAGE, LARGEST_PAGE, cut_page, read_page
 from services.runtime.errors import InvalidArgument
+from services.runtime.paging import DEFAULT_PAGE, LARGEST_PAGE, cut_page, read_page
 
 NAMES = [(f"name {number:03}é",) for number in range(250)]
 

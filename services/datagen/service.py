@@ -1,0 +1,45 @@
+"""The datagen service, put together from its settings: store, threads, door to messages."""
+
+import asyncio
+
+import grpc
+from babelscope.v1 import datagen_pb2, datagen_pb2_grpc
+
+from services.datagen.datasets import Datasets
+from services.datagen.servicer import DatagenServicer
+from services.datagen.settings import DatagenSettings
+from services.datagen.work import Workers
+from services.runtime.store import Store
+
+
+class DatagenService:
+    """What `services.runtime.server` serves.
+
+    Args:
+        settings: Of the server.
+    """
+
+    name = datagen_pb2.DESCRIPTOR.services_by_name["DatagenService"].full_name
+
+    def __init__(self, settings: DatagenSettings) -> None:
+        self._settings = settings
+        self._store = Store(settings.store_url)
+        self._workers = Workers(settings.max_streams)
+        self._servicer = DatagenServicer(settings, Datasets(self._store, settings.scratch_dir), self._workers)
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Adds the servicer to the server."""
+        datagen_pb2_grpc.add_DatagenServiceServicer_to_server(self._servicer, server)
+
+    async def start(self) -> None:
+        """Tries the store, so that one that cannot be written to is found out now, and clears what was interrupted.
+
+        Raises:
+            ServiceError: The store cannot be used.
+        """
+        await asyncio.to_thread(self._store.probe)
+        await asyncio.to_thread(self._store.sweep)
+
+    async def stop(self) -> None:
+        """Releases the threads."""
+        await self._workers.close()

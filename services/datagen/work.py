@@ -1,0 +1,149 @@
+"""Domain work beside the event loop: a stream of messages into a thread, a generator's items out of it.
+
+Both ways are bounded. When nobody waits for the work any more, its next look at its input or its check raises
+`Stopped`, and the generator is closed in its own thread, so that files are given back and nothing is half-written.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing
+from typing import Any, Final, Generic, TypeVar
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+_END: Final = object()
+_WAITING: Final = 4
+
+
+class Stopped(Exception):
+    """The work was stopped: nobody waits for it."""
+
+
+class Feed(Generic[In]):
+    """A stream of messages, read by a thread while the loop fills it. Make it where a loop runs."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Semaphore(_WAITING)
+        self._gone = threading.Event()
+
+    async def fill(self, messages: AsyncIterator[In]) -> None:
+        """Passes on all messages; an error in them is raised where they are read."""
+        try:
+            async for message in messages:
+                await self._room.acquire()
+                self._queue.put(message)
+        except Exception as error:  # raised again by the reader, whose request it fails
+            self._queue.put(error)
+        else:
+            self._queue.put(_END)
+
+    def stop(self) -> None:
+        """Nobody waits for the work any more: the reader finds out at its next look."""
+        self._gone.set()
+        self._queue.put(_END)
+
+    def check(self) -> None:
+        """Raises `Stopped` where nobody waits for the work any more."""
+        if self._gone.is_set():
+            raise Stopped
+
+    def __iter__(self) -> Iterator[In]:
+        while True:
+            message = self._queue.get()
+            self.check()
+            if message is _END:
+                return
+            if isinstance(message, Exception):
+                raise message
+            self._loop.call_soon_threadsafe(self._room.release)
+            yield message
+
+
+class Workers:
+    """Threads for requests.
+
+    Args:
+        threads: Requests at work at once; one that waits for its client holds a thread.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="datagen")
+        self._ends = ThreadPoolExecutor(1, thread_name_prefix="datagen-end")
+
+    async def run(
+        self,
+        make: Callable[[Feed[In]], Iterator[Out]],
+        messages: AsyncIterator[In] | None = None,
+        *,
+        tick: float | None = None,
+    ) -> AsyncGenerator[Out | None, None]:
+        """Steps a generator in a thread.
+
+        Args:
+            make: From the feed to the generator.
+            messages: What the feed gives; nothing where None.
+            tick: Seconds after which None is yielded in want of an item.
+
+        Yields:
+            What the generator yields.
+        """
+        feed: Feed[In] = Feed()
+        filling = asyncio.create_task(feed.fill(messages)) if messages is not None else None
+        work = make(feed)
+        step: Future[Any] | None = None
+        try:
+            while True:
+                step = self._pool.submit(next, work, _END)
+                waiting = asyncio.wrap_future(step)
+                waiting.add_done_callback(_noted)
+                while not (await asyncio.wait([waiting], timeout=tick))[0]:
+                    yield None
+                item = waiting.result()
+                if item is _END:
+                    return
+                yield item
+        finally:
+            if filling is not None:
+                filling.cancel()
+            feed.stop()
+            self._ends.submit(_close, work, step)
+
+    async def one(self, make: Callable[[Feed[In]], Out], messages: AsyncIterator[In] | None = None) -> Out:
+        """Runs a function in a thread, with a feed that says when nobody waits for it any more."""
+
+        def step(feed: Feed[In]) -> Iterator[Out]:
+            yield make(feed)
+
+        async with aclosing(self.run(step, messages)) as work:
+            async for item in work:
+                return item  # type: ignore[return-value]  # None comes only with a tick
+        raise AssertionError("a function returns or raises")
+
+    async def call(self, work: Callable[[], Out]) -> Out:
+        """Runs a function in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def close(self) -> None:
+        """Lets running steps end and releases the threads."""
+        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._ends.shutdown)
+
+
+def _noted(waiting: "asyncio.Future[Any]") -> None:
+    """Looks at how a step ended, which nobody else does where nobody waits for it."""
+    if not waiting.cancelled():
+        waiting.exception()
+
+
+def _close(work: Any, step: "Future[Any] | None") -> None:
+    """Closes a generator once its last step is over."""
+    if step is not None and not step.cancel():
+        step.exception()
+    if hasattr(work, "close"):
+        work.close()
