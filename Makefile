@@ -30,12 +30,13 @@ test: $(VENV)/.dev ## Set up and run all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.dev ## Run the tests that take no more than seconds
-	$(BIN)/python -m pytest -m 'not slow and not browser' $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m 'not slow and not browser and not soak' $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## Check style, and the contract with buf
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python scripts/protos.py lint
+	$(BIN)/python scripts/docs.py --check
 
 style: $(VENV)/.dev ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .
@@ -53,8 +54,8 @@ protos-check: $(VENV)/.dev ## Fail where the stubs are not those of protos/
 bench: $(VENV)/.dev ## Measure speed, as ratios in one run
 	$(BIN)/python -m benchmarks
 
-soak: $(VENV)/.dev ## Run the mesh under load for a long time
-	$(BIN)/python -m pytest tests/soak --timeout 3600 $(PYTEST_ARGS)
+soak: $(VENV)/.dev ## Run the mesh under load for SOAK_SECONDS, ten minutes by default
+	$(BIN)/python -m pytest tests/soak -m soak --timeout 3600 $(PYTEST_ARGS)
 
 studies: $(VENV)/.dev ## Run the studies of the papers
 	$(BIN)/babelscope study studies/pud-similarity.yaml --out out/pud-similarity
