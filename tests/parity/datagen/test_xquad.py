@@ -73,6 +73,7 @@ def test_code_switched_into_english(
     assert report.counts["replaced"] / report.counts["words"] > 0.05
 
 
+@pytest.mark.slow
 def test_prefixed_and_swapped(xquad: dict[str, list[Example]]) -> None:
     for language, examples in xquad.items():
         done, report = transform("prefix_language", examples)
