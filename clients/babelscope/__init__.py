@@ -21,6 +21,9 @@ from babelscope.activations import (
 from babelscope.base import Tokens
 from babelscope.channel import TLS, ClientConfig
 from babelscope.comparison import Comparison, Estimate, PairReport, ViewReport, ViewUse
+from babelscope.corpora.examples import Answer, Example, Question, Sentence, TextPair, Word
+from babelscope.datagen import DatagenClient, ExampleStream
+from babelscope.datasets import Dataset, DatasetDescription, Step, StepReport, TransformInfo, TransformOption
 from babelscope.encoder import EncoderClient
 from babelscope.encoding import Window
 from babelscope.errors import (
@@ -52,12 +55,16 @@ from babelscope.views import Measure, View
 __all__ = [
     "TLS",
     "Activations",
+    "Answer",
     "BabelscopeError",
     "Cancelled",
     "ClientConfig",
     "Comparison",
     "CorpusError",
     "DataCorrupted",
+    "DatagenClient",
+    "Dataset",
+    "DatasetDescription",
     "DeadlineExceeded",
     "EncodeInfo",
     "EncodeStream",
@@ -66,6 +73,8 @@ __all__ = [
     "EncodedItem",
     "EncoderClient",
     "Estimate",
+    "Example",
+    "ExampleStream",
     "Intervention",
     "InvalidRequest",
     "LimitExceeded",
@@ -80,22 +89,30 @@ __all__ = [
     "NotFound",
     "PairReport",
     "Progress",
+    "Question",
     "Refused",
     "Reinit",
     "RetryPolicy",
     "RpcError",
+    "Sentence",
     "ServerFault",
     "ServiceStatus",
     "Shift",
+    "Step",
+    "StepReport",
     "StudyError",
     "TensorError",
     "Text",
+    "TextPair",
     "Tokens",
+    "TransformInfo",
+    "TransformOption",
     "Unavailable",
     "View",
     "ViewReport",
     "ViewUse",
     "Window",
+    "Word",
     "connect",
     "local",
 ]

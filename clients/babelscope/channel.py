@@ -12,7 +12,7 @@ import grpc
 
 from babelscope.retry import RetryPolicy
 
-PORTS: Final = {"encoder": 50051, "metrics": 50052}
+PORTS: Final = {"encoder": 50051, "metrics": 50052, "datagen": 50053}
 """The services that this library speaks to, with the ports they listen on unless told otherwise."""
 
 _SERVICE_CONFIG: Final = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})

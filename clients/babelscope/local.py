@@ -18,13 +18,23 @@ from babelscope.mesh import Mesh
 from babelscope.retry import RetryPolicy
 from babelscope.supervision import RestartPolicy, ServerProcess
 
-SERVICES: Final = ("encoder", "metrics")
+SERVICES: Final = ("encoder", "metrics", "datagen")
 """The services that a local mesh can start."""
 
+_SCRATCH: Final = {"metrics": "scratch", "datagen": "scratch-datagen"}
 _DRAIN_SECONDS: Final = 5
 _STOP_SECONDS: Final = 10.0
 # Settings that go from the caller's environment to the servers. All others would say where to listen and whom to trust.
-_PASSED: Final = ("MODEL_ROOTS", "MODEL_ALIASES", "HUB", "HUB_CACHE", "DEVICE", "LOG_LEVEL", "LOG_FORMAT")
+_PASSED: Final = (
+    "MODEL_ROOTS",
+    "MODEL_ALIASES",
+    "HUB",
+    "HUB_CACHE",
+    "DEVICE",
+    "DICTIONARY_ROOTS",
+    "LOG_LEVEL",
+    "LOG_FORMAT",
+)
 _THREAD_SETTINGS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -103,7 +113,7 @@ def local(
     that calls under way go on. They end with the mesh, with the interpreter, and with this process however it ends.
 
     Args:
-        services: `encoder`, `metrics`.
+        services: `encoder`, `metrics`, `datagen`.
         store: The store's folder or URL, which also receives the logs if it is a folder; a temporary folder where None.
         model_roots: Folders whose sub-folders are models.
         model_aliases: Folders of models by name; the demo model is among them where its package is installed.
@@ -136,10 +146,10 @@ def local(
             settings = {**base, **dict.fromkeys(_THREAD_SETTINGS, str(count))}
             if name == "encoder":
                 settings["BABELSCOPE_THREADS"] = str(count)
-            elif "encoder" in servers:
+            elif name == "metrics" and "encoder" in servers:
                 settings["BABELSCOPE_ENCODER"] = servers["encoder"].address
-            if name == "metrics":
-                settings["BABELSCOPE_SCRATCH_DIR"] = str(logs.parent / "scratch")
+            if name in _SCRATCH:
+                settings["BABELSCOPE_SCRATCH_DIR"] = str(logs.parent / _SCRATCH[name])
             command = [sys.executable, "-m", f"services.{name}"]
             log = logs / f"{name}-{os.getpid()}.log"
             settings.update(env or {})

@@ -10,6 +10,7 @@ import grpc
 
 from babelscope import health
 from babelscope.channel import TLS, ClientConfig, mesh_addresses, open_channel
+from babelscope.datagen import DatagenClient
 from babelscope.encoder import EncoderClient
 from babelscope.errors import RpcError
 from babelscope.metrics import MetricsClient
@@ -22,7 +23,7 @@ class ServiceStatus:
     """How a service is.
 
     Args:
-        name: `encoder`, `metrics`.
+        name: `encoder`, `metrics`, `datagen`.
         address: Where it is.
         state: `serving`, `not serving`, `unreachable`, or what else it says.
         detail: More in words, where it cannot be reached.
@@ -51,6 +52,7 @@ class Mesh:
         self._channels = {name: open_channel(config) for name, config in self._configs.items()}
         self._encoder = self._client("encoder", EncoderClient)
         self._metrics = self._client("metrics", MetricsClient)
+        self._datagen = self._client("datagen", DatagenClient)
 
     @property
     def encoder(self) -> EncoderClient:
@@ -70,6 +72,16 @@ class Mesh:
             LookupError: The mesh's address names no metrics server.
         """
         client: MetricsClient = _known("metrics", self._metrics)
+        return client
+
+    @property
+    def datagen(self) -> DatagenClient:
+        """The client of the datagen server.
+
+        Raises:
+            LookupError: The mesh's address names no datagen server.
+        """
+        client: DatagenClient = _known("datagen", self._datagen)
         return client
 
     @property

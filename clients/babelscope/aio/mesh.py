@@ -4,17 +4,24 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import grpc
 
 from babelscope import health
+from babelscope.aio.datagen import AsyncDatagenClient
 from babelscope.aio.encoder import AsyncEncoderClient
 from babelscope.aio.metrics import AsyncMetricsClient
 from babelscope.channel import TLS, ClientConfig, open_aio_channel
 from babelscope.mesh import ServiceStatus, mesh_configs, unreachable
 from babelscope.retry import RetryPolicy
 from babelscope.status import from_rpc
+
+_CLIENTS: Final[Any] = (
+    ("encoder", AsyncEncoderClient),
+    ("metrics", AsyncMetricsClient),
+    ("datagen", AsyncDatagenClient),
+)
 
 
 class AsyncMesh:
@@ -28,7 +35,7 @@ class AsyncMesh:
         self._configs = dict(configs)
         self._channels = {name: open_aio_channel(config) for name, config in self._configs.items()}
         self._clients: dict[str, Any] = {}
-        for name, kind in (("encoder", AsyncEncoderClient), ("metrics", AsyncMetricsClient)):
+        for name, kind in _CLIENTS:
             if name in self._configs:
                 self._clients[name] = kind(self._configs[name], channel=self._channels[name])
 
@@ -50,6 +57,16 @@ class AsyncMesh:
             LookupError: The mesh's address names no metrics server.
         """
         client: AsyncMetricsClient = self._known("metrics")
+        return client
+
+    @property
+    def datagen(self) -> AsyncDatagenClient:
+        """The client of the datagen server.
+
+        Raises:
+            LookupError: The mesh's address names no datagen server.
+        """
+        client: AsyncDatagenClient = self._known("datagen")
         return client
 
     @property

@@ -22,7 +22,7 @@ def up(
     *,
     store: StoreOption = None,
     service: Annotated[
-        list[str] | None, typer.Option("--service", help="encoder or metrics; both with none. May be repeated.")
+        list[str] | None, typer.Option("--service", help="encoder, metrics or datagen; all with none. May be repeated.")
     ] = None,
     model_root: Annotated[
         list[Path] | None, typer.Option("--model-root", help="Folder of model folders. May be repeated.")
@@ -32,7 +32,7 @@ def up(
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the encoder.")] = None,
     default_ports: Annotated[
-        bool, typer.Option("--default-ports", help="Listen on 50051 and 50052 in place of free ports.")
+        bool, typer.Option("--default-ports", help="Listen on 50051 to 50053 in place of free ports.")
     ] = False,
 ) -> None:
     """Run a mesh on this machine until Ctrl-C. The address is printed on the standard output."""

@@ -15,8 +15,12 @@ PUBLIC = """
     LinearMap LocalMesh Measure Mesh MeshError MetricsClient Model ModelInfo NotFound PairReport Progress Refused Reinit
     RetryPolicy RpcError ServerFault ServiceStatus Shift StudyError TLS TensorError Text Tokens Unavailable View
     ViewReport ViewUse Window connect local
+    Answer Example Question Sentence TextPair Word DatagenClient ExampleStream Dataset
+    DatasetDescription Step StepReport TransformInfo TransformOption
 """
-PUBLIC_AIO = "AsyncEncodeStream AsyncEncoderClient AsyncMesh AsyncMetricsClient connect"
+PUBLIC_AIO = (
+    "AsyncDatagenClient AsyncExampleStream AsyncEncodeStream AsyncEncoderClient AsyncMesh AsyncMetricsClient connect"
+)
 
 
 @pytest.mark.parametrize(("module", "names"), [(babelscope, PUBLIC), (babelscope.aio, PUBLIC_AIO)])
@@ -43,6 +47,7 @@ def test_what_is_public_is_described(module: ModuleType, name: str) -> None:
     [
         (babelscope.EncoderClient, babelscope.aio.AsyncEncoderClient),
         (babelscope.MetricsClient, babelscope.aio.AsyncMetricsClient),
+        (babelscope.DatagenClient, babelscope.aio.AsyncDatagenClient),
         (babelscope.Mesh, babelscope.aio.AsyncMesh),
     ],
 )
