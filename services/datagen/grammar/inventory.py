@@ -81,6 +81,8 @@ def inventory_of(language: Language) -> Inventory:
     cores: dict[Forms, list[tuple[NounPhrase, str]]] = defaultdict(list)
     for phrase in _simple_phrases():
         for role in language.roles:
+            if role == "place" and isinstance(phrase, Common) and phrase.plural:
+                continue  # places are one by one
             forms = language.core(phrase, role).forms
             cores[language.core_key(forms)].append((phrase, role))
     verbs: dict[tuple[str, Forms], set[VerbUse]] = defaultdict(set)

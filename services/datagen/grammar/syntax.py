@@ -88,7 +88,7 @@ class Clause:
         object: The object of a transitive verb.
         content: What is said, known, ... ; its tense follows from the outer clause like a relative clause's.
         manner: Concept of an adverb, or empty.
-        place: Where.
+        place: Where; a common noun in it is singular.
         time: Concept of a time, a year as `in_1987`, or empty; empty only in the past and in clauses that take their
             tense from the outer one, so that languages without such a tense do not leave it open.
     """
