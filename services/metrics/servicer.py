@@ -9,6 +9,7 @@ from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
 
 from services.metrics import requests, responses
 from services.metrics.alignment import PairReport
+from services.metrics.doors.statistics import StatisticsDoor
 from services.metrics.estimates import Estimate, Progress, ViewReport
 from services.metrics.flow import Flow
 from services.metrics.scratch import Scratch
@@ -20,7 +21,7 @@ from services.runtime.errors import InvalidArgument
 _PROGRESS_SECONDS: Final = 0.1
 
 
-class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
+class MetricsServicer(StatisticsDoor, metrics_pb2_grpc.MetricsServiceServicer):
     """Answers `babelscope.v1.MetricsService`.
 
     Args:
@@ -32,6 +33,7 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
 
     def __init__(self, settings: MetricsSettings, scratch: Scratch, sources: Sources, workers: Workers) -> None:
         self._settings = settings
+        self._workers = workers
         self._flow = Flow(settings, scratch, sources, workers)
 
     async def Compare(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
@@ -80,7 +82,14 @@ class _Answer:
 
     async def _write(self, **message: Any) -> None:
         async with self._lock:
-            await self._context.write(self._kind(**message))
+            write = asyncio.ensure_future(self._context.write(self._kind(**message)))
+            try:
+                await asyncio.shield(write)
+            except asyncio.CancelledError:
+                # One view's failure cancels the others while they tell of their progress. A write given up half-way
+                # would still occupy the stream: gRPC could not send the status, and the client would wait for ever.
+                await asyncio.wait([write])
+                raise
 
 
 async def _first(messages: AsyncIterator[Any]) -> Any:
