@@ -14,6 +14,9 @@ from typing import ClassVar, Protocol
 import numpy as np
 from babelscope.corpora.examples import Example
 
+from services.datagen.translation.base import Translator
+from services.datagen.translation.choice import Choice
+
 
 @dataclass
 class StepReport:
@@ -53,6 +56,9 @@ class Resources(Protocol):
 
     def dataset(self, name: str) -> Iterable[Example]:
         """The examples of a stored dataset; may be read several times."""
+
+    def translator(self, choice: Choice) -> Translator:
+        """A translating system; InvalidArgument, NotFound or FailedPrecondition where it cannot be had."""
 
 
 class Transform(Protocol):

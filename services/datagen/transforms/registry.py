@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from services.datagen.transforms.back_translate import BackTranslate
 from services.datagen.transforms.base import Resources, Transform
 from services.datagen.transforms.code_switch import CodeSwitch
 from services.datagen.transforms.deduplicate import Deduplicate
@@ -16,12 +17,14 @@ from services.datagen.transforms.slice_window import SliceWindow
 from services.datagen.transforms.split import Split
 from services.datagen.transforms.subsample import Subsample
 from services.datagen.transforms.swap_language_of import SwapLanguageOf
+from services.datagen.transforms.translate import Translate
 from services.runtime.errors import InvalidArgument
 
 # Any: each class's constructor takes options of its own type.
 TRANSFORMS: dict[str, Any] = {
     transform.name: transform
     for transform in (
+        BackTranslate,
         CodeSwitch,
         Deduplicate,
         MixDomains,
@@ -32,6 +35,7 @@ TRANSFORMS: dict[str, Any] = {
         Split,
         Subsample,
         SwapLanguageOf,
+        Translate,
     )
 }
 

@@ -1,0 +1,1 @@
+"""Systems that translate, behind one interface."""

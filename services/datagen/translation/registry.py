@@ -1,0 +1,115 @@
+"""Translating systems by choice; a back end is one module of this folder and one line here."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Protocol
+
+from babelscope.channel import TLS, ClientConfig, is_loopback
+from babelscope.retry import RetryPolicy
+
+from services.datagen.transforms.base import Dictionary
+from services.datagen.translation.base import Translator
+from services.datagen.translation.choice import BACKENDS, Choice
+from services.datagen.translation.dictionary import DictionaryTranslator, Lookup
+from services.datagen.translation.model_files import ModelFolders
+from services.datagen.translation.neural import NeuralTranslator
+from services.datagen.translation.settings import TranslationSettings
+from services.runtime.errors import InvalidArgument
+
+
+class Translators:
+    """Opens systems and keeps the last few: a model is loaded once, not for each request.
+
+    Args:
+        settings: What is allowed, and where models run.
+        cache: Folder that keeps converted models.
+    """
+
+    def __init__(self, settings: TranslationSettings, cache: Path) -> None:
+        self._settings, self._cache = settings, cache
+        self._folders = ModelFolders(settings.translation_roots, hub=settings.translation_hub)
+        self._held: OrderedDict[Choice, Translator] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def open(self, choice: Choice, dictionaries: "DictionaryLookup") -> Translator:
+        """The system of a choice.
+
+        Args:
+            choice: Which one.
+            dictionaries: Finds a dictionary by name and languages.
+
+        Raises:
+            InvalidArgument: The choice names none, or a server that is not allowed.
+            NotFound: There is no such model.
+            FailedPrecondition: A package is not installed, or the model cannot be used.
+        """
+        if choice.backend not in BACKENDS:
+            problem = f"Expected one of {', '.join(BACKENDS)}, but got {choice.backend!r}"
+            raise InvalidArgument("options[backend]", problem)
+        if not choice.reference:
+            needed = {"dictionary": "dictionary", "remote": "address"}.get(choice.backend, "model")
+            raise InvalidArgument(
+                f"options[{needed}]", f"Expected `{needed}` for back end {choice.backend}, but got none"
+            )
+        if choice.backend == "dictionary":
+            # Not held: what a name means may differ between requests, and reading one is quick.
+            return DictionaryTranslator(_lookup(dictionaries, choice.reference), choice.name)
+        with self._lock:
+            if choice in self._held:
+                self._held.move_to_end(choice)
+                return self._held[choice]
+            self._held[choice] = made = self._make(choice)
+            while len(self._held) > self._settings.translation_models:
+                self._held.popitem(last=False)
+        return made
+
+    def _make(self, choice: Choice) -> Translator:
+        if choice.backend == "remote":
+            return self._remote(choice)
+        folder, device = self._folders.find(choice.reference), self._settings.translation_device
+        if choice.backend == "ctranslate":
+            from services.datagen.translation.ctranslate import CTranslateEngine
+
+            fast = CTranslateEngine(folder, self._cache, device, self._settings.translation_threads)
+            return NeuralTranslator(fast, choice.name, beam=choice.beam, batch_tokens=choice.batch_tokens)
+        from services.datagen.translation.transformers import TransformersEngine
+
+        engine = TransformersEngine(folder, device)
+        return NeuralTranslator(engine, choice.name, beam=choice.beam, batch_tokens=choice.batch_tokens)
+
+    def _remote(self, choice: Choice) -> Translator:
+        from services.datagen.translation.remote import RemoteTranslator
+
+        settings, address = self._settings, choice.reference
+        if address not in settings.translation_servers:
+            offered = ", ".join(settings.translation_servers) or "none"
+            problem = f"Expected one of the servers that the settings allow ({offered}), but got {address!r}"
+            raise InvalidArgument("options[address]", problem)
+        tls = TLS(root=settings.translation_ca) if settings.translation_tls else None
+        if tls is None and not is_loopback(address):
+            problem = f"Expected TLS (translation_tls) for {address}, which is another machine"
+            raise InvalidArgument("options[address]", problem)
+        patience = RetryPolicy(
+            patience=settings.translation_patience, first_patience=min(10.0, settings.translation_patience)
+        )
+        token = settings.translation_token
+        config = ClientConfig(
+            address,
+            tls=tls,
+            token=None if token is None else token.get_secret_value(),
+            stream_timeout=settings.translation_seconds,
+            retry=patience,
+        )
+        return RemoteTranslator(config, choice.system, choice.name)
+
+
+class DictionaryLookup(Protocol):
+    """What finds dictionaries."""
+
+    def dictionary(self, reference: str, source: str, target: str) -> Dictionary:
+        """A dictionary by name; NotFound where there is none."""
+
+
+def _lookup(dictionaries: DictionaryLookup, reference: str) -> Lookup:
+    return lambda source, target: dictionaries.dictionary(reference, source, target)
