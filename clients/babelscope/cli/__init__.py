@@ -1,4 +1,4 @@
-"""The command line: `babelscope up | status | models | encode | compare | retrieve | study | report`.
+"""The command line: `babelscope up | status | encode | compare | study | generate | ...`; `--help` lists all.
 
 A command, or a family of them, is one file in this folder with a function `register(app)`, and one line in `_COMMANDS`.
 Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted. Errors are one line on the standard error.
@@ -18,7 +18,7 @@ from babelscope.errors import BabelscopeError, MeshError
 # gRPC's own notes about connections that come and go are not for this command's user.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
-_COMMANDS: Final = ("up", "status", "encode", "measure", "study")
+_COMMANDS: Final = ("up", "status", "encode", "measure", "study", "generate", "datasets")
 _USAGE_ERROR: Final[type[Any]] = typer.BadParameter.__mro__[1]
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 

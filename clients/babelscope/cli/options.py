@@ -1,6 +1,6 @@
 """Options that commands share, and what they are read as."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -121,6 +121,7 @@ def open_mesh(
     store: str | None = None,
     ca: Path | None = None,
     token: str | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Mesh]:
     """The mesh at an address, or one started here for the time of the command."""
     if address is not None:
@@ -132,5 +133,5 @@ def open_mesh(
             yield mesh
     else:
         note(f"Starting on this machine: {', '.join(services)}")
-        with local(services, store=store) as started:
+        with local(services, store=store, env=env) as started:
             yield started

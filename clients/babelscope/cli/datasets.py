@@ -1,0 +1,111 @@
+"""`babelscope datasets list|show|put|export`: what is in the store."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from babelscope.cli.console import note
+from babelscope.cli.options import CaOption, FormatOption, MeshOption, StoreOption, TokenOption, open_mesh
+from babelscope.cli.output import print_table
+from babelscope.cli.preview import parts
+from babelscope.corpora import Options, read_examples
+from babelscope.corpora.writers import write_examples
+from babelscope.corpora.writers.registry import format_for
+from babelscope.datasets import Dataset
+from babelscope.errors import CorpusError
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="datasets/DIGEST.")]
+_COLUMNS = ("name", "title", "examples", "languages", "bytes")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    group = typer.Typer(no_args_is_help=True, help="Datasets in the store.")
+    group.command("list")(list_)
+    group.command("show")(show)
+    group.command("put")(put)
+    group.command("export")(export)
+    app.add_typer(group, name="datasets")
+
+
+def list_(mesh: MeshOption = None, store: StoreOption = None, ca: CaOption = None, token: TokenOption = None) -> None:
+    """All datasets of the store."""
+    with open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token) as opened:
+        print_table([_row(each) for each in opened.datagen.list_datasets()], _COLUMNS)
+
+
+def show(
+    name: NameArgument,
+    *,
+    samples: Annotated[int, typer.Option("--samples", min=0, help="Examples to show.")] = 5,
+    mesh: MeshOption = None,
+    store: StoreOption = None,
+    ca: CaOption = None,
+    token: TokenOption = None,
+) -> None:
+    """What is in a dataset: counts by language, kind, label and length, and its first examples."""
+    with open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token) as opened:
+        found = opened.datagen.describe_dataset(name, samples=samples)
+    rows: list[dict[str, object]] = [{"what": key, "value": value} for key, value in _row(found.dataset).items()]
+    for what, counts in (("language", found.languages), ("kind", found.kinds), ("label", found.labels)):
+        rows += [{"what": f"{what} {key}", "value": count} for key, count in counts.items()]
+    rows += [{"what": f"length {low}..{high}", "value": count} for low, high, count in found.lengths]
+    for example in found.samples[:samples]:
+        rows += [{"what": f"{example.id} {part}".rstrip(), "value": text} for part, text in parts(example).items()]
+    print_table(rows, ("what", "value"))
+
+
+def put(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A corpus of any format.")],
+    *,
+    title: Annotated[str, typer.Option("--title", help="For people; the file's name with none.")] = "",
+    language: Annotated[str, typer.Option("--language", help="BCP 47 tag of the texts.")] = "",
+    column: Annotated[str, typer.Option("--column", help="Column of a TSV file that holds the text.")] = "",
+    format: FormatOption = None,  # noqa: A002
+    mesh: MeshOption = None,
+    store: StoreOption = None,
+    ca: CaOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Stores a corpus. Its name is printed on the standard output: the same examples have the same name."""
+    examples = read_examples(file, format=format, options=Options(language, column))
+    with open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token) as opened:
+        found = opened.datagen.put_dataset(examples, title=title or file.name)
+    typer.echo(found.name)
+    note(f"{found.examples} examples, {found.bytes} bytes: {found.title}")
+
+
+def export(
+    name: NameArgument,
+    *,
+    output: Annotated[Path, typer.Option("--output", metavar="FILE", help="The file to write.")],
+    format: FormatOption = None,  # noqa: A002
+    mesh: MeshOption = None,
+    store: StoreOption = None,
+    ca: CaOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Writes a dataset to a file; the format is the one that holds its first example, unless it is given."""
+    if not output.absolute().parent.is_dir():
+        raise typer.BadParameter(f"Expected --output in a folder that exists, but got {os.fspath(output)}")
+    with open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token) as opened:
+        if format is None:
+            [first] = opened.datagen.describe_dataset(name, samples=1).samples
+            format = format_for(first)  # noqa: A001
+        try:
+            written = write_examples(opened.datagen.get_dataset(name), output, format=format)
+        except ValueError as error:
+            raise CorpusError(output, 0, str(error)) from error
+    note(f"{written} examples: {output}")
+
+
+def _row(dataset: Dataset) -> dict[str, object]:
+    return {
+        "name": dataset.name,
+        "title": dataset.title,
+        "examples": dataset.examples,
+        "languages": ",".join(dataset.languages),
+        "bytes": dataset.bytes,
+    }

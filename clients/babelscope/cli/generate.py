@@ -1,0 +1,235 @@
+"""`babelscope generate`: a corpus through transforms, or a corpus of the grammar, to a file."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+
+from babelscope.cli.console import ProgressReport, note
+from babelscope.cli.options import (
+    CaOption,
+    FormatOption,
+    MeshOption,
+    StoreOption,
+    TokenOption,
+    one_of,
+    open_mesh,
+    usage,
+)
+from babelscope.cli.preview import preview as preview_table
+from babelscope.corpora import Options, find_format, read_examples
+from babelscope.corpora.examples import Example
+from babelscope.corpora.writers import WRITERS, write_examples
+from babelscope.corpora.writers.registry import MANY_LANGUAGES, format_for
+from babelscope.datasets import Step, StepReport
+from babelscope.errors import CorpusError
+
+_LANGUAGE = "{language}"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("generate")(generate)
+
+
+def generate(
+    *,
+    source: Annotated[
+        str | None, typer.Option("--input", metavar="FILE", help="A corpus of any format, or datasets/DIGEST.")
+    ] = None,
+    grammar: Annotated[
+        str | None, typer.Option("--grammar", metavar="LIST", help="Make a corpus in these languages: en,zh; or `all`.")
+    ] = None,
+    language: Annotated[str, typer.Option("--language", help="BCP 47 tag of the input's texts.")] = "",
+    column: Annotated[str, typer.Option("--column", help="Column of a TSV file that holds the text.")] = "",
+    transform: Annotated[
+        list[str] | None,
+        typer.Option("--transform", metavar="NAME:key=value,...", help="A step. May be repeated; applied in order."),
+    ] = None,
+    pipeline: Annotated[
+        Path | None, typer.Option("--pipeline", metavar="FILE", help="Steps from a YAML file, before --transform.")
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", metavar="FILE", help="The file to write; `{language}` in it makes one a language."),
+    ] = None,
+    format: FormatOption = None,  # noqa: A002
+    size: Annotated[int, typer.Option("--size", min=1, help="Items a language of the grammar.")] = 1000,
+    kind: Annotated[
+        str, typer.Option("--kind", callback=one_of("sentences", "ner", "nli", "qa"), help="sentences, ner, nli or qa.")
+    ] = "sentences",
+    depth: Annotated[int, typer.Option("--depth", min=0, help="Deepest nesting of clauses.")] = 2,
+    domain: Annotated[str, typer.Option("--domain", help="everyday, or the grammar's other domain.")] = "everyday",
+    seed: Annotated[int, typer.Option("--seed", help="Seed of all randomness.")] = 0,
+    preview: Annotated[int, typer.Option("--preview", min=0, help="Examples to show before and after.")] = 0,
+    mesh: MeshOption = None,
+    store: StoreOption = None,
+    ca: CaOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Corpora to corpora: transforms on a file, which keeps its format, or a corpus of the multilingual grammar."""
+    if (source is None) == (grammar is None):
+        raise typer.BadParameter("Expected either --input or --grammar")
+    if output is None and not preview:
+        raise typer.BadParameter("Expected --output, or --preview to look only")
+    if output is not None and not Path(output).absolute().parent.is_dir():
+        raise typer.BadParameter(f"Expected --output in a folder that exists, but got {output}")
+    with usage():
+        steps, roots = _local(_steps(pipeline, transform or []), here=mesh is None)
+    if source is not None and not steps:
+        raise typer.BadParameter("Expected at least one --transform, or --pipeline, for --input")
+    if source is not None and format is None and not source.startswith("datasets/"):
+        format = find_format(Path(source)).name  # noqa: A001
+    before = _Before(preview)
+    env = {"BABELSCOPE_DICTIONARY_ROOTS": roots} if roots else {}
+    with (
+        open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token, env=env) as opened,
+        ProgressReport("Generating") as report,
+    ):
+        made: Any
+        if grammar is not None:
+            languages = () if grammar == "all" else tuple(part.strip() for part in grammar.split(","))
+            made = opened.datagen.generate_corpus(
+                languages, size, seed=seed, kind=kind, depth=depth, domain=domain, progress=report.update
+            )
+            if steps:
+                made = opened.datagen.transform(before.watch(made), steps, seed=seed, progress=report.update)
+        elif source is not None and source.startswith("datasets/"):
+            made = opened.datagen.transform(source, steps, seed=seed, progress=report.update)
+        else:
+            examples = _read(Path(str(source)), format, language, column)
+            made = opened.datagen.transform(before.watch(examples), steps, seed=seed, progress=report.update)
+        stream = iter(made)
+        shown = list(islice(stream, preview))
+        written = _write(chain(shown, stream), output, format) if output is not None else 0
+        reports = made.steps
+    if shown:
+        Console().print(preview_table([(before.find(example), example) for example in shown]))
+    _tell(reports, written, output)
+
+
+class _Before:
+    """Keeps the first examples as they were, for the preview.
+
+    Args:
+        count: Examples to show; more are kept, for some may be dropped.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._room = count * 50
+        self._kept: dict[tuple[str, str], Example] = {}
+
+    def watch(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """The examples, the first of which are kept."""
+        for example in examples:
+            if len(self._kept) < self._room:
+                self._kept[example.id, example.language] = example
+            yield example
+
+    def find(self, example: Example) -> Example | None:
+        """What an example was."""
+        origin = example.attributes.get("origin", example.id)
+        alike = (each for (name, _), each in self._kept.items() if name == origin)
+        return self._kept.get((origin, example.language)) or next(alike, None)
+
+
+def _steps(pipeline: Path | None, transforms: list[str]) -> list[Step]:
+    """All steps in order: those of the file, a list of `{name: ..., options...}` or of strings, then the options'."""
+    listed: Any = []
+    if pipeline is not None:
+        try:
+            listed = yaml.safe_load(pipeline.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise CorpusError(pipeline, 0, f"Expected YAML, but got: {' '.join(str(error).split())}") from error
+        if isinstance(listed, dict) and listed.keys() == {"steps"}:
+            listed = listed["steps"]
+        if not isinstance(listed, list):
+            raise CorpusError(
+                pipeline, 0, "Expected a list of steps, each NAME:key=value,... or {name: NAME, key: value}"
+            )
+    return [_step(each) for each in [*listed, *transforms]]
+
+
+def _step(each: Any) -> Step:
+    if isinstance(each, str):
+        return Step.parse(each)
+    if not isinstance(each, dict) or not isinstance(each.get("name"), str):
+        raise ValueError(f"Expected a step as NAME:key=value,... or with a `name`, but got {each!r}")
+    return Step(each["name"], {str(key): _option(value) for key, value in each.items() if key != "name"})
+
+
+def _option(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(map(_option, value)) if isinstance(value, list) else str(value)
+
+
+def _local(steps: list[Step], *, here: bool) -> tuple[list[Step], str]:
+    """For servers started here: dictionaries by absolute paths, and the folders that may be read."""
+    roots: list[str] = []
+    changed: list[Step] = []
+    for step in steps:
+        reference = step.options.get("dictionary", "")
+        path = Path(reference.split("{")[0]) if reference else Path()
+        found = reference and not reference.startswith("datasets/") and (path.exists() or path.parent.is_dir())
+        if here and found:
+            folder = path if path.is_dir() else path.parent
+            roots.append(str(folder.absolute()))
+            changed.append(Step(step.name, {**step.options, "dictionary": str(Path(reference).absolute())}))
+        else:
+            changed.append(step)
+    return changed, ":".join(dict.fromkeys(roots))
+
+
+def _read(path: Path, format: str | None, language: str, column: str) -> Iterator[Example]:  # noqa: A002
+    return read_examples(path, format=format, options=Options(language, column))
+
+
+def _write(examples: Iterator[Example], output: str, format: str | None) -> int:  # noqa: A002
+    """Writes one file, or one a language."""
+    first = next(examples, None)
+    if first is None:
+        raise CorpusError(Path(output), 0, "Expected at least one example to write, but the steps left none")
+    format = format if format in WRITERS else format_for(first)  # noqa: A001
+    stream = chain([first], examples)
+    if _LANGUAGE not in output:
+        return _written(_one_language(stream, output) if format not in MANY_LANGUAGES else stream, output, format)
+    by_language: dict[str, list[Example]] = {}
+    for example in stream:
+        by_language.setdefault(example.language or "und", []).append(example)
+    return sum(_written(each, output.replace(_LANGUAGE, name), format) for name, each in by_language.items())
+
+
+def _written(examples: Iterable[Example], path: str, format: str) -> int:  # noqa: A002
+    try:
+        return write_examples(examples, path, format=format)
+    except ValueError as error:
+        raise CorpusError(Path(path), 0, str(error)) from error
+
+
+def _one_language(examples: Iterable[Example], output: str) -> Iterator[Example]:
+    """The examples, which must be of one language: the format does not tell them apart."""
+    language = None
+    for example in examples:
+        language = example.language if language is None else language
+        if example.language != language:
+            raise CorpusError(
+                Path(output),
+                0,
+                f"Expected one language, but got {language} and {example.language}: put {_LANGUAGE} in --output",
+            )
+        yield example
+
+
+def _tell(reports: tuple[StepReport, ...], written: int, output: str | None) -> None:
+    """What the steps did, and what was written."""
+    for step in reports:
+        note(f"{step.name}: " + ", ".join(f"{name} {count}" for name, count in step.counts.items()))
+        for warning in step.warnings:
+            note(f"{step.name}: warning: {warning}")
+    if output is not None:
+        note(f"{written} examples: {output}")

@@ -1,0 +1,89 @@
+"""The writers by their format's name, and writing a whole file or none."""
+
+import gzip
+from collections.abc import Callable, Iterable, Iterator
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from babelscope.corpora.examples import Example, Question, Sentence, TextPair
+from babelscope.corpora.writers import conllu, iob2, squad, text_lines, tsv, xnli
+
+Write = Callable[[Iterable[Example], TextIO], None]
+
+WRITERS: Final[dict[str, Write]] = {
+    "lines": text_lines.write,
+    "tsv": tsv.write,
+    "conllu": conllu.write,
+    "iob2": iob2.write,
+    "squad": squad.write,
+    "xnli": xnli.write,
+}
+MANY_LANGUAGES: Final = ("tsv", "xnli")
+"""Formats whose rows carry their language."""
+
+
+def write_examples(examples: Iterable[Example], path: str | Path, *, format: str) -> int:  # noqa: A002
+    """Writes a corpus; the file appears when it is whole, packed where its name ends in `.gz`.
+
+    Args:
+        examples: Any number, written as they come.
+        path: The file.
+        format: A name of `WRITERS`.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        ValueError: There is no writer of that name, or an example does not fit the format.
+        OSError: The file cannot be written.
+    """
+    if format not in WRITERS:
+        raise ValueError(f"Expected `format` to be one of {', '.join(WRITERS)}, but got {format!r}")
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    counted = _Counted(examples)
+    try:
+        with partial.open("wb") as raw:
+            if path.suffix == ".gz":
+                with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed, _text(packed) as file:
+                    WRITERS[format](counted, file)
+            else:
+                with _text(raw) as file:
+                    WRITERS[format](counted, file)
+                    file.flush()
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return counted.count
+
+
+def format_for(example: Example) -> str:
+    """The format that holds all of an example."""
+    match example.content:
+        case str():
+            return "lines"
+        case TextPair():
+            return "xnli"
+        case Question():
+            return "squad"
+        case Sentence(words=words):
+            has_tree = any(word.head is not None for word in words)
+            return "iob2" if not has_tree and any(word.ner for word in words) else "conllu"
+
+
+class _Counted:
+    """Counts what is read of examples."""
+
+    def __init__(self, examples: Iterable[Example]) -> None:
+        self._examples = examples
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Example]:
+        for example in self._examples:
+            self.count += 1
+            yield example
+
+
+def _text(stream: Any) -> TextIOWrapper:
+    return TextIOWrapper(stream, encoding="utf-8", newline="\n")
