@@ -48,6 +48,7 @@ from babelscope.mesh import Mesh, ServiceStatus, connect
 from babelscope.metrics import MetricsClient
 from babelscope.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
 from babelscope.retry import RetryPolicy
+from babelscope.statistics import Anova, Correlation, Difference
 from babelscope.streams import EncodeStream
 from babelscope.texts import Text
 from babelscope.views import Measure, View
@@ -55,17 +56,20 @@ from babelscope.views import Measure, View
 __all__ = [
     "TLS",
     "Activations",
+    "Anova",
     "Answer",
     "BabelscopeError",
     "Cancelled",
     "ClientConfig",
     "Comparison",
     "CorpusError",
+    "Correlation",
     "DataCorrupted",
     "DatagenClient",
     "Dataset",
     "DatasetDescription",
     "DeadlineExceeded",
+    "Difference",
     "EncodeInfo",
     "EncodeStream",
     "EncodeTotals",

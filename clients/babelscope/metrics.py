@@ -10,13 +10,14 @@ from babelscope.activations import Progress
 from babelscope.channel import ClientConfig, open_channel
 from babelscope.comparison import Comparison
 from babelscope.encoding import FloatType, Overflow, Pooling
-from babelscope.measuring import MetricsBase, Work
+from babelscope.measuring import Work
 from babelscope.models import Intervention, Model
+from babelscope.numbers import StatisticsCalls
 from babelscope.v1 import metrics_pb2_grpc
 from babelscope.views import AnyView, Defaults, Measure
 
 
-class MetricsClient(MetricsBase):
+class MetricsClient(StatisticsCalls):
     """Asks the metrics server for numbers. Threads may share one client.
 
     Args:

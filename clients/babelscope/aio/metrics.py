@@ -8,16 +8,17 @@ import grpc
 
 from babelscope.activations import Progress
 from babelscope.aio.first_status import FirstStatus
+from babelscope.aio.numbers import AsyncStatisticsCalls
 from babelscope.channel import ClientConfig, open_aio_channel
 from babelscope.comparison import Comparison
 from babelscope.encoding import FloatType, Overflow, Pooling
-from babelscope.measuring import MetricsBase, Work
+from babelscope.measuring import Work
 from babelscope.models import Intervention, Model
 from babelscope.v1 import metrics_pb2_grpc
 from babelscope.views import AnyView, Defaults, Measure
 
 
-class AsyncMetricsClient(MetricsBase):
+class AsyncMetricsClient(AsyncStatisticsCalls):
     """Asks the metrics server for numbers. Tasks of one loop may share one client.
 
     Args:
