@@ -8,6 +8,9 @@ from babelscope.corpora.examples import Example, TextPair
 from services.datagen.datasets import KIND, Datasets
 from services.datagen.dictionaries import Pair, WordPairs, find_dictionary, read_dictionary
 from services.datagen.transforms.base import Dictionary
+from services.datagen.translation.base import Translator
+from services.datagen.translation.choice import Choice
+from services.datagen.translation.registry import Translators
 from services.runtime.errors import InvalidArgument
 
 
@@ -33,10 +36,11 @@ class ServiceResources:
     Args:
         roots: Folders whose files may be read.
         datasets: Of the store.
+        translators: Of the service.
     """
 
-    def __init__(self, roots: tuple[Path, ...], datasets: Datasets) -> None:
-        self._roots, self._datasets = roots, datasets
+    def __init__(self, roots: tuple[Path, ...], datasets: Datasets, translators: Translators) -> None:
+        self._roots, self._datasets, self._translators = roots, datasets, translators
 
     def dictionary(self, reference: str, source: str, target: str) -> Dictionary:
         """A dictionary.
@@ -64,6 +68,16 @@ class ServiceResources:
             NotFound: There is none of that name.
         """
         return StoredDataset(self._datasets, name)
+
+    def translator(self, choice: Choice) -> Translator:
+        """A translating system.
+
+        Raises:
+            InvalidArgument: The choice names none, or a server that is not allowed.
+            NotFound: There is no such model.
+            FailedPrecondition: A package is not installed, or the model cannot be used.
+        """
+        return self._translators.open(choice, self)
 
 
 def _pairs(dataset: StoredDataset, target: str) -> Iterator[Pair]:

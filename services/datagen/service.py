@@ -3,11 +3,13 @@
 import asyncio
 
 import grpc
-from babelscope.v1 import datagen_pb2, datagen_pb2_grpc
+from babelscope.v1 import datagen_pb2, datagen_pb2_grpc, translate_pb2_grpc
 
 from services.datagen.datasets import Datasets
 from services.datagen.servicer import DatagenServicer
 from services.datagen.settings import DatagenSettings
+from services.datagen.translate_servicer import TranslateServicer
+from services.datagen.translation.registry import Translators
 from services.datagen.work import Workers
 from services.runtime.store import Store
 
@@ -25,11 +27,15 @@ class DatagenService:
         self._settings = settings
         self._store = Store(settings.store_url)
         self._workers = Workers(settings.max_streams)
-        self._servicer = DatagenServicer(settings, Datasets(self._store, settings.scratch_dir), self._workers)
+        datasets = Datasets(self._store, settings.scratch_dir)
+        translators = Translators(settings, settings.scratch_dir / "translation")
+        self._servicer = DatagenServicer(settings, datasets, self._workers, translators)
+        self._translate = TranslateServicer(settings, datasets, self._workers, translators)
 
     def register(self, server: grpc.aio.Server) -> None:
         """Adds the servicer to the server."""
         datagen_pb2_grpc.add_DatagenServiceServicer_to_server(self._servicer, server)
+        translate_pb2_grpc.add_TranslateServiceServicer_to_server(self._translate, server)
 
     async def start(self) -> None:
         """Tries the store, so that one that cannot be written to is found out now, and clears what was interrupted.

@@ -13,6 +13,7 @@ from services.datagen.grammar import corpus
 from services.datagen.pipeline import Pipeline
 from services.datagen.resources import ServiceResources
 from services.datagen.settings import DatagenSettings
+from services.datagen.translation.registry import Translators
 from services.datagen.work import Feed, Workers
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.paging import cut_page, read_page
@@ -27,10 +28,14 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
         settings: Limits and folders.
         datasets: Of the store.
         workers: Threads for the work.
+        translators: For the transforms.
     """
 
-    def __init__(self, settings: DatagenSettings, datasets: Datasets, workers: Workers) -> None:
+    def __init__(
+        self, settings: DatagenSettings, datasets: Datasets, workers: Workers, translators: Translators
+    ) -> None:
         self._settings, self._datasets, self._workers = settings, datasets, workers
+        self._translators = translators
 
     async def PutDataset(  # noqa: N802 - gRPC's name
         self, request_iterator: AsyncIterator[datagen_pb2.PutDatasetRequest], context: Any
@@ -98,7 +103,7 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
         offsets = steps[0].name != messages.RECOVER
 
         def work(feed: Feed[Any]) -> Any:
-            resources = ServiceResources(self._settings.dictionary_roots, self._datasets)
+            resources = ServiceResources(self._settings.dictionary_roots, self._datasets, self._translators)
             pipeline = Pipeline(steps, resources, spec.seed, self._settings.scratch_dir)
             source: Any = messages.read_examples(feed, offsets=offsets)
             if spec.dataset:

@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from services.runtime.settings import Port, ServerSettings
+from services.datagen.translation.settings import TranslationSettings
+from services.runtime.settings import Port
 
 
 def default_scratch() -> Path:
@@ -17,7 +18,7 @@ def default_scratch() -> Path:
     return Path(cache) / "babelscope" / "datagen"
 
 
-class DatagenSettings(ServerSettings):
+class DatagenSettings(TranslationSettings):
     """What the datagen service is told at its start."""
 
     port: Port = Field(50053, description="Port to listen on; 0 takes any free one.")

@@ -100,8 +100,9 @@ class RemoteTranslator:
                 call.cancel()
             if broken is not None and waiting:
                 status: Any = broken
-                error = from_rpc(status, method=_METHOD, address=self._config.address, request_id=request_id)
-                time.sleep(retry.delay(error))
+                time.sleep(
+                    retry.delay(from_rpc(status, method=_METHOD, address=self._config.address, request_id=request_id))
+                )
 
 
 def _windows(texts: Iterable[str]) -> Iterator[list[str]]:
