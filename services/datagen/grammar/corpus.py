@@ -7,9 +7,13 @@ from babelscope.corpora.examples import Content, Example, Sentence, TextPair
 
 from services.datagen.grammar.concepts import DOMAINS as _LETTERS
 from services.datagen.grammar.inference import LABELS, inference
+from services.datagen.grammar.languages.ar import Arabic
 from services.datagen.grammar.languages.base import Language
 from services.datagen.grammar.languages.en import English
+from services.datagen.grammar.languages.es import Spanish
+from services.datagen.grammar.languages.hi import Hindi
 from services.datagen.grammar.languages.ja import Japanese
+from services.datagen.grammar.languages.ru import Russian
 from services.datagen.grammar.languages.tr import Turkish
 from services.datagen.grammar.languages.zh import Chinese
 from services.datagen.grammar.questions import Paragraph, paragraph, written
@@ -18,7 +22,7 @@ from services.datagen.grammar.syntax import DEEPEST, Statement
 from services.datagen.transforms.base import generator
 from services.runtime.errors import InvalidArgument
 
-_CLASSES: tuple[type[Language], ...] = (English, Chinese, Japanese, Turkish)
+_CLASSES: tuple[type[Language], ...] = (Arabic, English, Spanish, Hindi, Japanese, Russian, Turkish, Chinese)
 
 LANGUAGES: tuple[str, ...] = tuple(sorted(one.tag for one in _CLASSES))
 DOMAINS: tuple[str, ...] = tuple(_LETTERS)

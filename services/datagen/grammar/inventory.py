@@ -155,6 +155,9 @@ def _clauses(language: Language) -> Iterator[tuple[Clause, str]]:
                 yield Clause(subject, verb.id, tense, negative, object_, content), mode
             for thing in agents if object_ else ():
                 yield Clause(_MAN, verb.id, tense, negative, thing), mode
+                if isinstance(thing, Pronoun):
+                    for subject in agents:
+                        yield Clause(subject, verb.id, tense, negative, thing), mode
     options = product(
         ("read", "sleep", "say"), _TENSES, (False, True), (_MAN, Pronoun("I"), Common("teacher")), ("", "quickly"),
         (None, Common("park")), (False, True), modes,
