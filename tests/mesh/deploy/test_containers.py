@@ -172,7 +172,7 @@ def grace(rendered: Any, path: str, service: str) -> float:
     return float(spec["terminationGracePeriodSeconds"])
 
 
-@pytest.mark.parametrize("service", ["encoder", "metrics"])
+@pytest.mark.parametrize("service", ["encoder", "metrics", "datagen"])
 def test_a_container_starts_passes_its_probes_and_drains(service: str, launch: Launch, rendered: Any) -> None:
     container = launch("base", service)
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 
-every_service = pytest.mark.parametrize("service", ["encoder", "metrics"])
+every_service = pytest.mark.parametrize("service", ["encoder", "metrics", "datagen"])
 
 
 @every_service
@@ -45,8 +45,9 @@ def test_the_encoders_torch_is_pinned_and_its_build_chosen_by_an_argument(image:
     assert [text for name, text in instructions if name == "ARG"] == ["TORCH_INDEX="]
 
 
-def test_the_metrics_image_has_no_torch(image: Any) -> None:
-    assert "torch" not in str(image("metrics").instructions)
+@pytest.mark.parametrize("service", ["metrics", "datagen"])
+def test_these_images_have_no_torch(service: str, image: Any) -> None:
+    assert "torch" not in str(image(service).instructions)
 
 
 @every_service

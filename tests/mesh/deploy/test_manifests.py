@@ -7,6 +7,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from services.datagen.settings import DatagenSettings
 from services.encoder.settings import EncoderSettings
 from services.metrics.settings import MetricsSettings
 from services.runtime.server import STOP_SECONDS
@@ -18,6 +19,7 @@ PATHS = ("base", "overlays/gpu", "overlays/tls")
 SERVICES = {
     "encoder": ("babelscope.v1.EncoderService", EncoderSettings),
     "metrics": ("babelscope.v1.MetricsService", MetricsSettings),
+    "datagen": ("babelscope.v1.DatagenService", DatagenSettings),
 }
 
 every_path = pytest.mark.parametrize("path", PATHS)
@@ -69,7 +71,7 @@ def test_every_object_is_valid(path: str, rendered: Render) -> None:
     for item in objects:
         kubernetes_validate.validate(item, "1.32", strict=True)
     kinds = sorted((item["kind"], item["metadata"]["name"]) for item in objects)
-    assert len(set(kinds)) == len(kinds) == 12
+    assert len(set(kinds)) == len(kinds) == 18
 
 
 @every_path

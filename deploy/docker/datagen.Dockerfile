@@ -1,0 +1,34 @@
+# The datagen service: corpora to corpora. Build from the repository's root:
+#   docker build -f deploy/docker/datagen.Dockerfile -t babelscope-datagen .
+FROM python:3.11-slim AS build
+WORKDIR /src
+RUN python -m venv /venv
+COPY pyproject.toml requirements.lock README.md ./
+COPY clients clients
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /venv/bin/pip install --disable-pip-version-check --constraint requirements.lock \
+        '.[datagen,s3]'
+
+FROM python:3.11-slim
+# Caches, the store and temporary files are the only places written to; mount them where the root is read-only.
+RUN groupadd --gid 65532 babelscope \
+    && useradd --uid 65532 --gid babelscope --create-home --home-dir /home/babelscope babelscope \
+    && install --directory --owner babelscope --group babelscope /cache /store
+COPY --from=build /venv /venv
+WORKDIR /app
+COPY clients clients
+COPY services/__init__.py services/__init__.py
+COPY services/runtime services/runtime
+COPY services/datagen services/datagen
+ENV PATH=/venv/bin:$PATH \
+    PYTHONPATH=/app:/app/clients \
+    PYTHONDONTWRITEBYTECODE=1 \
+    XDG_CACHE_HOME=/cache \
+    HF_HOME=/cache/huggingface \
+    BABELSCOPE_STORE_URL=/store
+USER 65532:65532
+EXPOSE 50053 9464
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=10s --start-period=600s \
+    CMD ["python", "-m", "services.runtime.probe", "50053"]
+CMD ["python", "-m", "services.datagen"]
