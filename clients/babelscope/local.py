@@ -20,6 +20,8 @@ from babelscope.supervision import RestartPolicy, ServerProcess
 
 SERVICES: Final = ("encoder", "metrics", "datagen")
 """The services that a local mesh can start."""
+USUAL: Final = ("encoder", "metrics")
+"""Those that it starts unless told otherwise: what studies need, and what the extra `demo` has the packages of."""
 
 _SCRATCH: Final = {"metrics": "scratch", "datagen": "scratch-datagen"}
 _DRAIN_SECONDS: Final = 5
@@ -94,7 +96,7 @@ class LocalMesh(Mesh):
 
 
 def local(
-    services: Sequence[str] = SERVICES,
+    services: Sequence[str] = USUAL,
     *,
     store: Path | str | None = None,
     model_roots: Sequence[Path | str] = (),

@@ -10,7 +10,7 @@ import typer
 from babelscope.channel import PORTS
 from babelscope.cli.console import note
 from babelscope.cli.options import StoreOption, read_named
-from babelscope.local import SERVICES, local
+from babelscope.local import SERVICES, USUAL, local
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +22,8 @@ def up(
     *,
     store: StoreOption = None,
     service: Annotated[
-        list[str] | None, typer.Option("--service", help="encoder, metrics or datagen; all with none. May be repeated.")
+        list[str] | None,
+        typer.Option("--service", help="encoder, metrics or datagen; the first two with none. May be repeated."),
     ] = None,
     model_root: Annotated[
         list[Path] | None, typer.Option("--model-root", help="Folder of model folders. May be repeated.")
@@ -36,7 +37,7 @@ def up(
     ] = False,
 ) -> None:
     """Run a mesh on this machine until Ctrl-C. The address is printed on the standard output."""
-    services = service or list(SERVICES)
+    services = service or list(USUAL)
     unknown = [name for name in services if name not in SERVICES]
     if unknown:
         raise typer.BadParameter(f"Expected --service of {', '.join(SERVICES)}, but got {unknown[0]!r}")

@@ -1,10 +1,12 @@
 """Meshes as processes: nothing outlives its parent, and the commands run from end to end."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import babelscope
@@ -67,13 +69,23 @@ def test_no_server_outlives_its_parent(end: str, tmp_path: Path) -> None:
         assert not Path(folder).exists(), "the temporary folder stayed behind"
 
 
+@contextlib.contextmanager
+def _ended(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """Kills a process that a failed test would otherwise wait for."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_up_prints_its_address_and_stops_when_told(model_root: Path, tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "babelscope.cli", "up", "--model-root", str(model_root), "--store", str(tmp_path)]
     env = _environment(**OFFLINE)
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True) as up:
+    with subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True) as up, _ended(up):
         assert up.stdout is not None
         address = up.stdout.readline().strip()
         with babelscope.connect(address) as mesh:
