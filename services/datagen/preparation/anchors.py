@@ -1,0 +1,75 @@
+"""Anchors: what two tokenised corpora share (Conneau, Wu et al. 2020, section 4.2)."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from services.runtime.errors import InvalidArgument
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """What two corpora share.
+
+    Attributes:
+        left_types: Distinct tokens of the first.
+        right_types: Distinct tokens of the second.
+        shared_types: Distinct tokens of both.
+        left_tokens: Tokens of the first.
+        right_tokens: Tokens of the second.
+        left_shared: Tokens of the first whose type is shared.
+        right_shared: Tokens of the second whose type is shared.
+    """
+
+    left_types: int
+    right_types: int
+    shared_types: int
+    left_tokens: int
+    right_tokens: int
+    left_shared: int
+    right_shared: int
+
+    @property
+    def type_share(self) -> float:
+        """Shared types over the types of either: |A and B| / |A or B|."""
+        return self.shared_types / (self.left_types + self.right_types - self.shared_types)
+
+    @property
+    def token_share(self) -> float:
+        """Tokens of shared types over all tokens of both corpora."""
+        return (self.left_shared + self.right_shared) / (self.left_tokens + self.right_tokens)
+
+
+def anchors(left: Iterable[Sequence[str]], right: Iterable[Sequence[str]], *, ignore: Collection[str] = ()) -> Anchors:
+    """Measures what two corpora share.
+
+    Args:
+        left: Lines in tokens, or in ids written as text; of one language, each token as the model sees it.
+        right: Of the other.
+        ignore: Tokens that do not count: special ones.
+
+    Raises:
+        InvalidArgument: A corpus has no token.
+    """
+    one, other = _counted(left, ignore, "left"), _counted(right, ignore, "right")
+    shared = one.keys() & other.keys()
+    return Anchors(
+        left_types=len(one),
+        right_types=len(other),
+        shared_types=len(shared),
+        left_tokens=one.total(),
+        right_tokens=other.total(),
+        left_shared=sum(one[token] for token in shared),
+        right_shared=sum(other[token] for token in shared),
+    )
+
+
+def _counted(lines: Iterable[Sequence[str]], ignore: Collection[str], field: str) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for line in lines:
+        counts.update(line)
+    for token in ignore:
+        counts.pop(token, None)
+    if not counts:
+        raise InvalidArgument(field, "Expected a corpus of at least one token, but got none")
+    return counts

@@ -1,0 +1,70 @@
+"""Vocabularies: the same whatever the order, joined with and without anchors."""
+
+import random
+
+import numpy as np
+import pytest
+
+from services.datagen.preparation.anchors import anchors
+from services.datagen.preparation.vocabulary import SPECIALS, Kind, join, learn
+from services.runtime.errors import InvalidArgument
+
+ENGLISH = [line.split() for line in ("the bank is near the river", "the river is in Berlin", "the bank in Berlin")] * 5
+GERMAN = [line.split() for line in ("die bank ist am fluss", "der fluss ist in Berlin", "die bank in Berlin")] * 5
+
+
+@pytest.mark.parametrize("kind", ["bpe", "wordpiece"])
+def test_the_order_of_the_lines_does_not_matter(kind: Kind) -> None:
+    lines = ENGLISH + GERMAN
+    first = learn(lines, 70, kind=kind)
+    for seed in range(5):
+        mixed = random.Random(seed).sample(lines, len(lines))
+        assert learn(mixed, 70, kind=kind) == first
+    assert first.tokens[: len(SPECIALS)] == SPECIALS
+    assert len(first.tokens) <= 70
+
+
+@pytest.mark.parametrize("kind", ["bpe", "wordpiece"])
+def test_pieces_spell_their_words(kind: Kind) -> None:
+    vocabulary = learn(ENGLISH, 60, kind=kind)
+    for line in ENGLISH[:3]:
+        pieces = [vocabulary.tokens[i] for i in vocabulary.encode(line)]
+        assert "".join(pieces).replace("##", "").replace("</w>", "") == "".join(line)
+    assert vocabulary.tokens[vocabulary.encode(["猫"])[0]] == "[UNK]"
+
+
+def test_joined_vocabularies_share_what_is_spelled_alike() -> None:
+    parts = {"en": learn(ENGLISH, 60), "de": learn(GERMAN, 60)}
+    joined = join(parts)
+    own = [set(part.tokens) - set(SPECIALS) for part in parts.values()]
+    assert joined.shared == len(own[0] & own[1]) > 0
+    assert len(joined.tokens) == len(SPECIALS) + len(own[0] | own[1])
+    assert joined.encode(["bank", "Berlin"], "en").tolist() == joined.encode(["bank", "Berlin"], "de").tolist()
+
+
+def test_prefixed_vocabularies_share_special_tokens_alone() -> None:
+    parts = {"en": learn(ENGLISH, 60), "de": learn(GERMAN, 60)}
+    joined = join(parts, prefixed=True)
+    assert joined.shared == 0
+    both = set(joined.ids["en"].tolist()) & set(joined.ids["de"].tolist())
+    assert both == set(range(len(SPECIALS)))
+    english, german = joined.encode(["Berlin"], "en"), joined.encode(["Berlin"], "de")
+    assert not np.intersect1d(english, german).size
+    assert {joined.tokens[i].split(":")[0] for i in english} == {"en"}
+
+
+def test_anchors_are_counted_by_type_and_by_token() -> None:
+    found = anchors([["a", "b", "a"], ["c"]], [["a", "d"], ["[SEP]"]], ignore=["[SEP]"])
+    assert (found.left_types, found.right_types, found.shared_types) == (3, 2, 1)
+    assert found.type_share == pytest.approx(1 / 4)
+    assert (found.left_shared, found.right_shared) == (2, 1)
+    assert found.token_share == pytest.approx(3 / 6)
+
+
+def test_bad_input_is_named() -> None:
+    with pytest.raises(InvalidArgument, match="at least one word"):
+        learn([], 100)
+    with pytest.raises(InvalidArgument, match="special tokens and letters"):
+        learn(ENGLISH, 6)
+    with pytest.raises(InvalidArgument, match="right: Expected a corpus"):
+        anchors([["a"]], [[]])
