@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic_settings import BaseSettings
 
+from services.datagen.settings import DatagenSettings
 from services.encoder.settings import EncoderSettings
 from services.metrics.settings import MetricsSettings
 from services.runtime.settings import ServerSettings
@@ -58,7 +59,11 @@ def settings_tables() -> str:
     """The tables in Markdown: first what all servers share, then what each adds or sets otherwise."""
     shared = set(ServerSettings.model_fields)
     parts = ["**All servers**", "", *_table(ServerSettings, set())]
-    for title, settings in (("encoder", EncoderSettings), ("metrics", MetricsSettings)):
+    for title, settings in (
+        ("encoder", EncoderSettings),
+        ("metrics", MetricsSettings),
+        ("datagen", DatagenSettings),
+    ):
         parts += ["", f"**{title}**", "", *_table(settings, shared)]
     return "\n".join(parts) + "\n"
 
