@@ -29,7 +29,7 @@ def needs_of(measures: Iterable[Options]) -> Needs:
     return Needs(
         moments=any(kind.needs_moments for kind, _ in kinds),
         cosines=any(kind.needs_cosines for kind, _ in kinds),
-        exact=any(options.variance > _FULL_VARIANCE for _, options in kinds),
+        exact=any(kind.needs_exact or options.variance > _FULL_VARIANCE for kind, options in kinds),
     )
 
 

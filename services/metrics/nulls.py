@@ -14,10 +14,11 @@ from scipy.linalg import eigvalsh_tridiagonal
 from services.metrics.arrays import F64
 from services.metrics.cosines import CosineSums
 from services.metrics.hsic import HsicSums
-from services.metrics.products import gram, inner, times_transposed
+from services.metrics.products import gram, inner, times, times_transposed
 
 _LEAST_DRAWS: Final = 20
 _MOST_DRAWS: Final = 400
+_WEIGHT_DRAWS: Final = 400
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,52 @@ def cosine_null(sums: CosineSums, left: F64, right: F64) -> Null:
     return Null(mean, float(np.sqrt(spread / (n - 1))) / m, "permutation-moments")
 
 
-@lru_cache(maxsize=4096)
 def svcca_null(n: int, kx: int, ky: int) -> Null:
     """Mean canonical correlation of independent subspaces of dimensions kx and ky, by seeded draws without rows.
+
+    Args:
+        n: Rows, at least 2.
+        kx: Directions of the left view, 1..n-1.
+        ky: Directions of the right view, 1..n-1.
+    """
+    means, _ = _canonical_draws(n, kx, ky)
+    if len(means) == 1:
+        return Null(1.0, 0.0, "no-room")
+    return Null(float(means.mean()), float(means.std(ddof=1)), f"jacobi-{len(means)}")
+
+
+def pwcca_null(n: int, kx: int, ky: int, loadings: F64) -> Null:
+    """Weighted mean canonical correlation of independent subspaces.
+
+    Under random pairing the left canonical variates are a random orthonormal frame of the left subspace, whatever the
+    correlations. The weights are thus exchangeable: the mean is that of the plain mean, and to its variance comes the
+    variance of a weight times the scatter of the correlations.
+
+    Args:
+        n: Rows, at least 2.
+        kx: Directions of the left view, 1..n-1.
+        ky: Directions of the right view, 1..n-1.
+        loadings: [kx, p] inner products of the left directions with the left columns.
+    """
+    means, scatters = _canonical_draws(n, kx, ky)
+    r = min(kx, ky)
+    if len(means) == 1 or r == 1:
+        return svcca_null(n, kx, ky)
+    rng = np.random.default_rng((n, kx, ky))
+    variates = rng.standard_normal((_WEIGHT_DRAWS, kx))
+    variates /= np.sqrt(np.einsum("ij,ij->i", variates, variates))[:, None]
+    alpha = np.abs(times(variates, loadings)).sum(axis=1)
+    spread = float(alpha.var(ddof=1) / alpha.mean() ** 2) / r**2
+    if kx == r:
+        # The weights of a whole frame add up to 1: what one has more, the others have less.
+        spread *= r / (r - 1)
+    variance = float(means.var(ddof=1)) + spread * float(scatters.mean())
+    return Null(float(means.mean()), float(np.sqrt(variance)), f"jacobi-{len(means)}")
+
+
+@lru_cache(maxsize=4096)
+def _canonical_draws(n: int, kx: int, ky: int) -> tuple[F64, F64]:
+    """Draws of the mean and of the scatter (sum of squares about the mean) of chance canonical correlations.
 
     The squared correlations of random subspaces of R^(n-1) follow a Jacobi ensemble; its bidiagonal model (Edelman and
     Sutton 2008, theorem 1.5, beta = 1) gives a draw in O(k^2). Directions that two subspaces must share for want of
@@ -98,6 +142,9 @@ def svcca_null(n: int, kx: int, ky: int) -> Null:
         n: Rows, at least 2.
         kx: Directions of the left view, 1..n-1.
         ky: Directions of the right view, 1..n-1.
+
+    Returns:
+        [draws] each; one draw where all correlations are 1.
     """
     room = n - 1
     shared = max(kx + ky - room, 0)
@@ -107,13 +154,13 @@ def svcca_null(n: int, kx: int, ky: int) -> Null:
         # The angles that are left are those of the orthogonal complements.
         small, large = room - large, room - small
     if small == 0:
-        return Null(1.0, 0.0, "no-room")
+        return np.ones(1), np.zeros(1)
     # Small ensembles scatter more and cost less.
     draws = min(max(4000 // small, _LEAST_DRAWS), _MOST_DRAWS)
     rng = np.random.default_rng((n, min(kx, ky), max(kx, ky)))
     a, b = large - small, room - small - large
     index = np.arange(small, 0, -1)
-    means = np.empty(draws)
+    means, scatters = np.empty(draws), np.empty(draws)
     for draw in range(draws):
         c = rng.beta((a + index) / 2, (b + index) / 2)
         tail = index[1:]
@@ -125,8 +172,10 @@ def svcca_null(n: int, kx: int, ky: int) -> Null:
         diagonal[:-1] += beside
         off = -np.sqrt(beside * lead[1:])
         values = eigvalsh_tridiagonal(diagonal, off, lapack_driver="sterf") if small > 1 else diagonal
-        means[draw] = (np.sqrt(np.clip(values, 0.0, 1.0)).sum() + shared) / entries
-    return Null(float(means.mean()), float(means.std(ddof=1)), f"jacobi-{draws}")
+        squares = np.clip(values, 0.0, 1.0)
+        means[draw] = (np.sqrt(squares).sum() + shared) / entries
+        scatters[draw] = squares.sum() + shared - entries * means[draw] ** 2
+    return means, scatters
 
 
 def precision_null(n: int, k: int) -> Null:

@@ -1,15 +1,17 @@
 """Two views at one layer each: the sums, the terms of rows and the canonical products that measures are made of."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
 
 from services.metrics.arrays import F64, Floats
 from services.metrics.cosines import CosineSums, check_equal_width, unit_rows
 from services.metrics.hsic import HsicSums, RowTerms
 from services.metrics.moments import CrossMoments
-from services.metrics.products import cross, inner, times
+from services.metrics.products import cross, gram, inner, times, times_transposed
 from services.metrics.views import HeldView, MomentView
 
 
@@ -26,6 +28,44 @@ class Canonical:
     product: F64
     left: F64
     right: F64
+
+
+@dataclass(frozen=True, eq=False)
+class ProcrustesSums:
+    """What the Procrustes distance needs.
+
+    Args:
+        nuclear: Nuclear norm of Xc'Yc.
+        left: |Xc|_F^2.
+        right: |Yc|_F^2.
+        fitted: [m] x'R y of sampled rows, R = U V' of the singular value decomposition of Xc'Yc.
+        left_squares: [m] |x|^2 of them.
+        right_squares: [m] |y|^2 of them.
+    """
+
+    nuclear: float
+    left: float
+    right: float
+    fitted: F64
+    left_squares: F64
+    right_squares: F64
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronSums:
+    """Columns of the two views one by one, those left out that are constant on a side.
+
+    Args:
+        correlations: [k] of column j with column j.
+        left: [m, k] sampled rows, each column with mean 0 and variance 1 over all rows.
+        right: [m, k] the same items in the right view.
+        spread: Sum of the products of the entries of the two [k, k] correlation matrices.
+    """
+
+    correlations: F64
+    left: F64
+    right: F64
+    spread: float
 
 
 class PairStatistics(Protocol):
@@ -59,6 +99,25 @@ class PairStatistics(Protocol):
             Degenerate: A view is constant.
         """
 
+    def loadings(self, variance: float) -> F64:
+        """[kx, p]: inner products of the left view's orthonormal directions with its centred columns.
+
+        Args:
+            variance: Share of the variance to keep.
+
+        Raises:
+            Degenerate: The left view is constant.
+        """
+
+    def procrustes(self) -> ProcrustesSums:
+        """The sums of the Procrustes distance."""
+
+    def spectra(self) -> tuple[F64, F64]:
+        """[kx] and [ky]: squared singular values of the centred views, those of 0 left out."""
+
+    def neurons(self) -> NeuronSums:
+        """The columns of the two views one by one; only where both have the same number."""
+
     def cosine(self) -> CosineSums:
         """The cosines of the paired rows.
 
@@ -68,6 +127,29 @@ class PairStatistics(Protocol):
 
     def units(self) -> tuple[F64, F64]:
         """Unit rows of the sampled items, left and right, each [m, d]."""
+
+
+_CONSTANT: Final = 1e-24
+"""Variance of a column over the largest below which it is a constant with rounding."""
+
+
+def _varying(left: F64, right: F64) -> NDArray[np.intp]:
+    """The columns that vary on both sides, by their sums of squares."""
+    varies = (left > _CONSTANT * left.max(initial=0.0)) & (right > _CONSTANT * right.max(initial=0.0))
+    return np.flatnonzero(varies)
+
+
+def _fit(product: F64, left: F64, right: F64) -> tuple[float, F64]:
+    """The nuclear norm of a product, and x'R y of rows under the orthogonal map that attains it.
+
+    Args:
+        product: [p, q].
+        left: [m, p].
+        right: [m, q].
+    """
+    u, singular, v = scipy.linalg.svd(product, full_matrices=False, check_finite=False)
+    fitted = np.einsum("ij,ij->i", times(left, u), times(right, np.ascontiguousarray(v.T)))
+    return float(singular.sum()), fitted
 
 
 class HeldPair:
@@ -126,6 +208,36 @@ class HeldPair:
         assert right is not None
         root = np.sqrt(self.n)
         return Canonical(cross(left, right), left * root, right * root)
+
+    def loadings(self, variance: float) -> F64:
+        """Inner products of the left view's orthonormal directions with its centred columns."""
+        rows = self.left.directions(variance).rows
+        assert rows is not None
+        return cross(np.ascontiguousarray(rows), self.left.centred)
+
+    def procrustes(self) -> ProcrustesSums:
+        """The sums of the Procrustes distance."""
+        # X = F Q with orthonormal rows Q leaves the nuclear norm and x'R y to the smaller F.
+        left, right = self.left.factor, self.right.factor
+        nuclear, fitted = _fit(cross(left, right), left, right)
+        k, l = self.left.squares, self.right.squares  # noqa: E741 - the diagonal of L
+        return ProcrustesSums(nuclear, float(k.sum()), float(l.sum()), fitted, k, l)
+
+    def spectra(self) -> tuple[F64, F64]:
+        """Squared singular values of the centred views."""
+        return self.left.spectrum, self.right.spectrum
+
+    def neurons(self) -> NeuronSums:
+        """The columns of the two views one by one."""
+        x, y = self.left.centred, self.right.centred
+        left, right = np.einsum("ij,ij->j", x, x), np.einsum("ij,ij->j", y, y)
+        kept = _varying(left, right)
+        x, y = x[:, kept] / np.sqrt(left[kept]), y[:, kept] / np.sqrt(right[kept])
+        # |X'X o Y'Y| = |X Y'|^2: whichever is smaller.
+        wide = self.n < x.shape[1]
+        spread = float(np.sum(times_transposed(x, y) ** 2)) if wide else inner(gram(x), gram(y))
+        root = np.sqrt(self.n)
+        return NeuronSums(np.einsum("ij,ij->j", x, y), x * root, y * root, spread)
 
     def cosine(self) -> CosineSums:
         """The cosines of the paired rows."""
@@ -210,6 +322,41 @@ class MomentPair:
         root = np.sqrt(self.n)
         product = cross(left, times(self._cross[: self.p, : self.q], right))
         return Canonical(product, times(self._left_sample, left) * root, times(self._right_sample, right) * root)
+
+    def loadings(self, variance: float) -> F64:
+        """Inner products of the left view's orthonormal directions with its centred columns."""
+        directions = self.left.directions(variance)
+        assert directions.basis is not None
+        # basis = V / s, hence basis' Xc'Xc = s V'.
+        return np.ascontiguousarray((directions.basis * directions.squares).T)
+
+    def procrustes(self) -> ProcrustesSums:
+        """The sums of the Procrustes distance."""
+        x, y = self._left_sample, self._right_sample
+        nuclear, fitted = _fit(self._cross[: self.p, : self.q], x, y)
+        squares = np.einsum("ij,ij->i", x, x), np.einsum("ij,ij->i", y, y)
+        return ProcrustesSums(nuclear, self.left.trace, self.right.trace, fitted, *squares)
+
+    def spectra(self) -> tuple[F64, F64]:
+        """Squared singular values of the centred views."""
+        return self.left.spectrum, self.right.spectrum
+
+    def neurons(self) -> NeuronSums:
+        """The columns of the two views one by one."""
+        left, right = np.diagonal(self.left.covariance), np.diagonal(self.right.covariance)
+        kept = _varying(left, right)
+        left, right = np.sqrt(left[kept]), np.sqrt(right[kept])
+        both = np.ix_(kept, kept)
+        spread = inner(
+            self.left.covariance[both] / np.outer(left, left), self.right.covariance[both] / np.outer(right, right)
+        )
+        root = np.sqrt(self.n)
+        return NeuronSums(
+            np.diagonal(self._cross)[kept] / (left * right),
+            self._left_sample[:, kept] * (root / left),
+            self._right_sample[:, kept] * (root / right),
+            spread,
+        )
 
     def cosine(self) -> CosineSums:
         """The cosines of the paired rows."""

@@ -59,6 +59,19 @@ def kept_directions(squares: F64, variance: float, floor: float) -> int:
     return min(needed, len(positive))
 
 
+def positive_spectrum(product: F64, n: int, d: int) -> F64:
+    """Eigenvalues of a Gram or covariance matrix, largest first, at most n - 1 and those of 0 left out.
+
+    Args:
+        product: [k, k].
+        n: Rows behind it.
+        d: Dimensions of a row.
+    """
+    values = scipy.linalg.eigvalsh(product, check_finite=False)[::-1]
+    floor = max(n, d) * float(np.finfo(np.float64).eps) * float(values[0])
+    return np.asarray(values[: max(n - 1, 1)][values[: max(n - 1, 1)] > floor])
+
+
 class HeldView:
     """A view whose rows are in memory.
 
@@ -99,6 +112,20 @@ class HeldView:
             Degenerate: A row is zero.
         """
         return unit_rows(self._rows)
+
+    @cached_property
+    def factor(self) -> F64:
+        """[n, min(n, d)]: F of Xc = F Q with orthonormal rows Q, the rows themselves where n >= d."""
+        if self.n >= self.d:
+            return self.centred
+        (triangle,) = scipy.linalg.qr(self.centred.T, mode="r", check_finite=False)
+        return np.ascontiguousarray(triangle[: self.n].T)
+
+    @cached_property
+    def spectrum(self) -> F64:
+        """[k]: squared singular values, those of 0 left out; k < n."""
+        small = self.gram if self.n <= self.d else gram(self.centred)
+        return positive_spectrum(small, self.n, self.d)
 
     def directions(self, variance: float) -> Directions:
         """The directions that hold a share of the variance, with orthonormal rows.
@@ -145,6 +172,11 @@ class MomentView:
         self.cubes: F64 = state[d, :d]
         self.product = inner(self.covariance, self.covariance)
         self.directions = lru_cache(maxsize=4)(self._decompose)
+
+    @cached_property
+    def spectrum(self) -> F64:
+        """[k]: squared singular values, those of 0 left out; k < n."""
+        return positive_spectrum(self.covariance, self.n, self.d)
 
     def _decompose(self, variance: float) -> Directions:
         """The directions that hold a share of the variance, from the covariance.

@@ -45,6 +45,37 @@ def svcca(x, y, variance=0.99):
     return float(np.mean(np.minimum(rho, 1.0))), kept[0].shape[1], kept[1].shape[1]
 
 
+def pwcca(x, y, variance=0.99):
+    """Weights from the variates of whole rows: alpha_i = sum_j |<h_i, x_j>|."""
+    kept = []
+    for given in (x, y):
+        rows = np.asarray(given, float)
+        u, s, _ = np.linalg.svd(rows - rows.mean(0), full_matrices=False)
+        share = np.cumsum(s**2) / np.sum(s**2)
+        kept.append(u[:, : int(np.argmax(share >= variance * (1 - 1e-12))) + 1])
+    u, rho, _ = np.linalg.svd(kept[0].T @ kept[1], full_matrices=False)
+    variates = kept[0] @ u
+    centred = np.asarray(x, float) - np.asarray(x, float).mean(0)
+    alpha = np.array([sum(abs(h @ column) for column in centred.T) for h in variates.T])
+    return float(np.sum(alpha * np.minimum(rho, 1.0)) / alpha.sum())
+
+
+def procrustes(x, y):
+    """The residual of the fitted map itself, on centred rows of norm 1 that are padded to equal widths."""
+    sides = []
+    for given in (x, y):
+        rows = np.asarray(given, np.longdouble)
+        rows = (rows - rows.mean(0)).astype(float)
+        rows = rows / np.linalg.norm(rows)
+        sides.append(np.pad(rows, ((0, 0), (0, max(x.shape[1], y.shape[1]) - rows.shape[1]))))
+    u, _, v = np.linalg.svd(sides[0].T @ sides[1])
+    return float(np.linalg.norm(sides[0] @ u @ v - sides[1]))
+
+
+def neuron_correlation(x, y):
+    return float(np.mean([np.corrcoef(x[:, j], y[:, j])[0, 1] for j in range(x.shape[1])]))
+
+
 def cosines(x, y):
     x, y = np.asarray(x, float), np.asarray(y, float)
     return np.array([a @ b / np.sqrt((a @ a) * (b @ b)) for a, b in zip(x, y, strict=True)])

@@ -5,12 +5,16 @@ A new measure is a new file with a `Measure` and a line in `MEASURES`.
 
 from typing import Final
 
-from services.metrics.similarity import cka, cosine, svcca
+from services.metrics.similarity import cca, cka, cosine, neuron_correlation, procrustes, pwcca, svcca
 from services.metrics.similarity.measure import Measure, Measured, Options
 
 MEASURES: Final[dict[str, Measure]] = {
     "cka": cka.MEASURE,
     "svcca": svcca.MEASURE,
+    "cca": cca.MEASURE,
+    "pwcca": pwcca.MEASURE,
+    "procrustes": procrustes.MEASURE,
+    "neuron_correlation": neuron_correlation.MEASURE,
     "cosine": cosine.MEASURE,
 }
 """By the name that requests use."""

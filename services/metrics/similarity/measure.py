@@ -55,6 +55,7 @@ class Measure:
         compute: From the statistics of a pair and the options to the number; raises `Degenerate`.
         needs_moments: Whether streams must keep second moments for it.
         needs_cosines: Whether streams must keep the cosines of paired rows for it.
+        needs_exact: Whether products must be in float64 throughout, for decompositions that keep all directions.
         default_variance: Share of the variance kept where a request says nothing; 0 where the option does not apply.
     """
 
@@ -62,6 +63,7 @@ class Measure:
     compute: Callable[[PairStatistics, Options], Measured]
     needs_moments: bool = False
     needs_cosines: bool = False
+    needs_exact: bool = False
     default_variance: float = 0.0
 
 

@@ -1,0 +1,29 @@
+"""CCA (Hotelling 1936): the plain mean of all canonical correlations, invariant to any invertible map of either side.
+
+All directions count that are not 0 by rounding. With n <= d rows every correlation is 1 whatever the data: the null
+says so.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from services.metrics.nulls import svcca_null
+from services.metrics.pairs import PairStatistics
+from services.metrics.similarity.correlations import NONE, correlations, has_null, weighted
+from services.metrics.similarity.measure import Measure, Measured, Options
+
+
+def measure(pair: PairStatistics, options: Options) -> Measured:
+    """Mean canonical correlation of a pair.
+
+    Raises:
+        Degenerate: Fewer than 2 rows, or a constant view.
+    """
+    found = correlations(pair, "CCA", 1.0)
+    null = svcca_null(pair.n, found.kx, found.ky) if has_null(pair, found) else NONE
+    weights = np.full(len(found.rho), 1.0 / len(found.rho))
+    return weighted(pair, "CCA", found, weights=weights, null=null, settings={})
+
+
+MEASURE: Final = Measure(estimators=("mean",), compute=measure, needs_moments=True, needs_exact=True)

@@ -1,0 +1,33 @@
+"""PWCCA (Morcos et al. 2018): canonical correlations weighted by how much of the left view they account for.
+
+The weight of correlation i is alpha_i = sum_j |<h_i, x_j>| over the centred columns x_j of the left view, where h_i is
+its canonical variate of unit norm. The measure is therefore asymmetric: exchange the views of a pair to weigh by the
+other side.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from services.metrics.nulls import pwcca_null
+from services.metrics.pairs import PairStatistics
+from services.metrics.products import times
+from services.metrics.similarity.correlations import NONE, correlations, has_null, weighted
+from services.metrics.similarity.measure import Measure, Measured, Options
+
+
+def measure(pair: PairStatistics, options: Options) -> Measured:
+    """PWCCA of a pair. The interval takes kept directions and weights as given.
+
+    Raises:
+        Degenerate: Fewer than 2 rows, or a constant view.
+    """
+    found = correlations(pair, "PWCCA", options.variance)
+    loadings = pair.loadings(options.variance)
+    alpha = np.abs(times(np.ascontiguousarray(found.left.T), loadings)).sum(axis=1)
+    null = pwcca_null(pair.n, found.kx, found.ky, loadings) if has_null(pair, found) else NONE
+    settings: dict[str, str | int | float] = {"var": options.variance, "weights": "left"}
+    return weighted(pair, "PWCCA", found, weights=alpha / alpha.sum(), null=null, settings=settings)
+
+
+MEASURE: Final = Measure(estimators=("mean",), compute=measure, needs_moments=True, default_variance=0.99)
