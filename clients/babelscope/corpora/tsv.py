@@ -62,7 +62,8 @@ def _text_column(path: Path, names: Sequence[str], options: Options, has_header:
     elif len(names) <= 2:
         return len(names) - 1
     listed = ", ".join(names) if has_header else f"1..{len(names)}"
-    raise CorpusError(path, 1, f"Expected `column` to name the text's column, one of {listed}, but got none")
+    wanted = f"and none is named {options.language!r}" if options.language and has_header else "but got none"
+    raise CorpusError(path, 1, f"Expected `column` to name the text's column, one of {listed}, {wanted}")
 
 
 def _id_column(path: Path, names: Sequence[str], options: Options, has_header: bool, text_at: int) -> int | None:

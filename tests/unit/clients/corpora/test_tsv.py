@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import babelscope
 import pytest
 from babelscope.corpora import read_parallel, read_texts
 from babelscope.errors import CorpusError
@@ -56,6 +57,11 @@ def test_what_is_wrong_is_said(write: Write, text: str, options: dict[str, str],
 
 
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\n\t\r")).filter(lambda cell: bool(cell.strip()))
+
+
+def test_an_unknown_language_is_named() -> None:
+    with pytest.raises(CorpusError, match=r"one of id, en, .*, and none is named 'xx'"):
+        read_texts(Path(babelscope.__file__).parent / "data" / "sample.tsv", language="xx")
 
 
 @given(rows=st.lists(st.tuples(CELL, CELL), min_size=1))
