@@ -270,14 +270,18 @@ class Measure:
     """A measure of similarity with its options.
 
     Args:
-        name: `cka`, `svcca`, `cosine`.
+        name: `cka`, `rbf`, `svcca`, `cca`, `pwcca`, `procrustes`, `neuron_correlation`, `cosine`.
         estimator: Variant, for cka `debiased` (the server's default) or `biased`.
-        variance: svcca: share of variance kept; the server's 0.99 where 0.
+        variance: svcca, pwcca: share of variance kept; the server's 0.99 where 0.
+        sample: rbf: rows of the sub-sample; the server's 2000 where 0.
+        seed: rbf: seed of the sub-sample.
     """
 
     name: str
     estimator: str = ""
     variance: float = 0.0
+    sample: int = 0
+    seed: int = 0
 
     @classmethod
     def of(cls, measure: "Measure | str") -> "Measure":
@@ -289,4 +293,6 @@ class Measure:
 
     def to_proto(self) -> metrics_pb2.Measure:
         """The measure as a message of the contract."""
-        return metrics_pb2.Measure(name=self.name, estimator=self.estimator, variance=self.variance)
+        return metrics_pb2.Measure(
+            name=self.name, estimator=self.estimator, variance=self.variance, sample=self.sample, seed=self.seed
+        )

@@ -7,6 +7,7 @@ to a node is computed once, whatever the number of its edges. Accumulators of sh
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from services.metrics.arrays import Floats
 from services.metrics.cosines import CosineSums, check_equal_width, unit_rows
 from services.metrics.moments import BLOCK_ROWS, FLOAT64_ROWS, Block, CrossMoments, Frame, ViewMoments
-from services.metrics.pairs import HeldPair, MomentPair, PairStatistics
+from services.metrics.pair_statistics import PairStatistics
+from services.metrics.pairs import HeldPair, MomentPair
 from services.metrics.sample import SAMPLE_ROWS, RowSample, hashes
 from services.metrics.views import HeldView, MomentView
 
@@ -33,11 +35,13 @@ class Needs:
         moments: Second moments (CKA, SVCCA).
         cosines: Cosines of paired rows.
         exact: Products in float64 throughout, for decompositions that keep all directions.
+        samples: Size and seed of each sub-sample of rows.
     """
 
     moments: bool = True
     cosines: bool = False
     exact: bool = False
+    samples: tuple[tuple[int, int], ...] = ()
 
 
 def nothing() -> None:
@@ -89,6 +93,7 @@ class Accumulator:
         self._crosses: dict[Edge, CrossMoments] = {}
         self._cosines: dict[Edge, CosineSums] = {}
         self._sample = RowSample(len(self.widths), sample_rows)
+        self._samples = {(size, seed): RowSample(len(self.widths), size) for size, seed in needs.samples}
         self._taken = 0
 
     @property
@@ -131,6 +136,8 @@ class Accumulator:
             self._crosses = {edge: mine.merge(other._crosses[edge]) for edge, mine in self._crosses.items()}
             self._cosines = {edge: mine.merge(other._cosines[edge]) for edge, mine in self._cosines.items()}
         self._sample.merge(other._sample)
+        for key, sample in self._samples.items():
+            sample.merge(other._samples[key])
         self._taken += other._taken
 
     def finish(self) -> Iterator[tuple[Edge, PairStatistics]]:
@@ -160,6 +167,8 @@ class Accumulator:
                     left_sample=self._sample.rows(left),
                     right_sample=self._sample.rows(right),
                     cosine=self._cosines.get((left, right)),
+                    samples=partial(self._sampled, left, right),
+                    n=self._taken,
                 ),
             )
             for node in {left, right}:
@@ -170,6 +179,8 @@ class Accumulator:
         if not self._ids:
             return
         rows = self._joined()
+        for (_, seed), sample in self._samples.items():
+            sample.add(hashes(self._ids, seed), rows)
         views: dict[int, HeldView] = {}
         last = {node: index for index, edge in enumerate(self.edges) for node in edge}
         for index, (left, right) in enumerate(self.edges):
@@ -177,10 +188,15 @@ class Accumulator:
             for node in (left, right):
                 if node not in views:
                     views[node] = HeldView(rows[node])
-            yield (left, right), HeldPair(views[left], views[right])
+            yield (left, right), HeldPair(views[left], views[right], partial(self._sampled, left, right))
             for node in {left, right}:
                 if last[node] == index:
                     del views[node]
+
+    def _sampled(self, left: int, right: int, size: int, seed: int) -> tuple[Floats, Floats]:
+        """The rows of a sub-sample."""
+        sample = self._samples[size, seed]
+        return sample.rows(left), sample.rows(right)
 
     def _joined(self) -> list[Floats]:
         return [held[0] if len(held) == 1 else np.concatenate(held) for held in self._buffer]
@@ -189,6 +205,9 @@ class Accumulator:
         """Folds the buffered rows into the moments."""
         rows = self._joined()
         keys = hashes(self._ids)
+        seeded = {seed: hashes(self._ids, seed) for _, seed in self._samples}
+        for (_, seed), sample in self._samples.items():
+            sample.add(seeded[seed], rows)
         for held in self._buffer:
             held.clear()
         self._ids = []

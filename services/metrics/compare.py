@@ -8,7 +8,7 @@ from services.metrics.accumulate import Accumulator, Edge, Needs, nothing
 from services.metrics.alignment import Group, align
 from services.metrics.errors import Degenerate
 from services.metrics.estimates import Aligned, Check, Estimate, Event, Found, Progress
-from services.metrics.pairs import PairStatistics
+from services.metrics.pair_statistics import PairStatistics
 from services.metrics.plans import ComparePlan, ViewPlan, layer_pairs
 from services.metrics.signature import signature
 from services.metrics.similarity import MEASURES, Options
@@ -29,6 +29,7 @@ def needs_of(measures: Iterable[Options]) -> Needs:
     return Needs(
         moments=any(kind.needs_moments for kind, _ in kinds),
         cosines=any(kind.needs_cosines for kind, _ in kinds),
+        samples=tuple(dict.fromkeys((options.sample, options.seed) for _, options in kinds if options.sample)),
         exact=any(kind.needs_exact or options.variance > _FULL_VARIANCE for kind, options in kinds),
     )
 
@@ -80,7 +81,7 @@ def measure(
             common: dict[str, str | int | float] = {
                 "metric": options.name,
                 "est": options.estimator,
-                "n": pair.n,
+                "n": measured.rows or pair.n,
                 "dim": f"{pair.p}x{pair.q}",
                 "pool": _both(left.pooling, right.pooling),
                 "dtype": _both(left.dtype, right.dtype),
@@ -102,7 +103,7 @@ def measure(
                     value=measured.value,
                     low=measured.interval.low,
                     high=measured.interval.high,
-                    n=pair.n,
+                    n=measured.rows or pair.n,
                     null_mean=measured.null.mean,
                     null_sd=measured.null.sd,
                     p=pair.p,

@@ -1,7 +1,7 @@
 """Two views at one layer each: the sums, the terms of rows and the canonical products that measures are made of."""
 
-from dataclasses import dataclass
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 import scipy.linalg
@@ -9,125 +9,12 @@ from numpy.typing import NDArray
 
 from services.metrics.arrays import F64, Floats
 from services.metrics.cosines import CosineSums, check_equal_width, unit_rows
+from services.metrics.grams import GramPair
 from services.metrics.hsic import HsicSums, RowTerms
 from services.metrics.moments import CrossMoments
+from services.metrics.pair_statistics import Canonical, NeuronSums, ProcrustesSums
 from services.metrics.products import cross, gram, inner, times, times_transposed
 from services.metrics.views import HeldView, MomentView
-
-
-@dataclass(frozen=True, eq=False)
-class Canonical:
-    """The two views in orthonormal coordinates of their leading directions.
-
-    Args:
-        product: [kx, ky] Qx'Qy, whose singular values are the canonical correlations.
-        left: [m, kx] coordinates of sampled rows, unit variance over all rows.
-        right: [m, ky] coordinates of the same items in the right view.
-    """
-
-    product: F64
-    left: F64
-    right: F64
-
-
-@dataclass(frozen=True, eq=False)
-class ProcrustesSums:
-    """What the Procrustes distance needs.
-
-    Args:
-        nuclear: Nuclear norm of Xc'Yc.
-        left: |Xc|_F^2.
-        right: |Yc|_F^2.
-        fitted: [m] x'R y of sampled rows, R = U V' of the singular value decomposition of Xc'Yc.
-        left_squares: [m] |x|^2 of them.
-        right_squares: [m] |y|^2 of them.
-    """
-
-    nuclear: float
-    left: float
-    right: float
-    fitted: F64
-    left_squares: F64
-    right_squares: F64
-
-
-@dataclass(frozen=True, eq=False)
-class NeuronSums:
-    """Columns of the two views one by one, those left out that are constant on a side.
-
-    Args:
-        correlations: [k] of column j with column j.
-        left: [m, k] sampled rows, each column with mean 0 and variance 1 over all rows.
-        right: [m, k] the same items in the right view.
-        spread: Sum of the products of the entries of the two [k, k] correlation matrices.
-    """
-
-    correlations: F64
-    left: F64
-    right: F64
-    spread: float
-
-
-class PairStatistics(Protocol):
-    """What a measure may ask of a pair. Both forms below answer it."""
-
-    @property
-    def n(self) -> int:
-        """Items that both views hold."""
-
-    @property
-    def p(self) -> int:
-        """Dimensions of the left rows."""
-
-    @property
-    def q(self) -> int:
-        """Dimensions of the right rows."""
-
-    def hsic(self) -> HsicSums:
-        """The sums of linear CKA."""
-
-    def terms(self) -> RowTerms:
-        """The terms of the sampled rows, all rows where n is small."""
-
-    def canonical(self, variance: float) -> Canonical:
-        """Both views in the coordinates of their leading directions.
-
-        Args:
-            variance: Share of the variance to keep.
-
-        Raises:
-            Degenerate: A view is constant.
-        """
-
-    def loadings(self, variance: float) -> F64:
-        """[kx, p]: inner products of the left view's orthonormal directions with its centred columns.
-
-        Args:
-            variance: Share of the variance to keep.
-
-        Raises:
-            Degenerate: The left view is constant.
-        """
-
-    def procrustes(self) -> ProcrustesSums:
-        """The sums of the Procrustes distance."""
-
-    def spectra(self) -> tuple[F64, F64]:
-        """[kx] and [ky]: squared singular values of the centred views, those of 0 left out."""
-
-    def neurons(self) -> NeuronSums:
-        """The columns of the two views one by one; only where both have the same number."""
-
-    def cosine(self) -> CosineSums:
-        """The cosines of the paired rows.
-
-        Raises:
-            Degenerate: Unequal dimensions, or a row of zeros.
-        """
-
-    def units(self) -> tuple[F64, F64]:
-        """Unit rows of the sampled items, left and right, each [m, d]."""
-
 
 _CONSTANT: Final = 1e-24
 """Variance of a column over the largest below which it is a constant with rounding."""
@@ -152,53 +39,29 @@ def _fit(product: F64, left: F64, right: F64) -> tuple[float, F64]:
     return float(singular.sum()), fitted
 
 
-class HeldPair:
+Samples = Callable[[int, int], tuple[Floats, Floats]]
+"""From size and seed to the raw rows of a sub-sample, left and right, each [m, d]."""
+
+
+class HeldPair(GramPair):
     """Two views whose rows are in memory, in the same order.
 
     Args:
         left: [n, p].
         right: [n, q].
+        samples: Gives sub-samples of the rows; None where no measure wants them.
     """
 
-    def __init__(self, left: HeldView, right: HeldView) -> None:
+    def __init__(self, left: HeldView, right: HeldView, samples: Samples | None = None) -> None:
+        super().__init__(left, right)
         self.left = left
         self.right = right
-        self._terms: RowTerms | None = None
-        self.n, self.p, self.q = left.n, left.d, right.d
+        self._samples = samples
 
-    def terms(self) -> RowTerms:
-        """The terms of all rows, from the two Gram matrices."""
-        if self._terms is None:
-            left, right = self.left.gram, self.right.gram
-            k, l = self.left.squares, self.right.squares  # noqa: E741 - the diagonal of L
-            self._terms = RowTerms(
-                k=k,
-                l=l,
-                xy=np.einsum("ij,ij->i", left, right),
-                xx=self.left.products,
-                yy=self.right.products,
-                xk=self.left.cubes,
-                xl=times(left, l[:, None])[:, 0],
-                yk=times(right, k[:, None])[:, 0],
-                yl=self.right.cubes,
-            )
-        return self._terms
-
-    def hsic(self) -> HsicSums:
-        """The sums of linear CKA: the terms of all rows added up."""
-        terms = self.terms()
-        k, l = terms.k, terms.l  # noqa: E741 - the diagonal of L
-        return HsicSums(
-            n=self.n,
-            xy=float(terms.xy.sum()),
-            xx=float(terms.xx.sum()),
-            yy=float(terms.yy.sum()),
-            kl=float(k @ l),
-            kk=float(k @ k),
-            ll=float(l @ l),
-            k=float(k.sum()),
-            l=float(l.sum()),
-        )
+    def sampled(self, size: int, seed: int) -> tuple[Floats, Floats]:
+        """Raw rows of a sub-sample."""
+        assert self._samples is not None
+        return self._samples(size, seed)
 
     def canonical(self, variance: float) -> Canonical:
         """Both views in the coordinates of their leading directions, every row of them."""
@@ -259,6 +122,8 @@ class MomentPair:
         left_sample: [m, p] raw rows of sampled items.
         right_sample: [m, q] raw rows of the same items.
         cosine: Sums of the cosines of the raw rows; None where they are not wanted.
+        samples: Gives sub-samples of the rows; None where no measure wants them.
+        n: Items; by the moments where None.
     """
 
     def __init__(
@@ -270,15 +135,23 @@ class MomentPair:
         left_sample: Floats,
         right_sample: Floats,
         cosine: CosineSums | None = None,
+        samples: Samples | None = None,
+        n: int | None = None,
     ) -> None:
         self.left = left
         self.right = right
-        self.n, self.p, self.q = left.n, left.d, right.d
+        self.n, self.p, self.q = left.n if n is None else n, left.d, right.d
         self._cross = moments.reframed(left.frame, right.frame)
         self._left_sample = np.asarray(left.frame.apply(left_sample, np.float64), dtype=np.float64)
         self._right_sample = np.asarray(right.frame.apply(right_sample, np.float64), dtype=np.float64)
         self._raw = (left_sample, right_sample)
         self._cosine = cosine
+        self._samples = samples
+
+    def sampled(self, size: int, seed: int) -> tuple[Floats, Floats]:
+        """Raw rows of a sub-sample."""
+        assert self._samples is not None
+        return self._samples(size, seed)
 
     def hsic(self) -> HsicSums:
         """The sums of linear CKA."""

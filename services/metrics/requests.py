@@ -14,6 +14,8 @@ from services.runtime.errors import InvalidArgument, LimitExceeded
 SIMILARITIES: Final = ("cosine", "csls")
 DEFAULT_RANKS: Final = (1, 5, 10)
 DEFAULT_CSLS_K: Final = 10
+MAX_SAMPLE: Final = 10_000
+"""Rows of a sub-sample of which all pairs are taken: its Gram matrices take 8 bytes a pair."""
 
 _POOLINGS: Final[dict[int, str]] = {
     model_pb2.POOLING_UNSPECIFIED: "mean",
@@ -175,7 +177,15 @@ def _measure(measure: metrics_pb2.Measure, field: str) -> Options:
         raise InvalidArgument(
             f"{field}.variance", f"Expected a share of variance within 0..1, but got {measure.variance:g}"
         )
-    return Options(measure.name, estimator, measure.variance or kind.default_variance)
+    for option, value in (("sample", measure.sample), ("seed", measure.seed)):
+        if value and not kind.default_sample:
+            raise InvalidArgument(f"{field}.{option}", f"Expected no {option} for {measure.name}, but got {value}")
+    if measure.sample and not 4 <= measure.sample <= MAX_SAMPLE:
+        raise InvalidArgument(
+            f"{field}.sample", f"Expected a sub-sample of 4..{MAX_SAMPLE} rows, but got {measure.sample}"
+        )
+    sample = measure.sample or kind.default_sample
+    return Options(measure.name, estimator, measure.variance or kind.default_variance, sample, measure.seed)
 
 
 def _option(options: dict[int, Any], value: int, field: str, allowed: str) -> Any:

@@ -80,7 +80,7 @@ class HeldView:
     """
 
     def __init__(self, rows: Floats) -> None:
-        frame = Frame.around(rows)
+        frame = self.frame = Frame.around(rows)
         moved = frame.apply(rows, np.float64)
         moved -= moved.mean(axis=0)
         self.centred: F64 = np.asarray(moved, dtype=np.float64)

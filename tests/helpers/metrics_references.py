@@ -45,6 +45,22 @@ def svcca(x, y, variance=0.99):
     return float(np.mean(np.minimum(rho, 1.0))), kept[0].shape[1], kept[1].shape[1]
 
 
+def rbf_cka(x, y, without=None):
+    """From whole matrices of distances, debiased and biased; a row may be left out at the bandwidth of all."""
+    grams = []
+    for given in (x, y):
+        rows = np.asarray(given, np.longdouble)
+        distances = np.array([((rows - row) ** 2).sum(1) for row in rows]).astype(float)
+        grams.append(np.exp(-distances / (2 * np.median(distances[distances != 0]))))
+    if without is not None:
+        grams = [np.delete(np.delete(gram, without, 0), without, 1) for gram in grams]
+    k, l = grams  # noqa: E741
+    centre = np.eye(len(k)) - 1.0 / len(k)
+    kc, lc = centre @ k @ centre, centre @ l @ centre
+    biased = np.sum(kc * lc) / np.sqrt(np.sum(kc * kc) * np.sum(lc * lc))
+    return float(hsic1(k, l) / np.sqrt(hsic1(k, k) * hsic1(l, l))), float(biased)
+
+
 def pwcca(x, y, variance=0.99):
     """Weights from the variates of whole rows: alpha_i = sum_j |<h_i, x_j>|."""
     kept = []

@@ -5,15 +5,15 @@ Biased: Kornblith et al. (2019), equation 4. Debiased: the ratio of unbiased HSI
 above 1, and is not clipped.
 """
 
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
 from services.metrics.errors import Degenerate
-from services.metrics.hsic import HsicSums, biased_cka, debiased_cka, debiased_hsic, without_row
+from services.metrics.hsic import HsicSums, RowTerms, biased_cka, debiased_cka, debiased_hsic, without_row
 from services.metrics.intervals import jackknife
 from services.metrics.nulls import Null, biased_cka_null, debiased_cka_null
-from services.metrics.pairs import PairStatistics
+from services.metrics.pair_statistics import PairStatistics
 from services.metrics.similarity.measure import NO_NULL, Measure, Measured, Options, bounded
 
 LEAST_DEBIASED: Final = 4
@@ -26,8 +26,35 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     Raises:
         Degenerate: Too few rows, constant features, or an unbiased HSIC of a view with itself that is not positive.
     """
+    return of_sums(pair, options.estimator)
+
+
+class SummedPair(Protocol):
+    """The part of a pair that CKA asks for."""
+
+    @property
+    def p(self) -> int:
+        """Dimensions of the left rows."""
+
+    @property
+    def q(self) -> int:
+        """Dimensions of the right rows."""
+
+    def hsic(self) -> HsicSums:
+        """The sums."""
+
+    def terms(self) -> RowTerms:
+        """The terms of rows."""
+
+
+def of_sums(pair: SummedPair, estimator: str) -> Measured:
+    """CKA of a pair, whatever the kernel behind its sums.
+
+    Raises:
+        Degenerate: As `measure`.
+    """
     sums = pair.hsic()
-    debiased = options.estimator == "debiased"
+    debiased = estimator == "debiased"
     _check(sums, pair, debiased=debiased)
     estimate = debiased_cka if debiased else biased_cka
     value = float(np.asarray(estimate(sums)))
@@ -50,7 +77,7 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     return Measured(value, kept, null, warnings=warnings)
 
 
-def _check(sums: HsicSums, pair: PairStatistics, *, debiased: bool) -> None:
+def _check(sums: HsicSums, pair: SummedPair, *, debiased: bool) -> None:
     """Refuses data of which CKA is not defined."""
     least = LEAST_DEBIASED if debiased else 2
     if sums.n < least:

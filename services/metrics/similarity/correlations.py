@@ -14,7 +14,7 @@ from services.metrics.arrays import F64
 from services.metrics.errors import Degenerate
 from services.metrics.intervals import influence
 from services.metrics.nulls import Null
-from services.metrics.pairs import PairStatistics
+from services.metrics.pair_statistics import PairStatistics
 from services.metrics.products import times
 from services.metrics.similarity.measure import NO_NULL, Measured, bounded
 

@@ -5,7 +5,7 @@ from typing import Final
 from services.metrics.errors import Degenerate
 from services.metrics.intervals import student
 from services.metrics.nulls import Null, cosine_null
-from services.metrics.pairs import PairStatistics
+from services.metrics.pair_statistics import PairStatistics
 from services.metrics.similarity.measure import NO_NULL, Measure, Measured, Options, bounded
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from services.metrics.intervals import Interval
 from services.metrics.nulls import Null
-from services.metrics.pairs import PairStatistics
+from services.metrics.pair_statistics import PairStatistics
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,15 @@ class Options:
         name: Of the measure.
         estimator: Its variant.
         variance: Share of the variance kept, in (0, 1]; 0 where the measure keeps all.
+        sample: Rows of the sub-sample; 0 where the measure takes all.
+        seed: Of the sub-sample.
     """
 
     name: str
     estimator: str
     variance: float = 0.0
+    sample: int = 0
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Measured:
         right_kept: Directions kept of the right view.
         settings: What the signature says of it beyond the common fields.
         warnings: What to beware of, in sentences.
+        rows: Rows used, where not all of the pair.
     """
 
     value: float
@@ -44,6 +49,7 @@ class Measured:
     right_kept: int = 0
     settings: Mapping[str, str | int | float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class Measure:
         needs_moments: Whether streams must keep second moments for it.
         needs_cosines: Whether streams must keep the cosines of paired rows for it.
         needs_exact: Whether products must be in float64 throughout, for decompositions that keep all directions.
+        default_sample: Rows of the sub-sample where a request says nothing; 0 where the option does not apply.
         default_variance: Share of the variance kept where a request says nothing; 0 where the option does not apply.
     """
 
@@ -64,6 +71,7 @@ class Measure:
     needs_moments: bool = False
     needs_cosines: bool = False
     needs_exact: bool = False
+    default_sample: int = 0
     default_variance: float = 0.0
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from services.metrics.errors import Degenerate
 from services.metrics.intervals import influence
 from services.metrics.nulls import Null
-from services.metrics.pairs import PairStatistics
+from services.metrics.pair_statistics import PairStatistics
 from services.metrics.similarity.measure import Measure, Measured, Options, bounded
 
 

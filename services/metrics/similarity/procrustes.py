@@ -11,7 +11,7 @@ from typing import Final
 
 from services.metrics.errors import Degenerate
 from services.metrics.intervals import Interval, influence
-from services.metrics.pairs import PairStatistics
+from services.metrics.pair_statistics import PairStatistics
 from services.metrics.rotations import procrustes_null
 from services.metrics.similarity.measure import NO_INTERVAL, Measure, Measured, Options
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from services.metrics.nulls import svcca_null
-from services.metrics.pairs import PairStatistics
+from services.metrics.pair_statistics import PairStatistics
 from services.metrics.similarity.correlations import NONE, correlations, has_null, weighted
 from services.metrics.similarity.measure import Measure, Measured, Options
 
