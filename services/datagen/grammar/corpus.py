@@ -1,6 +1,7 @@
 """Parallel corpora of the grammar: each item is drawn once and written in every language asked for."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from babelscope.corpora.examples import Content, Example, Sentence, TextPair
@@ -32,13 +33,22 @@ DEFAULT_DEPTH = 2
 _Item = Statement | tuple[Statement, Statement, str] | Paragraph
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    size: int
+    seed: int
+    kind: str
+    depth: int
+    domain: str
+
+
 @cache
 def language_of(tag: str) -> Language:
     """A language by its tag; its words are read once."""
     return next(one for one in _CLASSES if one.tag == tag)()
 
 
-def generate(
+def generate(  # noqa: PLR0917 - the order is that of GenerateCorpusRequest
     languages: Sequence[str] = (),
     size: int = 1,
     seed: int = 0,
@@ -63,7 +73,7 @@ def generate(
         InvalidArgument: A language, kind or domain is not on offer, or a number is out of range; before the first item.
     """
     tags = _checked(languages, size, kind, depth, domain)
-    return _items(tags, size, seed, kind, depth or DEFAULT_DEPTH, domain)
+    return _items(tags, _Request(size, seed, kind, depth or DEFAULT_DEPTH, domain))
 
 
 def _checked(languages: Sequence[str], size: int, kind: str, depth: int, domain: str) -> tuple[str, ...]:
@@ -83,12 +93,13 @@ def _checked(languages: Sequence[str], size: int, kind: str, depth: int, domain:
     return tuple(dict.fromkeys(languages)) or LANGUAGES
 
 
-def _items(tags: Sequence[str], size: int, seed: int, kind: str, depth: int, domain: str) -> Iterator[Example]:
-    for number in range(size):
-        name = f"{kind}-{domain}-{depth}-{number:08d}"
-        item = draw(kind, Sampler(generator(seed, "grammar", name), domain, depth), number)
+def _items(tags: Sequence[str], request: _Request) -> Iterator[Example]:
+    for number in range(request.size):
+        name = f"{request.kind}-{request.domain}-{request.depth}-{number:08d}"
+        draws = generator(request.seed, "grammar", name)
+        item = draw(request.kind, Sampler(draws, request.domain, request.depth), number)
         for tag in tags:
-            yield Example(name, write(language_of(tag), item, number), tag, attributes={"domain": domain})
+            yield Example(name, write(language_of(tag), item, number), tag, attributes={"domain": request.domain})
 
 
 def draw(kind: str, sampler: Sampler, number: int) -> _Item:

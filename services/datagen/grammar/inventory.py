@@ -1,4 +1,4 @@
-"""What a language can write, tabulated by letting it write: the forms of cores, verbs and adverbials, the shapes of clauses.
+"""What a language can write, tabulated by letting it write: forms of cores, verbs and adverbials, shapes of clauses.
 
 Nothing here knows a language. Every table is filled with the language's own forward rules, over all concepts, so a
 language is stated once and read back from what it writes.
@@ -36,6 +36,7 @@ VerbUse = tuple[str, Tense, bool]
 PHRASES = frozenset({"subject", "object", "place", "other", "core", "content", "main", "second", "manner", "time"})
 _TENSES: tuple[Tense, ...] = ("past", "present", "future")
 _MAN, _WOMAN = Name("PER", (names.inventory("man")[0],)), Name("PER", (names.inventory("woman")[0],))
+_SOME_TIMES = {"past": ("yesterday", "in_1987"), "present": ("often",), "future": ("tomorrow",)}
 _CITY = Name("LOC", (names.inventory("place")[0],))
 
 
@@ -136,8 +137,8 @@ def _representatives(language: Language) -> list[NounPhrase]:
         name = Name("ORG", (names.inventory("organisation")[0], organisation))
         found.setdefault(language.agreement(name), name)
     for noun, plural in product(concepts().nouns, (False, True)):
-        phrase = Common(noun, "the", plural)
-        found.setdefault(language.agreement(phrase), phrase)
+        common = Common(noun, "the", plural)
+        found.setdefault(language.agreement(common), common)
     return list(found.values())
 
 
@@ -158,16 +159,14 @@ def _clauses(language: Language) -> Iterator[tuple[Clause, str]]:
                 if isinstance(thing, Pronoun):
                     for subject in agents:
                         yield Clause(subject, verb.id, tense, negative, thing), mode
-    options = product(
-        ("read", "sleep", "say"), _TENSES, (False, True), (_MAN, Pronoun("I"), Common("teacher")), ("", "quickly"),
-        (None, Common("park")), (False, True), modes,
-    )  # fmt: skip
-    times = {"past": ("yesterday", "in_1987"), "present": ("often",), "future": ("tomorrow",)}
-    for verb_, tense, negative, subject, manner, place, timed, mode in options:
-        for thing in (book, Pronoun("we"), _MAN, Common("book", "a")) if verb_ == "read" else (None,):
-            for time in times[tense] if timed else ("",):
-                clause = Clause(subject, verb_, tense, negative, thing, None, manner, place, time)
-                yield replace(clause, content=inner) if verb_ == "say" else clause, mode
+    subjects: tuple[NounPhrase, ...] = (_MAN, Pronoun("I"), Common("teacher"))
+    options = product(("read", "sleep", "say"), _TENSES, (False, True), subjects, ("", "quickly"), (False, True), modes)
+    for verb_, tense, negative, subject, manner, placed, mode in options:
+        things: tuple[NounPhrase | None, ...] = (book, Pronoun("we"), _MAN, Common("book", "a"))
+        for filler, time in product(things if verb_ == "read" else (None,), ("", *_SOME_TIMES[tense])):
+            place = Common("park") if placed else None
+            clause = Clause(subject, verb_, tense, negative, filler, None, manner, place, time)
+            yield replace(clause, content=inner) if verb_ == "say" else clause, mode
 
 
 def _relatives(language: Language) -> Iterator[tuple[Common, str, Tense]]:
@@ -197,6 +196,9 @@ def _statements() -> Iterator[Statement]:
     yield Statement(clause)
     links: tuple[Link, ...] = ("and", "but", "because", "when")
     yield from (Statement(clause, link, clause) for link in links)
+    sounds = {key[:2]: Name("PER", (key,)) for key in names.inventory("man")}
+    for name in sounds.values():  # a conjunction may depend on the sound that follows: Spanish y, e
+        yield Statement(clause, "and", Clause(name, "sleep"))
 
 
 def _grouped(pairs: Iterable[tuple[Forms, str]]) -> dict[Forms, set[str]]:

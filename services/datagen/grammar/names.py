@@ -1,7 +1,7 @@
 """Invented names, put together from syllables that every script of the grammar can spell without loss.
 
-A key is a tuple of syllables joined by hyphens and an ending: `ka-ro-n`. Endings tell the kinds apart: men's given names
-end in -n, women's in -na, surnames in -ko, places in -ria, organisations in -tek.
+A key is syllables and an ending, joined by hyphens: `ka-ro-n`. Endings tell the kinds apart: men's given names end in
+-n, women's in -na, surnames in -ko, places in -ria, organisations in -tek.
 """
 
 from functools import cache
@@ -23,10 +23,8 @@ _DEVANAGARI = dict(
     zip("ksztdnmrbgfhaio", ("क", "स", "ज़", "त", "द", "न", "म", "र", "ब", "ग", "फ़", "ह", "ा", "ी", "ो"), strict=True)
 )
 _DEVANAGARI_ENDINGS = {"n": "न", "na": "ना", "ko": "को", "ria": "रिया", "tek": "टेक"}
-_KANA = {
-    "k": "カキコ", "s": "サシソ", "n": "ナニノ", "m": "マミモ", "r": "ラリロ", "b": "バビボ", "g": "ガギゴ", "h": "ハヒホ",
-    "z": "ザジゾ",
-}  # fmt: skip
+_KANA_ROWS = ("カキコ", "サシソ", "ナニノ", "マミモ", "ラリロ", "バビボ", "ガギゴ", "ハヒホ", "ザジゾ")
+_KANA = dict(zip("ksnmrbghz", _KANA_ROWS, strict=True))
 _KANA_PAIRS = {
     "ta": "タ",
     "ti": "ティ",
@@ -82,5 +80,5 @@ def spell(key: str, script: str) -> str:
 
 
 def _kana(syllable: str) -> str:
-    consonant, vowel = syllable
+    consonant, vowel = syllable[0], syllable[1]
     return _KANA_PAIRS.get(syllable) or _KANA[consonant][_VOWELS.index(vowel)]

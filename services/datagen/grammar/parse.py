@@ -24,6 +24,9 @@ from services.datagen.grammar.syntax import (
     inner_tense,
 )
 
+INNER: tuple[Tense, ...] = ("past", "present")
+"""Tenses that a clause may take from the outer one."""
+
 Found = list[tuple[int, NounPhrase]]
 """Where a constituent ends, and what it is."""
 
@@ -72,8 +75,9 @@ class _Chart:
                 if slot in {"main", "second"}:
                     whole = slot == "main" or link in {"and", "but"}
                     modes = self.language.main_modes if whole else (link,)
-                    given = (main.tense,) if main else ("past", "present")
-                    tenses: tuple[Tense | None, ...] = given if slot == "second" and link == "when" else (None,)
+                    tenses: tuple[Tense | None, ...] = (None,)
+                    if slot == "second" and link == "when":
+                        tenses = (main.tense,) if main else INNER
                     for mode, tense in product(modes, tenses):
                         for end, clause in self._clause(position, DEEPEST, mode, tense):
                             pair = (clause, second) if slot == "main" else (main, clause)
@@ -142,11 +146,11 @@ class _Chart:
             yield from self._core(start)
         elif slot == "content":
             if depth > 0:
-                for inner, mode in product((tense,) if tense else ("past", "present"), self.language.content_modes):
-                    yield from self._clause(start, depth - 1, mode, inner_tense(inner))  # type: ignore[arg-type]
+                for inner, mode in product((tense,) if tense else INNER, self.language.content_modes):
+                    yield from self._clause(start, depth - 1, mode, inner_tense(inner))
         else:
-            for inner in (inner_tense(tense),) if tense else ("past", "present"):
-                yield from self._phrase(start, depth, inner)  # type: ignore[arg-type]
+            for inner in (inner_tense(tense),) if tense else INNER:
+                yield from self._phrase(start, depth, inner)
 
     def _adverbial(self, table: dict[Forms, set[str]], start: int) -> Iterator[tuple[int, object]]:
         for end in range(start + 1, min(start + 6, len(self.forms)) + 1):

@@ -1,13 +1,13 @@
 """Questions about a paragraph: every clause of it has its own subject and verb, so each question has one answer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from babelscope.corpora.examples import Answer, Question
+from babelscope.corpora.examples import Answer, Question, Word
 
-from services.datagen.grammar.concepts import concepts
 from services.datagen.grammar.languages.base import Language
 from services.datagen.grammar.linear import sentence_of
-from services.datagen.grammar.sampling import Sampler, verbs
+from services.datagen.grammar.sampling import Sampler
 from services.datagen.grammar.syntax import Clause, Common, NounPhrase, Pronoun, Role
 
 ASKED: tuple[Role, ...] = ("subject", "object", "place", "time")
@@ -91,12 +91,9 @@ def written(language: Language, item: Paragraph, number: int) -> Question:
     return Question(context, sentence_of(asked, language.capital).text, (answer,), number)
 
 
-def _starts(words: tuple) -> list[int]:  # type: ignore[type-arg]
+def _starts(words: Sequence[Word]) -> list[int]:
     starts, position = [], 0
     for word in words:
         starts.append(position)
         position += len(word.form) + word.space_after
     return starts
-
-
-__all__ = ["Paragraph", "concepts", "paragraph", "verbs", "written"]

@@ -13,6 +13,7 @@ from services.datagen.transforms.options import parse_options
 from services.datagen.transforms.permute_vocabulary import PermuteVocabulary
 from services.datagen.transforms.prefix_language import PrefixLanguage
 from services.datagen.transforms.recover_answers import RecoverAnswers
+from services.datagen.transforms.reorder import Reorder
 from services.datagen.transforms.slice_window import SliceWindow
 from services.datagen.transforms.split import Split
 from services.datagen.transforms.subsample import Subsample
@@ -31,6 +32,7 @@ TRANSFORMS: dict[str, Any] = {
         PermuteVocabulary,
         PrefixLanguage,
         RecoverAnswers,
+        Reorder,
         SliceWindow,
         Split,
         Subsample,

@@ -1,7 +1,7 @@
 """What a language of the grammar is: forward only, from the abstract tree to words with heads.
 
-The way back (`services.datagen.grammar.parse`) tabulates what is written here, so that a language is stated once. A slot
-of a phrase is named by `join`'s items: the slots `subject`, `object`, `place`, `other`, `core` hold noun phrases,
+The way back (`services.datagen.grammar.parse`) tabulates what is written here: a language is stated once. A slot of a
+phrase is named by `join`'s items: the slots `subject`, `object`, `place`, `other`, `core` hold noun phrases,
 `content`, `main` and `second` clauses, `manner` and `time` adverbials; all other slots hold words of the verb (`v...`)
 or fixed words.
 """
@@ -28,7 +28,6 @@ from services.datagen.grammar.syntax import (
     inner_tense,
 )
 
-
 CLOSING = "close"
 """The slot of a comma that ends a clause within a sentence: it is not written where other punctuation follows."""
 
@@ -45,7 +44,7 @@ class Language(ABC):
         script: Script in which `names.spell` writes.
         spaced: Whether spaces stand between words.
         cased: Whether a sentence begins with a capital letter.
-        roles: Roles a noun phrase may fill in this language: `subject`, `object`, `object_negated`, `place`, and its own.
+        roles: Roles that a noun phrase may fill in this language: `subject`, `object`, `place`, and its own.
         main_modes: Modes that the clauses of a sentence may be written in when they are not subordinate.
         content_modes: Modes of clauses that are said, known, ...
         stop: The full stop.

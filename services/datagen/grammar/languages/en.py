@@ -1,7 +1,7 @@
 """English: subject, verb, object; the verb agrees with its subject, articles and numerals before the noun."""
 
 from services.datagen.grammar.concepts import concepts, year_of
-from services.datagen.grammar.languages.base import Language, is_plural, person_of
+from services.datagen.grammar.languages.base import Language, person_of
 from services.datagen.grammar.linear import Item, Phrase, Tok, join
 from services.datagen.grammar.syntax import Clause, Common, Name, NounPhrase, Pronoun, Relative, Role, Statement, Tense
 
@@ -189,7 +189,7 @@ class English(Language):
         return Tok(self.lexicon[manner][0], self.lexicon[manner][0], "ADV")
 
     def question(self, clause: Clause, asked: Role) -> Phrase:
-        """`Who read ...?`, `What did ... read?`"""
+        """The interrogative word first, then the auxiliary: `What did ... read`."""
         if asked == "subject":
             who = Tok(self._pronoun(clause.subject), self._pronoun(clause.subject), "PRON", {"PronType": "Int"})
             third = Common("person")
@@ -216,6 +216,3 @@ class English(Language):
     def _pronoun(phrase: NounPhrase) -> str:
         person = isinstance(phrase, Name | Pronoun) or concepts().nouns[phrase.noun].kind == "person"
         return "who" if person else "what"
-
-
-__all__ = ["English", "is_plural"]

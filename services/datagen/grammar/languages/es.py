@@ -1,7 +1,7 @@
 """Spanish: subject, verb, object; gender and number agree, pronoun objects stand before the verb, persons take `a`."""
 
 from services.datagen.grammar.concepts import concepts, year_of
-from services.datagen.grammar.languages.base import Language, is_plural, is_woman, person_of
+from services.datagen.grammar.languages.base import Language, is_woman, person_of
 from services.datagen.grammar.linear import Item, Phrase, Tok, join
 from services.datagen.grammar.syntax import Clause, Common, Name, NounPhrase, Pronoun, Relative, Role, Statement, Tense
 
@@ -32,7 +32,7 @@ class Spanish(Language):
     order = "SVO"
 
     def gender(self, phrase: NounPhrase) -> str:
-        """m or f."""
+        """Gender: m or f."""
         if isinstance(phrase, Common):
             return self.lexicon[phrase.noun][1][0]
         if isinstance(phrase, Name) and phrase.kind == "ORG":
@@ -230,7 +230,7 @@ class Spanish(Language):
         return Tok(self.lexicon[manner][0], self.lexicon[manner][0], "ADV")
 
     def question(self, clause: Clause, asked: Role) -> Phrase:
-        """`¿Quién leyó ...?`, `¿Qué leyó la mujer ...?`"""
+        """The interrogative word, the verb, the subject: `¿Qué leyó la mujer`."""
         opening = self.punct("¿")
         agent: NounPhrase = Common("person") if asked == "subject" else clause.subject
         head = self._finite(clause.verb, agent, clause.tense)
@@ -254,6 +254,3 @@ class Spanish(Language):
             *self._rest(clause, head, asked, after),
         ]
         return join(head, items)
-
-
-__all__ = ["Spanish", "is_plural"]

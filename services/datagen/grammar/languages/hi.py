@@ -1,4 +1,4 @@
-"""Hindi: subject, object, verb; postpositions and oblique forms; in the past the verb agrees with an unmarked object."""
+"""Hindi: subject, object, verb; postpositions, oblique forms; in the past the verb agrees with an unmarked object."""
 
 from services.datagen.grammar.concepts import concepts, year_of
 from services.datagen.grammar.languages.base import CLOSING, Language, is_plural, is_woman, person_of
@@ -71,10 +71,7 @@ class Hindi(Language):
             feats = {"Case": _CASES[role], "Person": str(person), "Number": number, "PronType": "Prs"}
             token = Tok(form, _PRONOUNS[phrase.person]["subject"], "PRON", feats)
             return join(token, [("core", token, "")])
-        if isinstance(phrase, Name):
-            inner = self._name(phrase, feats)
-        else:
-            inner = self._common(phrase, marked=marked)
+        inner = self._name(phrase, feats) if isinstance(phrase, Name) else self._common(phrase, marked=marked)
         particle = Tok(_POSTPOSITIONS[role], _POSTPOSITIONS[role], "ADP") if marked else None
         return join(inner.head, [("core", inner, ""), ("core", particle, "case")])
 
@@ -130,8 +127,9 @@ class Hindi(Language):
     # Verbs
 
     def _is_ergative(self, concept: str, tense: Tense) -> bool:
-        verb = concepts().verbs[concept]
-        return tense == "past" and (verb.transitive or verb.takes_clause) and "-" not in self.lexicon[concept][1:]
+        verb, exception = concepts().verbs[concept], (*self.lexicon[concept], "")[1]
+        takes = exception == "+" or (exception != "-" and (verb.transitive or verb.takes_clause))
+        return tense == "past" and takes
 
     def _agreeing(
         self, concept: str, tense: Tense, subject: NounPhrase, thing: NounPhrase | None
@@ -300,7 +298,8 @@ class Hindi(Language):
         """The interrogative word stands where the answer stands."""
         ergative = self._is_ergative(clause.verb, clause.tense)
         agent: NounPhrase = Common("teacher") if asked == "subject" else clause.subject
-        verb, head = self._verb(clause.verb, clause.tense, agent, clause.object, negative=False)
+        thing = None if asked == "object" else clause.object  # an interrogative asks for the masculine
+        verb, head = self._verb(clause.verb, clause.tense, agent, thing, negative=False)
         subject: Phrase | Tok = self.np(clause.subject, "agent" if ergative else "subject", clause.tense)
         if asked == "subject":
             subject = Tok("किसने" if ergative else "कौन", "कौन", "PRON", {"PronType": "Int"})

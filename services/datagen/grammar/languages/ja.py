@@ -108,7 +108,7 @@ class Japanese(Language):
         head = Tok(words[0], plain[0], "VERB", {"Polarity": "Neg"} if negative else {})
         items: list[Item] = [("v", head, "")]
         for word in words[1:]:
-            particle = word in {"て", "で"} and not (word == words[-1])
+            particle = word in {"て", "で"} and word != words[-1]
             items.append(("v", Tok(word, word, "SCONJ" if particle else "AUX"), "mark" if particle else "aux"))
         return items, head
 

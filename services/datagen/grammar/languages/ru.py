@@ -25,13 +25,26 @@ _WHICH = {"m": ("который", "которого"), "f": ("которая", "
 _GENDERS = {"m": "Masc", "f": "Fem", "n": "Neut"}
 _CASES = {"subject": "Nom", "object": "Acc", "place": "Loc"}
 _PERSONS = {(1, "Sing"): 0, (3, "Sing"): 1, (1, "Plur"): 2, (3, "Plur"): 3}
+
+
+def _table(stem: str, masculine: str, plural: str, soft: str = "о") -> dict[str, tuple[str, str, str, str]]:
+    """Endings of an adjective: its stem's last letters, the masculine, the vowels of the plural and of the oblique."""
+    m, f = stem + masculine, stem + "ая"
+    return {
+        "m": (m, m, f"{stem}{soft}го", f"{stem}{soft}м"),
+        "f": (f, f"{stem}ую", f"{stem}ую", f"{stem}{soft}й"),
+        "n": (f"{stem}{soft}е", f"{stem}{soft}е", f"{stem}{soft}е", f"{stem}{soft}м"),
+        "p": (f"{stem}{plural}е", f"{stem}{plural}е", f"{stem}{plural}х", f"{stem}{plural}х"),
+    }
+
+
 _ENDINGS = {
-    "ый": {"m": ("ый", "ый", "ого", "ом"), "f": ("ая", "ую", "ую", "ой"), "n": ("ое", "ое", "ое", "ом"), "p": ("ые", "ые", "ых", "ых")},
-    "ой": {"m": ("ой", "ой", "ого", "ом"), "f": ("ая", "ую", "ую", "ой"), "n": ("ое", "ое", "ое", "ом"), "p": ("ые", "ые", "ых", "ых")},
-    "ий": {"m": ("ий", "ий", "ого", "ом"), "f": ("ая", "ую", "ую", "ой"), "n": ("ое", "ое", "ое", "ом"), "p": ("ие", "ие", "их", "их")},
-    "ший": {"m": ("ший", "ший", "шего", "шем"), "f": ("шая", "шую", "шую", "шей"), "n": ("шее", "шее", "шее", "шем"), "p": ("шие", "шие", "ших", "ших")},
-    "шой": {"m": ("шой", "шой", "шого", "шом"), "f": ("шая", "шую", "шую", "шой"), "n": ("шое", "шое", "шое", "шом"), "p": ("шие", "шие", "ших", "ших")},
-}  # fmt: skip
+    "ый": _table("", "ый", "ы"),
+    "ой": _table("", "ой", "ы"),
+    "ий": _table("", "ий", "и"),
+    "ший": _table("ш", "ий", "и", "е"),
+    "шой": _table("ш", "ой", "и"),
+}
 
 
 class Russian(Language):
@@ -109,9 +122,7 @@ class Russian(Language):
             or (phrase.det == "many" and not animate)
             or (phrase.det == "count" and phrase.count >= 5)
         )
-        if governed:
-            form, adjective_column, case = plural_genitive, 2, "Gen"
-        elif phrase.det == "count" and role == "object" and animate:
+        if governed or (phrase.det == "count" and role == "object" and animate):
             form, adjective_column, case = plural_genitive, 2, "Gen"
         elif phrase.det == "count":
             form, adjective_column, case, noun_number = genitive, 2, "Gen", "Sing"

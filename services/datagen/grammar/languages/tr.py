@@ -97,7 +97,8 @@ class Turkish(Language):
         form = stem if indefinite else inflect(stem, soft, role)
         feats = {"Case": "Nom" if indefinite else feats["Case"], "Number": "Plur" if plural else "Sing"}
         noun = Tok(form, lemma, "NOUN", feats)
-        adjective = Tok(*[self.lexicon[phrase.adjective][0]] * 2, "ADJ") if phrase.adjective else None
+        word = self.lexicon[phrase.adjective][0] if phrase.adjective else ""
+        adjective = Tok(word, word, "ADJ") if word else None
         one = Tok("bir", "bir", "DET", {"Definite": "Ind", "PronType": "Art"}) if phrase.det == "a" else None
         items: list[Item] = [
             ("core", self._determiner(phrase), "nummod" if phrase.det == "count" else "det"),
@@ -170,7 +171,7 @@ class Turkish(Language):
 
     def _light(self, concept: str) -> Tok | None:
         """The word that stands before a light verb: `davet` of `davet et-`."""
-        word, _, verb = self.lexicon[concept][0].rpartition(" ")
+        word, _, _ = self.lexicon[concept][0].rpartition(" ")
         return Tok(word, word, "NOUN") if word else None
 
     def _lemma(self, concept: str) -> str:
@@ -217,7 +218,7 @@ class Turkish(Language):
         return Phrase(core.head, clause.tokens + core.tokens, [*clause.parts, ("core", core.tokens)])
 
     def clause(self, clause: Clause, mode: str) -> Phrase:
-        """Subject, time, place, manner, object or content, verb; `content` is a nominal form in the case of its verb."""
+        """Subject, time, place, manner, object or content, verb; a content clause is a nominal form in a case."""
         role = "subject"
         if mode.startswith("content"):
             head = self._nominal(clause.verb, clause.subject, mode.removeprefix("content_"), negative=clause.negative)

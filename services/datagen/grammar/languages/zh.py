@@ -1,4 +1,4 @@
-"""Chinese: subject, verb, object; classifiers, aspect particles, adverbials before the verb, relative clauses before the noun."""
+"""Chinese: subject, verb, object; classifiers and aspect; adverbials before the verb, relatives before the noun."""
 
 from services.datagen.grammar.concepts import concepts, year_of
 from services.datagen.grammar.languages.base import Language

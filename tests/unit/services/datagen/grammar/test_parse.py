@@ -1,0 +1,33 @@
+"""Every sentence parses back to the abstract tree it was written from, and to no other, in every language."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.datagen.grammar.corpus import LANGUAGES, language_of
+from services.datagen.grammar.parse import parse
+from services.datagen.grammar.sampling import Sampler
+from services.datagen.transforms.base import generator
+
+SLOW = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.parametrize("tag", LANGUAGES)
+@SLOW
+@given(seed=st.integers(0, 2**32), domain=st.sampled_from(["everyday", "nature"]), depth=st.integers(1, 3))
+def test_every_sentence_parses_back(tag: str, seed: int, domain: str, depth: int) -> None:
+    statement = Sampler(generator(seed, "parse"), domain, depth).statement()
+    sentence = language_of(tag).sentence(statement)
+    assert parse(language_of(tag), [word.form for word in sentence.words]) == [statement], sentence.text
+
+
+@pytest.mark.parametrize("tag", LANGUAGES)
+def test_what_is_not_of_the_grammar_has_no_reading(tag: str) -> None:
+    language = language_of(tag)
+    for number in range(30):
+        statement = Sampler(generator(number, "parse"), "everyday", 2).statement()
+        forms = [word.form for word in language.sentence(statement).words]
+        assert parse(language, forms[:-1]) == []
+        assert statement not in parse(language, [*reversed(forms[:-1]), forms[-1]])
+    assert parse(language, ["unheard"]) == []
+    assert parse(language, []) == []
