@@ -48,6 +48,7 @@ from babelscope.mesh import Mesh, ServiceStatus, connect
 from babelscope.metrics import MetricsClient
 from babelscope.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
 from babelscope.retry import RetryPolicy
+from babelscope.scoring import Scores
 from babelscope.statistics import Anova, Correlation, Difference
 from babelscope.streams import EncodeStream
 from babelscope.texts import Text
@@ -98,6 +99,7 @@ __all__ = [
     "Reinit",
     "RetryPolicy",
     "RpcError",
+    "Scores",
     "Sentence",
     "ServerFault",
     "ServiceStatus",

@@ -2,12 +2,40 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+from babelscope.activations import Progress
 from babelscope.base import ClientBase
 from babelscope.comparison import Fold, Kind
 from babelscope.v1 import metrics_pb2
 from babelscope.views import AnyView, Defaults, Measure, Views, compare_spec, retrieve_spec
+
+Answer = TypeVar("Answer")
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+class Folding(Protocol[Answer_co]):
+    """What the messages of one attempt are folded into."""
+
+    def receive(self, response: Any) -> Progress | None:
+        """Takes a message in; the progress where it tells of one."""
+
+    def finish(self) -> Answer_co:
+        """The whole, once the stream has ended."""
+
+
+class Repeatable(Protocol[Answer_co]):
+    """One call of a stream, which can be made as often as it takes."""
+
+    @property
+    def method(self) -> str:
+        """Name of the call."""
+
+    def requests(self) -> Iterator[Any]:
+        """All messages, from the first."""
+
+    def fold(self) -> Folding[Answer_co]:
+        """An empty fold for the answers of one attempt."""
 
 
 @dataclass(frozen=True, slots=True)

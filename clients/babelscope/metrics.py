@@ -10,9 +10,10 @@ from babelscope.activations import Progress
 from babelscope.channel import ClientConfig, open_channel
 from babelscope.comparison import Comparison
 from babelscope.encoding import FloatType, Overflow, Pooling
-from babelscope.measuring import Work
+from babelscope.measuring import Answer, Repeatable
 from babelscope.models import Intervention, Model
 from babelscope.numbers import StatisticsCalls
+from babelscope.scoring import Item, Scores, ScoreWork
 from babelscope.v1 import metrics_pb2_grpc
 from babelscope.views import AnyView, Defaults, Measure
 
@@ -149,13 +150,41 @@ class MetricsClient(StatisticsCalls):
         )
         return self._run(self._stub.Retrieve, work, progress, timeout)
 
+    def score(
+        self,
+        score: str,
+        items: Iterable[Item],
+        *,
+        language: str = "",
+        options: Mapping[str, Any] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        timeout: float | None = None,
+    ) -> Scores:
+        """Scores of predicted against gold text, spans, tags, trees or labels, with 95 % bootstrap intervals.
+
+        Args:
+            score: `bleu1`, `convert_rate`, `qa`, `span_f1`, `tagging`, `parsing`, `nli`.
+            items: (prediction, gold) pairs; a prediction may be a string. Ids of gold are unique within a language.
+            language: BCP 47 language tag, which chooses tokens and normalisers.
+            options: Of the score by name, `normaliser="mlqa"`; `resamples` and `seed` of the intervals.
+            progress: Called as the work goes on.
+            timeout: Seconds for the whole call.
+
+        Raises:
+            InvalidRequest: An item cannot be scored, or an option is wrong; `.field` names it.
+            ValueError: A text is no UTF-8.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        work = ScoreWork(score, items, language, options or {})
+        return self._run(self._stub.ScoreText, work, progress, timeout)
+
     def _run(
         self,
         method: Callable[..., Any],
-        work: Work,
+        work: Repeatable[Answer],
         progress: Callable[[Progress], None] | None,
         timeout: float | None,
-    ) -> Comparison:
+    ) -> Answer:
         """All attempts of one call; each sends everything, for the server keeps nothing of a broken one."""
         retry = self._retry(self._stream_timeout(timeout))
         request_id = self._config.new_request_id()

@@ -9,6 +9,7 @@ from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
 
 from services.metrics import requests, responses
 from services.metrics.alignment import PairReport
+from services.metrics.doors.scores import ScoresDoor
 from services.metrics.doors.statistics import StatisticsDoor
 from services.metrics.estimates import Estimate, Progress, ViewReport
 from services.metrics.flow import Flow
@@ -21,7 +22,7 @@ from services.runtime.errors import InvalidArgument
 _PROGRESS_SECONDS: Final = 0.1
 
 
-class MetricsServicer(StatisticsDoor, metrics_pb2_grpc.MetricsServiceServicer):
+class MetricsServicer(ScoresDoor, StatisticsDoor, metrics_pb2_grpc.MetricsServiceServicer):
     """Answers `babelscope.v1.MetricsService`.
 
     Args:

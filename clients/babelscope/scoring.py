@@ -1,0 +1,138 @@
+"""Requests for scores, and the figures that answer them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from babelscope.activations import Progress
+from babelscope.comparison import Estimate
+from babelscope.corpora.examples import Example
+from babelscope.errors import DataCorrupted
+from babelscope.exchange import BATCH_BYTES, BATCH_EXAMPLES, to_proto
+from babelscope.v1 import metrics_pb2
+
+Item = tuple[Example | str, Example]
+"""A prediction, or its text alone, with its gold."""
+
+COLUMNS: Final = (
+    "score", "language", "metric", "estimator", "left", "right", "value", "low", "high", "n", "signature",
+)  # fmt: skip
+"""The columns of `Scores.table`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The figures of a score.
+
+    Args:
+        estimates: Figures, the cells of a confusion matrix among them (`left` the gold label, `right` the predicted).
+        score: Name of the score.
+        language: BCP 47 language tag; empty where none was given.
+    """
+
+    estimates: tuple[Estimate, ...]
+    score: str
+    language: str = ""
+
+    def find(self, metric: str, estimator: str | None = None) -> Estimate:
+        """The one figure of a metric: `f1`, `las` of `no_punct`.
+
+        Raises:
+            LookupError: There is none, or more than one.
+        """
+        found = [each for each in self.estimates if each.metric == metric and estimator in {None, each.estimator}]
+        if len(found) != 1:
+            known = ", ".join(dict.fromkeys(f"{each.metric} ({each.estimator})" for each in self.estimates))
+            raise LookupError(f"Expected one figure {metric!r}, but got {len(found)} among {known}")
+        return found[0]
+
+    def value(self, metric: str, estimator: str | None = None) -> float:
+        """The value of that figure.
+
+        Raises:
+            LookupError: There is none, or more than one.
+        """
+        return self.find(metric, estimator).value
+
+    def confusion(self) -> dict[tuple[str, str], int]:
+        """Items by gold and predicted label; empty where the score has no labels."""
+        return {(each.left, each.right): round(each.value) for each in self.estimates if each.metric == "confusion"}
+
+    def table(self) -> list[dict[str, Any]]:
+        """One tidy row a figure, with the columns of `COLUMNS`."""
+        shared = {"score": self.score, "language": self.language}
+        return [
+            {column: shared[column] if column in shared else getattr(each, column) for column in COLUMNS}
+            for each in self.estimates
+        ]
+
+
+class ScoreWork:
+    """One call of `ScoreText`, which can be made as often as it takes.
+
+    Args:
+        score: Name of the score.
+        items: Predictions with their gold; read at once, so that the call can be made again.
+        language: BCP 47 language tag.
+        options: Of the score.
+    """
+
+    method = "ScoreText"
+
+    def __init__(self, score: str, items: Iterable[Item], language: str, options: Mapping[str, Any]) -> None:
+        self._items = tuple(items)
+        self._spec = metrics_pb2.ScoreTextSpec(
+            score=score, language=language, options={key: str(value) for key, value in options.items()}
+        )
+
+    def requests(self) -> Iterator[metrics_pb2.ScoreTextRequest]:
+        """All messages, from the first."""
+        yield metrics_pb2.ScoreTextRequest(spec=self._spec)
+        held: list[metrics_pb2.ScoredItem] = []
+        size = 0
+        for prediction, gold in self._items:
+            said = Example(gold.id, prediction) if isinstance(prediction, str) else prediction
+            item = metrics_pb2.ScoredItem(prediction=to_proto(said), gold=to_proto(gold))
+            length = item.ByteSize()
+            if held and (size + length > BATCH_BYTES or len(held) >= BATCH_EXAMPLES):
+                yield metrics_pb2.ScoreTextRequest(items=metrics_pb2.ScoredItems(items=held))
+                held, size = [], 0
+            held.append(item)
+            size += length
+        if held:
+            yield metrics_pb2.ScoreTextRequest(items=metrics_pb2.ScoredItems(items=held))
+
+    def fold(self) -> "ScoreFold":
+        """An empty fold for the answers of one attempt."""
+        return ScoreFold(self._spec.score, self._spec.language)
+
+
+class ScoreFold:
+    """Folds the answers of a `ScoreText` call. Pure: both twins drive it.
+
+    Args:
+        score: Name of the score.
+        language: Of the request.
+    """
+
+    def __init__(self, score: str, language: str) -> None:
+        self._score, self._language = score, language
+        self._estimates: list[Estimate] = []
+
+    def receive(self, response: metrics_pb2.ScoreTextResponse) -> Progress | None:
+        """Takes an answer in; the progress where it tells of one."""
+        if response.WhichOneof("message") == "progress":
+            told = response.progress
+            return Progress(told.stage, told.done, told.total, told.detail)
+        self._estimates += map(Estimate.from_proto, response.estimates.estimates)
+        return None
+
+    def finish(self) -> Scores:
+        """The whole, once the stream has ended.
+
+        Raises:
+            DataCorrupted: It ended before its figures.
+        """
+        if not self._estimates:
+            raise DataCorrupted("Expected figures at the end of the answer, but the stream ended without any")
+        return Scores(tuple(self._estimates), self._score, self._language)

@@ -1,0 +1,226 @@
+"""What all scores share: sufficient statistics an item, figures of their sums, and intervals that follow from both.
+
+The idea is sacreBLEU's (Post 2018): an item leaves a few numbers behind, whose sums give every figure of any set of
+items: of the whole corpus, of its shards joined, and of each bootstrap sample (Efron 1979; Koehn 2004).
+"""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeVar
+
+import numpy as np
+from babelscope.corpora.examples import Example
+
+from services.metrics.arrays import F64
+from services.metrics.estimates import Check, Estimate
+from services.metrics.intervals import LEVEL
+from services.metrics.signature import signature
+from services.runtime.errors import InvalidArgument
+
+DEFAULT_RESAMPLES: Final = 1000
+MAX_RESAMPLES: Final = 100_000
+_BLOCK: Final = 1 << 21
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that follows from sums.
+
+    Args:
+        metric: `bleu1`, `las`.
+        estimator: Its variant.
+        of: From sums [..., k] to values [...]; NaN where they do not determine it.
+        left: Gold label, for a cell of a confusion matrix.
+        right: Predicted label.
+    """
+
+    metric: str
+    estimator: str
+    of: Callable[[F64], F64]
+    left: str = "prediction"
+    right: str = "gold"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """What the items left behind.
+
+    Args:
+        rows: [n, k] sufficient statistics, one row an item.
+        figures: What follows from their sums.
+        settings: Of the score, for the signature.
+        warnings: What to beware of.
+    """
+
+    rows: F64
+    figures: tuple[Figure, ...]
+    settings: Mapping[str, str | int | float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class Score(Protocol):
+    """A score under way: it takes items in and keeps what they leave behind.
+
+    `name` and `summary` describe it, `options` the options that it takes with what each does.
+    """
+
+    name: str
+    summary: str
+    options: Mapping[str, str]
+
+    def add(self, prediction: Example, gold: Example, where: str) -> None:
+        """Takes an item in.
+
+        Args:
+            prediction: What was predicted.
+            gold: What is right.
+            where: Path of the item in the request, `items[3]`.
+
+        Raises:
+            InvalidArgument: The item cannot be scored.
+        """
+
+    def merge(self, other: "Score") -> None:
+        """Takes in what a shard of the corpus left behind: a score of the same kind, language and options."""
+
+    def table(self) -> Table:
+        """What the items left behind.
+
+        Raises:
+            InvalidArgument: They do not determine the score.
+        """
+
+
+def estimates(
+    name: str, table: Table, *, resamples: int = DEFAULT_RESAMPLES, seed: int = 0, check: Check = lambda: None
+) -> tuple[Estimate, ...]:
+    """All figures of a table, with 95 % percentile bootstrap intervals over items.
+
+    Args:
+        name: Of the score.
+        table: What the items left behind, at least one.
+        resamples: Bootstrap samples.
+        seed: Of the samples.
+        check: Called between blocks of samples; raises to stop.
+
+    Raises:
+        InvalidArgument: A figure is not determined by the items.
+    """
+    rows = table.rows
+    n = len(rows)
+    samples = _resampled(rows, resamples, seed, check)
+    tail = (1 - LEVEL) / 2
+    found = []
+    for figure in table.figures:
+        value = float(figure.of(rows.sum(axis=0)))
+        if not np.isfinite(value):
+            raise InvalidArgument(
+                "items", f"Expected items that determine {figure.metric}, but the n = {n} items leave it undefined"
+            )
+        drawn = figure.of(samples)
+        drawn = drawn[np.isfinite(drawn)]
+        low, high = np.quantile(drawn, (tail, 1 - tail)) if len(drawn) else (value, value)
+        line = {
+            "score": name, "metric": figure.metric, "est": figure.estimator, "n": n, **table.settings,
+            "ci": f"bootstrap-items-{resamples}", "seed": seed, "null": "none",
+        }  # fmt: skip
+        found.append(
+            Estimate(
+                metric=figure.metric,
+                estimator=figure.estimator,
+                left=figure.left,
+                right=figure.right,
+                left_layer=0,
+                right_layer=0,
+                value=value,
+                low=min(float(low), value),
+                high=max(float(high), value),
+                n=n,
+                null_mean=0.0,
+                null_sd=0.0,
+                p=0,
+                q=0,
+                left_kept=0,
+                right_kept=0,
+                signature=signature(line),
+                warnings=table.warnings,
+            )
+        )
+    return tuple(found)
+
+
+def _resampled(rows: F64, resamples: int, seed: int, check: Check) -> F64:
+    """[resamples, k] sums over items drawn with replacement."""
+    n = len(rows)
+    rng = np.random.default_rng(seed % (1 << 64))
+    size = max(1, _BLOCK // n)
+    sums = np.empty((resamples, rows.shape[1]))
+    for start in range(0, resamples, size):
+        check()
+        stop = min(start + size, resamples)
+        drawn = rng.integers(0, n, (stop - start, n))
+        weights = np.stack([np.bincount(each, minlength=n) for each in drawn]).astype(np.float64)
+        sums[start:stop] = weights @ rows
+    return sums
+
+
+def ratio(numerator: int, denominator: int, scale: float = 100.0, empty: float = np.nan) -> Callable[[F64], F64]:
+    """The figure `scale * column / column`.
+
+    Args:
+        numerator: Column of the sums.
+        denominator: Column of the sums.
+        scale: 100 for per cent.
+        empty: Value where the denominator is 0.
+    """
+
+    def of(sums: F64) -> F64:
+        below = sums[..., denominator]
+        found: F64 = np.where(below > 0, scale * sums[..., numerator] / np.where(below > 0, below, 1.0), empty)
+        return found
+
+    return of
+
+
+def choice(options: Mapping[str, str], name: str, allowed: Sequence[str], default: str) -> str:
+    """An option that is one of several words.
+
+    Raises:
+        InvalidArgument: It is none of them.
+    """
+    value = options.get(name, default)
+    if value not in allowed:
+        raise InvalidArgument(f"spec.options[{name}]", f"Expected one of {', '.join(allowed)}, but got {value[:80]!r}")
+    return value
+
+
+def unknown(field_: str, kind: str, name: str, allowed: Sequence[str]) -> InvalidArgument:
+    """The error of a name that is none of those offered."""
+    near = difflib.get_close_matches(name, allowed, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return InvalidArgument(field_, f"Expected {kind} of {', '.join(allowed)}, but got {name[:80]!r}{hint}")
+
+
+def content(example: Example, kind: type[Value], where: str) -> Value:
+    """The content of an example, of one kind.
+
+    Raises:
+        InvalidArgument: It is of another kind; names the example.
+    """
+    if not isinstance(example.content, kind):
+        raise InvalidArgument(
+            where,
+            f"Expected {_KINDS[kind.__name__]} in {example.id!r}, but got {_KINDS[type(example.content).__name__]}",
+        )
+    return example.content
+
+
+_KINDS: Final = {
+    "str": "running text",
+    "Sentence": "a sentence in words",
+    "TextPair": "a pair of texts",
+    "Question": "a question",
+}

@@ -1,0 +1,44 @@
+"""What a normaliser is, and the steps that several share."""
+
+import string
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+ASCII_PUNCTUATION: Final = frozenset(string.punctuation)
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """How answers are made comparable.
+
+    Args:
+        name: `squad`.
+        text: From an answer and its language to what exact match compares.
+        tokens: From an answer and its language to what F1 counts.
+    """
+
+    name: str
+    text: Callable[[str, str], str]
+    tokens: Callable[[str, str], list[str]]
+
+
+def primary(language: str) -> str:
+    """The primary subtag of a BCP 47 tag: `zh` of `zh-Hant-TW`."""
+    return language.partition("-")[0].lower()
+
+
+def is_punctuation(character: str) -> bool:
+    """ASCII punctuation and symbols, and all that Unicode calls punctuation."""
+    return character in ASCII_PUNCTUATION or unicodedata.category(character).startswith("P")
+
+
+def segment(text: str, alone: Callable[[str], bool]) -> list[str]:
+    """White-space tokens, of which some characters are tokens of their own.
+
+    Args:
+        text: Any text.
+        alone: Whether a character stands alone.
+    """
+    return "".join(f" {character} " if alone(character) else character for character in text).split()

@@ -1,0 +1,60 @@
+"""Accuracy of tags, word by word."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from babelscope.corpora.examples import Example
+
+from services.metrics.scores.base import Figure, Score, Table, choice, ratio
+from services.metrics.scores.placeholders import refuse_constant
+from services.metrics.scores.words import paired
+from services.runtime.errors import InvalidArgument
+
+
+class Tagging:
+    """Accuracy of tags. A word without predicted tag counts as an error.
+
+    Args:
+        language: BCP 47 language tag; changes nothing.
+        options: See `options`.
+    """
+
+    name: ClassVar[str] = "tagging"
+    summary: ClassVar[str] = "Accuracy of tags; prediction and gold are sentences in words."
+    options: ClassVar[Mapping[str, str]] = {"tag": "`upos` or `ner`; `upos` where not given."}
+
+    def __init__(self, language: str, options: Mapping[str, str]) -> None:
+        self._tag = choice(options, "tag", ("upos", "ner"), "upos")
+        self._rows: list[tuple[int, int, int]] = []
+        self._golds: list[str] = []
+
+    def add(self, prediction: Example, gold: Example, where: str) -> None:
+        """Counts right tags of a sentence."""
+        right = words = missing = 0
+        for index, (word, said) in enumerate(paired(prediction, gold, where)):
+            tag = str(getattr(word, self._tag))
+            if not tag:
+                raise InvalidArgument(
+                    f"{where}.gold.sentence.words[{index}].{self._tag}",
+                    f"Expected a gold tag of word {index + 1} in {gold.id!r}, but got none",
+                )
+            found = getattr(said, self._tag) if said is not None else ""
+            words, right, missing = words + 1, right + (found == tag), missing + (not found)
+            self._golds.append(tag)
+        self._rows.append((right, words, missing))
+
+    def merge(self, other: Score) -> None:
+        """Joins the counts of a shard."""
+        assert isinstance(other, Tagging)
+        self._rows += other._rows
+        self._golds += other._golds
+
+    def table(self) -> Table:
+        """Right tags and words a sentence."""
+        refuse_constant(self._golds, "tags")
+        rows = np.array(self._rows, dtype=np.float64)
+        missing, words = int(rows[:, 2].sum()), int(rows[:, 1].sum())
+        warnings = (f"{missing} of {words} words have no predicted tag and count as errors",) if missing else ()
+        figure = Figure("accuracy", "micro", ratio(0, 1))
+        return Table(rows, (figure,), {"tag": self._tag, "words": words}, warnings)
