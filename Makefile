@@ -16,7 +16,7 @@ $(VENV)/.made: requirements.lock
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.made pyproject.toml
-	$(PIP) 'torch==2.13.0' --editable '.[encoder,metrics,datagen,report,demo]'
+	$(PIP) 'torch==2.13.0' --editable '.[encoder,metrics,report,demo]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
