@@ -65,6 +65,7 @@ class CTranslateEngine:
 def _converted(folder: Path, cache: Path) -> Path:
     """The conversion of a model, made where there is none; it appears whole or not at all."""
     import ctranslate2
+    from safetensors import SafetensorError
 
     place = cache / f"{digest(folder)}-ct2-{ctranslate2.__version__}"
     if place.is_dir():
@@ -74,7 +75,7 @@ def _converted(folder: Path, cache: Path) -> Path:
         target = Path(made) / "model"
         try:
             ctranslate2.converters.TransformersConverter(str(folder)).convert(str(target))
-        except (ValueError, KeyError, OSError, ImportError) as error:
+        except (ValueError, KeyError, OSError, ImportError, SafetensorError) as error:
             raise FailedPrecondition(f"model {folder.name}", f"CTranslate2 cannot convert it: {error}") from error
         try:
             target.rename(place)

@@ -25,6 +25,7 @@ class TransformersEngine:
     def __init__(self, folder: Path, device: str) -> None:
         try:
             import torch
+            from safetensors import SafetensorError
             from transformers import AutoModelForSeq2SeqLM
         except ImportError as error:
             raise FailedPrecondition(
@@ -35,7 +36,7 @@ class TransformersEngine:
             model: Any = AutoModelForSeq2SeqLM.from_pretrained(
                 folder, use_safetensors=True, local_files_only=True, trust_remote_code=False
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             raise FailedPrecondition(f"model {folder.name}", f"cannot be loaded: {error}") from error
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
