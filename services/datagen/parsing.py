@@ -76,7 +76,8 @@ class StanzaParser:
                 return self._stanza.Pipeline(code, processors="tokenize,pos,lemma,depparse", **common)
         except Exception as error:  # Stanza's errors for a missing model differ by version and share no base
             raise FailedPrecondition(
-                "parser stanza", f"Expected a model for language {code!r}, but it cannot be loaded: {error}"
+                "parser stanza",
+                f"Expected a model for language {code!r} in STANZA_RESOURCES_DIR, but none can be loaded",
             ) from error
 
 
