@@ -83,6 +83,7 @@ def learn(
     needed = len(specials) + len(marked) + len(letters)
     if size < needed:
         raise InvalidArgument("size", f"Expected at least {needed} (special tokens and letters), but got {size}")
+    trainer: Any
     shared = {
         "vocab_size": size,
         "min_frequency": least,
