@@ -1,4 +1,4 @@
-"""The door to scores: items come in, figures go out."""
+"""The door to scores: messages with items come in, figures go out."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
