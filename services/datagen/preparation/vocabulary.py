@@ -83,7 +83,7 @@ def learn(
     needed = len(specials) + len(marked) + len(letters)
     if size < needed:
         raise InvalidArgument("size", f"Expected at least {needed} (special tokens and letters), but got {size}")
-    trainer: Any
+    make: Any = trainers  # untyped
     shared = {
         "vocab_size": size,
         "min_frequency": least,
@@ -95,10 +95,10 @@ def learn(
     }
     if kind == "bpe":
         tokenizer = Tokenizer(models.BPE(unk_token=specials[1], end_of_word_suffix=_WORD_END))
-        trainer = trainers.BpeTrainer(end_of_word_suffix=_WORD_END, **shared)
+        trainer = make.BpeTrainer(end_of_word_suffix=_WORD_END, **shared)
     else:
         tokenizer = Tokenizer(models.WordPiece(unk_token=specials[1], continuing_subword_prefix=_CONTINUATION))
-        trainer = trainers.WordPieceTrainer(continuing_subword_prefix=_CONTINUATION, **shared)
+        trainer = make.WordPieceTrainer(continuing_subword_prefix=_CONTINUATION, **shared)
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     words = (" ".join([word] * times) for word, times in sorted(counts.items()))
     tokenizer.train_from_iterator(words, trainer)
