@@ -149,6 +149,7 @@ class Comparison:
         pairs: What it used of each pair.
         kind: Of which call it is the answer.
         uses: How the client described each view, by name.
+        state: Name of the sums in the store, where they were kept.
     """
 
     estimates: tuple[Estimate, ...]
@@ -156,6 +157,7 @@ class Comparison:
     pairs: tuple[PairReport, ...] = ()
     kind: Kind = "similarity"
     uses: Mapping[str, ViewUse] = field(default_factory=dict)
+    state: str = ""
 
     def find(
         self,
@@ -261,6 +263,7 @@ class Fold:
             pairs=tuple(map(PairReport.from_proto, self._report.pairs)),
             kind=self._kind,
             uses=dict(self._uses),
+            state=self._report.state,
         )
 
 

@@ -86,6 +86,7 @@ class MetricsBase(ClientBase):
         layer_pairing: str,
         standardise: bool,
         drop_top_variance: int,
+        keep_state: bool = False,
     ) -> Work:
         """A compare call."""
         built = Views(views, defaults)
@@ -97,9 +98,18 @@ class MetricsBase(ClientBase):
             layer_pairing=layer_pairing,
             standardise=standardise,
             drop_top_variance=drop_top_variance,
+            keep_state=keep_state,
         )
         first = metrics_pb2.CompareRequest(spec=spec)
         return Work("Compare", "similarity", built, first, metrics_pb2.CompareRequest)
+
+    @staticmethod
+    def _merge_request(
+        states: Iterable[str], measures: Sequence[Measure | str], *, keep_state: bool
+    ) -> metrics_pb2.MergeRequest:
+        """A merge call."""
+        protos = [Measure.of(measure).to_proto() for measure in measures]
+        return metrics_pb2.MergeRequest(states=states, measures=protos, keep_state=keep_state)
 
     @staticmethod
     def _retrieve_work(

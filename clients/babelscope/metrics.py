@@ -8,7 +8,7 @@ import grpc
 
 from babelscope.activations import Progress
 from babelscope.channel import ClientConfig, open_channel
-from babelscope.comparison import Comparison
+from babelscope.comparison import Comparison, Fold
 from babelscope.encoding import FloatType, Overflow, Pooling
 from babelscope.measuring import Answer, Repeatable
 from babelscope.models import Intervention, Model
@@ -52,6 +52,7 @@ class MetricsClient(StatisticsCalls):
         layer_pairing: str = "same",
         standardise: bool = False,
         drop_top_variance: int = 0,
+        keep_state: bool = False,
         progress: Callable[[Progress], None] | None = None,
         timeout: float | None = None,
     ) -> Comparison:
@@ -72,6 +73,7 @@ class MetricsClient(StatisticsCalls):
             layer_pairing: `same`, or `all` for every layer with every layer.
             standardise: Divide each dimension by its standard deviation.
             drop_top_variance: Leave out this many dimensions of largest variance.
+            keep_state: Keep the sums in the store, for `merge`.
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
 
@@ -88,8 +90,44 @@ class MetricsClient(StatisticsCalls):
             layer_pairing=layer_pairing,
             standardise=standardise,
             drop_top_variance=drop_top_variance,
+            keep_state=keep_state,
         )
         return self._run(self._stub.Compare, work, progress, timeout)
+
+    def merge(
+        self,
+        states: Iterable[str],
+        measures: Sequence[Measure | str] = ("cka",),
+        *,
+        keep_state: bool = False,
+        timeout: float | None = None,
+    ) -> Comparison:
+        """Numbers of a whole corpus from the sums that its shards left in the store.
+
+        Args:
+            states: `Comparison.state` of each shard, compared with `keep_state=True` and the same views.
+            measures: What to measure; those of the shards, or others that the same sums give. None to merge only.
+            keep_state: Keep the merged sums as well.
+            timeout: Seconds for the whole call.
+
+        Raises:
+            InvalidRequest: `.field` names what is wrong.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        request = self._merge_request(states, measures, keep_state=keep_state)
+        retry = self._retry(self._stream_timeout(timeout))
+        request_id = self._config.new_request_id()
+        metadata = self._config.metadata(request_id)
+        while True:
+            fold = Fold("similarity", {})
+            try:
+                for response in self._stub.Merge(request, timeout=retry.remaining(), metadata=metadata):
+                    retry.alive()
+                    fold.receive(response)
+                return fold.finish()
+            except grpc.RpcError as error:
+                broken = error
+            time.sleep(retry.delay(self._translate(broken, "Merge", request_id)))
 
     def retrieve(
         self,

@@ -221,6 +221,7 @@ def compare_spec(
     layer_pairing: str,
     standardise: bool,
     drop_top_variance: int,
+    keep_state: bool = False,
 ) -> metrics_pb2.CompareSpec:
     """The specification of a compare request.
 
@@ -234,6 +235,7 @@ def compare_spec(
         layer_pairing=choose(LAYER_PAIRINGS, "layer_pairing", layer_pairing),
         alignment=choose(ALIGNMENTS, "alignment", alignment),
         preprocessing=metrics_pb2.Preprocessing(standardise=standardise, drop_top_variance=drop_top_variance),
+        keep_state=keep_state,
     )
 
 

@@ -1,6 +1,6 @@
 """Similarity of all pairs of views: from tables of rows to estimates. No servers here; run it in a thread."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,9 @@ from services.runtime.errors import InvalidArgument
 Node = tuple[int, int]
 """View and layer."""
 
+Keep = Callable[[Sequence[Node], Accumulator], None]
+"""Takes the sums of some nodes."""
+
 _FULL_VARIANCE = 0.999
 """Share of the variance above which the smallest directions count and products must be in float64."""
 
@@ -34,7 +37,9 @@ def needs_of(measures: Iterable[Options]) -> Needs:
     )
 
 
-def compare(plan: ComparePlan, tables: Sequence[Table], *, budget: int, check: Check = nothing) -> Iterator[Event]:
+def compare(
+    plan: ComparePlan, tables: Sequence[Table], *, budget: int, check: Check = nothing, keep: Keep | None = None
+) -> Iterator[Event]:
     """Measures all pairs.
 
     Args:
@@ -42,6 +47,7 @@ def compare(plan: ComparePlan, tables: Sequence[Table], *, budget: int, check: C
         tables: One a view of the plan.
         budget: Bytes of memory for rows, Gram matrices and moments at a time.
         check: Called between products; raises to stop the work.
+        keep: Takes the sums of each pair and left layer, to be merged with those of other shards.
 
     Yields:
         Progress and estimates, last what the pairs used.
@@ -56,9 +62,11 @@ def compare(plan: ComparePlan, tables: Sequence[Table], *, budget: int, check: C
     done = 0
     yield Progress("measure", 0, total, "")
     for group in groups:
-        for edges in _rounds(group, wanted):
-            for batch in _batches(edges, len(group.ids), tables, budget):
-                for (left, right), pair in _statistics(plan, tables, group, batch, budget=budget, check=check):
+        for edges in _parts(group, wanted) if keep else _rounds(group, wanted):
+            # What is kept must not depend on the rows: shards differ in them.
+            for batch in [edges] if keep else _batches(edges, len(group.ids), tables, budget):
+                work = _statistics(plan, tables, group, batch, budget=budget, check=check, keep=keep)
+                for (left, right), pair in work:
                     found = measure(plan, views[left[0]], views[right[0]], (left[1], right[1]), pair)
                     done += 1
                     yield Found(found)
@@ -139,6 +147,15 @@ def _rounds(group: Group, wanted: dict[tuple[int, int], list[tuple[int, int]]]) 
         yield from by_layer.values()
 
 
+def _parts(group: Group, wanted: dict[tuple[int, int], list[tuple[int, int]]]) -> Iterator[list[tuple[Node, Node]]]:
+    """Edges in portions that depend on the request only: one pair of views and one left layer."""
+    for a, b in group.pairs:
+        by_layer: dict[int, list[tuple[Node, Node]]] = {}
+        for i, j in wanted[a, b]:
+            by_layer.setdefault(i, []).append(((a, i), (b, j)))
+        yield from by_layer.values()
+
+
 def _batches(
     edges: Sequence[tuple[Node, Node]], n: int, tables: Sequence[Table], budget: int
 ) -> Iterator[list[tuple[Node, Node]]]:
@@ -170,6 +187,7 @@ def _statistics(
     *,
     budget: int,
     check: Check,
+    keep: Keep | None,
 ) -> Iterator[tuple[tuple[Node, Node], PairStatistics]]:
     """The statistics of some edges over the items of a group, in one pass over their rows."""
     nodes = list(dict.fromkeys(node for edge in edges for node in edge))
@@ -194,7 +212,11 @@ def _statistics(
     numbered: list[Edge] = [(numbers[left], numbers[right]) for left, right in edges]
     held = prefers_rows(n, max(widths), len(nodes), len(edges), budget)
     try:
-        accumulator = Accumulator(widths, numbered, needs_of(plan.measures), hold=n if held else None, check=check)
+        needs = needs_of(plan.measures)
+        if keep:
+            # Any measure that needs moments may be asked for later.
+            needs, held = replace(needs, moments=True), False
+        accumulator = Accumulator(widths, numbered, needs, hold=n if held else None, check=check)
         for start in range(0, n, CHUNK_ROWS):
             check()
             stop = min(start + CHUNK_ROWS, n)
@@ -203,6 +225,8 @@ def _statistics(
                 block = tables[view].read(layer, part_of(group.rows[view], start, stop))
                 rows.append(block if treatment is None else treatment.apply(block))
             accumulator.add(group.ids[start:stop], rows)
+        if keep:
+            keep(nodes, accumulator)
         for (left, right), pair in accumulator.finish():
             yield (nodes[left], nodes[right]), pair
     except Degenerate as error:

@@ -16,7 +16,7 @@ from babelscope.texts import Text
 from babelscope.v1 import encoder_pb2
 
 from services.metrics.alignment import PairReport, align
-from services.metrics.compare import compare
+from services.metrics.compare import compare, needs_of
 from services.metrics.estimates import Aligned, Check, Estimate, Event, Found, Progress, ViewReport
 from services.metrics.intake import Corpus, Intake
 from services.metrics.pairing import Pairing, Spill
@@ -24,9 +24,11 @@ from services.metrics.plans import ComparePlan, RetrievePlan, StudyPlan
 from services.metrics.ranking import rank
 from services.metrics.scratch import Scratch
 from services.metrics.settings import MetricsSettings
+from services.metrics.shards import Keeper
 from services.metrics.sources import Order, Sources, named
 from services.metrics.tables import Table
 from services.metrics.worker import Workers
+from services.runtime.store import Store
 
 _AHEAD: Final = 4096
 """Texts by which one side of a pair may be ahead of the pairs found."""
@@ -47,7 +49,7 @@ class Answer(Protocol):
     async def found(self, estimates: Sequence[Estimate]) -> None:
         """Takes numbers."""
 
-    async def report(self, views: Sequence[ViewReport], pairs: Sequence[PairReport]) -> None:
+    async def report(self, views: Sequence[ViewReport], pairs: Sequence[PairReport], state: str = "") -> None:
         """Takes what was used."""
 
 
@@ -59,9 +61,13 @@ class Flow:
         scratch: Where rows lie.
         sources: Where the rows of texts come from.
         workers: Threads for measuring.
+        store: Where sums are kept.
     """
 
-    def __init__(self, settings: MetricsSettings, scratch: Scratch, sources: Sources, workers: Workers) -> None:
+    def __init__(
+        self, settings: MetricsSettings, scratch: Scratch, sources: Sources, workers: Workers, store: Store
+    ) -> None:
+        self._store = store
         self._settings = settings
         self._scratch = scratch
         self._sources = sources
@@ -70,6 +76,9 @@ class Flow:
     async def compare(self, plan: ComparePlan, specs: Specs, messages: AsyncIterator[Any], answer: Answer) -> None:
         """Similarity of all pairs of views."""
         single = len(plan.views) == 2 and plan.pairs in (((0, 1),), ((1, 0),)) and not plan.preprocesses
+        # Sums that are kept come from tables, whose parts do not depend on the order in which rows arrive.
+        single = single and not plan.keep_state
+        keeper = Keeper(self._store, replace(needs_of(plan.measures), moments=True)) if plan.keep_state else None
         with ExitStack() as stack:
             if single and not any(view.encoded for view in plan.views):
                 await self._pushed_pair(plan, messages, stack, answer)
@@ -81,9 +90,17 @@ class Flow:
                     await self._pulled_pair(plan, orders, stack, answer)
                     return
             budget = self._settings.work_bytes
-            await self._measure(
-                views, specs, stack, lambda tables, check: compare(plan, tables, budget=budget, check=check), answer
-            )
+
+            def work(tables: list[Table], check: Check) -> Iterator[Event]:
+                return compare(plan, tables, budget=budget, check=check, keep=keeper.keep if keeper else None)
+
+            def keep(tables: Sequence[Table], pairs: Sequence[PairReport]) -> str:
+                if keeper is None:
+                    return ""
+                resolved = [replace(view, layers=table.layers) for view, table in zip(plan.views, tables, strict=True)]
+                return keeper.finish(replace(plan, views=tuple(resolved)), [table.report for table in tables], pairs)
+
+            await self._measure(views, specs, stack, work, answer, keep=keep)
 
     async def retrieve(self, plan: RetrievePlan, specs: Specs, messages: AsyncIterator[Any], answer: Answer) -> None:
         """Retrieval between all pairs of views."""
@@ -114,6 +131,8 @@ class Flow:
         stack: ExitStack,
         work: Measure,
         answer: Answer,
+        *,
+        keep: Callable[[Sequence[Table], Sequence[PairReport]], str] = lambda _tables, _pairs: "",
     ) -> None:
         """Has texts encoded, a few views at once, and measures."""
         turn = asyncio.Semaphore(self._settings.encode_at_once)
@@ -126,10 +145,14 @@ class Flow:
 
         tables = await _all([table(index, view) for index, view in views.items()])
         reports = [table.report for table in tables]
-        await self._answer(lambda check: work(tables, check), reports, answer)
+        await self._answer(lambda check: work(tables, check), reports, answer, lambda pairs: keep(tables, pairs))
 
     async def _answer(
-        self, work: Callable[[Check], Iterator[Event]], views: Sequence[ViewReport], answer: Answer
+        self,
+        work: Callable[[Check], Iterator[Event]],
+        views: Sequence[ViewReport],
+        answer: Answer,
+        keep: Callable[[Sequence[PairReport]], str] = lambda _pairs: "",
     ) -> None:
         """Steps an engine and passes on what it tells."""
         async with aclosing(self._workers.run(work)) as events:
@@ -140,7 +163,8 @@ class Flow:
                     case Found():
                         await answer.found(event.estimates)
                     case Aligned():
-                        await answer.report(views, event.pairs)
+                        state = await asyncio.to_thread(keep, event.pairs)
+                        await answer.report(views, event.pairs, state)
 
     async def _pushed_pair(
         self, plan: ComparePlan, messages: AsyncIterator[Any], stack: ExitStack, answer: Answer

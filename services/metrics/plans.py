@@ -55,11 +55,13 @@ class ComparePlan(StudyPlan):
         measures: With their options.
         standardise: Divide each dimension by its standard deviation.
         drop_top_variance: Leave out this many dimensions of largest variance.
+        keep_state: Keep the sums, so that other shards of the corpus can be joined to them.
     """
 
     measures: tuple[Options, ...]
     standardise: bool = False
     drop_top_variance: int = 0
+    keep_state: bool = False
 
     @property
     def preprocesses(self) -> bool:

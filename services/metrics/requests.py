@@ -55,6 +55,8 @@ def read_compare(spec: metrics_pb2.CompareSpec, settings: MetricsSettings) -> Co
         raise InvalidArgument(
             "spec.preprocessing.drop_top_variance", f"Expected a number of dimensions of at least 0, but got {drop}"
         )
+    if spec.keep_state and (drop or spec.preprocessing.standardise):
+        _untreated("spec.preprocessing")
     return ComparePlan(
         views=views,
         pairs=_pairs(spec.pairs, views, settings),
@@ -63,6 +65,33 @@ def read_compare(spec: metrics_pb2.CompareSpec, settings: MetricsSettings) -> Co
         measures=tuple(dict.fromkeys(measures)),
         standardise=spec.preprocessing.standardise,
         drop_top_variance=drop,
+        keep_state=spec.keep_state,
+    )
+
+
+def read_merge(request: metrics_pb2.MergeRequest) -> tuple[Options, ...]:
+    """The measures of a merge.
+
+    Raises:
+        InvalidArgument: A field is wrong; names it and what is allowed.
+    """
+    if not request.states:
+        raise InvalidArgument("states", "Expected at least one name of a state, but got none")
+    for index, name in enumerate(request.states):
+        if name in request.states[:index]:
+            raise InvalidArgument(f"states[{index}]", f"Expected each state once, but got {name[:100]} twice")
+    if request.preprocessing.standardise or request.preprocessing.drop_top_variance:
+        _untreated("preprocessing")
+    measures = (_measure(measure, f"measures[{index}]") for index, measure in enumerate(request.measures))
+    return tuple(dict.fromkeys(measures))
+
+
+def _untreated(field: str) -> NoReturn:
+    """Refuses to treat rows of which only sums are there."""
+    raise InvalidArgument(
+        field,
+        "Expected no preprocessing where sums are kept or merged, but got some: standardised rows have other fourth "
+        "moments, which do not follow from the sums",
     )
 
 

@@ -19,9 +19,10 @@ def estimates(found: Sequence[Estimate]) -> metrics_pb2.Estimates:
     return metrics_pb2.Estimates(estimates=[metrics_pb2.Estimate(**asdict(one)) for one in found])
 
 
-def report(views: Sequence[ViewReport], pairs: Sequence[PairReport]) -> metrics_pb2.AlignmentReport:
+def report(views: Sequence[ViewReport], pairs: Sequence[PairReport], state: str = "") -> metrics_pb2.AlignmentReport:
     """What was used and left out."""
     return metrics_pb2.AlignmentReport(
         views=[metrics_pb2.ViewReport(**asdict(view)) for view in views],
         pairs=[metrics_pb2.PairReport(**asdict(pair)) for pair in pairs],
+        state=state,
     )

@@ -8,6 +8,7 @@ from services.metrics.servicer import MetricsServicer
 from services.metrics.settings import MetricsSettings
 from services.metrics.sources import Sources
 from services.metrics.worker import Workers
+from services.runtime.store import Store
 
 
 class MetricsService:
@@ -25,7 +26,7 @@ class MetricsService:
         self._workers = Workers(settings.work_threads)
         # The generated base answers UNIMPLEMENTED where a method is not given; only its stub calls them abstract.
         self._servicer = MetricsServicer(  # type: ignore[abstract]
-            settings, scratch, self._sources, self._workers
+            settings, scratch, self._sources, self._workers, Store(settings.store_url)
         )
 
     def register(self, server: grpc.aio.Server) -> None:

@@ -9,6 +9,7 @@ from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
 
 from services.metrics import requests, responses
 from services.metrics.alignment import PairReport
+from services.metrics.doors.merging import MergingDoor
 from services.metrics.doors.scores import ScoresDoor
 from services.metrics.doors.statistics import StatisticsDoor
 from services.metrics.estimates import Estimate, Progress, ViewReport
@@ -18,11 +19,12 @@ from services.metrics.settings import MetricsSettings
 from services.metrics.sources import Sources
 from services.metrics.worker import Workers
 from services.runtime.errors import InvalidArgument
+from services.runtime.store import Store
 
 _PROGRESS_SECONDS: Final = 0.1
 
 
-class MetricsServicer(ScoresDoor, StatisticsDoor, metrics_pb2_grpc.MetricsServiceServicer):
+class MetricsServicer(MergingDoor, ScoresDoor, StatisticsDoor, metrics_pb2_grpc.MetricsServiceServicer):
     """Answers `babelscope.v1.MetricsService`.
 
     Args:
@@ -30,12 +32,16 @@ class MetricsServicer(ScoresDoor, StatisticsDoor, metrics_pb2_grpc.MetricsServic
         scratch: Where rows lie.
         sources: Where the rows of texts come from.
         workers: Threads for measuring.
+        store: Where sums are kept.
     """
 
-    def __init__(self, settings: MetricsSettings, scratch: Scratch, sources: Sources, workers: Workers) -> None:
+    def __init__(
+        self, settings: MetricsSettings, scratch: Scratch, sources: Sources, workers: Workers, store: Store
+    ) -> None:
         self._settings = settings
         self._workers = workers
-        self._flow = Flow(settings, scratch, sources, workers)
+        self._store = store
+        self._flow = Flow(settings, scratch, sources, workers, store)
 
     async def Compare(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request_iterator: AsyncIterator[metrics_pb2.CompareRequest], context: Any
@@ -77,9 +83,9 @@ class _Answer:
         """Writes numbers."""
         await self._write(estimates=responses.estimates(estimates))
 
-    async def report(self, views: Sequence[ViewReport], pairs: Sequence[PairReport]) -> None:
+    async def report(self, views: Sequence[ViewReport], pairs: Sequence[PairReport], state: str = "") -> None:
         """Writes what was used."""
-        await self._write(report=responses.report(views, pairs))
+        await self._write(report=responses.report(views, pairs, state))
 
     async def _write(self, **message: Any) -> None:
         async with self._lock:

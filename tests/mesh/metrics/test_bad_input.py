@@ -57,7 +57,7 @@ async def failure(stub: Any, *messages: metrics_pb2.CompareRequest) -> Failure:
 TWO = (view("x"), view("y"))
 WRONG_SPECS = {
     "one view": (compare(view("x")), "spec.views", "at least 2"),
-    "no measures": (compare(*TWO, measures=[]), "spec.measures", "cka, svcca, cosine"),
+    "no measures": (compare(*TWO, measures=[]), "spec.measures", "cka, rbf, svcca"),
     "unknown measure": (compare(*TWO, measure="ckaa"), "spec.measures[0].name", "did you mean 'cka'"),
     "unknown estimator": (
         compare(*TWO, measures=[metrics_pb2.Measure(name="cka", estimator="unbiased")]),
@@ -304,7 +304,7 @@ async def test_a_deadline_that_passes(serve: Callable[..., Any], monkeypatch: py
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 
-    def endless(plan: Any, tables: Any, *, budget: int, check: Callable[[], None]) -> Any:
+    def endless(plan: Any, tables: Any, *, budget: int, check: Callable[[], None], keep: Any) -> Any:
         loop.call_soon_threadsafe(began.set)
         try:
             while True:
