@@ -66,11 +66,28 @@ def test_the_demo_s_report_in_a_browser(demo: tuple[StudyResult, Path], tmp_path
         assert page.complaints(path.as_uri()) == []
 
 
+@pytest.mark.browser
 @pytest.mark.shared_data
-def test_a_part_of_the_pud_study(real: LocalMesh, shared_data: Callable[[str], Path], tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+def test_the_pud_study_over_all_its_languages(
+    real: LocalMesh, shared_data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """The whole of studies/pud-similarity.yaml but for the number of sentences, up to the report in a browser."""
     shared_data("pud/en.conllu.gz")
-    study = load_study(STUDIES / "pud-similarity.yaml", Overrides(languages=("en", "fr", "ja"), sentences=50))
+    study = load_study(STUDIES / "pud-similarity.yaml", Overrides(sentences=25))
     result = run_study(study, real, tmp_path)
-    assert [each.texts for each in result.languages] == [50, 50, 50]
+    assert [each.texts for each in result.languages] == [25] * 16
     assert {row.reinit for row in result.rows} == {"", "1-2@0", "3-4@0", "5-6@0"}
-    assert {row.n for row in result.rows} == {50}
+    assert {row.n for row in result.rows} == {25}
+    cka = [row for row in result.rows if (row.metric, row.estimator, row.reinit) == ("cka", "debiased", "")]
+    assert len(cka) == 7 * 16 * 15 // 2
+    path = write_report(result, tmp_path)
+    with chromium.browser_or_skip(tmp_path / "profile") as page:
+        page.size(1200, 900)
+        page.open(path.as_uri())
+        assert page.run("document.documentElement.dataset.ready") == "true"
+        traces = page.run("document.getElementById('fig-similarity').data.map(({name, y}) => ({name, y}))")
+        for language in [each for each in study.languages if each != "en"]:
+            shown = next(each["y"] for each in traces if each["name"] == language_name(language))
+            assert shown == [row.value for row in cka if (row.source, row.target) == ("en", language)]
+        assert page.complaints(path.as_uri()) == []
