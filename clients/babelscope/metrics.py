@@ -60,7 +60,7 @@ class MetricsClient(StatisticsCalls):
 
         Args:
             views: By name, at least two: views, lists of texts, or activations.
-            measures: `cka`, `cka:biased`, `svcca`, `cosine`.
+            measures: `cka`, `cka:biased`, `rbf`, `cca`, `svcca`, `pwcca`, `procrustes`, `neuron_correlation`, `cosine`.
             pairs: Pairs of names; all where None.
             model: The weights, for views of texts that name none.
             layers: Hidden states wanted; all where None.

@@ -62,7 +62,7 @@ def compare(
     parallel: ParallelOption,
     measure: Annotated[
         list[str] | None,
-        typer.Option("--measure", help="cka, cka:biased, svcca, cosine; cka with none. May be repeated."),
+        typer.Option("--measure", help="cka, cka:biased, svcca, procrustes, ...; cka with none. May be repeated."),
     ] = None,
     format: FormatOption = None,  # noqa: A002
     layers: LayersOption = None,

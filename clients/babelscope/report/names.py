@@ -20,7 +20,10 @@ _LANGUAGES: Final = {
     "vi": "Vietnamese", "vie": "Vietnamese", "wo": "Wolof", "yo": "Yoruba", "zh": "Chinese", "zu": "Zulu",
 }  # fmt: skip
 
-_METRICS: Final = {"cka": "CKA", "svcca": "SVCCA", "pwcca": "PWCCA", "cosine": "Cosine", "mrr": "MRR"}
+_METRICS: Final = {
+    "cka": "CKA", "rbf": "RBF CKA", "cca": "CCA", "svcca": "SVCCA", "pwcca": "PWCCA", "procrustes": "Procrustes",
+    "neuron_correlation": "Neuron correlation", "cosine": "Cosine", "mrr": "MRR",
+}  # fmt: skip
 
 
 def language_name(tag: str) -> str:
