@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from babelscope.supervision import RestartPolicy
 
-from tests.helpers.models import WORDS, make_root
+from tests.support.models import WORDS, make_root
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
 CLIENTS = 6

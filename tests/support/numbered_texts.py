@@ -1,6 +1,6 @@
 """Many short texts, all different, in the words of the tiny models."""
 
-from tests.helpers.models import WORDS
+from tests.support.models import WORDS
 
 
 def numbered(count: int) -> list[str]:

@@ -4,14 +4,11 @@ import random
 from pathlib import Path
 from typing import Any
 
-PAIRS = dict(
-    zip(
-        "the a cat dog bird house tree river king queen book red big old sees eats finds likes in near and water".split(),
-        "ze ein katze hund vogel haus baum fluss könig königin buch rot gross alt sieht isst findet mag in nahe und "
-        "wasser".split(),
-        strict=True,
-    )
+_SOURCE = "the a cat dog bird house tree river king queen book red big old sees eats finds likes in near and water"
+_TARGET = (
+    "ze ein katze hund vogel haus baum fluss könig königin buch rot gross alt sieht isst findet mag in nahe und wasser"
 )
+PAIRS = dict(zip(_SOURCE.split(), _TARGET.split(), strict=True))
 """English words to those of an invented German without cases or capital letters."""
 
 _MARKS = (".", "?")

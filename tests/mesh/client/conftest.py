@@ -6,7 +6,7 @@ from pathlib import Path
 import babelscope
 import pytest
 
-from tests.helpers.models import make_root
+from tests.support.models import make_root
 
 OFFLINE = {"BABELSCOPE_HUB": "false"}
 

@@ -10,7 +10,7 @@ from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 from safetensors.numpy import save
 
 from services.runtime.store import Store
-from tests.helpers.encoder_calls import encode, failure, refusal, spec, texts
+from tests.support.encoder_calls import encode, failure, refusal, spec, texts
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED

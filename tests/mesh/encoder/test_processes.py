@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from babelscope.demo import DEMO_MODEL, demo_model
 
-from tests.helpers.encoder_calls import encode, refusal, rest, sentences, spec, texts
+from tests.support.encoder_calls import encode, refusal, rest, sentences, spec, texts
 
 
 async def test_sigterm_lets_a_running_stream_end(spawn: Any, dial: Any) -> None:

@@ -15,7 +15,7 @@ from babelscope.v1 import metrics_pb2_grpc
 from services.metrics.service import MetricsService
 from services.metrics.settings import MetricsSettings
 from services.runtime.server import Server
-from tests.helpers.models import make_root
+from tests.support.models import make_root
 
 OFFLINE = {"BABELSCOPE_HUB": "false"}
 

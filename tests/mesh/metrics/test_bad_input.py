@@ -10,7 +10,7 @@ import pytest
 from babelscope.tensors import to_proto
 from babelscope.v1 import encoder_pb2, metrics_pb2, model_pb2, tensor_pb2, text_pb2
 
-from tests.helpers.encoder_calls import Failure, read_failure, sentences
+from tests.support.encoder_calls import Failure, read_failure, sentences
 
 CODES = grpc.StatusCode
 RNG = np.random.default_rng(0)

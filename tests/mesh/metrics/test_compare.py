@@ -13,8 +13,8 @@ import pytest
 from babelscope import Text
 from babelscope.views import View
 
-from tests.helpers import metrics_references as reference
-from tests.helpers.encoder_calls import sentences
+from tests.support import metrics_references as reference
+from tests.support.encoder_calls import sentences
 
 N = 60
 

@@ -9,7 +9,7 @@ import pytest
 from babelscope.local import LocalMesh
 from babelscope.study import StudyResult, load_study, run_study
 
-from tests.helpers.models import WORDS, make_root
+from tests.support.models import WORDS, make_root
 
 STUDY = """
 name: small

@@ -11,7 +11,7 @@ from babelscope.report import write_report
 from babelscope.report.names import language_name
 from babelscope.study import Overrides, StudyResult, load_study, run_study
 
-from tests.helpers import chromium
+from tests.support import chromium
 
 pytestmark = pytest.mark.slow
 STUDIES = Path(__file__).resolve().parents[3] / "studies"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from services.metrics.accumulate import Accumulator, Needs
 from services.metrics.errors import Degenerate
 from services.metrics.similarity import MEASURES, Options
-from tests.helpers import metrics_references as reference
+from tests.support import metrics_references as reference
 
 CCA = Options("cca", "mean")
 PWCCA = Options("pwcca", "mean", 0.99)

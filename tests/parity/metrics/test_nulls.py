@@ -15,7 +15,7 @@ from services.metrics.nulls import (
 from services.metrics.pairs import HeldPair
 from services.metrics.similarity import MEASURES, Options
 from services.metrics.views import HeldView
-from tests.helpers import metrics_references as reference
+from tests.support import metrics_references as reference
 
 PERMUTATIONS = 2000
 

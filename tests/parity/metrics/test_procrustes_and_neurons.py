@@ -9,7 +9,7 @@ from services.metrics.accumulate import Accumulator, Needs
 from services.metrics.errors import Degenerate
 from services.metrics.rotations import random_block
 from services.metrics.similarity import MEASURES, Options
-from tests.helpers import metrics_references as reference
+from tests.support import metrics_references as reference
 
 DISTANCE = Options("procrustes", "distance")
 SIMILARITY = Options("procrustes", "similarity")

@@ -9,7 +9,7 @@ from services.metrics.accumulate import Accumulator, Needs
 from services.metrics.errors import Degenerate
 from services.metrics.sample import hashes
 from services.metrics.similarity import MEASURES, Options
-from tests.helpers import metrics_references as reference
+from tests.support import metrics_references as reference
 
 
 def options(estimator="debiased", sample=2000, seed=0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from services.metrics.retrieval import TILE_COLUMNS, TILE_ROWS, retrieve
-from tests.helpers import metrics_references as reference
+from tests.support import metrics_references as reference
 
 
 def assert_ranks(x, y, **options):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from services.metrics.scores.span_f1 import spans
-from tests.helpers.scored import figures, pair, tagged, text, values
+from tests.support.scored import figures, pair, tagged, text, values
 
 sacrebleu = pytest.importorskip("sacrebleu")
 with warnings.catch_warnings():

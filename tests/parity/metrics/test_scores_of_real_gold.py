@@ -8,7 +8,7 @@ from babelscope.corpora import Options, read_examples
 
 from services.metrics.scores import make
 from services.metrics.scores.base import estimates
-from tests.helpers.scored import text
+from tests.support.scored import text
 
 pytestmark = pytest.mark.shared_data
 

@@ -6,7 +6,7 @@ import pytest
 from services.metrics.accumulate import Accumulator, Needs
 from services.metrics.moments import Frame
 from services.metrics.similarity import MEASURES, Options
-from tests.helpers import metrics_references as reference
+from tests.support import metrics_references as reference
 
 DEBIASED = Options("cka", "debiased")
 BIASED = Options("cka", "biased")

@@ -8,7 +8,7 @@ from babelscope.report import write_report
 from babelscope.report.names import language_name
 from babelscope.study.result import Row, StudyResult
 
-from tests.helpers import chromium
+from tests.support import chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.metrics.scores.normalisers import NORMALISERS, default_for
 from services.metrics.scores.qa import answer_scores
 from services.runtime.errors import InvalidArgument
-from tests.helpers.scored import figures, question, taken, text, values
+from tests.support.scored import figures, question, taken, text, values
 
 
 @pytest.mark.parametrize(

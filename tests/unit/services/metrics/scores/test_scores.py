@@ -7,7 +7,7 @@ from services.metrics.scores import SCORES, make
 from services.metrics.scores.base import estimates
 from services.metrics.scores.span_f1 import spans
 from services.runtime.errors import InvalidArgument
-from tests.helpers.scored import figures, pair, question, tagged, taken, text, tree, values
+from tests.support.scored import figures, pair, question, tagged, taken, text, tree, values
 
 PARSE = [
     (

@@ -12,7 +12,7 @@ from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2, text_pb2
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from tests.helpers.models import WORDS
+from tests.support.models import WORDS
 
 CHANNEL = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
