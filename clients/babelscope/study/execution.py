@@ -119,7 +119,7 @@ def _resolve(mesh: Services, design: ModelDesign, watcher: Watcher) -> ModelUse:
         if not design.fallback:
             raise
         words = " ".join(str(error).split()).rstrip(".")
-        reason = f"{words[:1].upper()}{words[1:]}."
+        reason = f"{words[:1].upper()}{words[1:]}{'' if words.endswith('?') else '.'}"
         info = mesh.encoder.get_model(Model(design.fallback))
     if reason:
         watcher.note(f"Model: {design.fallback} stands in for {design.name}: {reason}")
