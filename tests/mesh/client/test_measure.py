@@ -15,6 +15,7 @@ from babelscope import Comparison, InvalidRequest, LocalMesh, Progress, View
 from babelscope.local import checkout
 
 from tests.support.numbered_texts import TEXTS
+from tests.support.restarts import await_restarts
 
 HALF = 2000
 VIEWS = {"left": TEXTS[:HALF], "right": TEXTS[-HALF:]}
@@ -79,7 +80,7 @@ def test_a_killed_server_changes_no_number(whole: LocalMesh, mesh: LocalMesh, vi
 
     found = whole.metrics.compare(VIEWS, model="tiny", progress=kill)
     assert killed
-    assert whole.restarts[victim] == 1
+    await_restarts(whole, victim, 1)
     assert _numbers(found) == pytest.approx(_numbers(expected), abs=1e-6)
     assert found.views == expected.views
 
