@@ -1214,25 +1214,31 @@ class ProjectResponse(_message.Message):
 
     PROGRESS_FIELD_NUMBER: _builtins.int
     PROJECTION_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def progress(self) -> Global___MetricsProgress:
         """How far the work is."""
 
     @_builtins.property
     def projection(self) -> Global___Projection:
-        """Coordinates of one view at one layer."""
+        """Coordinates of some rows of one view at one layer."""
+
+    @_builtins.property
+    def report(self) -> Global___AlignmentReport:
+        """What was used."""
 
     def __init__(
         self,
         *,
         progress: Global___MetricsProgress | None = ...,
         projection: Global___Projection | None = ...,
+        report: Global___AlignmentReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "progress", b"progress", "projection", b"projection"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "progress", b"progress", "projection", b"projection", "report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "progress", b"progress", "projection", b"projection"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "progress", b"progress", "projection", b"projection", "report", b"report"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["progress", "projection"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["progress", "projection", "report"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -1240,7 +1246,7 @@ Global___ProjectResponse: _TypeAlias = ProjectResponse  # noqa: Y015
 
 @_typing.final
 class Projection(_message.Message):
-    """Coordinates of one view at one layer."""
+    """Coordinates of some rows of one view at one layer; a view's rows come in the order in which they were sent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1249,21 +1255,29 @@ class Projection(_message.Message):
     IDS_FIELD_NUMBER: _builtins.int
     COORDINATES_FIELD_NUMBER: _builtins.int
     EXPLAINED_VARIANCE_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     view: _builtins.str
     """Name of the view."""
     layer: _builtins.int
     """The layer."""
+    signature: _builtins.str
+    """All settings behind the numbers, in one line."""
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """One a row."""
 
     @_builtins.property
     def coordinates(self) -> _tensor_pb2.Tensor:
-        """[rows, components] F32."""
+        """[rows, components] F32; F64 where rows of any view were F64."""
 
     @_builtins.property
     def explained_variance(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Share of the variance of all views together, one a component."""
+        """Share of the variance of all views together, one a component; none for umap."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What to beware of, in words."""
 
     def __init__(
         self,
@@ -1273,10 +1287,12 @@ class Projection(_message.Message):
         ids: _abc.Iterable[_builtins.str] | None = ...,
         coordinates: _tensor_pb2.Tensor | None = ...,
         explained_variance: _abc.Iterable[_builtins.float] | None = ...,
+        signature: _builtins.str = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coordinates", b"coordinates"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coordinates", b"coordinates", "explained_variance", b"explained_variance", "ids", b"ids", "layer", b"layer", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coordinates", b"coordinates", "explained_variance", b"explained_variance", "ids", b"ids", "layer", b"layer", "signature", b"signature", "view", b"view", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1603,10 +1619,13 @@ class ScoreTextSpec(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    ITEM_SCORES_FIELD_NUMBER: _builtins.int
     score: _builtins.str
     """`bleu1`, `convert_rate`, `qa`, `span_f1`, `tagging`, `parsing`, `nli`."""
     language: _builtins.str
     """BCP 47 language tag."""
+    item_scores: _builtins.bool
+    """Whether the answer also has the scores of each item."""
     @_builtins.property
     def options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Options of the score by name."""
@@ -1617,10 +1636,11 @@ class ScoreTextSpec(_message.Message):
         score: _builtins.str = ...,
         language: _builtins.str = ...,
         options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        item_scores: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "options", b"options", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_scores", b"item_scores", "language", b"language", "options", b"options", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1720,6 +1740,7 @@ class ScoreTextResponse(_message.Message):
 
     PROGRESS_FIELD_NUMBER: _builtins.int
     ESTIMATES_FIELD_NUMBER: _builtins.int
+    ITEM_SCORES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def progress(self) -> Global___MetricsProgress:
         """How far the work is."""
@@ -1728,18 +1749,91 @@ class ScoreTextResponse(_message.Message):
     def estimates(self) -> Global___Estimates:
         """The numbers."""
 
+    @_builtins.property
+    def item_scores(self) -> Global___ItemScores:
+        """The scores of some items."""
+
     def __init__(
         self,
         *,
         progress: Global___MetricsProgress | None = ...,
         estimates: Global___Estimates | None = ...,
+        item_scores: Global___ItemScores | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["estimates", b"estimates", "message", b"message", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["estimates", b"estimates", "item_scores", b"item_scores", "message", b"message", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimates", b"estimates", "message", b"message", "progress", b"progress"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimates", b"estimates", "item_scores", b"item_scores", "message", b"message", "progress", b"progress"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["progress", "estimates"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["progress", "estimates", "item_scores"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
 Global___ScoreTextResponse: _TypeAlias = ScoreTextResponse  # noqa: Y015
+
+@_typing.final
+class ItemScores(_message.Message):
+    """The scores of some items, each by itself; items come in the order in which they were sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    LANGUAGES_FIELD_NUMBER: _builtins.int
+    FIGURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """One an item."""
+
+    @_builtins.property
+    def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """One an item: the gold's language, for ids are unique within a language."""
+
+    @_builtins.property
+    def figures(self) -> _containers.RepeatedCompositeFieldContainer[Global___ItemFigure]:
+        """One a figure that an item has by itself; counts and sizes of sets are none."""
+
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        languages: _abc.Iterable[_builtins.str] | None = ...,
+        figures: _abc.Iterable[Global___ItemFigure] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["figures", b"figures", "ids", b"ids", "languages", b"languages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ItemScores: _TypeAlias = ItemScores  # noqa: Y015
+
+@_typing.final
+class ItemFigure(_message.Message):
+    """One figure of some items."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRIC_FIELD_NUMBER: _builtins.int
+    ESTIMATOR_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    metric: _builtins.str
+    """`f1`, `las`."""
+    estimator: _builtins.str
+    """Its variant."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """One an item; NaN where the item does not determine it."""
+
+    def __init__(
+        self,
+        *,
+        metric: _builtins.str = ...,
+        estimator: _builtins.str = ...,
+        values: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimator", b"estimator", "metric", b"metric", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ItemFigure: _TypeAlias = ItemFigure  # noqa: Y015
