@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,11 +81,11 @@ Tell = Callable[[int, int], None]
 class Method(Protocol):
     """A method; a file of this folder has a class of this shape, and `registry` names it."""
 
-    name: str
-    summary: str
-    supervised: bool
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    supervised: ClassVar[bool]
     """Whether it cannot do without known translations."""
-    Options: type[Any]
+    Options: ClassVar[type[Any]]
     """A frozen dataclass of its options, every field with a default and `metadata={"summary": ...}`."""
 
     def fit(self, problem: Problem, options: Any, *, check: Check, tell: Tell) -> Fitted:

@@ -1,0 +1,107 @@
+"""Orthogonal Procrustes with iterative normalisation (Zhang et al. 2019), refined on dictionaries of its own on demand.
+
+Supervised: the rotation `U V'` of `svd(X'Y)` over known translations. A refinement (Lample et al. 2018, section 2.3)
+induces a dictionary of mutual CSLS neighbours among frequent words with the map so far, and solves for the rotation
+anew.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from services.metrics.arrays import F64
+from services.metrics.cosines import check_equal_width, unit_rows
+from services.metrics.errors import Degenerate
+from services.metrics.estimates import Check
+from services.metrics.maps.base import Fitted, Pairs, Problem, Side, Tell
+from services.metrics.maps.induction import induce
+from services.metrics.maps.normalisation import SCHEMES, Normalisation
+from services.metrics.maps.options import option
+from services.metrics.maps.orthogonal import Rotation, rotation
+from services.metrics.products import times
+
+
+@dataclass(frozen=True)
+class ProcrustesOptions:
+    """Options of Procrustes."""
+
+    normalisation: str = option("iterative", "Of the rows of either language.", choices=tuple(SCHEMES))
+    refinements: int = option(0, "Rounds of an induced dictionary and a new rotation.", least=0, most=100)
+    frequent: int = option(15_000, "Rows of either side that refinements look at.", least=1)
+
+
+class Procrustes:
+    """The rotation that brings known translations next to each other."""
+
+    name: ClassVar[str] = "procrustes"
+    summary: ClassVar[str] = "Orthogonal Procrustes on known translations."
+    supervised: ClassVar[bool] = True
+    Options: ClassVar[type[Any]] = ProcrustesOptions
+
+    def fit(self, problem: Problem, options: ProcrustesOptions, *, check: Check, tell: Tell) -> Fitted:
+        """Fits the rotation.
+
+        The trace has the mean cosine of the pairs behind each rotation: known ones first, then induced ones.
+
+        Args:
+            problem: The two spaces, with known translations.
+            options: See there.
+            check: Raises where the caller has gone.
+            tell: Takes progress, one step a rotation.
+
+        Raises:
+            Degenerate: No pairs, unequal dimensions, zero rows, or pairs that determine no rotation.
+        """
+        n, m, d = len(problem.source), len(problem.target), int(problem.source.shape[1])
+        check_equal_width(d, int(problem.target.shape[1]))
+        if not len(problem.pairs):
+            raise Degenerate(
+                f"Expected at least 1 pair of translations for procrustes, but got 0 (n={n}, m={m}, d={d})"
+            )
+        steps = 1 + options.refinements
+        source, left = Normalisation.fit(problem.source, options.normalisation)
+        target, right = Normalisation.fit(problem.target, options.normalisation)
+        found = rotation(left[problem.pairs[:, 0]], right[problem.pairs[:, 1]])
+        rank, warnings = found.rank, _warnings(found, len(problem.pairs), d)
+        trace = [mean_cosine(left, right, problem.pairs, found.matrix)]
+        tell(1, steps)
+        pairs = problem.pairs
+        for step in range(options.refinements):
+            check()
+            mapped = times(left[: options.frequent], found.matrix)
+            pairs = induce(mapped, right[: options.frequent], check=check).mutual()
+            found = rotation(left[pairs[:, 0]], right[pairs[:, 1]])
+            trace.append(mean_cosine(left, right, pairs, found.matrix))
+            tell(step + 2, steps)
+        settings: dict[str, str | int | float] = {"pairs": len(problem.pairs), "rank": rank}
+        if options.refinements:
+            settings |= {"induced": len(pairs)}
+            warnings += _warnings(found, len(pairs), d) if found.rank < min(rank, d) else ()
+        return Fitted(Side(source, found.matrix), Side(target, np.eye(d)), tuple(trace), settings, warnings)
+
+
+def mean_cosine(left: F64, right: F64, pairs: Pairs, matrix: F64) -> float:
+    """Mean cosine of pairs of rows, those of the left mapped.
+
+    Args:
+        left: [n, d].
+        right: [m, d].
+        pairs: [s, 2].
+        matrix: [d, d].
+
+    Raises:
+        Degenerate: A row of a pair is zero.
+    """
+    mapped = times(left[pairs[:, 0]], matrix)
+    return float(np.einsum("ij,ij->i", unit_rows(mapped), unit_rows(right[pairs[:, 1]])).mean())
+
+
+def _warnings(found: Rotation, pairs: int, d: int) -> tuple[str, ...]:
+    """What to beware of where pairs do not determine the whole rotation."""
+    if found.rank == d:
+        return ()
+    return (
+        f"{pairs} pairs determine the map in {found.rank} of d={d} directions: it is arbitrary in the other "
+        f"{d - found.rank}",
+    )
