@@ -1,20 +1,14 @@
 """Calls to a real encoder, and what it answers to wrong ones."""
 
-import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 import numpy as np
-import pytest
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2, text_pb2
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
 from tests.support.models import WORDS
-
-CHANNEL = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+from tests.support.refusals import Failure, refusal
 
 
 def spec(name: str = "tiny", **fields: Any) -> encoder_pb2.EncodeRequest:
@@ -84,70 +78,6 @@ async def rest(call: Any) -> list[encoder_pb2.EncodeResponse]:
     return answers
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A status with its details."""
-
-    code: grpc.StatusCode
-    message: str
-    fields: dict[str, str]
-    quota: str
-    retry: float | None
-    resource: str
-
-
-async def failure(call: Any) -> Failure:
-    """Awaits a call, which must fail, and reads why."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    return read_failure(caught.value)
-
-
-async def refusal(address: str, *messages: encoder_pb2.EncodeRequest) -> Failure:
-    """Sends all messages, which must be refused, and reads why.
-
-    Through the synchronous client: the asynchronous one loses a status that comes while it still writes.
-    """
-
-    def call() -> Failure:
-        with grpc.insecure_channel(address, options=CHANNEL) as channel, pytest.raises(grpc.RpcError) as caught:
-            list(encoder_pb2_grpc.EncoderServiceStub(channel).Encode(iter(messages)))
-        return read_failure(caught.value)
-
-    return await asyncio.to_thread(call)
-
-
-def read_failure(error: Any) -> Failure:
-    """What an error carries."""
-    found: dict[str, Any] = {}
-    status = rpc_status.from_call(_Call(error))
-    for detail in status.details if status else ():
-        for kind in ("BadRequest", "QuotaFailure", "RetryInfo", "ResourceInfo"):
-            message = getattr(error_details_pb2, kind)()
-            if detail.Unpack(message):
-                found[kind] = message
-    violations = found["BadRequest"].field_violations if "BadRequest" in found else ()
-    return Failure(
-        code=error.code(),
-        message=error.details() or "",
-        fields={violation.field: violation.description for violation in violations},
-        quota=found["QuotaFailure"].violations[0].subject if "QuotaFailure" in found else "",
-        retry=found["RetryInfo"].retry_delay.ToNanoseconds() / 1e9 if "RetryInfo" in found else None,
-        resource=found["ResourceInfo"].resource_name if "ResourceInfo" in found else "",
-    )
-
-
-class _Call:
-    """An error of either client as `grpc_status` reads calls."""
-
-    def __init__(self, error: Any) -> None:
-        self._error = error
-
-    def trailing_metadata(self) -> Sequence[tuple[str, Any]]:
-        return tuple((key, value) for key, value in self._error.trailing_metadata() or ())
-
-    def code(self) -> grpc.StatusCode:
-        return self._error.code()
-
-    def details(self) -> str:
-        return self._error.details() or ""
+async def refused(address: str, *messages: encoder_pb2.EncodeRequest) -> Failure:
+    """Sends all messages, which must be refused, and reads why."""
+    return await refusal(address, encoder_pb2_grpc.EncoderServiceStub, "Encode", *messages)

@@ -21,6 +21,7 @@ from babelscope.v1 import text_pb2, translate_pb2, translate_pb2_grpc
 from services.datagen.transforms.base import StepReport
 from services.datagen.transforms.registry import create
 from services.runtime import errors
+from tests.support.refusals import refusal
 from tests.support.translating import Systems
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -80,16 +81,16 @@ async def test_the_service_translates_with_its_own_systems(serve: Callable[..., 
             )
         )
         answers = [answer async for answer in stub.Translate(iter(requests))]
-        found = [(each.index, each.id, each.text) for answer in answers for each in answer.translations]
-        assert found == [(0, "a", "Der kater."), (1, "b", "der matte?")]
+        rows = [(each.index, each.id, each.text) for answer in answers for each in answer.translations]
+        assert rows == [(0, "a", "Der kater."), (1, "b", "der matte?")]
         for change, problem in (
             ({"system": "remote:127.0.0.1:1"}, "spec.system"),
             ({"target_language": ""}, "spec.target_language"),
         ):
             spec = {"source_language": "en", "target_language": "de", "system": "dictionary:words", **change}
-            with pytest.raises(grpc.aio.AioRpcError, match=problem) as caught:
-                _ = [answer async for answer in stub.Translate(iter(list(_requests([("a", "x")], **spec))))]
-            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            messages = _requests([("a", "x")], **spec)
+            found = await refusal(one.client.address, translate_pb2_grpc.TranslateServiceStub, "Translate", *messages)
+            assert (found.code, list(found.fields)) == (grpc.StatusCode.INVALID_ARGUMENT, [problem])
 
 
 async def test_a_pipeline_translates_and_recovers(serve: Callable[..., Any], words: Path) -> None:

@@ -20,8 +20,8 @@ from services.encoder.service import EncoderService
 from services.encoder.settings import EncoderSettings
 from services.runtime.server import Server
 from services.runtime.telemetry import Telemetry
-from tests.support.encoder_calls import CHANNEL
 from tests.support.models import make_root
+from tests.support.refusals import CHANNEL
 
 ROOT = Path(__file__).resolve().parents[3]
 

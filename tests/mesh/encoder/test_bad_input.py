@@ -10,7 +10,8 @@ from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 from safetensors.numpy import save
 
 from services.runtime.store import Store
-from tests.support.encoder_calls import encode, failure, refusal, spec, texts
+from tests.support.encoder_calls import encode, refused, spec, texts
+from tests.support.refusals import failure
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -152,7 +153,7 @@ BAD: dict[str, tuple[list[encoder_pb2.EncodeRequest], str, str]] = {
 @pytest.mark.parametrize(("messages", "field", "problem"), BAD.values(), ids=BAD)
 async def test_a_mistake_names_its_field(serve: Any, messages: list[Any], field: str, problem: str) -> None:
     server = await serve()
-    found = await refusal(server.address, *messages)
+    found = await refused(server.address, *messages)
     assert found.code == INVALID
     assert list(found.fields) == [field]
     assert problem in found.fields[field]
@@ -171,7 +172,7 @@ async def test_a_mistake_names_its_field(serve: Any, messages: list[Any], field:
 )
 async def test_an_edit_that_does_not_fit_names_its_field(serve: Any, edit: Any, field: str) -> None:
     server = await serve()
-    found = await refusal(server.address, spec(interventions=[edit]), ONE)
+    found = await refused(server.address, spec(interventions=[edit]), ONE)
     assert (found.code, list(found.fields)) == (INVALID, [field])
     assert "Expected" in found.message
     assert "32" in found.message or "0..2" in found.message
@@ -179,13 +180,13 @@ async def test_an_edit_that_does_not_fit_names_its_field(serve: Any, edit: Any, 
 
 async def test_an_edit_that_makes_infinities_is_refused(serve: Any) -> None:
     server = await serve()
-    found = await refusal(server.address, spec(interventions=[_shift(np.full(32, 3e38))] * 2), ONE)
+    found = await refused(server.address, spec(interventions=[_shift(np.full(32, 3e38))] * 2), ONE)
     assert (found.code, list(found.fields)) == (INVALID, ["spec.interventions"])
 
 
 async def test_an_unknown_model_names_those_nearby(serve: Any) -> None:
     server = await serve()
-    found = await refusal(server.address, spec("tinny"), ONE)
+    found = await refused(server.address, spec("tinny"), ONE)
     assert (found.code, found.resource) == (MISSING, "tinny")
     assert "did you mean tiny?" in found.message
 
@@ -193,23 +194,23 @@ async def test_an_unknown_model_names_those_nearby(serve: Any) -> None:
 @pytest.mark.parametrize(("name", "reason"), [("pickled", "safetensors"), ("foreign", "gpt2")])
 async def test_a_model_that_cannot_be_served_says_why(serve: Any, name: str, reason: str) -> None:
     server = await serve()
-    found = await refusal(server.address, spec(name), ONE)
+    found = await refused(server.address, spec(name), ONE)
     assert found.code == UNUSABLE
     assert reason in found.message
 
 
 async def test_limits_are_named(serve: Any) -> None:
     server = await serve(max_texts=3, max_interventions=1)
-    found = await refusal(server.address, spec(), texts(*["the"] * 4))
+    found = await refused(server.address, spec(), texts(*["the"] * 4))
     assert (found.code, found.quota, found.retry) == (EXHAUSTED, "max_texts", None)
     assert "Expected at most 3 texts a message, but got 4" in found.message
-    found = await refusal(server.address, spec(interventions=[_shift(ZEROS)] * 2), ONE)
+    found = await refused(server.address, spec(interventions=[_shift(ZEROS)] * 2), ONE)
     assert (found.code, found.quota) == (EXHAUSTED, "max_interventions")
 
 
 async def test_a_message_over_the_limit_is_refused(serve: Any) -> None:
     server = await serve(max_message_bytes=64 << 10)
-    found = await refusal(server.address, spec(), texts("cat " * 20_000))
+    found = await refused(server.address, spec(), texts("cat " * 20_000))
     assert found.code == EXHAUSTED
     assert "65536" in found.message
     assert len((await encode(server.stub, spec(), ONE)).arrays) == 1
@@ -227,7 +228,7 @@ async def test_artifacts_come_from_the_store(serve: Any, tmp_path: Any) -> None:
     given = await encode(server.stub, spec(interventions=[_shift(np.ones(32))]), ONE)
     np.testing.assert_array_equal(named.arrays[0], given.arrays[0])
     absent = "vectors/" + "0" * 64
-    found = await refusal(server.address, spec(interventions=[edit(absent)]), ONE)
+    found = await refused(server.address, spec(interventions=[edit(absent)]), ONE)
     assert (found.code, found.resource) == (MISSING, absent)
 
 

@@ -11,7 +11,8 @@ from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 
 from services.encoder.models import ModelFiles, load_engine
 from services.encoder.spec import EncodePlan, ModelSpec, Pooling
-from tests.support.encoder_calls import encode, read_failure, sentences, spec, texts
+from tests.support.encoder_calls import encode, sentences, spec, texts
+from tests.support.refusals import read_failure
 
 
 @pytest.mark.parametrize(

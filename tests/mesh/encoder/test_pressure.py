@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from babelscope.v1 import encoder_pb2, model_pb2
 
-from tests.support.encoder_calls import encode, failure, rest, sentences, spec, texts
+from tests.support.encoder_calls import encode, rest, sentences, spec, texts
+from tests.support.refusals import failure
 
 
 async def _messages(*messages: encoder_pb2.EncodeRequest, then: Any = None) -> AsyncIterator[encoder_pb2.EncodeRequest]:

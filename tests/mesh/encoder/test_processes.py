@@ -1,4 +1,4 @@
-"""Encoder servers as processes: start, refusal to start, drain, kill, restart."""
+"""Encoder servers as processes: start, refused to start, drain, kill, restart."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from babelscope.demo import DEMO_MODEL, demo_model
 
-from tests.support.encoder_calls import encode, refusal, rest, sentences, spec, texts
+from tests.support.encoder_calls import encode, refused, rest, sentences, spec, texts
 
 
 async def test_sigterm_lets_a_running_stream_end(spawn: Any, dial: Any) -> None:
@@ -31,7 +31,7 @@ async def test_sigterm_lets_a_running_stream_end(spawn: Any, dial: Any) -> None:
     async with asyncio.timeout(20):
         while not any(event["event"] == "draining" for event in process.events):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.02)
-    assert (await refusal(address, spec(), texts("the cat"))).code == grpc.StatusCode.UNAVAILABLE
+    assert (await refused(address, spec(), texts("the cat"))).code == grpc.StatusCode.UNAVAILABLE
     held.set()
     answers = await rest(call)
     assert sorted(item.index for answer in answers for item in answer.chunk.items) == list(range(100))

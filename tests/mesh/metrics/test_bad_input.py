@@ -8,9 +8,10 @@ import grpc
 import numpy as np
 import pytest
 from babelscope.tensors import to_proto
-from babelscope.v1 import encoder_pb2, metrics_pb2, model_pb2, tensor_pb2, text_pb2
+from babelscope.v1 import encoder_pb2, metrics_pb2, metrics_pb2_grpc, model_pb2, tensor_pb2, text_pb2
 
-from tests.support.encoder_calls import Failure, read_failure, sentences
+from tests.support.encoder_calls import sentences
+from tests.support.refusals import Failure, refusal
 
 CODES = grpc.StatusCode
 RNG = np.random.default_rng(0)
@@ -47,11 +48,12 @@ def block(n: int = 20, d: int = 5, layers: int = 1) -> Any:
     return RNG.standard_normal((n, layers, d))
 
 
-async def failure(stub: Any, *messages: metrics_pb2.CompareRequest) -> Failure:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        async for _ in stub.Compare(iter(messages)):
-            pass
-    return read_failure(caught.value)
+async def failure(one: Any, *messages: metrics_pb2.CompareRequest) -> Failure:
+    return await refusal(one.client.address, metrics_pb2_grpc.MetricsServiceStub, "Compare", *messages)
+
+
+async def no_retrieval(one: Any, *messages: metrics_pb2.RetrieveRequest) -> Failure:
+    return await refusal(one.client.address, metrics_pb2_grpc.MetricsServiceStub, "Retrieve", *messages)
 
 
 TWO = (view("x"), view("y"))
@@ -103,7 +105,7 @@ WRONG_SPECS = {
 async def test_a_wrong_specification(serve: Callable[..., Any], case: str) -> None:
     one = await serve()
     message, field, problem = WRONG_SPECS[case]
-    found = await failure(one.stub, message)
+    found = await failure(one, message)
     assert found.code is CODES.INVALID_ARGUMENT
     assert problem in found.fields[field]
 
@@ -200,7 +202,7 @@ WRONG_ROWS: dict[str, tuple[list[metrics_pb2.CompareRequest], str, str]] = {
 async def test_wrong_rows(serve: Callable[..., Any], case: str) -> None:
     one = await serve()
     messages, field, problem = WRONG_ROWS[case]
-    found = await failure(one.stub, *messages)
+    found = await failure(one, *messages)
     assert (found.code, list(found.fields)) == (CODES.INVALID_ARGUMENT, [field])
     assert problem in found.fields[field]
 
@@ -225,7 +227,7 @@ async def test_wrong_rows(serve: Callable[..., Any], case: str) -> None:
 )
 async def test_too_much(serve: Callable[..., Any], settings: dict[str, int], messages: list[Any], limit: str) -> None:
     one = await serve(**settings)
-    found = await failure(one.stub, *messages)
+    found = await failure(one, *messages)
     assert (found.code, found.quota) == (CODES.RESOURCE_EXHAUSTED, limit)
 
 
@@ -233,10 +235,7 @@ async def test_csls_needs_its_neighbours(serve: Callable[..., Any]) -> None:
     one = await serve()
     spec = metrics_pb2.RetrieveSpec(views=TWO, similarities=["csls"])
     body = [metrics_pb2.RetrieveRequest(activations=rows(name, block(9)).activations) for name in ("x", "y")]
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        async for _ in one.stub.Retrieve(iter([metrics_pb2.RetrieveRequest(spec=spec), *body])):
-            pass
-    found = read_failure(caught.value)
+    found = await no_retrieval(one, metrics_pb2.RetrieveRequest(spec=spec), *body)
     assert "at least csls_k=10 rows for CSLS, but got n=9" in found.fields["spec.similarities"]
 
 
@@ -250,15 +249,12 @@ async def test_csls_needs_its_neighbours(serve: Callable[..., Any]) -> None:
 )
 async def test_a_wrong_retrieval(serve: Callable[..., Any], spec: metrics_pb2.RetrieveSpec, field: str) -> None:
     one = await serve()
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        async for _ in one.stub.Retrieve(iter([metrics_pb2.RetrieveRequest(spec=spec)])):
-            pass
-    assert list(read_failure(caught.value).fields) == [field]
+    assert list((await no_retrieval(one, metrics_pb2.RetrieveRequest(spec=spec))).fields) == [field]
 
 
 async def test_an_encoder_that_cannot_be_reached(serve: Callable[..., Any]) -> None:
     one = await serve("127.0.0.1:1")
-    found = await failure(one.stub, compare(text_view("x"), view("y")), texts("x", "the cat"), rows("y", block(1)))
+    found = await failure(one, compare(text_view("x"), view("y")), texts("x", "the cat"), rows("y", block(1)))
     assert found.code is CODES.UNAVAILABLE
 
 
@@ -274,7 +270,7 @@ async def test_what_the_encoder_refuses_is_told_with_its_view(
     serve: Callable[..., Any], encoder: str, wrong: metrics_pb2.View, strings: list[str], field: str
 ) -> None:
     one = await serve(encoder)
-    found = await failure(one.stub, compare(wrong, view("y")), texts("x", *strings), rows("y", block(1)))
+    found = await failure(one, compare(wrong, view("y")), texts("x", *strings), rows("y", block(1)))
     assert found.code is CODES.INVALID_ARGUMENT
     assert "view 'x'" in found.fields[field]
 
@@ -282,7 +278,7 @@ async def test_what_the_encoder_refuses_is_told_with_its_view(
 async def test_an_unknown_model_is_not_found(serve: Callable[..., Any], encoder: str) -> None:
     one = await serve(encoder)
     wrong = compare(text_view("x", model="tinny"), view("y"))
-    found = await failure(one.stub, wrong, texts("x", "the cat"), rows("y", block(1)))
+    found = await failure(one, wrong, texts("x", "the cat"), rows("y", block(1)))
     assert (found.code, found.resource) == (CODES.NOT_FOUND, "tinny")
 
 

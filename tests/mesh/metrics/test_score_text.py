@@ -9,7 +9,9 @@ import pytest
 from babelscope import Answer, Example, Question, Sentence, TextPair, Word
 from babelscope.errors import InvalidRequest, LimitExceeded
 from babelscope.metrics import MetricsClient
-from babelscope.v1 import metrics_pb2
+from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
+
+from tests.support.refusals import refusal
 
 
 def question(number: int, answer: str) -> Example:
@@ -98,10 +100,8 @@ async def test_limits_and_order_of_messages(serve: Callable[..., Any]) -> None:
         await one.client.score("bleu1", [("a", Example(str(n), "a")) for n in range(5)])
 
     async def refused(*messages: Any) -> str:
-        call = one.stub.ScoreText(iter(messages))
-        with pytest.raises(Exception, match="Expected") as error:
-            [answer async for answer in call]
-        return str(error.value.details())
+        found = await refusal(one.client.address, metrics_pb2_grpc.MetricsServiceStub, "ScoreText", *messages)
+        return found.message
 
     spec = metrics_pb2.ScoreTextRequest(spec=metrics_pb2.ScoreTextSpec(score="nli"))
     assert "the stream ended without any" in await refused()
