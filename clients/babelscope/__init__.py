@@ -43,10 +43,12 @@ from babelscope.errors import (
     TensorError,
     Unavailable,
 )
+from babelscope.items import ItemScores
 from babelscope.local import LocalMesh, local
 from babelscope.mesh import Mesh, ServiceStatus, connect
 from babelscope.metrics import MetricsClient
 from babelscope.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
+from babelscope.projection import Projection
 from babelscope.retry import RetryPolicy
 from babelscope.scoring import Scores
 from babelscope.statistics import Anova, Correlation, Difference
@@ -82,6 +84,7 @@ __all__ = [
     "ExampleStream",
     "Intervention",
     "InvalidRequest",
+    "ItemScores",
     "LimitExceeded",
     "LinearMap",
     "LocalMesh",
@@ -94,6 +97,7 @@ __all__ = [
     "NotFound",
     "PairReport",
     "Progress",
+    "Projection",
     "Question",
     "Refused",
     "Reinit",

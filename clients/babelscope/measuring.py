@@ -58,16 +58,27 @@ class Work:
 
     def requests(self) -> Iterator[Any]:
         """All messages, from the first."""
-        yield self.first
-        for rows in self.views.rows():
-            if isinstance(rows, metrics_pb2.ViewTexts):
-                yield self.message(texts=rows)
-            else:
-                yield self.message(activations=rows)
+        return messages(self.first, self.views, self.message)
 
     def fold(self) -> Fold:
         """An empty fold for the answers of one attempt."""
         return Fold(self.kind, self.views.uses)
+
+
+def messages(first: Any, views: Views, message: Callable[..., Any]) -> Iterator[Any]:
+    """The messages of a call over views: the specification, then all rows.
+
+    Args:
+        first: The message with the specification.
+        views: Whose rows.
+        message: Makes a message of rows.
+    """
+    yield first
+    for rows in views.rows():
+        if isinstance(rows, metrics_pb2.ViewTexts):
+            yield message(texts=rows)
+        else:
+            yield message(activations=rows)
 
 
 class MetricsBase(ClientBase):

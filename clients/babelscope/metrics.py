@@ -13,12 +13,13 @@ from babelscope.encoding import FloatType, Overflow, Pooling
 from babelscope.measuring import Answer, Repeatable
 from babelscope.models import Intervention, Model
 from babelscope.numbers import StatisticsCalls
+from babelscope.projecting import ProjectionCalls
 from babelscope.scoring import Item, Scores, ScoreWork
 from babelscope.v1 import metrics_pb2_grpc
 from babelscope.views import AnyView, Defaults, Measure
 
 
-class MetricsClient(StatisticsCalls):
+class MetricsClient(StatisticsCalls, ProjectionCalls):
     """Asks the metrics server for numbers. Threads may share one client.
 
     Args:
@@ -195,6 +196,7 @@ class MetricsClient(StatisticsCalls):
         *,
         language: str = "",
         options: Mapping[str, Any] | None = None,
+        item_scores: bool = False,
         progress: Callable[[Progress], None] | None = None,
         timeout: float | None = None,
     ) -> Scores:
@@ -205,6 +207,7 @@ class MetricsClient(StatisticsCalls):
             items: (prediction, gold) pairs; a prediction may be a string. Ids of gold are unique within a language.
             language: BCP 47 language tag, which chooses tokens and normalisers.
             options: Of the score by name, `normaliser="mlqa"`; `resamples` and `seed` of the intervals.
+            item_scores: Also give the scores of each item, for `compare_systems`.
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
 
@@ -213,7 +216,7 @@ class MetricsClient(StatisticsCalls):
             ValueError: A text is no UTF-8.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
-        work = ScoreWork(score, items, language, options or {})
+        work = ScoreWork(score, items, language, options or {}, item_scores)
         return self._run(self._stub.ScoreText, work, progress, timeout)
 
     def _run(

@@ -9,6 +9,7 @@ from babelscope.comparison import Estimate
 from babelscope.corpora.examples import Example
 from babelscope.errors import DataCorrupted
 from babelscope.exchange import BATCH_BYTES, BATCH_EXAMPLES, to_proto
+from babelscope.items import ItemScores, join
 from babelscope.v1 import metrics_pb2
 
 Item = tuple[Example | str, Example]
@@ -28,11 +29,13 @@ class Scores:
         estimates: Figures, the cells of a confusion matrix among them (`left` the gold label, `right` the predicted).
         score: Name of the score.
         language: BCP 47 language tag; empty where none was given.
+        items: The scores of each item, where they were asked for.
     """
 
     estimates: tuple[Estimate, ...]
     score: str
     language: str = ""
+    items: ItemScores | None = None
 
     def find(self, metric: str, estimator: str | None = None) -> Estimate:
         """The one figure of a metric: `f1`, `las` of `no_punct`.
@@ -75,14 +78,20 @@ class ScoreWork:
         items: Predictions with their gold; read at once, so that the call can be made again.
         language: BCP 47 language tag.
         options: Of the score.
+        item_scores: Whether the answer also has the scores of each item.
     """
 
     method = "ScoreText"
 
-    def __init__(self, score: str, items: Iterable[Item], language: str, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, score: str, items: Iterable[Item], language: str, options: Mapping[str, Any], item_scores: bool = False
+    ) -> None:
         self._items = tuple(items)
         self._spec = metrics_pb2.ScoreTextSpec(
-            score=score, language=language, options={key: str(value) for key, value in options.items()}
+            score=score,
+            language=language,
+            options={key: str(value) for key, value in options.items()},
+            item_scores=item_scores,
         )
 
     def requests(self) -> Iterator[metrics_pb2.ScoreTextRequest]:
@@ -104,7 +113,7 @@ class ScoreWork:
 
     def fold(self) -> "ScoreFold":
         """An empty fold for the answers of one attempt."""
-        return ScoreFold(self._spec.score, self._spec.language)
+        return ScoreFold(self._spec.score, self._spec.language, len(self._items) if self._spec.item_scores else None)
 
 
 class ScoreFold:
@@ -113,26 +122,44 @@ class ScoreFold:
     Args:
         score: Name of the score.
         language: Of the request.
+        items: How many items' scores are to come; None where none were asked for.
     """
 
-    def __init__(self, score: str, language: str) -> None:
-        self._score, self._language = score, language
+    def __init__(self, score: str, language: str, items: int | None = None) -> None:
+        self._score, self._language, self._expected = score, language, items
         self._estimates: list[Estimate] = []
+        self._items: list[metrics_pb2.ItemScores] = []
 
     def receive(self, response: metrics_pb2.ScoreTextResponse) -> Progress | None:
         """Takes an answer in; the progress where it tells of one."""
-        if response.WhichOneof("message") == "progress":
-            told = response.progress
-            return Progress(told.stage, told.done, told.total, told.detail)
-        self._estimates += map(Estimate.from_proto, response.estimates.estimates)
+        match response.WhichOneof("message"):
+            case "progress":
+                told = response.progress
+                return Progress(told.stage, told.done, told.total, told.detail)
+            case "estimates":
+                self._estimates += map(Estimate.from_proto, response.estimates.estimates)
+            case "item_scores":
+                self._items.append(response.item_scores)
         return None
 
     def finish(self) -> Scores:
         """The whole, once the stream has ended.
 
         Raises:
-            DataCorrupted: It ended before its figures.
+            DataCorrupted: It ended before its figures, or before the scores of all items.
         """
         if not self._estimates:
             raise DataCorrupted("Expected figures at the end of the answer, but the stream ended without any")
-        return Scores(tuple(self._estimates), self._score, self._language)
+        return Scores(tuple(self._estimates), self._score, self._language, self._item_scores())
+
+    def _item_scores(self) -> ItemScores | None:
+        """The scores of each item, where they were asked for."""
+        if self._expected is None:
+            return None
+        came = sum(len(part.ids) for part in self._items)
+        if not came or came != self._expected:
+            raise DataCorrupted(f"Expected the scores of {self._expected} items, but the answer has those of {came}")
+        try:
+            return join(self._items)
+        except ValueError as error:
+            raise DataCorrupted(str(error)) from None

@@ -9,6 +9,7 @@ import grpc
 from babelscope.activations import Progress
 from babelscope.aio.first_status import FirstStatus
 from babelscope.aio.numbers import AsyncStatisticsCalls
+from babelscope.aio.projecting import AsyncProjectionCalls
 from babelscope.channel import ClientConfig, open_aio_channel
 from babelscope.comparison import Comparison, Fold
 from babelscope.encoding import FloatType, Overflow, Pooling
@@ -19,7 +20,7 @@ from babelscope.v1 import metrics_pb2_grpc
 from babelscope.views import AnyView, Defaults, Measure
 
 
-class AsyncMetricsClient(AsyncStatisticsCalls):
+class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls):
     """Asks the metrics server for numbers. Tasks of one loop may share one client.
 
     Args:
@@ -205,6 +206,7 @@ class AsyncMetricsClient(AsyncStatisticsCalls):
         *,
         language: str = "",
         options: Mapping[str, Any] | None = None,
+        item_scores: bool = False,
         progress: Callable[[Progress], None] | None = None,
         timeout: float | None = None,
     ) -> Scores:
@@ -215,6 +217,7 @@ class AsyncMetricsClient(AsyncStatisticsCalls):
             items: (prediction, gold) pairs; a prediction may be a string. Ids of gold are unique within a language.
             language: BCP 47 language tag, which chooses tokens and normalisers.
             options: Of the score by name, `normaliser="mlqa"`; `resamples` and `seed` of the intervals.
+            item_scores: Also give the scores of each item, for `compare_systems`.
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
 
@@ -223,7 +226,7 @@ class AsyncMetricsClient(AsyncStatisticsCalls):
             ValueError: A text is no UTF-8.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
-        work = ScoreWork(score, items, language, options or {})
+        work = ScoreWork(score, items, language, options or {}, item_scores)
         return await self._run(self._stub.ScoreText, work, progress, timeout)
 
     async def _run(

@@ -17,7 +17,7 @@ PUBLIC = """
     ViewReport ViewUse Window connect local
     Answer Example Question Sentence TextPair Word DatagenClient ExampleStream Dataset
     DatasetDescription Step StepReport TransformInfo TransformOption
-    Anova Correlation Difference Scores
+    Anova Correlation Difference ItemScores Projection Scores
 """
 PUBLIC_AIO = (
     "AsyncDatagenClient AsyncExampleStream AsyncEncodeStream AsyncEncoderClient AsyncMesh AsyncMetricsClient connect"
