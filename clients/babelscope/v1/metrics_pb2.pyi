@@ -473,9 +473,9 @@ class MetricsProgress(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
-    """`encode` or `measure`."""
+    """`encode`, `measure` or `fit`."""
     done: _builtins.int
-    """Units done: rows for encode, pairs for measure."""
+    """Units done: rows for encode, pairs for measure, steps for fit."""
     total: _builtins.int
     """Units in all, 0 where unknown."""
     detail: _builtins.str
@@ -964,7 +964,9 @@ class FitMapSpec(_message.Message):
 
     @_builtins.property
     def seeds(self) -> _containers.RepeatedCompositeFieldContainer[Global___IdPair]:
-        """Known translations by id; ids that both views share where empty and the method is supervised."""
+        """Known translations by id, an id as often as it has translations; ids that both views share where empty and the
+        method is supervised.
+        """
 
     def __init__(
         self,
@@ -1082,7 +1084,7 @@ Global___FitMapResponse: _TypeAlias = FitMapResponse  # noqa: Y015
 
 @_typing.final
 class FittedMap(_message.Message):
-    """A map of one layer."""
+    """A map of one layer. Where its dictionary is long, further messages with the same layer carry the rest of that."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1093,14 +1095,19 @@ class FittedMap(_message.Message):
     DICTIONARY_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    AFFINE_FIELD_NUMBER: _builtins.int
     layer: _builtins.int
     """The layer."""
     source_map: _builtins.str
     """Name in the store under which the source side's map is kept."""
     target_map: _builtins.str
-    """The target side's, where both sides move."""
+    """The target side's, where that moves or is normalised."""
     signature: _builtins.str
     """All settings behind the map, in one line."""
+    affine: _builtins.bool
+    """Whether the maps are affine, so that an encoder's LinearMap with `matrix` and `bias` of the same name applies them
+    exactly. Not so where rows are divided by their norms.
+    """
     @_builtins.property
     def trace(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """The criterion after each step."""
@@ -1123,10 +1130,11 @@ class FittedMap(_message.Message):
         dictionary: _abc.Iterable[Global___IdPair] | None = ...,
         signature: _builtins.str = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        affine: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dictionary", b"dictionary", "layer", b"layer", "signature", b"signature", "source_map", b"source_map", "target_map", b"target_map", "trace", b"trace", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affine", b"affine", "dictionary", b"dictionary", "layer", b"layer", "signature", b"signature", "source_map", b"source_map", "target_map", b"target_map", "trace", b"trace", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
