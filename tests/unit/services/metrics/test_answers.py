@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from babelscope.v1 import metrics_pb2
 
+from services.metrics.answers import Answers
 from services.metrics.estimates import Progress
-from services.metrics.servicer import _Answer
 
 
 class _Stream:
@@ -30,7 +30,7 @@ class _Stream:
 
 async def test_a_cancelled_teller_leaves_no_write_half_done() -> None:
     stream = _Stream()
-    answer = _Answer(stream, metrics_pb2.CompareResponse)
+    answer = Answers(stream, metrics_pb2.CompareResponse)
     teller = asyncio.create_task(answer.tell(Progress("encode", 0, 10, "a")))
     await stream.taken.wait()
     teller.cancel()
