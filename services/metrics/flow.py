@@ -25,7 +25,7 @@ from services.metrics.ranking import rank
 from services.metrics.scratch import Scratch
 from services.metrics.settings import MetricsSettings
 from services.metrics.shards import Keeper
-from services.metrics.sources import Order, Sources, named
+from services.metrics.sources import Order, Sources, Tell, named
 from services.metrics.tables import Table
 from services.metrics.worker import Workers
 from services.runtime.store import Store
@@ -108,6 +108,13 @@ class Flow:
             views = await self._read(plan, messages, stack)
             await self._measure(views, specs, stack, lambda tables, check: rank(plan, tables, check=check), answer)
 
+    async def tables(
+        self, plan: StudyPlan, specs: Specs, messages: AsyncIterator[Any], stack: ExitStack, tell: Tell
+    ) -> list[Table]:
+        """The rows of all views, pushed or encoded; they lie in scratch until the stack is closed."""
+        views = await self._read(plan, messages, stack)
+        return await self._tables(views, specs, stack, tell)
+
     async def _read(
         self, plan: StudyPlan, messages: AsyncIterator[Any], stack: ExitStack
     ) -> dict[int, Corpus | Table | ViewReport]:
@@ -134,18 +141,24 @@ class Flow:
         *,
         keep: Callable[[Sequence[Table], Sequence[PairReport]], str] = lambda _tables, _pairs: "",
     ) -> None:
-        """Has texts encoded, a few views at once, and measures."""
+        """Has texts encoded and measures."""
+        tables = await self._tables(views, specs, stack, answer.tell)
+        reports = [table.report for table in tables]
+        await self._answer(lambda check: work(tables, check), reports, answer, lambda pairs: keep(tables, pairs))
+
+    async def _tables(
+        self, views: dict[int, Corpus | Table | ViewReport], specs: Specs, stack: ExitStack, tell: Tell
+    ) -> list[Table]:
+        """Has texts encoded, a few views at once."""
         turn = asyncio.Semaphore(self._settings.encode_at_once)
 
         async def table(index: int, view: Any) -> Table:
             if isinstance(view, Table):
                 return view
             async with turn:
-                return await self._sources.table(view, specs[index], stack, answer.tell)
+                return await self._sources.table(view, specs[index], stack, tell)
 
-        tables = await _all([table(index, view) for index, view in views.items()])
-        reports = [table.report for table in tables]
-        await self._answer(lambda check: work(tables, check), reports, answer, lambda pairs: keep(tables, pairs))
+        return await _all([table(index, view) for index, view in views.items()])
 
     async def _answer(
         self,

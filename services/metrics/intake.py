@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as default
 from typing import Any, Final
 
 import numpy as np
@@ -29,14 +30,14 @@ class Corpus:
     """The texts of one view.
 
     Args:
-        index: Of the view.
+        field: Path of the view in the request.
         plan: Of the view.
         texts: In the order they came.
     """
 
-    index: int
+    field: str
     plan: ViewPlan
-    texts: list[Text] = field(default_factory=list)
+    texts: list[Text] = default(default_factory=list)
 
     def digest(self) -> str:
         """SHA-256 over ids and texts, in order."""
@@ -141,10 +142,10 @@ class Intake:
         self._pushed: dict[str, _Pushed] = {}
         for index, view in enumerate(plan.views):
             if view.encoded:
-                self._corpora[view.name] = Corpus(index, view)
+                self._corpora[view.name] = Corpus(plan.field(index), view)
             else:
                 self._pushed[view.name] = _Pushed(index, view, stack.enter_context(scratch.create()), sink)
-        self._order = [view.name for view in plan.views]
+        self._order = {view.name: plan.field(index) for index, view in enumerate(plan.views)}
 
     async def take(self, message: metrics_pb2.CompareRequest | metrics_pb2.RetrieveRequest) -> None:
         """Takes a message of rows.
@@ -173,13 +174,11 @@ class Intake:
             InvalidArgument: A view has no rows, or an id twice.
         """
         found: dict[int, Corpus | Table | ViewReport] = {}
-        for index, name in enumerate(self._order):
+        for index, (name, field) in enumerate(self._order.items()):
             corpus, pushed = self._corpora.get(name), self._pushed.get(name)
             ids = [text.id for text in corpus.texts] if corpus else pushed.ids if pushed else []
             if not ids:
-                raise InvalidArgument(
-                    f"spec.views[{index}]", f"Expected rows of view {name!r}, but the stream ended without any"
-                )
+                raise InvalidArgument(field, f"Expected rows of view {name!r}, but the stream ended without any")
             if corpus:
                 check_unique(name, ids, "texts.texts.id")
                 found[index] = corpus
@@ -236,7 +235,7 @@ class Intake:
     def _misplaced(self, field: str, name: str, known: bool, wanted: str) -> None:
         if known:
             raise InvalidArgument(field, f"Expected `{wanted}` for view {name!r}, as its `encode` says")
-        raise InvalidArgument(field, f"Expected a view of {', '.join(self._order[:20])}, but got {name[:80]!r}")
+        raise InvalidArgument(field, f"Expected a view of {', '.join(list(self._order)[:20])}, but got {name[:80]!r}")
 
 
 def _check_text(text: text_pb2.Text, index: int, view: str) -> None:

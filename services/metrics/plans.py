@@ -46,6 +46,10 @@ class StudyPlan:
     pairing: Pairing
     alignment: Alignment
 
+    def field(self, index: int) -> str:
+        """Path of a view in the request."""
+        return f"spec.views[{index}]"
+
 
 @dataclass(frozen=True)
 class ComparePlan(StudyPlan):

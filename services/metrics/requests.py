@@ -132,13 +132,28 @@ def _views(views: Sequence[metrics_pb2.View], settings: MetricsSettings) -> tupl
     seen: set[str] = set()
     for index, view in enumerate(views):
         field = f"spec.views[{index}]"
-        if not view.name:
-            raise InvalidArgument(f"{field}.name", "Expected a name, but got none")
         if view.name in seen:
             raise InvalidArgument(f"{field}.name", f"Expected unique names of views, but got {view.name!r} twice")
         seen.add(view.name)
-        plans.append(_encoded(view, field) if view.HasField("encode") else _pushed(view, field, settings))
+        plans.append(read_view(view, field, settings))
     return tuple(plans)
+
+
+def read_view(view: metrics_pb2.View, field: str, settings: MetricsSettings) -> ViewPlan:
+    """The plan of one view.
+
+    Args:
+        view: The message.
+        field: Its path in the request.
+        settings: Limits.
+
+    Raises:
+        InvalidArgument: A field is wrong; names it and what is allowed.
+        LimitExceeded: Too many layers.
+    """
+    if not view.name:
+        raise InvalidArgument(f"{field}.name", "Expected a name, but got none")
+    return _encoded(view, field) if view.HasField("encode") else _pushed(view, field, settings)
 
 
 def _encoded(view: metrics_pb2.View, field: str) -> ViewPlan:

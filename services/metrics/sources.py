@@ -123,7 +123,7 @@ class Sources:
                     raise FailedPrecondition(
                         f"model {order.spec.model.name}", "Expected one model for a view, but the encoder's has changed"
                     )
-                field = f"spec.views[{order.corpus.index}].encode"
+                field = f"{order.corpus.field}.encode"
                 check_finite(block.array, [item.id for item in block.items], order.layers, order.name, field)
                 yield block
 
@@ -208,7 +208,7 @@ class Order:
 
 def named(error: InvalidRequest, corpus: Corpus) -> InvalidArgument:
     """The encoder's complaint in terms of the request that this server got."""
-    path = f"spec.views[{corpus.index}].encode"
+    path = f"{corpus.field}.encode"
     field = error.field
     if field.startswith("spec"):
         field = path + field.removeprefix("spec")
