@@ -1,6 +1,7 @@
 """Whether ids repeat, in memory that does not grow with the corpus: digests in sorted runs on the disk."""
 
 import hashlib
+import mmap
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ class Distinct:
             for run in self._runs:
                 places = np.minimum(np.searchsorted(run, asked), len(run) - 1)
                 found = np.flatnonzero(run[places] == asked)
+                _let_go(run)
                 if len(found):
                     raise _repeated(*pairs[int(found[0])])
         if len(self._recent) >= self._run:
@@ -71,6 +73,11 @@ class Distinct:
         self._files.append(file)
         self._runs.append(np.memmap(file, dtype=f"S{DIGEST_BYTES}", mode="r", shape=(len(run),)))
         self._recent = set()
+
+
+def _let_go(run: Any) -> None:
+    """Gives the pages of a run that were looked at back to the system's cache: they are no memory of this process."""
+    run._mmap.madvise(mmap.MADV_DONTNEED)  # numpy has no name of its own for the map
 
 
 def _digest(name: str, language: str) -> bytes:

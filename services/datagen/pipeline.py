@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from babelscope.corpora.examples import Example
 
 from services.datagen import parquet
-from services.datagen.transforms.base import Resources, StepReport, Transform
+from services.datagen.transforms.base import Resources, StepReport, Transform, seed_of
 from services.datagen.transforms.registry import create
 
 
@@ -27,7 +28,7 @@ class Pipeline:
     Args:
         steps: In order.
         resources: What transforms may ask for.
-        seed: All randomness comes from it and the examples' ids.
+        seed: All randomness comes from it, the examples' ids, and which of the steps with one transform a step is.
         scratch: Folder for what is read twice.
 
     Raises:
@@ -36,10 +37,12 @@ class Pipeline:
     """
 
     def __init__(self, steps: Sequence[Step], resources: Resources, seed: int, scratch: Path) -> None:
-        self._steps: list[tuple[Transform, StepReport]] = [
-            (create(step.name, step.options, resources, seed, step=number), StepReport(step.name))
-            for number, step in enumerate(steps)
-        ]
+        self._steps: list[tuple[Transform, StepReport]] = []
+        before: Counter[str] = Counter()
+        for number, step in enumerate(steps):
+            own = seed_of(seed, before[step.name])
+            before[step.name] += 1
+            self._steps.append((create(step.name, step.options, resources, own, step=number), StepReport(step.name)))
         self._scratch = scratch
 
     @property

@@ -103,8 +103,8 @@ def _run(
         if translation is None:
             break
     if pending:
-        problem = f"examples[{pending[0].example.id}]: {translator.name} ended without its translation"
-        raise Unavailable(problem)
+        problem = f"Expected a translation of every text, but it ended before that of examples[{pending[0].example.id}]"
+        raise FailedPrecondition(translator.name, problem)
 
 
 class _Feed:

@@ -78,6 +78,21 @@ class Transform(Protocol):
         """Transforms a stream; counts into `report` while it goes."""
 
 
+def seed_of(seed: int, before: int) -> int:
+    """The seed of a transform that occurs in a pipeline several times.
+
+    Two steps that code-switch, or sample, must not draw the same numbers for an example: each has a seed of its own.
+    The first has the request's, so that what a transform draws does not depend on the other steps beside it.
+
+    Args:
+        seed: The request's.
+        before: How many steps with the same transform come before.
+    """
+    if not before:
+        return seed
+    return int.from_bytes(hashlib.sha256(f"{seed}\x1f{before}".encode()).digest()[:8], "big", signed=True)
+
+
 def generator(seed: int, *names: str) -> np.random.Generator:
     """A generator that depends on the seed and on names (the transform's, the example's id) and on nothing else.
 

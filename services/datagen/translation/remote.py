@@ -50,7 +50,7 @@ class RemoteTranslator:
         """Translates a stream.
 
         Raises:
-            Unavailable: The server cannot be reached, or died and did not come back.
+            FailedPrecondition: The server cannot be reached, or died and did not come back in time.
             DeadlinePassed: It took too long.
             ServiceError: What else it refuses.
         """
@@ -139,7 +139,6 @@ def _ours(error: RpcError, address: str) -> errors.ServiceError:
         case NotFoundThere():
             return errors.NotFound("translation system", error.name or "", error.nearby, problem)
         case LimitExceeded():
-            return errors.LimitExceeded("translation", problem, error.retry_after)
-        case Unavailable():
-            return errors.Unavailable(problem)
+            return errors.LimitExceeded("translation", problem)
+    # Gone for as long as this server's patience, it is no reason for the client to begin anew.
     return errors.FailedPrecondition("translation", problem)

@@ -12,10 +12,7 @@ from typing import Any
 import grpc
 import pytest
 from babelscope import Answer, Example, Question, Step
-from babelscope.aio import AsyncDatagenClient
-from babelscope.channel import ClientConfig
-from babelscope.errors import InvalidRequest, NotFound, Unavailable
-from babelscope.retry import RetryPolicy
+from babelscope.errors import InvalidRequest, NotFound, Refused
 from babelscope.v1 import text_pb2, translate_pb2, translate_pb2_grpc
 
 from services.datagen.transforms.base import StepReport
@@ -129,7 +126,7 @@ def test_a_server_that_dies_half_way_names_the_example(
                     process.wait()
                 yield example
 
-        with pytest.raises(errors.Unavailable, match=r"^examples\[s512\]: the translation server at 127"):
+        with pytest.raises(errors.FailedPrecondition, match=r"the translation server at 127.*\(examples\[s512\]\)$"):
             _translated(killing(), systems, address)
 
 
@@ -158,19 +155,31 @@ def test_a_server_that_comes_back_goes_on(words: Path, tmp_path: Path, free_port
 
 
 @pytest.mark.slow
-async def test_nothing_is_stored_when_the_other_server_is_gone(
-    serve: Callable[..., Any], words: Path, tmp_path: Path, free_port: Callable[[], int]
+@pytest.mark.parametrize("dies", [True, False], ids=["half-way", "before"])
+async def test_a_pipeline_whose_other_server_is_gone_ends_at_once(
+    serve: Callable[..., Any], words: Path, tmp_path: Path, free_port: Callable[[], int], dies: bool
 ) -> None:
+    """The patience is the server's setting: the client, with its own of two minutes, does not begin anew."""
     port = free_port()
     address = f"127.0.0.1:{port}"
     one = await serve(translation_servers=(address,), translation_patience=0.5)
     step = Step("translate", {**_DE, "backend": "remote", "address": address})
-    hasty = AsyncDatagenClient(ClientConfig(one.client.address, retry=RetryPolicy(patience=0.5, first_patience=0.5)))
-    try:
-        with pytest.raises(Unavailable, match=r"examples\[s0\]"):
-            await hasty.transform(EXAMPLES, [step], store_as="translated").finish()
-    finally:
-        await hasty.close()
+    if not dies:
+        with pytest.raises(Refused, match=r"examples\[s0\]"):
+            await one.client.transform(EXAMPLES, [step], store_as="translated").finish()
+    else:
+        with _process(words, tmp_path / "other", port) as process:
+
+            def killing() -> Iterator[Example]:
+                for number, example in enumerate(many):
+                    if number == 20_000:
+                        process.send_signal(signal.SIGKILL)
+                        process.wait()
+                    yield example
+
+            many = [Example(f"s{number}", f"the cat {number} sat on the mat", "en") for number in range(30_000)]
+            with pytest.raises(Refused, match=r"the translation server at 127.*examples\[s[1-9]\d*\]"):
+                await one.client.transform(killing(), [step], store_as="translated").finish()
     await one.idle()
     assert one.stored() == []
 

@@ -8,7 +8,7 @@ from babelscope.corpora.examples import Answer, Example, Question, Sentence, Tex
 from services.datagen.transforms.base import StepReport
 from services.datagen.translated import translate_examples
 from services.datagen.translation.base import Translated
-from services.runtime.errors import InvalidArgument, NotFound, ServiceError, Unavailable
+from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound, ServiceError, Unavailable
 from tests.support.datagen_corpora import assert_offsets, transform
 from tests.support.translating import Systems
 
@@ -133,10 +133,10 @@ def test_a_system_that_dies_names_the_example(given: int, name: str) -> None:
         Example("c", " ", "en"),
         Example("d", "four", "en"),
     ]
-    for error in (Unavailable("gone"), None):
+    for error, told in ((Unavailable("gone"), Unavailable), (None, FailedPrecondition)):
         stream = translate_examples(examples, Dying(given, error), "de", StepReport("translate"))
         done = []
-        with pytest.raises(Unavailable, match=rf"examples\[{name}\]"):
+        with pytest.raises(told, match=rf"examples\[{name}\]"):
             done.extend(stream)
         assert [example.id for example in done] == {"a": [], "b": ["a"], "d": ["a", "b", "c"]}[name]
 
