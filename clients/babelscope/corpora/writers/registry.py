@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from babelscope.corpora.examples import Example, Question, Sentence, TextPair
-from babelscope.corpora.writers import conllu, iob2, squad, text_lines, tsv, xnli
+from babelscope.corpora.writers import conllu, iob2, squad, tatoeba, text_lines, tsv, xnli
 
 Write = Callable[[Iterable[Example], TextIO], None]
 
@@ -18,6 +18,7 @@ WRITERS: Final[dict[str, Write]] = {
     "iob2": iob2.write,
     "squad": squad.write,
     "xnli": xnli.write,
+    "tatoeba": tatoeba.write,
 }
 MANY_LANGUAGES: Final = ("tsv", "xnli")
 """Formats whose rows carry their language."""
@@ -35,12 +36,14 @@ def write_examples(examples: Iterable[Example], path: str | Path, *, format: str
         How many were written.
 
     Raises:
-        ValueError: There is no writer of that name, or an example does not fit the format.
+        ValueError: There is no writer of that name, or an example, or the file's name, does not fit the format.
         OSError: The file cannot be written.
     """
     if format not in WRITERS:
         raise ValueError(f"Expected `format` to be one of {', '.join(WRITERS)}, but got {format!r}")
     path = Path(path)
+    if format == "tatoeba":  # the one format whose file's name tells what the lines are
+        examples = tatoeba.of_file(examples, path)
     partial = path.with_name(f".{path.name}.partial")
     counted = _Counted(examples)
     try:

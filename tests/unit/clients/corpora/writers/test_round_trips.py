@@ -32,7 +32,16 @@ QUESTIONS = [
     Example("q2", Question("ab\ncd 👩‍👧 e", "Why?", ()), "fr"),
     Example("q3", Question("\ufeffother", "Who?", (Answer("o", 1),), paragraph=1), "fr"),
 ]
-SAMPLES = {"lines": LINES, "tsv": LINES, "conllu": TREES, "iob2": TAGS, "xnli": PAIRS, "squad": QUESTIONS}
+LINED = [Example("fra-eng:2", "Un œuf\tdur", "fr"), Example("fra-eng:5", "\ufeffשלום  עולם", "fr")]
+SAMPLES = {
+    "tatoeba": LINED,
+    "lines": LINES,
+    "tsv": LINES,
+    "conllu": TREES,
+    "iob2": TAGS,
+    "xnli": PAIRS,
+    "squad": QUESTIONS,
+}
 
 
 def plain(examples: Sequence[Example]) -> list[Example]:
@@ -42,14 +51,14 @@ def plain(examples: Sequence[Example]) -> list[Example]:
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_samples_come_back(name: str, suffix: str, tmp_path: Path) -> None:
-    path = tmp_path / f"corpus{suffix}"
+    path = tmp_path / f"{'tatoeba.fra-eng.fra' if name == 'tatoeba' else 'corpus'}{suffix}"
     examples = SAMPLES[name]
     assert write_examples(iter(examples), path, format=name) == len(examples)
     assert plain(list(read_examples(path, format=name, options=Options(language="fr")))) == examples
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("name", sorted(set(WRITERS) - {"tsv"}))
+@pytest.mark.parametrize("name", sorted(set(WRITERS) - {"tsv", "tatoeba"}))
 def test_the_format_is_found_by_the_example(name: str) -> None:
     assert format_for(SAMPLES[name][0]) == name
 
@@ -70,6 +79,27 @@ def test_what_does_not_fit_is_named_and_leaves_nothing(name: str, example: Examp
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "example", "problem"),
+    [
+        ("tatoeba.fra-eng.deu", LINED[0], "whose side is one of the pair"),
+        ("corpus.txt", LINED[0], "a name such as"),
+        ("tatoeba.deu-eng.deu", LINED[0], "ids such as deu-eng:17"),
+        ("tatoeba.fra-eng.fra", Example("fra-eng:5", "a line too late"), "in the order of their lines"),
+        ("tatoeba.fra-eng.fra", Example("fra-eng:x", "a"), "in the order of their lines"),
+        ("tatoeba.fra-eng.fra", Example("fra-eng:9", "a\nb"), "one line"),
+        ("tatoeba.fra-eng.fra", Example("fra-eng:9", " "), "not blank"),
+        ("tatoeba.fra-eng.fra", Example("fra-eng:9", TextPair("a", "b")), "running text"),
+    ],
+)
+def test_lines_of_a_tatoeba_pair_are_those_of_their_ids(
+    name: str, example: Example, problem: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        write_examples([LINED[1], example], tmp_path / name, format="tatoeba")
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Expected `format` to be one of"):
         write_examples(LINES, tmp_path / "out", format="docx")
@@ -86,9 +116,11 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
         ("iob2", "ner/zh_gsd-ud-test.iob2.gz"),
         ("iob2", "ner/ru_pud-ud-test.iob2.gz"),
         ("lines", "text/wesnoth.tr.txt.gz"),
+        ("tatoeba", "tatoeba/tatoeba.cmn-eng.cmn"),
     ],
 )
 def test_shared_files_come_back(name: str, file: str, shared_data: Callable[[str], Path], tmp_path: Path) -> None:
     examples = plain(list(read_examples(shared_data(file), options=Options(language="xx"))))
-    assert write_examples(examples, tmp_path / "out", format=name) == len(examples)
-    assert plain(list(read_examples(tmp_path / "out", format=name, options=Options(language="xx")))) == examples
+    path = tmp_path / Path(file).name
+    assert write_examples(examples, path, format=name) == len(examples)
+    assert plain(list(read_examples(path, format=name, options=Options(language="xx")))) == examples
