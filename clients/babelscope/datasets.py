@@ -1,7 +1,9 @@
 """What the datagen server tells: datasets, transforms, and what a pipeline did."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from babelscope.corpora.examples import Example
 from babelscope.exchange import from_proto
@@ -65,6 +67,11 @@ class DatasetDescription:
         )
 
 
+_QUOTE: Final = '"'
+# A part begins with a key or not, and is then quoted as a whole or without quotes at its start.
+_PART: Final = re.compile(r'(?P<part>(?:[^",=]*=)?+(?:"(?:[^"]|"")*"|[^",][^,]*)?)(?P<end>,|$)', re.DOTALL)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of a pipeline.
@@ -81,21 +88,24 @@ class Step:
     def parse(cls, text: str) -> "Step":
         """Reads `NAME:key=value,key=value`; a part without `=` goes on with the value before: `languages=zh,fr`.
 
+        A part in double quotes is taken as it is, with all its commas and equals signs, two double quotes for one:
+        `dictionary="a,b=c.tsv"`.
+
         Raises:
-            ValueError: A value has no key before it, or a key is given twice.
+            ValueError: A value has no key before it, a key is given twice, or a quote is not closed.
         """
         name, _, rest = text.partition(":")
         options: dict[str, str] = {}
         last = ""
-        for part in rest.split(",") if rest else ():
+        for part in _parts(rest, text):
             key, equals, value = part.partition("=")
-            if equals:
+            if equals and _QUOTE not in key:
                 last = key.strip()
                 if not last or last in options:
                     raise ValueError(f"Expected each key once in NAME:key=value,..., but got {part!r} in {text!r}")
-                options[last] = value
+                options[last] = _unquoted(value)
             elif last:
-                options[last] += f",{part}"
+                options[last] += f",{_unquoted(part)}"
             else:
                 raise ValueError(f"Expected NAME:key=value,..., but got {text!r}")
         if not name.strip():
@@ -105,6 +115,23 @@ class Step:
     def to_proto(self) -> datagen_pb2.TransformStep:
         """The message of the contract."""
         return datagen_pb2.TransformStep(name=self.name, options=dict(self.options))
+
+
+def _parts(rest: str, whole: str) -> Iterator[str]:
+    """Cuts options at the commas outside of quotes."""
+    at = 0
+    while rest and at <= len(rest):
+        match = _PART.match(rest, at)
+        if match is None:
+            raise ValueError(f'Expected quotes around a whole value, key="value", but got {rest[at:]!r} in {whole!r}')
+        yield match["part"]
+        if not match["end"]:
+            return
+        at = match.end()
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1].replace(_QUOTE * 2, _QUOTE) if value.startswith(_QUOTE) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,9 +163,17 @@ def _step(each: Any) -> Step:
 
 
 def _option(value: Any) -> str:
+    """An option as text: a list with commas between its items, which can have none themselves."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return ",".join(map(_option, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        items = list(map(_option, value))
+        if any("," in item for item in items):
+            raise ValueError(f"Expected items without commas, but got {value!r}")
+        return ",".join(items)
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"Expected text, a number, true, false or a list of these as an option, but got {value!r}")
+    return str(value)
 
 
 def _local(steps: list[Step], *, here: bool) -> tuple[list[Step], str]:

@@ -17,6 +17,15 @@ EXAMPLES = [Example(str(number), f"text {number}", "en") for number in range(10)
         ("subsample:size=3", Step("subsample", {"size": "3"})),
         ("a:k=x,y,l=z=1", Step("a", {"k": "x,y", "l": "z=1"})),
         ("a:k=", Step("a", {"k": ""})),
+        (
+            "code_switch:dictionary=d.tsv,languages=zh,fr",
+            Step("code_switch", {"dictionary": "d.tsv", "languages": "zh,fr"}),
+        ),
+        ('code_switch:languages="zh,fr",rule=hsu', Step("code_switch", {"languages": "zh,fr", "rule": "hsu"})),
+        ('a:k="x,l=y",l=1', Step("a", {"k": "x,l=y", "l": "1"})),
+        ('a:k=x,"l=y",m="=",n=""', Step("a", {"k": "x,l=y", "m": "=", "n": ""})),
+        ('a:k="say ""hm"", so"', Step("a", {"k": 'say "hm", so'})),
+        ('a:k=5" wide', Step("a", {"k": '5" wide'})),
         ("code_switch:dictionary=C:/d,languages=zh", Step("code_switch", {"dictionary": "C:/d", "languages": "zh"})),
     ],
 )
@@ -24,7 +33,7 @@ def test_steps_from_strings(text: str, step: Step) -> None:
     assert Step.parse(text) == step
 
 
-@pytest.mark.parametrize("text", ["", ":k=v", "a:v", "a:k=1,k=2", "a:=v"])
+@pytest.mark.parametrize("text", ["", ":k=v", "a:v", "a:k=1,k=2", "a:=v", 'a:k="x', 'a:k="x"y', 'a:"k"=v'])
 def test_what_is_no_step_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="Expected"):
         Step.parse(text)
