@@ -36,11 +36,13 @@ class Direction:
         best: [n] row of the other side.
         score: [n] its CSLS (its cosine where k is 0).
         margin: [n] by how much it beats the second best; infinite where there is one candidate only.
+        cosine: [n] its greatest cosine to any row of the other side.
     """
 
     best: NDArray[np.intp]
     score: NDArray[np.float32]
     margin: NDArray[np.float32]
+    cosine: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +114,8 @@ def induce(
     if min(n, m) < max(k, 1):
         raise Degenerate(f"Expected at least k={max(k, 1)} rows on either side for CSLS, but got n={n}, m={m} (d={d})")
     left, right = unit_rows(source).astype(np.float32), unit_rows(target).astype(np.float32)
-    source_mean, target_mean = np.zeros(n, np.float32), np.zeros(m, np.float32)
-    if k:
-        source_mean, target_mean = mean_cosines(left, right, k, check=check)
+    near = nearest_cosines(left, right, max(k, 1), check=check)
+    source_mean, target_mean = (values.mean(axis=1) if k else np.zeros(len(values), np.float32) for values in near)
     forward, backward = _Best(n), _Best(m)
     for rows, columns, tile in _tiles(left, right, check):
         across, down = tile.copy(), np.ascontiguousarray(tile.T)
@@ -122,15 +123,17 @@ def induce(
         down -= source_mean[rows] / 2
         forward.see(across if perturb is None else perturb(across), rows, columns)
         backward.see(down if perturb is None else perturb(down), columns, rows)
-    if not k:
-        return Induced(forward.direction(1, source_mean), backward.direction(1, target_mean))
-    return Induced(forward.direction(2, source_mean), backward.direction(2, target_mean))
+    scale = 2 if k else 1
+    source_cosine, target_cosine = (values.max(axis=1) for values in near)
+    return Induced(
+        forward.direction(scale, source_mean, source_cosine), backward.direction(scale, target_mean, target_cosine)
+    )
 
 
-def mean_cosines(
+def nearest_cosines(
     left: NDArray[np.float32], right: NDArray[np.float32], k: int, *, check: Check = nothing
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Each row's mean cosine to its k nearest of the other side.
+    """Each row's cosines to its k nearest of the other side.
 
     Args:
         left: [n, d] unit rows, C-contiguous.
@@ -139,13 +142,13 @@ def mean_cosines(
         check: Called between tiles.
 
     Returns:
-        r_T of the left rows, [n], and r_S of the right rows, [m].
+        Of the left rows, [n, k], and of the right rows, [m, k], in no order. Their means are r_T and r_S.
     """
     forward, backward = Nearest(len(left), k), Nearest(len(right), k)
     for rows, columns, tile in _tiles(left, right, check):
         forward.see(tile, rows.start, columns.start)
         backward.see(tile.T, columns.start, rows.start)
-    return forward.values.mean(axis=1), backward.values.mean(axis=1)
+    return forward.values, backward.values
 
 
 def _tiles(left: Tile, right: Tile, check: Check) -> Iterator[tuple[slice, slice, Tile]]:
@@ -183,8 +186,8 @@ class _Best:
         self._best[rows] = np.where(better, column + columns.start, self._best[rows])
         self._value[rows] = np.maximum(value, before)
 
-    def direction(self, scale: int, own: NDArray[np.float32]) -> Direction:
+    def direction(self, scale: int, own: NDArray[np.float32], cosine: NDArray[np.float32]) -> Direction:
         """The result, with the query's own mean taken off."""
         with np.errstate(invalid="ignore"):
             margin = np.where(np.isneginf(self._second), np.inf, scale * (self._value - self._second))
-        return Direction(self._best, scale * self._value - own, margin.astype(np.float32))
+        return Direction(self._best, scale * self._value - own, margin.astype(np.float32), cosine)
