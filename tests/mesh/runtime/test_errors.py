@@ -214,3 +214,19 @@ async def test_every_rpc_is_logged_with_its_id(
         logger.removeHandler(handler)
     [line] = [line for line in lines if line["event"] == "rpc"]
     assert (line["request_id"], line["method"], line["code"]) == ("id-3", "Chat", "OK")
+
+
+async def test_a_refusal_reaches_a_client_that_still_writes(toy: Any, serve: Any, connect: Any) -> None:
+    channel = connect(await serve(toy))
+    call = channel.stream_stream("/toy.v1.Toy/Chat")
+    for _ in range(100):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            async for _ in call(iter([b"invalid", *[b"a" * 1000] * 20]), timeout=20):
+                pass
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_refused_client_that_never_ends_its_stream_is_told(toy: Any, serve: Any, connect: Any) -> None:
+    call = connect(await serve(toy)).stream_stream("/toy.v1.Toy/Chat")(timeout=20)
+    await call.write(b"invalid")
+    assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
