@@ -46,7 +46,7 @@ def read_compare(spec: metrics_pb2.CompareSpec, settings: MetricsSettings) -> Co
         InvalidArgument: A field is wrong; names it and what is allowed.
         LimitExceeded: Too many views or pairs.
     """
-    views = _views(spec.views, settings)
+    views = read_views(spec.views, settings)
     if not spec.measures:
         raise InvalidArgument("spec.measures", f"Expected at least one measure of {_names(MEASURES)}, but got none")
     measures = tuple(_measure(measure, f"spec.measures[{index}]") for index, measure in enumerate(spec.measures))
@@ -102,7 +102,7 @@ def read_retrieve(spec: metrics_pb2.RetrieveSpec, settings: MetricsSettings) -> 
         InvalidArgument: A field is wrong; names it and what is allowed.
         LimitExceeded: Too many views or pairs.
     """
-    views = _views(spec.views, settings)
+    views = read_views(spec.views, settings)
     for index, name in enumerate(spec.similarities):
         if name not in SIMILARITIES:
             _unknown(f"spec.similarities[{index}]", "similarity", name, SIMILARITIES)
@@ -123,9 +123,20 @@ def read_retrieve(spec: metrics_pb2.RetrieveSpec, settings: MetricsSettings) -> 
     )
 
 
-def _views(views: Sequence[metrics_pb2.View], settings: MetricsSettings) -> tuple[ViewPlan, ...]:
-    if len(views) < 2:
-        raise InvalidArgument("spec.views", f"Expected at least 2 views, but got {len(views)}")
+def read_views(views: Sequence[metrics_pb2.View], settings: MetricsSettings, *, least: int = 2) -> tuple[ViewPlan, ...]:
+    """The plans of all views of a request.
+
+    Args:
+        views: The messages.
+        settings: Limits.
+        least: Views that there must be.
+
+    Raises:
+        InvalidArgument: A field is wrong, or a name comes twice.
+        LimitExceeded: Too many views or layers.
+    """
+    if len(views) < least:
+        raise InvalidArgument("spec.views", f"Expected at least {least} view{'s' * (least > 1)}, but got {len(views)}")
     if len(views) > settings.max_views:
         raise LimitExceeded("max_views", f"Expected at most {settings.max_views} views, but got {len(views)}")
     plans: list[ViewPlan] = []
