@@ -15,7 +15,7 @@ COLUMNS: Final = (
     "kind", "metric", "estimator", "model", "reinit", "pooling", "source", "target", "layer", "value", "low", "high",
     "n", "signature",
 )  # fmt: skip
-"""The columns of `Comparison.table`, which are those of a study's `results.csv`."""
+"""The columns of `Comparison.table`; a study's `results.csv` begins with them."""
 
 
 @dataclass(frozen=True, slots=True)

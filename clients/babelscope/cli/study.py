@@ -11,7 +11,8 @@ import typer
 from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.options import CaOption, MeshOption, StoreOption, TokenOption, open_mesh
 from babelscope.study import Overrides, StudyResult, Watcher, load_study, run_study
-from babelscope.study.execution import RESULTS, ShowProgress
+from babelscope.study.execution import RESULTS
+from babelscope.study.sections import ShowProgress
 
 
 def register(app: typer.Typer) -> None:

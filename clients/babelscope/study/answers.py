@@ -24,6 +24,7 @@ class Answer:
         tokens: Tokens computed, by language.
         seconds: How long it took.
         computed: When, UTC.
+        records: Records of a section, as JSON values.
     """
 
     rows: tuple[Row, ...]
@@ -32,6 +33,7 @@ class Answer:
     tokens: Mapping[str, int]
     seconds: float
     computed: str
+    records: tuple[Any, ...] = ()
 
 
 class Answers:

@@ -1,7 +1,7 @@
 """What a study asks: the contents of a study file as plain data."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -119,6 +119,7 @@ class Study:
         retrieval: None for no retrieval.
         overflow: What to do with texts longer than the model takes: `truncate` or `refuse`.
         alignment: `intersect` (a pair uses the ids both have) or `strict` (missing ids fail the study).
+        sections: What else is asked, by key of the study file: designs of `babelscope.study.sections`.
     """
 
     name: str
@@ -138,6 +139,7 @@ class Study:
     retrieval: RetrievalDesign | None = None
     overflow: Overflow = "truncate"
     alignment: Alignment = "intersect"
+    sections: Mapping[str, Any] = field(default_factory=dict)
 
     def language_pairs(self, which: Pairs) -> tuple[tuple[str, str], ...]:
         """Unordered pairs of languages, the one listed first on the left unless the other alone is a source."""
@@ -152,6 +154,15 @@ class Study:
 
     def to_json(self) -> dict[str, Any]:
         """The study as JSON values, for the result: files by their names, without the folders of this machine."""
-        values = asdict(self)
-        values["corpus"]["files"] = {language: path.name for language, path in self.corpus.files.items()}
+        values: dict[str, Any] = _without_folders(asdict(self))
         return values
+
+
+def _without_folders(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.name
+    if isinstance(value, dict):
+        return {key: _without_folders(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_without_folders(item) for item in value]
+    return value

@@ -1,24 +1,25 @@
 """Running a study: one request after the other, each kept as soon as it is answered."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from babelscope.activations import Progress
-from babelscope.comparison import Comparison, Estimate
 from babelscope.errors import DeadlineExceeded, NotFound, Refused, Unavailable
 from babelscope.models import Model, ModelInfo
 from babelscope.study.answers import Answer, Answers
+from babelscope.study.asking import ask_step
 from babelscope.study.design import ModelDesign, Study
-from babelscope.study.plan import Step, plan, variants
+from babelscope.study.plan import Step, plan, step_key, variants
 from babelscope.study.provenance import now, provenance
-from babelscope.study.result import LanguageUse, ModelUse, PairUse, Row, StepUse, StudyResult
+from babelscope.study.result import LanguageUse, ModelUse, StepUse, StudyResult, read_record
+from babelscope.study.sections import SECTIONS, Asked, Found, Section, Services, ShowProgress, Task
 from babelscope.study.table import write_table
 from babelscope.study.texts import StudyTexts, read_texts
-from babelscope.views import Measure, View
 
 RESULTS = "results.json"
 TABLE = "results.csv"
@@ -26,20 +27,6 @@ STEPS = "steps"
 
 # Shorter than the wait that the encoder asks for where the hub cannot be reached.
 _FALLBACK_SECONDS: Final = 25.0
-
-ShowProgress = Callable[[Progress], None]
-
-
-class Services(Protocol):
-    """What a study needs of a mesh."""
-
-    @property
-    def encoder(self) -> Any:
-        """The client of the encoder."""
-
-    @property
-    def metrics(self) -> Any:
-        """The client of the metrics server."""
 
 
 class Watcher:
@@ -90,24 +77,64 @@ def run_study(
             watcher.note(f"{language.language} lacks {language.missing} of the ids that other languages have")
     uses = tuple(_resolve(mesh, design, watcher) for design in study.models)
     steps = plan(study, uses, texts)
-    answers = Answers(folder / STEPS)
-    done: list[tuple[Step, Answer, bool]] = []
-    for number, step in enumerate(steps, start=1):
-        found = None if force else answers.find(step.key)
-        summary = f"[{number}/{len(steps)}] {step.summary}"
-        if found is None:
-            with watcher.step(summary) as show:
-                answer = _ask(study, step, mesh, texts, show)
-            answers.keep(step.key, answer)
-            watcher.note(f"{summary}: {answer.seconds:.0f} s")
-            done.append((step, answer, False))
-        else:
-            watcher.note(f"{summary}: found done")
-            done.append((step, found, True))
-    result = _result(study, uses, texts, done, provenance(command, where))
+    tasks = _tasks(study, Asked(study, uses, texts))
+    run = _Run(Answers(folder / STEPS), watcher, len(steps) + len(tasks), force=force)
+    done: list[tuple[Step, Answer]] = []
+    for step in steps:
+        asked = partial(ask_step, study, step, mesh, texts)
+        done.append((step, run.answer(step.key, step.summary, asked)))
+    found = Found(tuple(row for _, answer in done for row in answer.rows), {key: [] for key in study.sections})
+    for section, task in tasks:
+        key = step_key(section.key, task.depends(found))
+        answer = run.answer(key, task.summary, partial(_records, task, mesh, found))
+        found.records[section.key] += [read_record(section.record, each, task.summary) for each in answer.records]
+    result = _result(study, uses, texts, done, found=found, steps=run.uses, made=provenance(command, where))
     result.write(folder / RESULTS)
     write_table(result, folder / TABLE)
     return result
+
+
+class _Run:
+    """Finds the answers of a run, or asks for them and keeps them.
+
+    Args:
+        answers: Those that are done.
+        watcher: Is told.
+        total: How many there will be.
+        force: Ask for everything anew.
+    """
+
+    def __init__(self, answers: Answers, watcher: Watcher, total: int, *, force: bool) -> None:
+        self._answers, self._watcher, self._total, self._force = answers, watcher, total, force
+        self.uses: list[StepUse] = []
+
+    def answer(self, key: str, summary: str, ask: Callable[[ShowProgress | None], Answer]) -> Answer:
+        """The answer under a key, found done or asked for now."""
+        told = f"[{len(self.uses) + 1}/{self._total}] {summary}"
+        answer = None if self._force else self._answers.find(key)
+        reused = answer is not None
+        if answer is None:
+            with self._watcher.step(told) as show:
+                answer = ask(show)
+            self._answers.keep(key, answer)
+        self._watcher.note(f"{told}: found done" if reused else f"{told}: {answer.seconds:.0f} s")
+        self.uses.append(StepUse(key, summary, answer.seconds, answer.computed, reused))
+        return answer
+
+
+def _tasks(study: Study, asked: Asked) -> list[tuple[Section, Task]]:
+    """The tasks of all sections, in the registry's order."""
+    wanted = [section for section in SECTIONS if section.key in study.sections]
+    return [(section, task) for section in wanted for task in section.plan(study.sections[section.key], asked)]
+
+
+def _records(task: Task, mesh: Services, found: Found, show: ShowProgress | None) -> Answer:
+    begun = time.monotonic()
+    records = task.ask(mesh, found, show)
+    seconds = round(time.monotonic() - begun, 3)
+    # As JSON has them, so that an answer found done and one asked for now are read in the same way.
+    values = json.loads(json.dumps([asdict(each) for each in records], ensure_ascii=False, allow_nan=False))
+    return Answer((), (), {}, {}, seconds, now(), tuple(values))
 
 
 def _resolve(mesh: Services, design: ModelDesign, watcher: Watcher) -> ModelUse:
@@ -156,101 +183,18 @@ def _describe(mesh: Services, design: ModelDesign) -> ModelInfo:
     return loaded
 
 
-def _ask(study: Study, step: Step, mesh: Services, texts: StudyTexts, show: ShowProgress | None) -> Answer:
-    views = {
-        language: View(texts=texts.corpus.texts[language], model=step.model, language=language)
-        for language in step.languages
-    }
-    common: dict[str, Any] = {
-        "pairs": step.pairs,
-        "layers": study.layers,
-        "pooling": study.pooling,
-        "overflow": study.overflow,
-        "alignment": study.alignment,
-        "progress": show,
-    }
-    begun = time.monotonic()
-    if step.kind == "similarity":
-        found: Comparison = mesh.metrics.compare(
-            views,
-            [Measure(each.name, each.estimator, each.variance) for each in study.measures],
-            standardise=study.standardise,
-            drop_top_variance=study.drop_top_variance,
-            **common,
-        )
-    else:
-        assert study.retrieval is not None
-        found = mesh.metrics.retrieve(views, study.retrieval.similarities, centre=step.centre, **common)
-    seconds = time.monotonic() - begun
-    rows = sorted((_row(study, step, each) for each in found.estimates), key=_order(study, found.estimates))
-    return Answer(
-        rows=tuple(rows),
-        pairs=tuple(PairUse(each.left, each.right, each.n, each.left_only, each.right_only) for each in found.pairs),
-        truncated={each.name: each.truncated for each in found.views},
-        tokens={each.name: each.tokens for each in found.views},
-        seconds=round(seconds, 3),
-        computed=now(),
-    )
-
-
-def _row(study: Study, step: Step, estimate: Estimate) -> Row:
-    return Row(
-        kind=step.kind,
-        metric=estimate.metric,
-        estimator=estimate.estimator,
-        model=step.use.used,
-        reinit=step.variant.reinit,
-        pooling=study.pooling,
-        source=estimate.left,
-        target=estimate.right,
-        layer=estimate.left_layer,
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        n=estimate.n,
-        null_mean=estimate.null_mean,
-        null_sd=estimate.null_sd,
-        p=estimate.p,
-        q=estimate.q,
-        left_kept=estimate.left_kept,
-        right_kept=estimate.right_kept,
-        centred=step.centre,
-        signature=estimate.signature,
-        warnings=tuple(estimate.warnings),
-    )
-
-
-def _order(study: Study, estimates: Sequence[Estimate]) -> Callable[[Row], tuple[int, int, int, int]]:
-    """By measure as the server names them, then pair, then layer: the same whatever was finished first."""
-    measures = sorted({(each.metric, each.estimator) for each in estimates}, key=lambda each: _rank(study, *each))
-    places = {language: at for at, language in enumerate(study.languages)}
-    return lambda row: (
-        measures.index((row.metric, row.estimator)),
-        places[row.source],
-        places[row.target],
-        row.layer,
-    )
-
-
-def _rank(study: Study, metric: str, estimator: str) -> tuple[int, int, str, str]:
-    """Measures as the study lists them, precision by its rank."""
-    listed = [(each.name, each.estimator) for each in study.measures]
-    for at, (name, variant) in enumerate(listed):
-        if metric == name and variant in ("", estimator):
-            return (at, 0, metric, estimator)
-    rank = int(metric[2:]) if metric.startswith("p@") and metric[2:].isdecimal() else 1000
-    return (len(listed), rank, metric, estimator)
-
-
 def _result(
     study: Study,
     uses: Sequence[ModelUse],
     texts: StudyTexts,
-    done: Sequence[tuple[Step, Answer, bool]],
+    done: Sequence[tuple[Step, Answer]],
+    *,
+    found: Found,
+    steps: Sequence[StepUse],
     made: dict[str, Any],
 ) -> StudyResult:
     languages = {each.language: each for each in texts.uses}
-    for step, answer, _ in done:
+    for step, answer in done:
         for language, count in answer.truncated.items():
             languages[language] = _with_counts(languages[language], step, count, answer.tokens[language])
     models = {use.used: use for use in uses}.values()
@@ -259,12 +203,11 @@ def _result(
         models=tuple(uses),
         variants=tuple(variant for use in models for variant, _ in variants(study, use)),
         languages=tuple(languages.values()),
-        pairs=next((answer.pairs for _, answer, _ in done), ()),
-        rows=tuple(row for _, answer, _ in done for row in answer.rows),
-        steps=tuple(
-            StepUse(step.key, step.summary, answer.seconds, answer.computed, reused) for step, answer, reused in done
-        ),
+        pairs=next((answer.pairs for _, answer in done), ()),
+        rows=tuple(found.rows),
+        steps=tuple(steps),
         provenance=made,
+        sections={key: tuple(asdict(each) for each in records) for key, records in found.records.items()},
     )
 
 

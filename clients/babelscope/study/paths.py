@@ -1,10 +1,12 @@
 """Paths of a study file: variables, the folder they start from, and data bundled with the package."""
 
+import hashlib
 import os
 import re
 from importlib.resources import files
 from pathlib import Path
 
+from babelscope.errors import StudyError
 from babelscope.study.nodes import Node
 
 BUNDLED = "bundled:"
@@ -39,3 +41,16 @@ def corpus_path(node: Node, language: str) -> Path:
 
     expanded = _VARIABLE.sub(value, pattern).replace("{language}", language)
     return Path(os.path.normpath(node.file.absolute().parent / Path(expanded).expanduser()))
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 over the bytes of a file.
+
+    Raises:
+        StudyError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise StudyError(f"{path}: Expected a readable file, but got: {error.strerror or error}") from error

@@ -111,9 +111,6 @@ def _step(
     variant, model = drawn
     languages = sorted({language for pair in pairs for language in pair})
     depends: dict[str, Any] = {
-        "format": STEP_FORMAT,
-        "code": code_version(),
-        "kind": kind,
         "model": [use.used, use.revision, use.digest, variant.reinit],
         "encode": [study.pooling, study.layers, study.overflow],
         "alignment": study.alignment,
@@ -121,8 +118,19 @@ def _step(
         "data": {language: texts.digests[language] for language in languages},
         **_options(study, kind, centre),
     }
-    text = json.dumps(depends, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return Step(kind, use, variant, model, pairs, centre, hashlib.sha256(text.encode()).hexdigest())
+    return Step(kind, use, variant, model, pairs, centre, step_key(kind, depends))
+
+
+def step_key(kind: str, depends: Mapping[str, Any]) -> str:
+    """Digest of all that a request's numbers depend on: its kind, JSON values, and this version of the package.
+
+    Args:
+        kind: `similarity`, `retrieval`, or a section's key.
+        depends: What else they depend on.
+    """
+    whole = {"format": STEP_FORMAT, "code": code_version(), "kind": kind, **depends}
+    text = json.dumps(whole, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _options(study: Study, kind: str, centre: bool) -> Mapping[str, Any]:

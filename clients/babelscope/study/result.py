@@ -4,12 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 from babelscope.errors import StudyError
 from babelscope.study.atomic import write_atomically
 
-FORMAT: Final = "babelscope-study/1"
+FORMAT: Final = "babelscope-study/2"
+# The format before had no sections, and is read as a result without any.
+_READABLE: Final = ("babelscope-study/1", FORMAT)
 
 Record = TypeVar("Record")
 
@@ -187,6 +190,7 @@ class StudyResult:
         rows: All numbers.
         steps: Requests made or found done.
         provenance: Code, libraries, machine, date.
+        sections: Records of the sections asked for, by key, as JSON values; `Section.records` reads them.
     """
 
     study: Mapping[str, Any]
@@ -197,6 +201,7 @@ class StudyResult:
     rows: tuple[Row, ...]
     steps: tuple[StepUse, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    sections: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Writes the result as JSON, a line for each record, whole or not at all."""
@@ -218,7 +223,7 @@ class StudyResult:
         except ValueError as error:
             raise StudyError(f"{path}: Expected a study's results.json, but got: {error}") from error
         found = values.pop("format", None) if isinstance(values, dict) else None
-        if found != FORMAT:
+        if found not in _READABLE:
             raise StudyError(f"{path}: Expected a result of format {FORMAT}, but got {found!r}")
         return read_record(cls, values, str(path))
 
@@ -226,6 +231,8 @@ class StudyResult:
 def _lines(value: Any) -> str:
     if isinstance(value, tuple | list) and value:
         return "[\n" + ",\n".join(map(_line, value)) + "\n]"
+    if isinstance(value, dict) and any(isinstance(each, tuple | list) for each in value.values()):
+        return "{\n" + ",\n".join(f"{json.dumps(key)}: {_lines(each)}" for key, each in value.items()) + "\n}"
     return _line(value)
 
 
@@ -256,8 +263,13 @@ def _read_value(hint: Any, value: Any, at: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return value
+    if origin is UnionType:
+        if value is None and NoneType in arguments:
+            return None
+        hint = next(each for each in arguments if each is not NoneType)
+        return _read_value(hint, value, at)
     if origin is tuple:
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             raise StudyError(f"{at}: Expected a list, but got {type(value).__name__}")
         return tuple(_read_value(arguments[0], item, f"{at}[{number}]") for number, item in enumerate(value))
     if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):

@@ -1,19 +1,19 @@
 """Study files: YAML, held strictly to its schema. What a key means is said in `design.py`."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 from babelscope.corpora import FORMATS
+from babelscope.study import values
 from babelscope.study.design import (
     Alignment,
     CorpusDesign,
     MeasureDesign,
     ModelDesign,
     Overflow,
-    Pairs,
     Pooling,
     RandomInitDesign,
     RetrievalDesign,
@@ -22,8 +22,8 @@ from babelscope.study.design import (
 )
 from babelscope.study.nodes import Node, read_yaml
 from babelscope.study.paths import corpus_path
-
-Value = TypeVar("Value")
+from babelscope.study.sections import SECTIONS
+from babelscope.study.values import get
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
@@ -59,6 +59,7 @@ def load_study(path: str | Path, overrides: Overrides | None = None) -> Study:
     keys = root.mapping(
         "name", "title", "corpus", "languages", "sources", "models", "sentences", "layers", "pooling", "pairs",
         "measures", "standardise", "drop_top_variance", "random_init", "retrieval", "overflow", "alignment",
+        *(section.key for section in SECTIONS),
     )  # fmt: skip
     for needed in ("name", "title", "corpus", "languages", "models"):
         if needed not in keys:
@@ -69,7 +70,7 @@ def load_study(path: str | Path, overrides: Overrides | None = None) -> Study:
     if len(languages) < 2:
         keys["languages"].fail("at least two languages", languages)
     known = dict.fromkeys([*listed, *languages])
-    sources = _get(keys, "sources", lambda node: node.unique(lambda item: item.choice(*known)), languages[:1])
+    sources = get(keys, "sources", lambda node: node.unique(lambda item: item.choice(*known)), languages[:1])
     study = Study(
         name=_name(keys["name"]),
         title=keys["title"].text().strip(),
@@ -77,25 +78,23 @@ def load_study(path: str | Path, overrides: Overrides | None = None) -> Study:
         languages=languages,
         sources=tuple(source for source in sources if source in languages) or languages[:1],
         models=(ModelDesign(overrides.model, overrides.model),) if overrides.model else _models(keys["models"]),
-        sentences=overrides.sentences or _get(keys, "sentences", lambda node: node.integer(4), 0),
-        layers=_get(keys, "layers", _layers, None),
-        pooling=_get(keys, "pooling", _pooling, "mean"),
-        pairs=_get(keys, "pairs", _pairs, "all"),
-        measures=_get(keys, "measures", lambda node: node.unique(_measure), (MeasureDesign("cka"),)),
-        standardise=_get(keys, "standardise", Node.boolean, False),
-        drop_top_variance=_get(keys, "drop_top_variance", lambda node: node.integer(0), 0),
-        random_init=_get(keys, "random_init", _random_init, None),
-        retrieval=_get(keys, "retrieval", _retrieval, None),
-        overflow=_get(keys, "overflow", _overflow, "truncate"),
-        alignment=_get(keys, "alignment", _alignment, "intersect"),
+        sentences=overrides.sentences or get(keys, "sentences", lambda node: node.integer(4), 0),
+        layers=get(keys, "layers", values.layers, None),
+        pooling=get(keys, "pooling", _pooling, "mean"),
+        pairs=get(keys, "pairs", values.pairs, "all"),
+        measures=get(keys, "measures", lambda node: node.unique(values.measure), (MeasureDesign("cka"),)),
+        standardise=get(keys, "standardise", Node.boolean, False),
+        drop_top_variance=get(keys, "drop_top_variance", lambda node: node.integer(0), 0),
+        random_init=get(keys, "random_init", _random_init, None),
+        retrieval=get(keys, "retrieval", _retrieval, None),
+        overflow=get(keys, "overflow", _overflow, "truncate"),
+        alignment=get(keys, "alignment", _alignment, "intersect"),
     )
     if study.random_init and study.random_init.retrieval and study.retrieval is None:
         keys["random_init"].fail("`retrieval: true` here only where the study has a key `retrieval`", "no such key")
-    return study
-
-
-def _get(keys: Mapping[str, Node], name: str, read: Callable[[Node], Value], default: Value) -> Value:
-    return read(keys[name]) if name in keys else default
+    return replace(
+        study, sections={each.key: each.read(keys[each.key], study) for each in SECTIONS if each.key in keys}
+    )
 
 
 def _name(node: Node) -> str:
@@ -124,9 +123,9 @@ def _corpus(node: Node, languages: tuple[str, ...], known: tuple[str, ...]) -> C
         files = {language: corpus_path(given[language], language) for language in languages}
     return CorpusDesign(
         files=files,
-        format=_get(keys, "format", lambda node: node.choice(*(each.name for each in FORMATS)), None),
-        column=_get(keys, "column", Node.text, ""),
-        id_column=_get(keys, "id_column", Node.text, ""),
+        format=get(keys, "format", lambda node: node.choice(*(each.name for each in FORMATS)), None),
+        column=get(keys, "column", Node.text, ""),
+        id_column=get(keys, "id_column", Node.text, ""),
     )
 
 
@@ -148,30 +147,9 @@ def _model(node: Node) -> ModelDesign:
     name = keys["name"].text()
     return ModelDesign(
         name=name,
-        label=_get(keys, "label", Node.text, name),
-        revision=_get(keys, "revision", Node.text, ""),
-        fallback=_get(keys, "fallback", Node.text, ""),
-    )
-
-
-def _layers(node: Node) -> tuple[int, ...] | None:
-    return None if node.value == "all" else tuple(sorted(node.unique(lambda item: item.integer(0))))
-
-
-def _pairs(node: Node) -> Pairs:
-    return cast(Pairs, node.choice("all", "sources"))
-
-
-def _measure(node: Node) -> MeasureDesign:
-    if isinstance(node.value, str):
-        return MeasureDesign(node.text())
-    keys = node.mapping("name", "estimator", "variance")
-    if "name" not in keys:
-        node.fail("the key name", sorted(keys))
-    return MeasureDesign(
-        name=keys["name"].text(),
-        estimator=_get(keys, "estimator", Node.text, ""),
-        variance=_get(keys, "variance", Node.fraction, 0.0),
+        label=get(keys, "label", Node.text, name),
+        revision=get(keys, "revision", Node.text, ""),
+        fallback=get(keys, "fallback", Node.text, ""),
     )
 
 
@@ -194,11 +172,11 @@ def _scheme(node: Node) -> Scheme:
 def _random_init(node: Node) -> RandomInitDesign:
     keys = node.mapping("groups", "seeds", "scheme", "pairs", "retrieval")
     return RandomInitDesign(
-        groups=_get(keys, "groups", _groups, None),
-        seeds=_get(keys, "seeds", lambda item: item.unique(lambda seed: seed.integer(0)), (0,)),
-        scheme=_get(keys, "scheme", _scheme, "model"),
-        pairs=_get(keys, "pairs", _pairs, "sources"),
-        retrieval=_get(keys, "retrieval", Node.boolean, False),
+        groups=get(keys, "groups", _groups, None),
+        seeds=get(keys, "seeds", lambda item: item.unique(lambda seed: seed.integer(0)), (0,)),
+        scheme=get(keys, "scheme", _scheme, "model"),
+        pairs=get(keys, "pairs", values.pairs, "sources"),
+        retrieval=get(keys, "retrieval", Node.boolean, False),
     )
 
 
@@ -227,9 +205,9 @@ def _group(node: Node) -> tuple[int, ...]:
 def _retrieval(node: Node) -> RetrievalDesign:
     keys = node.mapping("similarities", "centre", "pairs")
     return RetrievalDesign(
-        similarities=_get(keys, "similarities", _similarities, ("cosine", "csls")),
-        centre=_get(keys, "centre", _centre, (False,)),
-        pairs=_get(keys, "pairs", _pairs, "sources"),
+        similarities=get(keys, "similarities", _similarities, ("cosine", "csls")),
+        centre=get(keys, "centre", _centre, (False,)),
+        pairs=get(keys, "pairs", values.pairs, "sources"),
     )
 
 

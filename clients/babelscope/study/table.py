@@ -2,27 +2,47 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from babelscope.comparison import COLUMNS
 from babelscope.study.atomic import write_atomically
 from babelscope.study.result import Row, StudyResult
+from babelscope.study.sections import SECTIONS
+from babelscope.study.sections.base import Cells
+
+TABLE_COLUMNS: Final = (*COLUMNS, "p_value")
+"""Those of `Comparison.table`, and the p-value of a statistic."""
 
 
 def write_table(result: StudyResult, path: Path) -> None:
-    """Writes the rows in the result's order; floats with all their digits, a cell empty where not applicable.
+    """Writes the rows in the result's order, then the sections' numbers; a cell is empty where not applicable.
 
-    Centred retrieval has `+centred` behind its estimator.
+    Floats have all their digits. Centred retrieval has `+centred` behind its estimator.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_cells(row) for row in result.rows)
+    writer.writerow(TABLE_COLUMNS)
+    for cells in _lines(result):
+        writer.writerow([_text(cells.get(column, "")) for column in TABLE_COLUMNS])
     write_atomically(path, text.getvalue())
 
 
-def _cells(row: Row) -> list[str]:
+def _lines(result: StudyResult) -> Iterator[Cells]:
+    for row in result.rows:
+        yield _cells(row)
+    for section in SECTIONS:
+        for record in section.records(result):
+            yield from section.cells(record)
+
+
+def _cells(row: Row) -> Cells:
     cells = {name: getattr(row, name) for name in COLUMNS}
     if row.centred:
         cells["estimator"] = f"{row.estimator}+centred"
-    return [repr(value) if isinstance(value, float) else str(value) for value in cells.values()]
+    return cells
+
+
+def _text(value: object) -> str:
+    return repr(value) if isinstance(value, float) else str(value)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from babelscope.comparison import COLUMNS
 from babelscope.errors import DeadlineExceeded, NotFound, StudyError, Unavailable
 from babelscope.study import StudyResult, Watcher, load_study, run_study
+from babelscope.study.table import TABLE_COLUMNS
 
 Write = Callable[..., Path]
 RICH = """
@@ -55,7 +55,7 @@ def test_results_come_back_and_the_table_is_tidy(study_file: Write, mesh, tmp_pa
     assert again.provenance["command"] == "babelscope study study.yaml"
     with (tmp_path / "out" / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == TABLE_COLUMNS
     assert len(rows) == len(result.rows)
     assert [float(row["value"]) for row in rows] == [row.value for row in result.rows]
     assert {row["estimator"] for row in rows} == {
@@ -226,7 +226,7 @@ def test_a_result_that_is_none_is_refused(study_file: Write, mesh, tmp_path: Pat
     path = tmp_path / "out" / "results.json"
     whole = json.loads(path.read_text())
     for change, problem in (
-        ({"format": "x"}, "format babelscope-study/1, but got 'x'"),
+        ({"format": "x"}, "format babelscope-study/2, but got 'x'"),
         ({"rows": [{"kind": "similarity"}]}, r"rows\[0\]: Expected a value for metric"),
         ({"models": 3}, "models: Expected a list"),
         ({"colour": 1}, "but got 'colour'"),

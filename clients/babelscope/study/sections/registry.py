@@ -1,0 +1,13 @@
+"""The sections of a study in the order in which they are asked: later ones may use what earlier ones found."""
+
+from typing import Final
+
+from babelscope.study.sections import anova, layer_grids, scores, transfer
+from babelscope.study.sections.base import Section
+
+SECTIONS: Final[tuple[Section, ...]] = (
+    layer_grids.SECTION,
+    scores.SECTION,
+    transfer.SECTION,
+    anova.SECTION,
+)
