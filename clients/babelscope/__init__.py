@@ -45,6 +45,7 @@ from babelscope.errors import (
 )
 from babelscope.items import ItemScores
 from babelscope.local import LocalMesh, local
+from babelscope.maps import FittedMap, StoredMap, load_map
 from babelscope.mesh import Mesh, ServiceStatus, connect
 from babelscope.metrics import MetricsClient
 from babelscope.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
@@ -82,6 +83,7 @@ __all__ = [
     "Estimate",
     "Example",
     "ExampleStream",
+    "FittedMap",
     "Intervention",
     "InvalidRequest",
     "ItemScores",
@@ -110,6 +112,7 @@ __all__ = [
     "Shift",
     "Step",
     "StepReport",
+    "StoredMap",
     "StudyError",
     "TensorError",
     "Text",
@@ -124,5 +127,6 @@ __all__ = [
     "Window",
     "Word",
     "connect",
+    "load_map",
     "local",
 ]

@@ -10,6 +10,7 @@ from babelscope.activations import Progress
 from babelscope.channel import ClientConfig, open_channel
 from babelscope.comparison import Comparison, Fold
 from babelscope.encoding import FloatType, Overflow, Pooling
+from babelscope.mapping import MapCalls
 from babelscope.measuring import Answer, Repeatable
 from babelscope.models import Intervention, Model
 from babelscope.numbers import StatisticsCalls
@@ -19,7 +20,7 @@ from babelscope.v1 import metrics_pb2_grpc
 from babelscope.views import AnyView, Defaults, Measure
 
 
-class MetricsClient(StatisticsCalls, ProjectionCalls):
+class MetricsClient(StatisticsCalls, ProjectionCalls, MapCalls):
     """Asks the metrics server for numbers. Threads may share one client.
 
     Args:

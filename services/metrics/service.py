@@ -24,9 +24,11 @@ class MetricsService:
         scratch = Scratch(settings.scratch_dir, settings.scratch_bytes)
         self._sources = Sources(settings, scratch)
         self._workers = Workers(settings.work_threads)
+        # Apart from measuring: a map may take minutes in one go, and nobody else should wait for it.
+        self._fitters = Workers(settings.map_threads)
         # The generated base answers UNIMPLEMENTED where a method is not given; only its stub calls them abstract.
         self._servicer = MetricsServicer(  # type: ignore[abstract]
-            settings, scratch, self._sources, self._workers, Store(settings.store_url)
+            settings, scratch, self._sources, self._workers, self._fitters, Store(settings.store_url)
         )
 
     def register(self, server: grpc.aio.Server) -> None:
@@ -39,4 +41,5 @@ class MetricsService:
     async def stop(self) -> None:
         """Releases threads and the encoder's channel."""
         await self._workers.close()
+        await self._fitters.close()
         await self._sources.close()

@@ -7,6 +7,7 @@ from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
 
 from services.metrics import requests
 from services.metrics.answers import Answers, first
+from services.metrics.doors.maps import MapsDoor
 from services.metrics.doors.merging import MergingDoor
 from services.metrics.doors.scores import ScoresDoor
 from services.metrics.doors.statistics import StatisticsDoor
@@ -18,7 +19,9 @@ from services.metrics.worker import Workers
 from services.runtime.store import Store
 
 
-class MetricsServicer(MergingDoor, ScoresDoor, StatisticsDoor, metrics_pb2_grpc.MetricsServiceServicer):
+class MetricsServicer(  # type: ignore[misc]  # the stub knows no door that writes instead of yielding
+    MapsDoor, MergingDoor, ScoresDoor, StatisticsDoor, metrics_pb2_grpc.MetricsServiceServicer
+):
     """Answers `babelscope.v1.MetricsService`.
 
     Args:
@@ -26,14 +29,22 @@ class MetricsServicer(MergingDoor, ScoresDoor, StatisticsDoor, metrics_pb2_grpc.
         scratch: Where rows lie.
         sources: Where the rows of texts come from.
         workers: Threads for measuring.
-        store: Where sums are kept.
+        fitters: Threads for fitting maps.
+        store: Where sums and maps are kept.
     """
 
-    def __init__(
-        self, settings: MetricsSettings, scratch: Scratch, sources: Sources, workers: Workers, store: Store
+    def __init__(  # noqa: PLR0917 - what a server is put together from
+        self,
+        settings: MetricsSettings,
+        scratch: Scratch,
+        sources: Sources,
+        workers: Workers,
+        fitters: Workers,
+        store: Store,
     ) -> None:
         self._settings = settings
         self._workers = workers
+        self._fitters = fitters
         self._store = store
         self._flow = Flow(settings, scratch, sources, workers, store)
 

@@ -36,6 +36,7 @@ class MetricsSettings(ServerSettings):
         None, ge=1, description="Threads of a matrix product; one a core, or what OMP_NUM_THREADS says, if not given."
     )
     work_threads: int = Field(1, ge=1, description="Requests measured at once; each uses all cores for its products.")
+    map_threads: int = Field(1, ge=1, description="Maps fitted at once, beside what is measured.")
     encode_at_once: int = Field(2, ge=1, description="Views of a request that are encoded at once.")
     max_views: int = Field(256, ge=2, description="Views a request.")
     max_pairs: int = Field(8192, ge=1, description="Pairs of views a request.")

@@ -8,6 +8,7 @@ import grpc
 
 from babelscope.activations import Progress
 from babelscope.aio.first_status import FirstStatus
+from babelscope.aio.mapping import AsyncMapCalls
 from babelscope.aio.numbers import AsyncStatisticsCalls
 from babelscope.aio.projecting import AsyncProjectionCalls
 from babelscope.channel import ClientConfig, open_aio_channel
@@ -20,7 +21,7 @@ from babelscope.v1 import metrics_pb2_grpc
 from babelscope.views import AnyView, Defaults, Measure
 
 
-class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls):
+class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls, AsyncMapCalls):
     """Asks the metrics server for numbers. Tasks of one loop may share one client.
 
     Args:

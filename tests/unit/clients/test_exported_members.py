@@ -16,7 +16,7 @@ PUBLIC = """
     RetryPolicy RpcError ServerFault ServiceStatus Shift StudyError TLS TensorError Text Tokens Unavailable View
     ViewReport ViewUse Window connect local
     Answer Example Question Sentence TextPair Word DatagenClient ExampleStream Dataset
-    DatasetDescription Step StepReport TransformInfo TransformOption
+    DatasetDescription Step StepReport TransformInfo TransformOption FittedMap StoredMap load_map
     Anova Correlation Difference ItemScores Projection Scores
 """
 PUBLIC_AIO = (
