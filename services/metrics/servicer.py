@@ -9,6 +9,7 @@ from services.metrics import requests
 from services.metrics.answers import Answers, first
 from services.metrics.doors.maps import MapsDoor
 from services.metrics.doors.merging import MergingDoor
+from services.metrics.doors.projection import ProjectionDoor
 from services.metrics.doors.scores import ScoresDoor
 from services.metrics.doors.statistics import StatisticsDoor
 from services.metrics.flow import Flow
@@ -20,7 +21,7 @@ from services.runtime.store import Store
 
 
 class MetricsServicer(  # type: ignore[misc]  # the stub knows no door that writes instead of yielding
-    MapsDoor, MergingDoor, ScoresDoor, StatisticsDoor, metrics_pb2_grpc.MetricsServiceServicer
+    MapsDoor, MergingDoor, ProjectionDoor, ScoresDoor, StatisticsDoor, metrics_pb2_grpc.MetricsServiceServicer
 ):
     """Answers `babelscope.v1.MetricsService`.
 

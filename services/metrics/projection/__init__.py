@@ -1,0 +1,1 @@
+"""Coordinates of the rows of several views on axes that are fitted to all of them together."""
