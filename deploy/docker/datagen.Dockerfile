@@ -1,13 +1,18 @@
 # The datagen service: corpora to corpora. Build from the repository's root:
 #   docker build -f deploy/docker/datagen.Dockerfile -t babelscope-datagen .
 FROM python:3.11-slim AS build
+# PyTorch is for translation models. Without TORCH_INDEX the package index's own build is installed, which on Linux carries
+# CUDA. For a small image without it, or for another CUDA, name the index that PyTorch's install page gives:
+# --build-arg TORCH_INDEX=URL
+ARG TORCH_INDEX=
 WORKDIR /src
 RUN python -m venv /venv
 COPY pyproject.toml requirements.lock README.md ./
 COPY clients clients
 RUN --mount=type=cache,target=/root/.cache/pip \
     /venv/bin/pip install --disable-pip-version-check --constraint requirements.lock \
-        '.[datagen,s3]'
+        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
+        'torch==2.13.0' '.[datagen,s3]'
 
 FROM python:3.11-slim
 # Caches, the store and temporary files are the only places written to; mount them where the root is read-only.

@@ -11,6 +11,7 @@ from babelscope.cli.options import CaOption, FormatOption, MeshOption, StoreOpti
 from babelscope.cli.output import print_table
 from babelscope.cli.preview import parts
 from babelscope.corpora import Options, read_examples
+from babelscope.corpora.hub import is_reference
 from babelscope.corpora.writers import write_examples
 from babelscope.corpora.writers.registry import format_for
 from babelscope.datasets import Dataset
@@ -58,7 +59,7 @@ def show(
 
 
 def put(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A corpus of any format.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A corpus of any format, or hub:NAME[:CONFIG[:SPLIT]].")],
     *,
     title: Annotated[str, typer.Option("--title", help="For people; the file's name with none.")] = "",
     language: Annotated[str, typer.Option("--language", help="BCP 47 tag of the texts.")] = "",
@@ -72,7 +73,7 @@ def put(
     """Stores a corpus. Its name is printed on the standard output: the same examples have the same name."""
     examples = read_examples(file, format=format, options=Options(language, column))
     with open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token) as opened:
-        found = opened.datagen.put_dataset(examples, title=title or file.name)
+        found = opened.datagen.put_dataset(examples, title=title or (str(file) if is_reference(file) else file.name))
     typer.echo(found.name)
     note(f"{found.examples} examples, {found.bytes} bytes: {found.title}")
 

@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 def generate(
     *,
     source: Annotated[
-        str | None, typer.Option("--input", metavar="FILE", help="A corpus of any format, or datasets/DIGEST.")
+        str | None, typer.Option("--input", metavar="FILE", help="A corpus of any format, hub:NAME or datasets/DIGEST.")
     ] = None,
     grammar: Annotated[
         str | None, typer.Option("--grammar", metavar="LIST", help="Make a corpus in these languages: en,zh; or `all`.")

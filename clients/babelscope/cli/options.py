@@ -63,7 +63,8 @@ OverflowOption = Annotated[
     typer.Option("--overflow", callback=one_of("refuse", "truncate"), help="Over-long texts: refuse or truncate."),
 ]
 FormatOption = Annotated[
-    str | None, typer.Option("--format", help="lines, tsv, conllu, iob2, squad, xnli, tatoeba; told from the file.")
+    str | None,
+    typer.Option("--format", help="lines, tsv, conllu, iob2, squad, xnli, tatoeba, hub; told from the file."),
 ]
 DtypeOption = Annotated[
     str,

@@ -19,7 +19,7 @@ def read_examples(
     """Yields the examples of a corpus in the file's order, as they are read.
 
     Args:
-        path: A file, plain or gzip.
+        path: A file, plain or gzip; or `hub:NAME[:CONFIG[:SPLIT]]`, a dataset of the Hugging Face hub.
         format: A name of `registry.FORMATS`; told from the file where None.
         options: Language and columns.
 
@@ -99,8 +99,8 @@ def _check_column(path: Path, found: Format, options: Options) -> None:
         raise CorpusError(
             path, 0, f"Expected `column` for format {found.name} to be {expected}, but got {options.column!r}"
         )
-    if options.id_column and found.name != "tsv":
-        raise CorpusError(path, 0, f"Expected `id_column` for format tsv only, but the format is {found.name}")
+    if options.id_column and found.columns != ("*",):
+        raise CorpusError(path, 0, f"Expected `id_column` for format tsv or hub, but the format is {found.name}")
 
 
 def _text_of(example: Example, column: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from babelscope.corpora import conllu, iob2, squad, tatoeba, text_lines, tsv, xnli
+from babelscope.corpora import conllu, hub, iob2, squad, tatoeba, text_lines, tsv, xnli
 from babelscope.corpora.examples import Example
 from babelscope.corpora.files import BOM, open_bytes
 from babelscope.corpora.options import Options
@@ -76,6 +76,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "tsv", "TSV", tsv.read, ("*",), _ends(".tsv", ".tab"), lambda lines: bool(lines) and lines[0].count("\t") > 1
     ),
+    Format("hub", "a dataset of the Hugging Face hub, hub:NAME", hub.read, ("*",)),
     Format("lines", "text lines", text_lines.read, by_head=lambda lines: True),
 )
 
@@ -92,6 +93,8 @@ def find_format(path: Path, name: str | None = None) -> Format:
         if name not in BY_NAME:
             raise CorpusError(path, 0, f"Expected `format` to be one of {', '.join(BY_NAME)}, but got {name!r}")
         return BY_NAME[name]
+    if hub.is_reference(path):
+        return BY_NAME["hub"]
     lines = _head(path)
     plain = path.name.removesuffix(".gz")
     # XNLI's header tells more than `.tsv` does.

@@ -26,7 +26,7 @@ class SourceTokenizer:
             from transformers import AutoTokenizer
         except ImportError as error:
             raise FailedPrecondition(
-                "transformers", "Expected the package transformers: install the extra `encoder`"
+                "transformers", "Expected the package transformers: install the extra `datagen`"
             ) from error
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

@@ -29,7 +29,7 @@ class TransformersEngine:
             from transformers import AutoModelForSeq2SeqLM
         except ImportError as error:
             raise FailedPrecondition(
-                "transformers", "Expected the packages torch and transformers: install the extra `encoder`"
+                "transformers", "Expected the packages torch and transformers: install the extra `datagen`"
             ) from error
         self._tokenizer = SourceTokenizer(folder)
         try:

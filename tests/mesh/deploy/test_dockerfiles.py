@@ -1,6 +1,8 @@
 """The Dockerfiles: small, pinned, and without root."""
 
+import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,34 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
+
+OWN = {"babelscope", "services"}
+OPTIONAL = {"stanza"}
+"""Of extras that an image may go without, and that say so: `parsing`."""
+NAMES = {
+    "botocore": "s3fs",
+    "httpx": "huggingface-hub",
+    "google": "googleapis-common-protos",
+    "grpc": "grpcio",
+    "grpc_health": "grpcio-health-checking",
+    "grpc_reflection": "grpcio-reflection",
+    "grpc_status": "grpcio-status",
+    "yaml": "pyyaml",
+}
+
+
+def _imported(service: str) -> set[str]:
+    """The packages that the modules of a service and of the runtime import."""
+    found = set()
+    for folder in (service, "runtime"):
+        for path in (ROOT / "services" / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    found.add(node.module.split(".")[0])
+    return {name for name in found if name not in sys.stdlib_module_names}
+
 
 every_service = pytest.mark.parametrize("service", ["encoder", "metrics", "datagen"])
 
@@ -34,9 +64,10 @@ def test_packages_are_those_of_the_lock(service: str, image: Any) -> None:
     assert set(extras.split(",")) <= known.keys()
 
 
-def test_the_encoders_torch_is_pinned_and_its_build_chosen_by_an_argument(image: Any) -> None:
+@pytest.mark.parametrize("service", ["encoder", "datagen"])
+def test_torch_is_pinned_and_its_build_chosen_by_an_argument(service: str, image: Any) -> None:
     """Installed in the same command, so that no newer build is pulled in; whoever builds chooses the index."""
-    instructions = image("encoder").instructions
+    instructions = image(service).instructions
     [install] = [text for name, text in instructions if name == "RUN" and "pip install" in text]
     pins = (ROOT / "requirements.lock").read_text().splitlines()
     [torch] = re.findall(r"'(torch==[\d.]+)'", install)
@@ -45,9 +76,26 @@ def test_the_encoders_torch_is_pinned_and_its_build_chosen_by_an_argument(image:
     assert [text for name, text in instructions if name == "ARG"] == ["TORCH_INDEX="]
 
 
-@pytest.mark.parametrize("service", ["metrics", "datagen"])
-def test_these_images_have_no_torch(service: str, image: Any) -> None:
-    assert "torch" not in str(image(service).instructions)
+def test_the_metrics_image_has_no_torch(image: Any) -> None:
+    assert "torch" not in str(image("metrics").instructions)
+
+
+@pytest.mark.parametrize("service", ["encoder", "datagen"])
+def test_the_extra_of_a_service_has_all_that_it_imports(service: str, image: Any) -> None:
+    """The packages that a service's modules import, late ones too, come with the extras of its image."""
+    [install] = [text for name, text in image(service).instructions if name == "RUN" and "pip install" in text]
+    [extras] = re.findall(r"'\.\[([\w,]+)\]'", install)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    installed = set(project["dependencies"])
+    open_extras = extras.split(",")
+    while open_extras:
+        for package in project["optional-dependencies"][open_extras.pop()]:
+            nested = re.fullmatch(r"babelscope\[([\w,]+)\]", package)
+            open_extras += nested[1].split(",") if nested else []
+            installed.add(package)
+    names = {re.split(r"[<>=\[]", package)[0].lower().replace("_", "-") for package in installed}
+    for module in _imported(service) - OWN - OPTIONAL:
+        assert NAMES.get(module, module.replace("_", "-")) in names, module
 
 
 @every_service

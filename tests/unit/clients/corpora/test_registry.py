@@ -45,7 +45,7 @@ def test_a_format_may_be_named(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_text("one\ttwo\n")
     assert find_format(path, "lines").name == "lines"
-    with pytest.raises(CorpusError, match="one of tatoeba, conllu, iob2, squad, xnli, tsv, lines, but got 'csv'"):
+    with pytest.raises(CorpusError, match="one of tatoeba, conllu, iob2, squad, xnli, tsv, hub, lines, but got 'csv'"):
         find_format(path, "csv")
 
 
@@ -59,7 +59,7 @@ def test_names_are_unique_and_the_last_takes_everything() -> None:
     [
         ({"format": "lines", "column": "text"}, "`column` for format lines to be not to be given"),
         ({"format": "squad", "column": "answer"}, "one of question, context, but got 'answer'"),
-        ({"format": "lines", "id_column": "#"}, "for format tsv only, but the format is lines"),
+        ({"format": "lines", "id_column": "#"}, "for format tsv or hub, but the format is lines"),
     ],
 )
 def test_options_that_a_format_does_not_know_are_refused(tmp_path: Path, options: dict[str, str], problem: str) -> None:
