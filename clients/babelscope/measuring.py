@@ -116,11 +116,20 @@ class MetricsBase(ClientBase):
 
     @staticmethod
     def _merge_request(
-        states: Iterable[str], measures: Sequence[Measure | str], *, keep_state: bool
+        states: Iterable[str],
+        measures: Sequence[Measure | str],
+        *,
+        standardise: bool,
+        drop_top_variance: int,
+        keep_state: bool,
     ) -> metrics_pb2.MergeRequest:
         """A merge call."""
-        protos = [Measure.of(measure).to_proto() for measure in measures]
-        return metrics_pb2.MergeRequest(states=states, measures=protos, keep_state=keep_state)
+        return metrics_pb2.MergeRequest(
+            states=states,
+            measures=[Measure.of(measure).to_proto() for measure in measures],
+            preprocessing=metrics_pb2.Preprocessing(standardise=standardise, drop_top_variance=drop_top_variance),
+            keep_state=keep_state,
+        )
 
     @staticmethod
     def _retrieve_work(

@@ -8,20 +8,23 @@ to a node is computed once, whatever the number of its edges. Accumulators of sh
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.metrics.arrays import Floats
 from services.metrics.cosines import CosineSums, check_equal_width, unit_rows
-from services.metrics.moments import BLOCK_ROWS, FLOAT64_ROWS, Block, CrossMoments, Frame, ViewMoments
+from services.metrics.moments import BLOCK_ROWS, FLOAT64_ROWS, Block, CrossMoments, Frame, ViewMoments, width
 from services.metrics.pair_statistics import PairStatistics
 from services.metrics.pairs import HeldPair, MomentPair
 from services.metrics.sample import SAMPLE_ROWS, RowSample, hashes
+from services.metrics.treatments import NO_PREPROCESSING, Preprocessing, Spread, Treatment
 from services.metrics.views import HeldView, MomentView
 
 _LEAST_HELD: Final = 256
+
+_View = TypeVar("_View")
 
 Edge = tuple[int, int]
 """Indices of two nodes, left and right."""
@@ -35,12 +38,15 @@ class Needs:
         moments: Second moments (CKA, SVCCA).
         cosines: Cosines of paired rows.
         exact: Products in float64 throughout, for decompositions that keep all directions.
+        squares: Moments of the squares of single entries, by which rows may be preprocessed after they were summed; in
+            float64 throughout.
         samples: Size and seed of each sub-sample of rows.
     """
 
     moments: bool = True
     cosines: bool = False
     exact: bool = False
+    squares: bool = False
     samples: tuple[tuple[int, int], ...] = ()
 
 
@@ -50,8 +56,8 @@ def nothing() -> None:
 
 def state_bytes(widths: Sequence[int], edges: Sequence[Edge]) -> int:
     """Bytes of the moments of some nodes and edges."""
-    nodes = sum((d + 2) ** 2 for d in widths)
-    return 8 * (nodes + sum((widths[i] + 2) * (widths[j] + 2) for i, j in edges))
+    sizes = [width(d, squares=False) for d in widths]
+    return 8 * (sum(k * k for k in sizes) + sum(sizes[i] * sizes[j] for i, j in edges))
 
 
 class Accumulator:
@@ -140,63 +146,92 @@ class Accumulator:
             sample.merge(other._samples[key])
         self._taken += other._taken
 
-    def finish(self) -> Iterator[tuple[Edge, PairStatistics]]:
+    def finish(self, preprocessing: Preprocessing = NO_PREPROCESSING) -> Iterator[tuple[Edge, PairStatistics]]:
         """The statistics of each edge, in order. Rows may be added or merged afterwards only if none were held.
 
+        Args:
+            preprocessing: What to do to the rows of each node by the spread of all of them; only with squares, and not
+                for cosines.
+
         Raises:
-            Degenerate: A row whose cosine is wanted is zero.
+            Degenerate: A row whose cosine is wanted is zero, or preprocessing leaves nothing of a node.
         """
+        if preprocessing and (not self.needs.squares or self.needs.cosines):
+            raise ValueError("Expected moments of squares and no cosines where rows are preprocessed")
         if self._views is None:
-            yield from self._finish_held()
+            yield from self._finish_held(preprocessing)
             return
         if self._ids:
             self._flush()
-        views: dict[int, MomentView] = {}
-        last = {node: index for index, edge in enumerate(self.edges) for node in edge}
-        for index, (left, right) in enumerate(self.edges):
-            self._check()
-            for node in (left, right):
-                if node not in views:
-                    views[node] = MomentView(self._views[node])
+        own = self._views
+        treatments: list[Treatment | None] = [None] * len(own)
+        if self.needs.squares:
+            treatments = [Treatment.by(preprocessing, view.spread()) for view in own]
+
+        def made(node: int) -> MomentView:
+            treatment, sample = treatments[node], self._sample.rows(node)
+            if treatment is None:
+                return MomentView(own[node], sample)
+            return MomentView(own[node].treated(treatment), treatment.apply(sample))
+
+        for (left, right), (x, y) in self._nodes(made):
+            cross, sides = self._crosses[left, right], (treatments[left], treatments[right])
+            if sides[0] is not None and sides[1] is not None:
+                cross = cross.treated(own[left], own[right], (sides[0], sides[1]))
             yield (
                 (left, right),
                 MomentPair(
-                    views[left],
-                    views[right],
-                    self._crosses[left, right],
-                    left_sample=self._sample.rows(left),
-                    right_sample=self._sample.rows(right),
+                    x,
+                    y,
+                    cross,
                     cosine=self._cosines.get((left, right)),
-                    samples=partial(self._sampled, left, right),
+                    samples=partial(self._sampled, (left, right), sides),
                     n=self._taken,
                 ),
             )
-            for node in {left, right}:
-                if last[node] == index:
-                    del views[node]
 
-    def _finish_held(self) -> Iterator[tuple[Edge, PairStatistics]]:
+    def _finish_held(self, preprocessing: Preprocessing) -> Iterator[tuple[Edge, PairStatistics]]:
         if not self._ids:
             return
         rows = self._joined()
         for (_, seed), sample in self._samples.items():
             sample.add(hashes(self._ids, seed), rows)
-        views: dict[int, HeldView] = {}
+        treatments: list[Treatment | None] = [None] * len(rows)
+        if preprocessing:
+            treatments = [Treatment.by(preprocessing, Spread.of(node)) for node in rows]
+
+        def made(node: int) -> HeldView:
+            treatment = treatments[node]
+            return HeldView(rows[node] if treatment is None else treatment.apply(rows[node]))
+
+        for (left, right), (x, y) in self._nodes(made):
+            samples = partial(self._sampled, (left, right), (treatments[left], treatments[right]))
+            yield (left, right), HeldPair(x, y, samples)
+
+    def _nodes(self, made: Callable[[int], _View]) -> Iterator[tuple[Edge, tuple[_View, _View]]]:
+        """The edges with what is made of their nodes, once each and no longer than needed."""
+        views: dict[int, _View] = {}
         last = {node: index for index, edge in enumerate(self.edges) for node in edge}
         for index, (left, right) in enumerate(self.edges):
             self._check()
             for node in (left, right):
                 if node not in views:
-                    views[node] = HeldView(rows[node])
-            yield (left, right), HeldPair(views[left], views[right], partial(self._sampled, left, right))
+                    views[node] = made(node)
+            yield (left, right), (views[left], views[right])
             for node in {left, right}:
                 if last[node] == index:
                     del views[node]
 
-    def _sampled(self, left: int, right: int, size: int, seed: int) -> tuple[Floats, Floats]:
-        """The rows of a sub-sample."""
+    def _sampled(
+        self, edge: Edge, treatments: tuple[Treatment | None, Treatment | None], size: int, seed: int
+    ) -> tuple[Floats, Floats]:
+        """The rows of a sub-sample, treated."""
         sample = self._samples[size, seed]
-        return sample.rows(left), sample.rows(right)
+        left, right = (
+            rows if treatment is None else treatment.apply(rows)
+            for rows, treatment in zip(map(sample.rows, edge), treatments, strict=True)
+        )
+        return left, right
 
     def _joined(self) -> list[Floats]:
         return [held[0] if len(held) == 1 else np.concatenate(held) for held in self._buffer]
@@ -213,20 +248,22 @@ class Accumulator:
         self._ids = []
         if self._views is None:
             frames = self._frames or [Frame.around(node[:BLOCK_ROWS]) for node in rows]
-            self._views = [ViewMoments(frame) for frame in frames]
-            self._crosses = {(i, j): CrossMoments(frames[i], frames[j]) for i, j in self.edges}
+            squares = self.needs.squares
+            self._views = [ViewMoments(frame, squares=squares) for frame in frames]
+            self._crosses = {(i, j): CrossMoments(frames[i], frames[j], squares=squares) for i, j in self.edges}
         for start in range(0, len(keys), BLOCK_ROWS):
             part = slice(start, start + BLOCK_ROWS)
             self._fold(self._views, keys[part], [node[part] for node in rows], exact=exact)
 
     def _fold(self, views: list[ViewMoments], keys: NDArray[np.uint64], rows: Sequence[Floats], *, exact: bool) -> None:
         """Folds one block of at most `BLOCK_ROWS` rows into the moments."""
-        exact = exact or self.needs.exact or self._taken < FLOAT64_ROWS
+        squares = self.needs.squares
+        exact = exact or squares or self.needs.exact or self._taken < FLOAT64_ROWS
         if self.needs.moments:
             blocks = []
             for view, node in zip(views, rows, strict=True):
                 self._check()
-                blocks.append(Block.of(node, view.frame, exact=exact))
+                blocks.append(Block.of(node, view.frame, exact=exact, squares=squares))
                 view.add(blocks[-1])
             for (left, right), cross in self._crosses.items():
                 self._check()

@@ -12,7 +12,8 @@ from services.metrics.pair_statistics import PairStatistics
 from services.metrics.plans import ComparePlan, ViewPlan, layer_pairs
 from services.metrics.signature import signature
 from services.metrics.similarity import MEASURES, Options
-from services.metrics.tables import CHUNK_ROWS, Table, Treatment, part_of, treat
+from services.metrics.tables import CHUNK_ROWS, Table, part_of, treat
+from services.metrics.treatments import NO_PREPROCESSING, Treatment
 from services.metrics.views import prefers_rows
 from services.runtime.errors import InvalidArgument
 
@@ -35,6 +36,12 @@ def needs_of(measures: Iterable[Options]) -> Needs:
         samples=tuple(dict.fromkeys((options.sample, options.seed) for _, options in kinds if options.sample)),
         exact=any(kind.needs_exact or options.variance > _FULL_VARIANCE for kind, options in kinds),
     )
+
+
+def kept_needs(plan: ComparePlan) -> Needs:
+    """What is kept of a shard, so that others can be joined to it."""
+    # Any measure that needs moments may be asked for later.
+    return replace(needs_of(plan.measures), moments=True, squares=bool(plan.preprocessing))
 
 
 def compare(
@@ -94,8 +101,8 @@ def measure(
                 "pool": _both(left.pooling, right.pooling),
                 "dtype": _both(left.dtype, right.dtype),
                 **measured.settings,
-                "std": "yes" if plan.standardise else "no",
-                "drop": plan.drop_top_variance,
+                "std": "yes" if plan.preprocessing.standardise else "no",
+                "drop": plan.preprocessing.drop_top_variance,
                 "align": plan.alignment,
                 "null": measured.null.name,
                 "ci": measured.interval.name,
@@ -193,17 +200,10 @@ def _statistics(
     nodes = list(dict.fromkeys(node for edge in edges for node in edge))
     n = len(group.ids)
     treatments: list[Treatment | None] = [None] * len(nodes)
-    if plan.preprocesses:
+    if plan.preprocessing and not keep:
         for index, (view, layer) in enumerate(nodes):
             check()
-            treatments[index] = treat(
-                tables[view],
-                layer,
-                group.rows[view],
-                n,
-                standardise=plan.standardise,
-                drop=plan.drop_top_variance,
-            )
+            treatments[index] = treat(tables[view], layer, group.rows[view], n, plan.preprocessing)
     widths = [
         tables[view].d if treatment is None else len(treatment.kept)
         for (view, _), treatment in zip(nodes, treatments, strict=True)
@@ -214,8 +214,7 @@ def _statistics(
     try:
         needs = needs_of(plan.measures)
         if keep:
-            # Any measure that needs moments may be asked for later.
-            needs, held = replace(needs, moments=True), False
+            needs, held = kept_needs(plan), False
         accumulator = Accumulator(widths, numbered, needs, hold=n if held else None, check=check)
         for start in range(0, n, CHUNK_ROWS):
             check()
@@ -227,7 +226,7 @@ def _statistics(
             accumulator.add(group.ids[start:stop], rows)
         if keep:
             keep(nodes, accumulator)
-        for (left, right), pair in accumulator.finish():
+        for (left, right), pair in accumulator.finish(plan.preprocessing if keep else NO_PREPROCESSING):
             yield (nodes[left], nodes[right]), pair
     except Degenerate as error:
         names = ", ".join(dict.fromkeys(f"{plan.views[view].name!r} at layer {layer}" for view, layer in nodes))

@@ -16,7 +16,7 @@ from babelscope.texts import Text
 from babelscope.v1 import encoder_pb2
 
 from services.metrics.alignment import PairReport, align
-from services.metrics.compare import compare, needs_of
+from services.metrics.compare import compare, kept_needs
 from services.metrics.estimates import Aligned, Check, Estimate, Event, Found, Progress, ViewReport
 from services.metrics.intake import Corpus, Intake
 from services.metrics.pairing import Pairing, Spill
@@ -75,10 +75,10 @@ class Flow:
 
     async def compare(self, plan: ComparePlan, specs: Specs, messages: AsyncIterator[Any], answer: Answer) -> None:
         """Similarity of all pairs of views."""
-        single = len(plan.views) == 2 and plan.pairs in (((0, 1),), ((1, 0),)) and not plan.preprocesses
+        single = len(plan.views) == 2 and plan.pairs in (((0, 1),), ((1, 0),)) and not plan.preprocessing
         # Sums that are kept come from tables, whose parts do not depend on the order in which rows arrive.
         single = single and not plan.keep_state
-        keeper = Keeper(self._store, replace(needs_of(plan.measures), moments=True)) if plan.keep_state else None
+        keeper = Keeper(self._store, kept_needs(plan)) if plan.keep_state else None
         with ExitStack() as stack:
             if single and not any(view.encoded for view in plan.views):
                 await self._pushed_pair(plan, messages, stack, answer)

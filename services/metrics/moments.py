@@ -6,6 +6,10 @@ The state of a view is the second moment of the *augmented* row `a = (x, |x|^2, 
 |x|^2 |y|^2, ... Merging is addition. Moving the origin is the linear map `a -> a T`, hence a congruence of the state,
 exact in exact arithmetic.
 
+With *squares* the augmented row is `(x, x o x, 1)`, the square of each entry in place of the squared norm. To leave
+dimensions out and to change the unit of each is then a linear map as well, `|x~|^2 = sum_j x_j^2 / u_j^2`, so that rows
+may be standardised after they were summed, at four times the sums.
+
 Rows are taken relative to a `Frame` (an origin near the mean, a power of two near the spread), because the sums cancel
 badly otherwise. Products run in float64 for the first `FLOAT64_ROWS` rows; after that in float32 on bounded blocks that
 are added up in float64, where the rounding of the blocks averages out below 1e-7.
@@ -17,13 +21,17 @@ from typing import Final
 import numpy as np
 
 from services.metrics.arrays import F64, Floats
-from services.metrics.products import cross, lower_gram, mirrored, times
+from services.metrics.products import mirrored, plus_cross, plus_gram
+from services.metrics.treatments import Spread, Treatment
 
 FLOAT64_ROWS: Final = 4096
 """Rows whose products are computed in float64, so that float32 is only used where its rounding averages out."""
 
 BLOCK_ROWS: Final = 1024
 """Rows of one matrix product: float32 sums stay short, and adding a block to the float64 state costs a tenth of it."""
+
+_ROUNDING: Final = 1e-13
+"""Share of the squares about a frame's origin below which those about the mean are rounding."""
 
 _HARMLESS_EXPONENT: Final = 16
 """Spreads within 2**-16..2**16 neither overflow nor underflow the fourth powers: they are left as they are."""
@@ -84,23 +92,32 @@ class Block:
     """A block of rows in the frame of its view, made once and used by the view and by all its pairs.
 
     Args:
-        rows: [m, d] in the frame, C-contiguous.
+        augmented: [m, d + 2] in the frame, or [m, 2 d + 1] with squares, C-contiguous.
         squares: [m] float64, squared norms.
     """
 
-    rows: Floats
+    augmented: Floats
     squares: F64
 
     @classmethod
-    def of(cls, rows: Floats, frame: Frame, *, exact: bool) -> "Block":
-        """Takes rows into the frame; `exact` asks for float64 products."""
+    def of(cls, rows: Floats, frame: Frame, *, exact: bool, squares: bool = False) -> "Block":
+        """Takes rows into the frame; `exact` asks for float64 products, `squares` for those of single entries."""
         moved = frame.apply(rows, np.float64 if exact else np.float32)
-        return cls(moved, np.einsum("ij,ij->i", moved, moved, dtype=np.float64))
+        m, d = moved.shape
+        norms = np.einsum("ij,ij->i", moved, moved, dtype=np.float64)
+        augmented = np.empty((m, width(d, squares=squares)), moved.dtype)
+        augmented[:, :d] = moved
+        if squares:
+            np.multiply(moved, moved, out=augmented[:, d : 2 * d])
+        else:
+            augmented[:, d] = norms
+        augmented[:, -1] = 1.0
+        return cls(augmented, norms)
 
-    @property
-    def borders(self) -> Floats:
-        """[m, 2]: the last two entries of the augmented rows, in the precision of the rows."""
-        return np.stack([self.squares, np.ones_like(self.squares)], axis=1).astype(self.rows.dtype)
+
+def width(d: int, *, squares: bool) -> int:
+    """Entries of an augmented row of d dimensions."""
+    return 2 * d + 1 if squares else d + 2
 
 
 def _corner(left: Block, right: Block) -> F64:
@@ -113,28 +130,43 @@ def _corner(left: Block, right: Block) -> F64:
     )
 
 
-def _move_rows(state: F64, delta: F64) -> F64:
-    """Moves the origin of axis 0 by `delta`: x -> x - delta, |x|^2 -> |x|^2 - 2 x.delta + |delta|^2."""
+def _move_rows(state: F64, delta: F64) -> None:
+    """Moves the origin of axis 0 by `delta`, in place: x -> x - delta, |x|^2 -> |x|^2 - 2 x.delta + |delta|^2."""
     d = len(delta)
-    moved = state.copy()
-    moved[:d] -= np.multiply.outer(delta, state[d + 1])
-    moved[d] += (delta @ delta) * state[d + 1] - 2.0 * times(delta[None], state[:d])[0]
-    return moved
+    if len(state) == d + 2:
+        state[d] += (delta @ delta) * state[-1] - 2.0 * np.einsum("i,ij->j", delta, state[:d])
+    else:
+        state[d:-1] += np.multiply.outer(delta * delta, state[-1]) - (2.0 * delta)[:, None] * state[:d]
+    state[:d] -= np.multiply.outer(delta, state[-1])
 
 
-def _scale_rows(state: F64, factor: float) -> F64:
-    """Changes the unit of axis 0, in place."""
-    state[:-2] *= factor
-    state[-2] *= factor * factor
-    return state
-
-
-def _reframe_rows(state: F64, old: Frame, new: Frame) -> F64:
-    """Takes axis 0 from one frame to another."""
+def _reframe_rows(state: F64, old: Frame, new: Frame) -> None:
+    """Takes axis 0 from one frame to another, in place."""
     if old is new:
-        return state
-    moved = _move_rows(state, np.ldexp(new.shift - old.shift, -old.exponent))
-    return _scale_rows(moved, 2.0 ** (old.exponent - new.exponent))
+        return
+    _move_rows(state, np.ldexp(new.shift - old.shift, -old.exponent))
+    if old.exponent != new.exponent:
+        factor, d = 2.0 ** (old.exponent - new.exponent), len(new.shift)
+        state[:d] *= factor
+        state[d:-1] *= factor * factor
+
+
+def _treated_frame(treatment: Treatment, frame: Frame) -> Frame:
+    """The frame of treated rows, whose mean is 0; standardised ones have a unit spread."""
+    return Frame(np.zeros(len(treatment.kept)), frame.exponent if treatment.unit is None else 0)
+
+
+def _treat_rows(state: F64, treatment: Treatment, exponent: int) -> F64:
+    """From squares about the mean to the treated rows, their squared norm and 1, along axis 0."""
+    d = len(state) // 2
+    scale = np.ones(len(treatment.kept)) if treatment.unit is None else np.ldexp(1.0 / treatment.unit, exponent)
+    return np.concatenate(
+        [
+            state[treatment.kept] * scale[:, None],
+            np.einsum("i,ij->j", scale * scale, state[d + treatment.kept])[None],
+            state[-1:],
+        ]
+    )
 
 
 class ViewMoments:
@@ -142,13 +174,15 @@ class ViewMoments:
 
     Args:
         frame: Origin and unit, shared by all who add to it.
+        squares: Whether those of single entries are kept.
     """
 
-    def __init__(self, frame: Frame) -> None:
-        d = len(frame.shift)
+    def __init__(self, frame: Frame, *, squares: bool = False) -> None:
+        k = width(len(frame.shift), squares=squares)
         self.frame = frame
+        self.squares = squares
         # Only the lower triangle is kept up to date: half the products.
-        self._lower = np.zeros((d + 2, d + 2))
+        self._lower = np.zeros((k, k))
 
     @property
     def n(self) -> int:
@@ -161,35 +195,56 @@ class ViewMoments:
         return len(self.frame.shift)
 
     def add(self, block: Block) -> None:
-        """Takes a block of rows that are in this frame."""
-        d = self.d
-        self._lower[:d, :d] += lower_gram(block.rows)
-        self._lower[d:, :d] += cross(block.borders, block.rows)
-        self._lower[d:, d:] += _corner(block, block)
+        """Takes a block of rows that are in this frame; with squares in float64."""
+        if block.augmented.dtype == np.float64:
+            self._lower = plus_gram(self._lower, block.augmented)
+            return
+        corner = self._lower[-2:, -2:] + _corner(block, block)
+        self._lower = plus_gram(self._lower, block.augmented)
+        self._lower[-2:, -2:] = corner
 
     def merge(self, other: "ViewMoments") -> "ViewMoments":
         """The moments of the rows of both, in this one's frame."""
-        merged = ViewMoments(self.frame)
+        merged = ViewMoments(self.frame, squares=self.squares)
         merged._lower = self._lower + np.tril(_reframe_view(other.state(), other.frame, self.frame))
         return merged
 
     def state(self) -> F64:
-        """[d + 2, d + 2] float64, symmetric: the sum of a a'."""
+        """[d + 2, d + 2] float64, symmetric, or [2 d + 1, 2 d + 1] with squares: the sum of a a'."""
         return mirrored(self._lower)
 
     def centred(self) -> F64:
         """The state about the mean of its rows, in the frame's unit. Raises nothing; n must be positive."""
-        state = self.state()
-        return _reframe_view(state, self.frame, self.mean_frame())
+        return _reframe_view(self.state(), self.frame, self.mean_frame())
 
     def mean_frame(self) -> Frame:
         """The frame whose origin is the mean."""
         offset = self._lower[-1, : self.d] / max(self.n, 1)
         return Frame(self.frame.shift + np.ldexp(offset, self.frame.exponent), self.frame.exponent)
 
+    def spread(self) -> Spread:
+        """Mean and sum of squares of each dimension, in the unit of the data."""
+        d, exponent = self.d, self.frame.exponent
+        squares = np.diagonal(self._lower)[:d]
+        offset = self._lower[-1, :d] / max(self.n, 1)
+        about = np.maximum(squares - offset * self._lower[-1, :d], 0.0)
+        # What a difference leaves of two equal numbers is their rounding.
+        about[about <= _ROUNDING * squares] = 0.0
+        return Spread(self.n, self.mean_frame().shift, np.ldexp(np.sqrt(about), exponent))
+
+    def treated(self, treatment: Treatment) -> "ViewMoments":
+        """The moments of the treated rows, from squares."""
+        found = ViewMoments(_treated_frame(treatment, self.frame))
+        half = _treat_rows(self.centred(), treatment, self.frame.exponent)
+        found._lower = np.tril(_treat_rows(half.T, treatment, self.frame.exponent))
+        return found
+
 
 def _reframe_view(state: F64, old: Frame, new: Frame) -> F64:
-    return _reframe_rows(_reframe_rows(state, old, new).T, old, new)
+    """Takes both axes from one frame to another, in place."""
+    _reframe_rows(state, old, new)
+    _reframe_rows(state.T, old, new)
+    return state
 
 
 class CrossMoments:
@@ -198,12 +253,14 @@ class CrossMoments:
     Args:
         left: Frame of the left view.
         right: Frame of the right view.
+        squares: Whether those of single entries are kept.
     """
 
-    def __init__(self, left: Frame, right: Frame) -> None:
+    def __init__(self, left: Frame, right: Frame, *, squares: bool = False) -> None:
         self.left = left
         self.right = right
-        self._state = np.zeros((len(left.shift) + 2, len(right.shift) + 2))
+        self.squares = squares
+        self._state = np.zeros((width(len(left.shift), squares=squares), width(len(right.shift), squares=squares)))
 
     @property
     def n(self) -> int:
@@ -211,23 +268,41 @@ class CrossMoments:
         return int(self._state[-1, -1])
 
     def add(self, left: Block, right: Block) -> None:
-        """Takes two blocks whose rows belong together one by one."""
-        p, q = left.rows.shape[1], right.rows.shape[1]
-        self._state[:p, :q] += cross(left.rows, right.rows)
-        self._state[p:, :q] += cross(left.borders, right.rows)
-        self._state[:p, q:] += cross(left.rows, right.borders)
-        self._state[p:, q:] += _corner(left, right)
+        """Takes two blocks whose rows belong together one by one; with squares in float64."""
+        if left.augmented.dtype == np.float64:
+            self._state = plus_cross(self._state, left.augmented, right.augmented)
+            return
+        corner = self._state[-2:, -2:] + _corner(left, right)
+        self._state = plus_cross(self._state, left.augmented, right.augmented)
+        self._state[-2:, -2:] = corner
 
     def merge(self, other: "CrossMoments") -> "CrossMoments":
         """The moments of the pairs of both, in this one's frames."""
-        merged = CrossMoments(self.left, self.right)
+        merged = CrossMoments(self.left, self.right, squares=self.squares)
         merged._state = self._state + other.reframed(self.left, self.right)
         return merged
 
     def state(self) -> F64:
-        """[p + 2, q + 2] float64."""
+        """[p + 2, q + 2] float64, or [2 p + 1, 2 q + 1] with squares."""
         return self._state.copy()
 
     def reframed(self, left: Frame, right: Frame) -> F64:
-        """The state in other frames, [p + 2, q + 2]."""
-        return _reframe_rows(_reframe_rows(self._state, self.left, left).T, self.right, right).T
+        """The state in other frames."""
+        state = self.state()
+        _reframe_rows(state, self.left, left)
+        _reframe_rows(state.T, self.right, right)
+        return state
+
+    def treated(self, left: ViewMoments, right: ViewMoments, treatments: tuple[Treatment, Treatment]) -> "CrossMoments":
+        """The moments of the treated rows, from squares.
+
+        Args:
+            left: Of the left view over the same items.
+            right: Of the right view.
+            treatments: Of the two.
+        """
+        first, second = treatments
+        found = CrossMoments(_treated_frame(first, left.frame), _treated_frame(second, right.frame))
+        half = _treat_rows(self.reframed(left.mean_frame(), right.mean_frame()), first, left.frame.exponent)
+        found._state = np.ascontiguousarray(_treat_rows(half.T, second, right.frame.exponent).T)
+        return found

@@ -8,7 +8,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from services.metrics.arrays import F64, Floats
-from services.metrics.cosines import CosineSums, check_equal_width, unit_rows
+from services.metrics.cosines import CosineSums, check_equal_width
 from services.metrics.grams import GramPair
 from services.metrics.hsic import HsicSums, RowTerms
 from services.metrics.moments import CrossMoments
@@ -116,11 +116,9 @@ class MomentPair:
     """Two views of which the moments and a sample of the rows are known.
 
     Args:
-        left: Moments of the left view over the pair's items.
-        right: Moments of the right view over the same items.
+        left: Of the left view over the pair's items.
+        right: Of the right view over the same items, with the same sample.
         moments: Their cross moments.
-        left_sample: [m, p] raw rows of sampled items.
-        right_sample: [m, q] raw rows of the same items.
         cosine: Sums of the cosines of the raw rows; None where they are not wanted.
         samples: Gives sub-samples of the rows; None where no measure wants them.
         n: Items; by the moments where None.
@@ -132,8 +130,6 @@ class MomentPair:
         right: MomentView,
         moments: CrossMoments,
         *,
-        left_sample: Floats,
-        right_sample: Floats,
         cosine: CosineSums | None = None,
         samples: Samples | None = None,
         n: int | None = None,
@@ -142,9 +138,6 @@ class MomentPair:
         self.right = right
         self.n, self.p, self.q = left.n if n is None else n, left.d, right.d
         self._cross = moments.reframed(left.frame, right.frame)
-        self._left_sample = np.asarray(left.frame.apply(left_sample, np.float64), dtype=np.float64)
-        self._right_sample = np.asarray(right.frame.apply(right_sample, np.float64), dtype=np.float64)
-        self._raw = (left_sample, right_sample)
         self._cosine = cosine
         self._samples = samples
 
@@ -170,16 +163,16 @@ class MomentPair:
 
     def terms(self) -> RowTerms:
         """The terms of the sampled rows."""
-        x, y, state = self._left_sample, self._right_sample, self._cross
+        x, y, state = self.left.sample, self.right.sample, self._cross
         p, q = self.p, self.q
         by_x = times(x, np.stack([self.left.cubes, state[:p, q]], axis=1))
         by_y = times(y, np.stack([state[p, :q], self.right.cubes], axis=1))
         return RowTerms(
-            k=np.einsum("ij,ij->i", x, x),
-            l=np.einsum("ij,ij->i", y, y),
+            k=self.left.squares,
+            l=self.right.squares,
             xy=np.einsum("ij,ij->i", times(x, state[:p, :q]), y),
-            xx=np.einsum("ij,ij->i", times(x, self.left.covariance), x),
-            yy=np.einsum("ij,ij->i", times(y, self.right.covariance), y),
+            xx=self.left.products,
+            yy=self.right.products,
             xk=by_x[:, 0],
             xl=by_x[:, 1],
             yk=by_y[:, 0],
@@ -194,7 +187,7 @@ class MomentPair:
         assert right is not None
         root = np.sqrt(self.n)
         product = cross(left, times(self._cross[: self.p, : self.q], right))
-        return Canonical(product, times(self._left_sample, left) * root, times(self._right_sample, right) * root)
+        return Canonical(product, times(self.left.sample, left) * root, times(self.right.sample, right) * root)
 
     def loadings(self, variance: float) -> F64:
         """Inner products of the left view's orthonormal directions with its centred columns."""
@@ -205,10 +198,8 @@ class MomentPair:
 
     def procrustes(self) -> ProcrustesSums:
         """The sums of the Procrustes distance."""
-        x, y = self._left_sample, self._right_sample
-        nuclear, fitted = _fit(self._cross[: self.p, : self.q], x, y)
-        squares = np.einsum("ij,ij->i", x, x), np.einsum("ij,ij->i", y, y)
-        return ProcrustesSums(nuclear, self.left.trace, self.right.trace, fitted, *squares)
+        nuclear, fitted = _fit(self._cross[: self.p, : self.q], self.left.sample, self.right.sample)
+        return ProcrustesSums(nuclear, self.left.trace, self.right.trace, fitted, self.left.squares, self.right.squares)
 
     def spectra(self) -> tuple[F64, F64]:
         """Squared singular values of the centred views."""
@@ -226,8 +217,8 @@ class MomentPair:
         root = np.sqrt(self.n)
         return NeuronSums(
             np.diagonal(self._cross)[kept] / (left * right),
-            self._left_sample[:, kept] * (root / left),
-            self._right_sample[:, kept] * (root / right),
+            self.left.sample[:, kept] * (root / left),
+            self.right.sample[:, kept] * (root / right),
             spread,
         )
 
@@ -239,4 +230,4 @@ class MomentPair:
 
     def units(self) -> tuple[F64, F64]:
         """Unit rows of the sampled items."""
-        return unit_rows(self._raw[0]), unit_rows(self._raw[1])
+        return self.left.units, self.right.units

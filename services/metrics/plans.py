@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.metrics.similarity import Options
+from services.metrics.treatments import NO_PREPROCESSING, Preprocessing
 from services.runtime.errors import InvalidArgument
 
 Alignment = Literal["strict", "intersect"]
@@ -57,20 +58,13 @@ class ComparePlan(StudyPlan):
 
     Args:
         measures: With their options.
-        standardise: Divide each dimension by its standard deviation.
-        drop_top_variance: Leave out this many dimensions of largest variance.
+        preprocessing: What is done to the rows first.
         keep_state: Keep the sums, so that other shards of the corpus can be joined to them.
     """
 
     measures: tuple[Options, ...]
-    standardise: bool = False
-    drop_top_variance: int = 0
+    preprocessing: Preprocessing = NO_PREPROCESSING
     keep_state: bool = False
-
-    @property
-    def preprocesses(self) -> bool:
-        """Whether rows are changed by what is known only once all are there."""
-        return self.standardise or self.drop_top_variance > 0
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,16 @@ alternate between the two fight for the cores (measured: 3 to 10 times slower on
 service therefore goes through SciPy's, which also offers the symmetric product and thus half the work.
 """
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
 _Real = TypeVar("_Real", np.float32, np.float64)
+
+_TILE: Final = 128
+"""Side of the squares in which a matrix is transposed, so that both squares stay in the cache."""
 
 
 def lower_gram(rows: NDArray[_Real]) -> NDArray[_Real]:
@@ -56,11 +59,52 @@ def row_gram(rows: NDArray[_Real]) -> NDArray[_Real]:
 
 def mirrored(lower: NDArray[_Real]) -> NDArray[_Real]:
     """The symmetric matrix with this lower triangle; whatever is above the diagonal is overwritten."""
-    full = np.tril(lower)
-    strict = full.copy()
-    np.fill_diagonal(strict, 0)
-    full += strict.T
+    full = lower.copy()
+    for start in range(0, len(full), _TILE):
+        stop = start + _TILE
+        full[start:stop, stop:] = full[stop:, start:stop].T
+        corner = np.tril(full[start:stop, start:stop])
+        full[start:stop, start:stop] = corner + np.tril(corner, -1).T
     return full
+
+
+def plus_gram(lower: NDArray[np.float64], rows: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """The lower triangle of rows' rows added to another one.
+
+    Args:
+        lower: [d, d] C-contiguous; used up.
+        rows: [m, d] C-contiguous. The products of float32 are summed in float32 and added in float64.
+
+    Returns:
+        [d, d]; what `lower` has above the diagonal stays.
+    """
+    if rows.dtype == np.float32:
+        lower += blas.ssyrk(1.0, rows.T).T
+        return lower
+    summed: NDArray[np.float64] = blas.dsyrk(1.0, rows.T, beta=1.0, c=lower.T, overwrite_c=True).T
+    return summed
+
+
+def plus_cross(
+    total: NDArray[np.float64],
+    left: NDArray[np.float32] | NDArray[np.float64],
+    right: NDArray[np.float32] | NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The product left' right added to another matrix.
+
+    Args:
+        total: [p, q] C-contiguous; used up.
+        left: [m, p] C-contiguous.
+        right: [m, q] C-contiguous, of the same type. The products of float32 are summed in float32, added in float64.
+
+    Returns:
+        [p, q].
+    """
+    if left.dtype == np.float32:
+        total += blas.sgemm(1.0, right.T, left.T, trans_b=1).T
+        return total
+    summed: NDArray[np.float64] = blas.dgemm(1.0, right.T, left.T, beta=1.0, c=total.T, trans_b=1, overwrite_c=True).T
+    return summed
 
 
 def inner(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:

@@ -9,6 +9,7 @@ from babelscope.v1 import metrics_pb2, model_pb2, tensor_pb2
 from services.metrics.plans import Alignment, ComparePlan, Pairing, RetrievePlan, ViewPlan
 from services.metrics.settings import MetricsSettings
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.treatments import Preprocessing
 from services.runtime.errors import InvalidArgument, LimitExceeded
 
 SIMILARITIES: Final = ("cosine", "csls")
@@ -50,27 +51,22 @@ def read_compare(spec: metrics_pb2.CompareSpec, settings: MetricsSettings) -> Co
     if not spec.measures:
         raise InvalidArgument("spec.measures", f"Expected at least one measure of {_names(MEASURES)}, but got none")
     measures = tuple(_measure(measure, f"spec.measures[{index}]") for index, measure in enumerate(spec.measures))
-    drop = spec.preprocessing.drop_top_variance
-    if drop < 0:
-        raise InvalidArgument(
-            "spec.preprocessing.drop_top_variance", f"Expected a number of dimensions of at least 0, but got {drop}"
-        )
-    if spec.keep_state and (drop or spec.preprocessing.standardise):
-        _untreated("spec.preprocessing")
+    preprocessing = _preprocessing(spec.preprocessing, "spec.preprocessing")
+    if spec.keep_state and preprocessing:
+        _check_summable(measures, "spec.measures")
     return ComparePlan(
         views=views,
         pairs=_pairs(spec.pairs, views, settings),
         pairing=_option(_PAIRINGS, spec.layer_pairing, "spec.layer_pairing", "SAME, ALL"),
         alignment=_option(_ALIGNMENTS, spec.alignment, "spec.alignment", "STRICT, INTERSECT"),
         measures=tuple(dict.fromkeys(measures)),
-        standardise=spec.preprocessing.standardise,
-        drop_top_variance=drop,
+        preprocessing=preprocessing,
         keep_state=spec.keep_state,
     )
 
 
-def read_merge(request: metrics_pb2.MergeRequest) -> tuple[Options, ...]:
-    """The measures of a merge.
+def read_merge(request: metrics_pb2.MergeRequest) -> tuple[tuple[Options, ...], Preprocessing]:
+    """The measures of a merge, and what is done to the rows first.
 
     Raises:
         InvalidArgument: A field is wrong; names it and what is allowed.
@@ -80,19 +76,34 @@ def read_merge(request: metrics_pb2.MergeRequest) -> tuple[Options, ...]:
     for index, name in enumerate(request.states):
         if name in request.states[:index]:
             raise InvalidArgument(f"states[{index}]", f"Expected each state once, but got {name[:100]} twice")
-    if request.preprocessing.standardise or request.preprocessing.drop_top_variance:
-        _untreated("preprocessing")
-    measures = (_measure(measure, f"measures[{index}]") for index, measure in enumerate(request.measures))
-    return tuple(dict.fromkeys(measures))
-
-
-def _untreated(field: str) -> NoReturn:
-    """Refuses to treat rows of which only sums are there."""
-    raise InvalidArgument(
-        field,
-        "Expected no preprocessing where sums are kept or merged, but got some: standardised rows have other fourth "
-        "moments, which do not follow from the sums",
+    measures = tuple(
+        dict.fromkeys(_measure(measure, f"measures[{index}]") for index, measure in enumerate(request.measures))
     )
+    preprocessing = _preprocessing(request.preprocessing, "preprocessing")
+    if preprocessing:
+        _check_summable(measures, "measures")
+    return measures, preprocessing
+
+
+def _preprocessing(message: metrics_pb2.Preprocessing, field: str) -> Preprocessing:
+    drop = message.drop_top_variance
+    if drop < 0:
+        raise InvalidArgument(
+            f"{field}.drop_top_variance", f"Expected a number of dimensions of at least 0, but got {drop}"
+        )
+    return Preprocessing(message.standardise, drop)
+
+
+def _check_summable(measures: Sequence[Options], field: str) -> None:
+    """Refuses measures of preprocessed rows that do not follow from sums."""
+    for index, options in enumerate(measures):
+        if MEASURES[options.name].needs_cosines:
+            raise InvalidArgument(
+                f"{field}[{index}]",
+                f"Expected a measure that follows from sums where preprocessed rows are kept or merged, but got "
+                f"{options.name}: the norm of a preprocessed row is known only after all shards are; compare the "
+                "whole corpus in one request",
+            )
 
 
 def read_retrieve(spec: metrics_pb2.RetrieveSpec, settings: MetricsSettings) -> RetrievePlan:

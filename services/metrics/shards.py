@@ -11,12 +11,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from services.metrics import states
-from services.metrics.accumulate import Accumulator, Needs
+from services.metrics.accumulate import Accumulator, Edge, Needs
 from services.metrics.alignment import PairReport
 from services.metrics.compare import Node, measure, needs_of
+from services.metrics.errors import Degenerate
 from services.metrics.estimates import Check, Event, Found, ViewReport
+from services.metrics.pair_statistics import PairStatistics
 from services.metrics.plans import Alignment, ComparePlan, ViewPlan
 from services.metrics.similarity import Options
+from services.metrics.treatments import NO_PREPROCESSING, Preprocessing
 from services.runtime.errors import DataLoss, InvalidArgument
 from services.runtime.store import Store
 
@@ -132,7 +135,13 @@ class Merged:
 
 
 def merge(
-    store: Store, names: Sequence[str], measures: Sequence[Options], *, keep: bool, check: Check
+    store: Store,
+    names: Sequence[str],
+    measures: Sequence[Options],
+    preprocessing: Preprocessing = NO_PREPROCESSING,
+    *,
+    keep: bool,
+    check: Check,
 ) -> Iterator[Event | Merged]:
     """Merges states and measures the whole, one part in memory at a time.
 
@@ -140,6 +149,7 @@ def merge(
         store: Where the states are.
         names: Of the states, at least one, none twice.
         measures: What to measure.
+        preprocessing: What is done to the rows of the whole first.
         keep: Whether the merged sums stay in the store.
         check: Called between parts; raises to stop the work.
 
@@ -158,10 +168,10 @@ def merge(
                 "Expected states with the same views, layers, pairs and measures, but got "
                 f"{_told(state)} and, in {names[0]}, {_told(first)}",
             )
-    _check_needs(measures, first.needs)
+    _check_needs(measures, preprocessing, first.needs)
     reports = tuple(_joined([state.reports[view] for state in found]) for view in range(len(first.views)))
     used = tuple(_added([state.used[pair] for state in found]) for pair in range(len(first.pairs)))
-    plan = ComparePlan(first.views, first.pairs, "all", first.alignment, tuple(measures))
+    plan = ComparePlan(first.views, first.pairs, "all", first.alignment, tuple(measures), preprocessing)
     keeper = Keeper(store, first.needs) if keep else None
     places = [{(nodes, edges): name for nodes, _, edges, name in state.parts} for state in found]
     for nodes, widths, edges, _ in first.parts:
@@ -177,10 +187,19 @@ def merge(
         if keeper is not None:
             keeper.keep(nodes, whole)
         if measures:
-            for (left, right), pair in whole.finish():
+            for (left, right), pair in _finished(whole, plan, nodes):
                 (a, i), (b, j) = nodes[left], nodes[right]
                 yield Found(measure(plan, first.views[a], first.views[b], (i, j), pair))
     yield Merged(reports, used, keeper.finish(plan, reports, used) if keeper else "")
+
+
+def _finished(whole: Accumulator, plan: ComparePlan, nodes: Sequence[Node]) -> Iterator[tuple[Edge, PairStatistics]]:
+    """The statistics of a part; what is not defined is refused with the names of its views."""
+    try:
+        yield from whole.finish(plan.preprocessing)
+    except Degenerate as error:
+        names = ", ".join(f"{plan.views[view].name!r} at layer {layer}" for view, layer in nodes)
+        raise InvalidArgument("measures", f"{error.cause}; among views {names}, n={whole.n}") from error
 
 
 def _told(state: State) -> str:
@@ -188,13 +207,19 @@ def _told(state: State) -> str:
     return f"{views} in {len(state.pairs)} pairs"
 
 
-def _check_needs(measures: Sequence[Options], kept: Needs) -> None:
-    """Refuses measures whose sums are not there."""
+def _check_needs(measures: Sequence[Options], preprocessing: Preprocessing, kept: Needs) -> None:
+    """Refuses measures and preprocessing whose sums are not there."""
+    if preprocessing and not kept.squares:
+        raise InvalidArgument(
+            "preprocessing",
+            "Expected states that keep the squares by which rows are preprocessed after they were summed, but these do "
+            "not: name some preprocessing when the shards are compared with keep_state",
+        )
     for index, options in enumerate(measures):
         wanted = needs_of([options])
         lacking = (
             (wanted.cosines and not kept.cosines)
-            or (wanted.exact and not kept.exact)
+            or (wanted.exact and not kept.exact and not kept.squares)
             or not set(wanted.samples) <= set(kept.samples)
         )
         if lacking:

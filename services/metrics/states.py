@@ -84,11 +84,12 @@ def _load_moments(accumulator: Accumulator, arrays: Arrays) -> None:
     frames = [
         Frame(arrays[f"shift.{node}"], int(arrays[f"exponent.{node}"][0])) for node in range(len(accumulator.widths))
     ]
-    accumulator._views = [ViewMoments(frame) for frame in frames]
+    squared = accumulator.needs.squares
+    accumulator._views = [ViewMoments(frame, squares=squared) for frame in frames]
     for node, view in enumerate(accumulator._views):
         view._lower = arrays[f"view.{node}"]
     for number, edge in enumerate(accumulator.edges):
-        cross = accumulator._crosses[edge] = CrossMoments(frames[edge[0]], frames[edge[1]])
+        cross = accumulator._crosses[edge] = CrossMoments(frames[edge[0]], frames[edge[1]], squares=squared)
         cross._state = arrays[f"cross.{number}"]
         if accumulator.needs.cosines:
             n, total, squares = (float(value) for value in arrays[f"cosine.{number}"])

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.metrics.arrays import F64, Floats
+from services.metrics.arrays import Floats
+from services.metrics.errors import Degenerate
 from services.metrics.estimates import ViewReport
+from services.metrics.treatments import Preprocessing, Spread, Treatment
 from services.runtime.errors import InvalidArgument
 
 CHUNK_ROWS = 1024
@@ -77,28 +79,7 @@ def check_finite(rows: NDArray[Any], ids: Sequence[str], layers: Sequence[int], 
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Treatment:
-    """Standardisation of one node: which dimensions stay, and their origins and units.
-
-    Args:
-        kept: [k] dimensions.
-        mean: [k].
-        unit: [k], 1 where not standardised.
-    """
-
-    kept: NDArray[np.intp]
-    mean: F64
-    unit: F64
-
-    def apply(self, rows: Floats) -> F64:
-        """[m, k] float64."""
-        return np.asarray((rows[:, self.kept] - self.mean) / self.unit, dtype=np.float64)
-
-
-def treat(
-    table: Table, layer: int, rows: NDArray[np.intp] | None, n: int, *, standardise: bool, drop: int
-) -> Treatment:
+def treat(table: Table, layer: int, rows: NDArray[np.intp] | None, n: int, preprocessing: Preprocessing) -> Treatment:
     """Finds the treatment of one node from its column variances, in one pass of its own.
 
     Args:
@@ -106,8 +87,7 @@ def treat(
         layer: Which.
         rows: Of the items; None for all in order.
         n: Items.
-        standardise: Divide by the standard deviation; constant dimensions are left out.
-        drop: Dimensions of largest variance to leave out.
+        preprocessing: What to do.
 
     Raises:
         InvalidArgument: Nothing would be left.
@@ -121,15 +101,9 @@ def treat(
         squares += ((block - block.mean(axis=0)) ** 2).sum(axis=0) + delta**2 * (count * len(block) / total)
         mean += delta * (len(block) / total)
         count = total
-    order = np.argsort(-squares, kind="stable")
-    kept = np.sort(order[drop:])
-    if standardise:
-        kept = kept[squares[kept] > 0]
-    if not len(kept):
+    try:
+        return Treatment.by(preprocessing, Spread(n, mean, np.sqrt(squares)))
+    except Degenerate as error:
         raise InvalidArgument(
-            "spec.preprocessing",
-            f"Expected some dimensions to be left of view {table.report.name!r} at layer {layer}, but of d={table.d} "
-            f"none is, with drop_top_variance={drop}" + (" and constant dimensions left out" if standardise else ""),
-        )
-    unit = np.sqrt(squares[kept] / max(count - 1, 1)) if standardise else np.ones(len(kept))
-    return Treatment(kept, mean[kept], unit)
+            "spec.preprocessing", f"{error.cause}; view {table.report.name!r} at layer {layer}"
+        ) from error

@@ -155,13 +155,14 @@ class HeldView:
 
 
 class MomentView:
-    """A view of which only the moments are known.
+    """A view of which the moments and a sample of the rows are known.
 
     Args:
         moments: Of all its rows.
+        sample: [m, d] raw rows of the sample.
     """
 
-    def __init__(self, moments: ViewMoments) -> None:
+    def __init__(self, moments: ViewMoments, sample: Floats) -> None:
         state = moments.centred()
         d = moments.d
         self.n, self.d = moments.n, d
@@ -172,6 +173,27 @@ class MomentView:
         self.cubes: F64 = state[d, :d]
         self.product = inner(self.covariance, self.covariance)
         self.directions = lru_cache(maxsize=4)(self._decompose)
+        self.raw = sample
+        self.sample: F64 = np.asarray(self.frame.apply(sample, np.float64), dtype=np.float64)
+
+    @cached_property
+    def squares(self) -> F64:
+        """[m]: |x|^2 of the sampled rows."""
+        return np.asarray(np.einsum("ij,ij->i", self.sample, self.sample))
+
+    @cached_property
+    def products(self) -> F64:
+        """[m]: x' Xc'Xc x of the sampled rows."""
+        return np.asarray(np.einsum("ij,ij->i", times(self.sample, self.covariance), self.sample))
+
+    @cached_property
+    def units(self) -> F64:
+        """[m, d]: the raw sampled rows divided by their norm.
+
+        Raises:
+            Degenerate: A row is zero.
+        """
+        return unit_rows(self.raw)
 
     @cached_property
     def spectrum(self) -> F64:

@@ -111,6 +111,8 @@ class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls, AsyncMapCal
         states: Iterable[str],
         measures: Sequence[Measure | str] = ("cka",),
         *,
+        standardise: bool = False,
+        drop_top_variance: int = 0,
         keep_state: bool = False,
         timeout: float | None = None,
     ) -> Comparison:
@@ -119,6 +121,9 @@ class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls, AsyncMapCal
         Args:
             states: `Comparison.state` of each shard, compared with `keep_state=True` and the same views.
             measures: What to measure; those of the shards, or others that the same sums give. None to merge only.
+            standardise: Divide each dimension by its standard deviation over all shards. This and the next need shards
+                that were compared with one of them, whose sums then serve any setting of both; not for cosines.
+            drop_top_variance: Leave out this many dimensions of largest variance over all shards.
             keep_state: Keep the merged sums as well.
             timeout: Seconds for the whole call.
 
@@ -126,7 +131,13 @@ class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls, AsyncMapCal
             InvalidRequest: `.field` names what is wrong.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
-        request = self._merge_request(states, measures, keep_state=keep_state)
+        request = self._merge_request(
+            states,
+            measures,
+            standardise=standardise,
+            drop_top_variance=drop_top_variance,
+            keep_state=keep_state,
+        )
         retry = self._retry(self._stream_timeout(timeout))
         request_id = self._config.new_request_id()
         metadata = self._config.metadata(request_id)

@@ -25,11 +25,11 @@ class MergingDoor:
         self, request: metrics_pb2.MergeRequest, context: Any
     ) -> AsyncIterator[metrics_pb2.MergeResponse]:
         """Numbers of the whole from the sums of its shards."""
-        measures = requests.read_merge(request)
+        measures, preprocessing = requests.read_merge(request)
         names = tuple(request.states)
 
         def work(check: Check) -> Any:
-            return merge(self._store, names, measures, keep=request.keep_state, check=check)
+            return merge(self._store, names, measures, preprocessing, keep=request.keep_state, check=check)
 
         async with aclosing(self._workers.run(work)) as events:
             async for event in events:

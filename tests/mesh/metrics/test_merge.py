@@ -82,8 +82,46 @@ async def test_what_cannot_be_merged_is_refused(serve: Callable[..., Any]) -> No
         await one.client.merge(["maps/" + "0" * 64])
     with pytest.raises(NotFound):
         await one.client.merge(["moments/" + "0" * 64 + ".json"])
-    with pytest.raises(InvalidRequest, match="Expected no preprocessing"):
-        await one.client.compare(part(arrays, slice(None)), keep_state=True, standardise=True)
+    with pytest.raises(InvalidRequest, match="Expected states that keep the squares") as caught:
+        await one.client.merge([kept.state], standardise=True)
+    assert caught.value.field == "preprocessing"
+    with pytest.raises(InvalidRequest, match=r"follows from sums .* but got cosine") as caught:
+        await one.client.compare(part(arrays, slice(None)), ("cka", "cosine"), keep_state=True, standardise=True)
+    assert caught.value.field == "spec.measures[1]"
+    squares = await one.client.compare(part(arrays, slice(None)), ("cka",), keep_state=True, drop_top_variance=1)
+    with pytest.raises(InvalidRequest, match=r"follows from sums .* but got cosine") as caught:
+        await one.client.merge([squares.state], ("cosine",), standardise=True)
+    assert caught.value.field == "measures[0]"
+    with pytest.raises(InvalidRequest, match="same views, layers, pairs and measures"):
+        await one.client.merge([kept.state, squares.state])
+    with pytest.raises(InvalidRequest, match=r"none is, with drop_top_variance=12 .*'en' at layer 0") as caught:
+        await one.client.merge([squares.state], drop_top_variance=12)
+    assert caught.value.field == "measures"
+
+
+@pytest.mark.parametrize("cuts", [(0, 60, 150), (0, 700, 1100, 1500)])
+async def test_preprocessed_shards_equal_the_preprocessed_whole(
+    serve: Callable[..., Any], cuts: tuple[int, ...]
+) -> None:
+    one = await serve()
+    arrays = rows(5, cuts[-1])
+    arrays["en"][:, :, 3] *= 30
+    measures = tuple(measure for measure in MEASURES if measure != "cosine")
+    states = []
+    for start, stop in pairwise(cuts):
+        chosen = part(arrays, slice(start, stop))
+        shard = await one.client.compare(chosen, measures, keep_state=True, standardise=True)
+        # The numbers of a shard are those of its own rows, preprocessed by themselves.
+        alone = await one.client.compare(chosen, measures, standardise=True)
+        assert numbers(shard) == pytest.approx(numbers(alone), rel=1e-8, abs=1e-9)
+        states.append(shard.state)
+    for treatment in ({"standardise": True}, {"drop_top_variance": 1}, {"standardise": True, "drop_top_variance": 2}):
+        whole = await one.client.compare(part(arrays, slice(None)), measures, **treatment)
+        merged = await one.client.merge(states, measures, **treatment)
+        assert numbers(merged) == pytest.approx(numbers(whole), rel=1e-8, abs=1e-9)
+        assert [(e.p, e.q) for e in merged.estimates] == [(e.p, e.q) for e in whole.estimates]
+    plain = await one.client.compare(part(arrays, slice(None)), measures)
+    assert numbers(await one.client.merge(states, measures)) == pytest.approx(numbers(plain), rel=1e-8, abs=1e-9)
 
 
 async def test_a_damaged_state_is_told(serve: Callable[..., Any], tmp_path: Any) -> None:

@@ -26,7 +26,7 @@ def test_sums_without_a_row_are_exact(n, hold):
     x, y = reference.related(np.random.default_rng(n), n, 8, 5)
     x += 40
     pair = pair_of(x, y, hold)
-    keys = None if hold is None else pair._left_sample
+    keys = None if hold is None else pair.left.sample
     sums = without_row(pair.hsic(), pair.terms())
     expected = np.array(
         [
