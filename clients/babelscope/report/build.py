@@ -3,15 +3,17 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Final
+from typing import Any, Final
 
 from babelscope.report import sections
 from babelscope.report.figures import write_figures
 from babelscope.report.numbers import Numbers
+from babelscope.report.parts import PARTS, Part
 from babelscope.report.payload import payload
 from babelscope.study.atomic import write_atomically
 from babelscope.study.provenance import code_version
@@ -45,7 +47,8 @@ def render(result: StudyResult) -> str:
     from plotly.offline import get_plotlyjs
 
     numbers = Numbers(result)
-    plotly, script = _inert(get_plotlyjs()), _inert(_asset("page.js"))
+    shown = [(part, records) for part in PARTS if (records := part.section.records(result))]
+    plotly, script = _inert(get_plotlyjs()), _inert(_script([part for part, _ in shown]))
     policy = (
         f"default-src 'none'; script-src {_digest(plotly)} {_digest(script)}; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
@@ -59,13 +62,29 @@ def render(result: StudyResult) -> str:
         deck=sections.deck(result),
         notices=sections.notices(result),
         findings=sections.findings(result, numbers),
-        guides=sections.guides(numbers, result.models),
+        parts="".join(_part(part, records, result) for part, records in shown),
+        guides=sections.guides(
+            numbers, result.models, [each for part, records in shown for each in part.guides(records)]
+        ),
         tables=sections.tables(result, numbers),
         provenance=sections.provenance(result),
-        data=_json(payload(result, numbers)),
+        data=_json(payload(result, numbers, shown)),
         plotly=plotly,
         script=script,
     )
+
+
+def _part(part: Part, records: Sequence[Any], result: StudyResult) -> str:
+    """A part with its heading."""
+    name = f"h-{part.section.key.replace('_', '-')}"
+    inside = part.markup(records, result)
+    return f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(part.title)}</h2>{inside}</section>'
+
+
+def _script(parts: Sequence[Part]) -> str:
+    """One function of what all figures share, the figures by layer, those of the parts, and what starts them."""
+    names = ["kit.js", "page.js", *(part.script for part in parts if part.script), "boot.js"]
+    return "(() => {\n" + "".join(map(_asset, names)) + "})();\n"
 
 
 def _asset(name: str) -> str:

@@ -47,6 +47,43 @@ _GUIDES: Final = {
         "their correlations. 1 where one language is a linear image of the other (Raghu et al. 2017).",
         "With fewer than ten sentences a direction it is high for any data: read it against its chance level only.",
     ),
+    "rbf": Guide(
+        "RBF CKA",
+        "CKA with a Gaussian kernel at the median distance between sentences, on a seeded sample: near neighbours "
+        "count, far ones hardly do (Kornblith et al. 2019; the form of Conneau, Wu et al. 2020).",
+        "It depends on the width of the kernel, which the signature names. The biased form gives much more than 0 "
+        "for unrelated sentences.",
+    ),
+    "cca": Guide(
+        "CCA",
+        "The mean of all canonical correlations: 1 where one language is a linear image of the other (Hotelling 1936).",
+        "With no more sentences than dimensions it is 1 for any data, and high for few more: read it against its "
+        "chance level only.",
+    ),
+    "pwcca": Guide(
+        "PWCCA",
+        "Canonical correlations weighted by how much of the left language each direction accounts for (Morcos et al. "
+        "2018).",
+        "Exchanging the languages changes it. With fewer than ten sentences a direction it is high for any data.",
+    ),
+    "procrustes/similarity": Guide(
+        "Procrustes similarity",
+        "How well the best rotation turns one language into the other, both centred and of one size: 1 where it does"
+        " so exactly (Ding et al. 2021).",
+        "Unrelated sentences give more than 0, and the more so the fewer they are.",
+    ),
+    "procrustes": Guide(
+        "Procrustes distance",
+        "What remains between two languages, centred and of one size, after the best rotation: 0 where one is a "
+        "rotation of the other, 1.41 at most (Ding et al. 2021; Williams et al. 2021).",
+        "A distance: less is more alike. Unrelated sentences give less than 1.41, and the less so the fewer they are.",
+    ),
+    "neuron_correlation": Guide(
+        "Neuron correlation",
+        "The mean correlation of a dimension with the same dimension: whether single neurons do the same in both "
+        "languages.",
+        "It sees nothing of what is spread over several neurons, and means something only through one model.",
+    ),
     "cosine": Guide(
         "Cosine",
         "The mean cosine of a sentence and its translation.",
@@ -69,9 +106,14 @@ _CSLS = " CSLS keeps sentences that are near to everything from winning."
 _CENTRED = " Each language's mean is subtracted first."
 
 
+def is_distance(measure: Measure) -> bool:
+    """Whether less of it is more alike."""
+    return measure.metric == "procrustes" and measure.estimator != "similarity"
+
+
 def guide(measure: Measure) -> Guide:
     """How to read a measure; its bare name where nothing is known of it."""
-    for key in (f"{measure.metric}/{measure.estimator}", measure.metric, measure.metric[:2]):
+    for key in (f"{measure.metric}/{measure.estimator}", measure.metric, measure.metric.partition("@")[0] + "@"):
         if key in _GUIDES:
             return _GUIDES[key]
     return Guide(metric_name(measure.metric, measure.estimator), "", "")

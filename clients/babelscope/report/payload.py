@@ -1,18 +1,25 @@
 """The numbers that the page carries: the result's own, arranged by layer, nothing rounded."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from babelscope.report.guide import guide, label, meaning
 from babelscope.report.names import language_name
 from babelscope.report.numbers import Measure, Numbers, Series
+from babelscope.report.parts import Part
 from babelscope.study.result import StudyResult
 
 
-def payload(result: StudyResult, numbers: Numbers) -> dict[str, Any]:
+def payload(result: StudyResult, numbers: Numbers, shown: Sequence[tuple[Part, Sequence[Any]]] = ()) -> dict[str, Any]:
     """The page's data: names for its menus, and series as arrays over each model's layers.
 
     A series is `{v, lo, hi, nm, ns, n, kept}`: value, interval, mean and spread of the null, by layer (null where that
     layer was not measured), rows, and for SVCCA the directions kept of both sides.
+
+    Args:
+        result: The result.
+        numbers: Its series.
+        shown: The page's parts with their records.
     """
     models = []
     for model in dict.fromkeys(use.used for use in result.models):
@@ -39,6 +46,7 @@ def payload(result: StudyResult, numbers: Numbers) -> dict[str, Any]:
         "sources": list(result.study["sources"]),
         "languages": [{"tag": each.language, "name": language_name(each.language)} for each in result.languages],
         "models": models,
+        "sections": {part.section.key: part.payload(records, result) for part, records in shown if part.payload},
     }
 
 

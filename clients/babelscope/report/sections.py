@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from babelscope.report.findings import Finding, find, leading
-from babelscope.report.guide import guide, label
+from babelscope.report.guide import Guide, guide, label
 from babelscope.report.markup import facts, folded, table
 from babelscope.report.names import language_name, metric_name
 from babelscope.report.numbers import Measure, Numbers
@@ -55,20 +55,31 @@ def _card(finding: Finding) -> str:
     return f"<li><b>{escape(finding.figure)}</b><i>{escape(finding.caption)}</i><p>{escape(finding.text)}</p></li>"
 
 
-def guides(numbers: Numbers, models: Sequence[ModelUse]) -> str:
-    """How to read each measure, with the chance level that this study found."""
+def guides(numbers: Numbers, models: Sequence[ModelUse], more: Sequence[tuple[Guide, str]] = ()) -> str:
+    """How to read each measure, with the chance level that this study found.
+
+    Args:
+        numbers: All series.
+        models: The models.
+        more: Guides of the page's parts, each with its chance level.
+    """
     cards: dict[str, str] = {}
     for use in models:
         for kind in ("similarity", "retrieval"):
             for measure in numbers.measures(kind, use.used):
                 found = guide(measure)
                 if found.title not in cards and found.meaning:
-                    cards[found.title] = (
-                        f"<div><h3>{escape(found.title)}</h3><p>{escape(found.meaning)}</p>"
-                        f'<p class="chance">{escape(chance_text(numbers, measure, use.used))}</p>'
-                        f'<p class="beware">{escape(found.beware)}</p></div>'
-                    )
+                    cards[found.title] = _guide(found, chance_text(numbers, measure, use.used))
+    for found, chance in more:
+        cards.setdefault(found.title, _guide(found, chance))
     return f'<div class="guides">{"".join(cards.values())}</div>'
+
+
+def _guide(found: Guide, chance: str) -> str:
+    return (
+        f"<div><h3>{escape(found.title)}</h3><p>{escape(found.meaning)}</p>"
+        f'<p class="chance">{escape(chance)}</p><p class="beware">{escape(found.beware)}</p></div>'
+    )
 
 
 def chance_text(numbers: Numbers, measure: Measure, model: str) -> str:

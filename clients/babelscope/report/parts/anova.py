@@ -1,0 +1,62 @@
+"""Analyses of variance as tables."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from babelscope.report.guide import Guide
+from babelscope.report.markup import table
+from babelscope.report.parts.base import Part, p_text
+from babelscope.study.result import StudyResult
+from babelscope.study.sections.anova import SECTION, Analysis
+
+_GUIDE: Final = Guide(
+    "Analysis of variance",
+    "Whether the means of groups differ by more than numbers within a group do. F is the ratio of the two variances; "
+    "η² is the share of all variance that lies between the groups of this sample, ω² the same for the population.",
+    "It takes groups for samples of equal spread and their numbers for independent. A factor at a time: what goes with "
+    "another factor is not taken out. ω² may be a little below 0 where there is no effect.",
+)
+
+
+def markup(records: Sequence[Analysis], result: StudyResult) -> str:
+    """One table over all factors, the strongest first, and the groups of each."""
+    del result
+    by_name: dict[str, list[Analysis]] = {}
+    for each in records:
+        by_name.setdefault(each.name, []).append(each)
+    parts = []
+    for name, listed in by_name.items():
+        order = sorted(listed, key=lambda each: each.p_value)
+        head = ("Factor", "F", "Degrees of freedom", "p", "η²", "ω²", "Groups: mean ± sd (n)")
+        body = [
+            (
+                each.factor, f"{each.f:.2f}", f"{each.df_between}, {each.df_within}", p_text(each.p_value),
+                f"{each.eta_squared:.3f}", f"{each.omega_squared:.3f}".replace("-", "−"), _groups(each),
+            )
+            for each in order
+        ]  # fmt: skip
+        cited = "; ".join(dict.fromkeys(each.cite for each in listed if each.cite))
+        parts.append(table(f"{name}{f' ({cited})' if cited else ''}", head, body, words=frozenset({6})))
+    return f"<figure>{''.join(parts)}<figcaption>{_CHANCE}</figcaption></figure>"
+
+
+_CHANCE: Final = (
+    "Chance: F is about 1 and ω² about 0 where the factor does nothing; p is how often that gives so large an F."
+)
+
+
+def _groups(each: Analysis) -> str:
+    said = []
+    for group in each.groups:
+        spread = f" ± {group.sd:.1f}" if len(group.values) > 1 else ""
+        said.append(f"{group.name}: {group.mean:.1f}{spread} ({len(group.values)})")
+    return "; ".join(said)
+
+
+def guides(records: Sequence[Analysis]) -> list[tuple[Guide, str]]:
+    """How to read an analysis of variance."""
+    del records
+    return [(_GUIDE, _CHANCE)]
+
+
+PART = Part(SECTION, "Analysis of variance", markup, guides)

@@ -1,0 +1,8 @@
+"""The parts of the report, in the order of the page."""
+
+from typing import Final
+
+from babelscope.report.parts import anova, layer_grids, scores, transfer
+from babelscope.report.parts.base import Part
+
+PARTS: Final[tuple[Part, ...]] = (layer_grids.PART, transfer.PART, scores.PART, anova.PART)

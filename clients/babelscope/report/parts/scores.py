@@ -1,0 +1,150 @@
+"""Scores as tables, with confusion matrices where a score has labels."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Final
+
+from babelscope.report.guide import Guide
+from babelscope.report.markup import table
+from babelscope.report.names import language_name
+from babelscope.report.parts.base import Part, interval
+from babelscope.study.result import StudyResult
+from babelscope.study.sections.scores import SECTION, Figure, Scored
+
+_UNIT: Final = ("brevity_penalty", "convert_rate")
+_GUIDES: Final = {
+    "bleu1": Guide(
+        "BLEU-1",
+        "Words of the reference found again, each as often as the reference has it, times a penalty for answers that"
+        " are too short (Papineni et al. 2002).",
+        "A good precision with a low penalty is a good answer cut short.",
+    ),
+    "convert_rate": Guide(
+        "Convert rate",
+        "The share of predicted tokens that only the target language’s corpus has; tokens of both corpora are left "
+        "out (Liu et al. 2020).",
+        "It says nothing about whether they are right.",
+    ),
+    "qa": Guide(
+        "EM and F1",
+        "Answers that match a gold answer exactly, and the overlap of their words, the best over gold answers, mean "
+        "over questions (Rajpurkar et al. 2016).",
+        "What counts as a word depends on the normaliser, which the signature names: compare within one language.",
+    ),
+    "span_f1": Guide(
+        "Span F1",
+        "Spans found with the right borders and the right type, precision and recall as one figure (Conneau, Wu et "
+        "al. 2020).",
+        "A stray I- tag opens a span.",
+    ),
+    "tagging": Guide("Tagging accuracy", "The share of words with the right tag.", "Words without a tag are wrong."),
+    "parsing": Guide(
+        "UAS and LAS",
+        "The share of words with the right head (UAS), and with the right head and relation (LAS), with and without "
+        "punctuation (Zeman et al. 2018).",
+        "Sub-types of relations are cut.",
+    ),
+    "nli": Guide(
+        "NLI accuracy",
+        "The share of pairs of sentences with the right label.",
+        "Read it against the share of the most frequent label.",
+    ),
+}
+
+
+def markup(records: Sequence[Scored], result: StudyResult) -> str:
+    """A table for every score and system, and a matrix for every language that has labels."""
+    del result
+    grouped: dict[tuple[str, str], list[Scored]] = {}
+    for each in records:
+        grouped.setdefault((each.score, each.name), []).append(each)
+    parts = []
+    for (score, name), listed in grouped.items():
+        parts.append(f"<figure><h3>{escape(name)}</h3>{_table(score, listed)}")
+        parts += [_confusion(each) for each in listed if _cells(each)]
+        parts.append(
+            "<figcaption>Each figure with its 95 % interval, a bootstrap over items; per cent unless said otherwise. "
+            f"{escape(_chance(listed))}</figcaption></figure>"
+        )
+    return "".join(parts)
+
+
+def _table(score: str, listed: Sequence[Scored]) -> str:
+    columns = list(dict.fromkeys((figure.metric, figure.estimator) for each in listed for figure in _plain(each)))
+    head = ["Language", "Trained in", "n", *(_heading(*column) for column in columns)]
+    body = []
+    for each in listed:
+        found = {(figure.metric, figure.estimator): figure for figure in _plain(each)}
+        shown = [_value(found[column]) if column in found else "" for column in columns]
+        count = str(max((figure.n for figure in each.figures), default=0))
+        body.append([language_name(each.language), language_name(each.source) if each.source else "", count, *shown])
+    return table(f"{_GUIDES[score].title}", head, body)
+
+
+def _confusion(each: Scored) -> str:
+    """Gold labels by predicted labels, shaded by the share of their gold label."""
+    found = _cells(each)
+    gold = list(dict.fromkeys(left for left, _ in found))
+    labels = list(dict.fromkeys([*gold, *(right for _, right in found)]))
+    heads = "".join(f'<th scope="col">{escape(label or "none")}</th>' for label in labels)
+    rows = []
+    for left in gold:
+        total = sum(found.get((left, right), 0) for right in labels)
+        shown = []
+        for right in labels:
+            count = found.get((left, right), 0)
+            share = count / total if total else 0.0
+            shade = f"background: color-mix(in srgb, var(--accent) {round(45 * share)}%, transparent)"
+            shown.append(f'<td style="{shade}">{count:,} <small>({100 * share:.0f} %)</small></td>')
+        rows.append(f'<tr><th scope="row">{escape(left or "none")}</th>{"".join(shown)}<td>{total:,}</td></tr>')
+    caption = f"{language_name(each.language)}: gold label (rows) by predicted label (columns), share of the row"
+    return (
+        f'<div class="scroll"><table><caption>{escape(caption)}</caption><thead><tr><th scope="col">gold</th>{heads}'
+        f'<th scope="col">items</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    )
+
+
+def guides(records: Sequence[Scored]) -> list[tuple[Guide, str]]:
+    """How to read each score."""
+    by_score: dict[str, list[Scored]] = {}
+    for each in records:
+        by_score.setdefault(each.score, []).append(each)
+    return [(_GUIDES[score], _chance(listed)) for score, listed in by_score.items()]
+
+
+def _chance(listed: Sequence[Scored]) -> str:
+    """What the most frequent gold label alone would reach, where there are labels."""
+    shares = [_most_frequent(each) for each in listed if _cells(each)]
+    if not shares:
+        return "These scores have no chance level of their own; compare systems on the same items."
+    low, high = f"{100 * min(shares):.1f}", f"{100 * max(shares):.1f}"
+    span = low if low == high else f"{low} to {high}"
+    return f"Chance: always the most frequent label is right in {span} %."
+
+
+def _most_frequent(each: Scored) -> float:
+    totals: dict[str, int] = {}
+    for (left, _), count in _cells(each).items():
+        totals[left] = totals.get(left, 0) + count
+    return max(totals.values()) / sum(totals.values())
+
+
+def _cells(each: Scored) -> dict[tuple[str, str], int]:
+    return {(one.left, one.right): round(one.value) for one in each.figures if one.metric == "confusion"}
+
+
+def _plain(each: Scored) -> list[Figure]:
+    return [one for one in each.figures if one.metric != "confusion"]
+
+
+def _heading(metric: str, estimator: str) -> str:
+    return f"{metric} ({estimator})" if estimator else metric
+
+
+def _value(figure: Figure) -> str:
+    if figure.metric == "token_set_size":
+        return f"{figure.value:,.0f}"
+    return interval(figure.value, figure.low, figure.high, 3 if figure.metric in _UNIT else 1)
+
+
+PART = Part(SECTION, "Scores", markup, guides)

@@ -1,0 +1,119 @@
+"""Similarity against transfer: a scatter with its line, the coefficient by layer, and all coefficients as a table."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from babelscope.report.guide import Guide, label
+from babelscope.report.markup import folded, table
+from babelscope.report.numbers import Measure
+from babelscope.report.parts.base import Part, figure, interval, menu, p_text
+from babelscope.study.result import StudyResult
+from babelscope.study.sections.transfer import SECTION, Coefficient, Correlated
+
+_GUIDE: Final = Guide(
+    "Correlation with transfer",
+    "Whether pairs of languages that a layer holds alike are those between which a model transfers well: 1 where both "
+    "put the pairs in one order (Spearman, Kendall) or lie on one rising line (Pearson), −1 for the opposite.",
+    "A point is a pair of languages, and there are few: read the interval, not the coefficient. Pairs that share a "
+    "language are not independent, of which neither interval nor p-value knows. A distance, such as Procrustes, has "
+    "the opposite sign.",
+)
+
+
+def markup(records: Sequence[Correlated], result: StudyResult) -> str:
+    """Two figures, and the coefficients of all layers as tables."""
+    del result
+    scatter = figure(
+        "fig-transfer",
+        "Does similarity go with transfer?",
+        "One point a pair of languages: how alike the model holds the two, and how well what it learns in one serves "
+        "in the other.",
+        "Scatter plot of transfer over similarity, a labelled point a pair of languages, with a line of least squares",
+        menus=menu("transfer-name", "Transfer") + menu("transfer-model", "Model")
+        + menu("transfer-measure", "Similarity") + menu("transfer-layer", "Layer"),
+        caption="transfer-caption",
+    )  # fmt: skip
+    layers = figure(
+        "fig-transfer-layers",
+        "The coefficient by layer",
+        "Where in the network similarity goes with transfer.",
+        "Line chart of the correlation by layer with its intervals",
+        menus=menu("transfer-method", "Coefficient"),
+        caption="Bars are 95 % intervals; dotted is chance, no correlation.",
+    )
+    return (
+        f'<figure>{scatter}</figure><figure id="transfer-layers">{layers}</figure>'
+        f"{folded('All coefficients', ''.join(_tables(records)))}"
+    )
+
+
+def _tables(records: Sequence[Correlated]) -> list[str]:
+    grouped: dict[tuple[str, str, str], list[Correlated]] = {}
+    for each in records:
+        grouped.setdefault((each.name, each.model, _label(each)), []).append(each)
+    tables = []
+    for (name, model, measure), listed in grouped.items():
+        methods = [each.method for each in listed[0].correlations]
+        head = ["Layer", "n", *(word for method in methods for word in (method, "p"))]
+        body = [
+            [
+                _layer(each), str(len(each.points)),
+                *(word for one in each.correlations for word in _words(one)),
+            ]
+            for each in listed
+        ]  # fmt: skip
+        tables.append(table(f"{measure} with {name}, {model}", head, body))
+    return tables
+
+
+def _words(one: Coefficient) -> tuple[str, str]:
+    return interval(one.value, one.low, one.high), p_text(one.p_value)
+
+
+def payload(records: Sequence[Correlated], result: StudyResult) -> list[dict[str, Any]]:
+    """An entry a layer, nothing rounded."""
+    del result
+    return [
+        {
+            "name": each.name, "cite": each.cite, "model": each.model, "measure": _label(each), "layer": _layer(each),
+            "at": each.layer, "slope": each.slope, "intercept": each.intercept,
+            "pairs": [f"{point.source}–{point.target}" for point in each.points],
+            "x": [point.similarity for point in each.points], "y": [point.transfer for point in each.points],
+            "coefficients": [
+                {"method": one.method, "value": one.value, "low": one.low, "high": one.high, "p": one.p_value}
+                for one in each.correlations
+            ],
+        }
+        for each in _mean_first(records)
+    ]  # fmt: skip
+
+
+def _mean_first(records: Sequence[Correlated]) -> list[Correlated]:
+    """The mean over layers before single layers, so that the page opens on what was not picked from many."""
+    order = {
+        (each.name, each.model, each.metric, each.estimator): at for at, each in reversed(list(enumerate(records)))
+    }
+    return sorted(
+        records,
+        key=lambda each: (
+            order[each.name, each.model, each.metric, each.estimator], each.layer is not None, each.layer or 0,
+        ),
+    )  # fmt: skip
+
+
+def guides(records: Sequence[Correlated]) -> list[tuple[Guide, str]]:
+    """How to read a correlation."""
+    counts = sorted({len(each.points) for each in records})
+    among = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return [(_GUIDE, f"Chance is 0; with {among} pairs of languages here.")]
+
+
+def _label(each: Correlated) -> str:
+    return label(Measure("similarity", each.metric, each.estimator))
+
+
+def _layer(each: Correlated) -> str:
+    return "mean over layers" if each.layer is None else "embeddings" if each.layer == 0 else f"layer {each.layer}"
+
+
+PART = Part(SECTION, "Similarity and transfer", markup, guides, payload, "transfer.js")
