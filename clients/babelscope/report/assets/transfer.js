@@ -3,7 +3,7 @@ sections.transfer = (() => {
   const fields = ["name", "model", "measure", "layer"], group = ["name", "model", "measure"];
   let entries = [];
   const same = (one, two) => group.every((field) => one[field] === two[field]);
-  const said = (each) => `${each.method} ${fixed(each.value)} [${fixed(each.low)}, ${fixed(each.high)}], p = ${each.p < 0.001 ? "< 0.001" : fixed(each.p)}`;
+  const said = (each) => `${each.method} ${fixed(each.value)} [${fixed(each.low)}, ${fixed(each.high)}], p ${each.p < 0.001 ? "< 0.001" : `= ${fixed(each.p)}`}`;
   function menus() {
     choices("transfer", entries, ["name"]);
     choices("transfer", entries.filter((each) => each.name === $("transfer-name").value), ["model", "measure"]);

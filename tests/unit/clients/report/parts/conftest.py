@@ -1,0 +1,82 @@
+"""The made-up result with records of every section, and a browser's page."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+
+import pytest
+from babelscope.study.result import StudyResult
+from babelscope.study.sections.anova import Analysis, Group
+from babelscope.study.sections.layer_grids import Grid
+from babelscope.study.sections.scores import Figure, Scored
+from babelscope.study.sections.transfer import Coefficient, Correlated, Point
+
+from tests.support import chromium
+
+MODEL = "made-up/encoder"
+
+
+def grid(target: str, metric: str, estimator: str, height: float) -> Grid:
+    values = tuple(tuple(height - abs(row - column) / 10 + row / 70 for column in range(4)) for row in range(3))
+    return Grid(
+        metric, estimator, "en", target, MODEL, MODEL, "mean", (0, 1, 2), (0, 1, 2, 3), values,
+        tuple(tuple(value - 0.02 for value in row) for row in values),
+        tuple(tuple(value + 0.02 for value in row) for row in values),
+        ((0.001,) * 4,) * 3, ((0.004,) * 4,) * 3, 200, (f"metric:{metric}",),
+    )  # fmt: skip
+
+
+def correlated(name: str, layer: int | None, shift: float) -> Correlated:
+    points = tuple(
+        Point("en", target, 0.1 * at + shift, 50.0 + at * at) for at, target in enumerate(("fr", "ru", "ja", "xx"))
+    )
+    return Correlated(
+        name, "a table of somebody", MODEL, "cka", "debiased", layer, points,
+        (Coefficient("spearman", 0.6 + shift, 0.1, 0.9, 0.0004, 4, "method:spearman"),
+         Coefficient("pearson", -0.2, -0.7, 0.4, 0.51, 4, "method:pearson")), 30.0, 48.0,
+    )  # fmt: skip
+
+
+def scored(name: str, language: str, wrong: int) -> Scored:
+    counts = {("entailment", "entailment"): 60 - wrong, ("entailment", "neutral"): wrong, ("neutral", "neutral"): 40}
+    cells = (Figure("confusion", "", float(count), 0.0, 0.0, 100, *labels) for labels, count in counts.items())
+    return Scored(
+        "nli", name, "en", language, "said.tsv", "gold.tsv",
+        (Figure("accuracy", "", 100.0 - wrong, 90.0 - wrong, 100.0, 100), *cells),
+    )  # fmt: skip
+
+
+def records() -> dict[str, tuple[object, ...]]:
+    """Records of every section, by key."""
+    return {
+        "layer_grids": (
+            grid("fr", "cka", "debiased", 0.8), grid("ja", "cka", "debiased", 0.5),
+            grid("fr", "procrustes", "distance", 0.9),
+        ),
+        "transfer": (
+            correlated("F1", 0, 0.0), correlated("F1", 1, 0.1), correlated("F1", None, 0.05),
+            correlated("LAS", 1, 0.2),
+        ),
+        "scores": (scored("NLI <zero-shot>", "fr", 5), scored("NLI <zero-shot>", "ja", 20)),
+        "anova": (
+            Analysis("F1", "corpus", "table 2", (Group("A", (1.0, 3.0), 2.0, 1.4142), Group("B", (7.0,), 7.0, 0.0)),
+                     9.0, 0.2, 1, 1, 0.9, -0.01, "test:anova"),
+            Analysis("F1", "size", "table 2", (Group("small", (1.0, 3.0), 2.0, 1.4142), Group("big", (7.0,), 7.0, 0.0)),
+                     99.0, 0.0002, 1, 1, 0.95, 0.9, "test:anova"),
+        ),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def whole(result: StudyResult) -> StudyResult:
+    """A result that has everything."""
+    return replace(
+        result,
+        sections={key: tuple(asdict(each) for each in listed) for key, listed in records().items()},  # type: ignore[call-overload]
+    )
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Page]:
+    """A running browser's page."""
+    with chromium.browser_or_skip(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened

@@ -1,0 +1,111 @@
+"""The figures of the parts hold the numbers of the result, in a real browser."""
+
+from pathlib import Path
+
+import pytest
+from babelscope.report import write_report
+from babelscope.study.result import StudyResult
+from babelscope.study.sections import layer_grids, transfer
+
+from tests.support import chromium
+
+pytestmark = pytest.mark.browser
+DATA = """((id) => document.getElementById(id).data.map(({type, name, x, y, z, text, error_y, meta}) =>
+  ({type, name, x, y, z, text, error_y, meta: meta || ''})))"""
+CHANGE = """((id, value) => { const field = document.getElementById(id); field.value = value;
+  field.dispatchEvent(new Event('change', {bubbles: true}));
+  field.dispatchEvent(new Event('input', {bubbles: true})); })"""
+MENU = "((id) => [...document.getElementById(id).options].map((each) => each.text))"
+
+
+@pytest.fixture
+def opened(page: chromium.Page, whole: StudyResult, tmp_path: Path) -> Path:
+    path = write_report(whole, tmp_path)
+    page.events.clear()
+    page.size(1200, 900)
+    page.open(path.as_uri())
+    assert page.run("document.documentElement.dataset.ready") == "true"
+    return path
+
+
+def text(page: chromium.Page, name: str) -> str:
+    return str(page.run(f"document.getElementById('{name}').textContent"))
+
+
+def test_a_grid_by_its_measure_and_pair(page: chromium.Page, opened: Path, whole: StudyResult) -> None:
+    french, japanese, distance = layer_grids.SECTION.records(whole)
+    assert page.run(f"{MENU}('grid-measure')") == ["CKA, debiased", "Procrustes, distance"]
+    assert page.run(f"{MENU}('grid-pair')") == ["English – French", "English – Japanese"]
+    drawn, nearest = page.run(f"{DATA}('fig-grid')")
+    assert drawn["z"] == [[pytest.approx(value, abs=5e-6) for value in row] for row in french.values]
+    assert (drawn["x"], drawn["y"]) == (["emb", "1", "2", "3"], ["emb", "1", "2"])
+    assert nearest["x"] == ["emb", "1", "2"]
+    assert "n = 200" in text(page, "grid-caption")
+    assert "Chance: 0.001." in text(page, "grid-caption")
+    page.run(f"{CHANGE}('grid-pair', 'English – Japanese')")
+    assert page.run(f"{DATA}('fig-grid')")[0]["z"][2][3] == pytest.approx(japanese.values[2][3], abs=5e-6)
+    # Of a distance the least is the nearest.
+    page.run(f"{CHANGE}('grid-measure', 'Procrustes, distance')")
+    drawn, nearest = page.run(f"{DATA}('fig-grid')")
+    assert drawn["z"][0] == [pytest.approx(value, abs=5e-6) for value in distance.values[0]]
+    assert nearest["x"] == ["3", "3", "emb"]
+    assert page.complaints(opened.as_uri()) == []
+
+
+def test_transfer_with_its_line_and_coefficients(page: chromium.Page, opened: Path, whole: StudyResult) -> None:
+    first, second, mean, other = transfer.SECTION.records(whole)
+    line, points = page.run(f"{DATA}('fig-transfer')")
+    # The page opens on the mean over layers, which nobody picked.
+    assert points["x"] == [each.similarity for each in mean.points]
+    assert points["y"] == [each.transfer for each in mean.points]
+    assert points["text"] == ["en–fr", "en–ru", "en–ja", "en–xx"]
+    assert line["y"] == pytest.approx([48 + 30 * x for x in line["x"]])
+    assert line["x"] == [min(points["x"]), max(points["x"])]
+    caption = text(page, "transfer-caption")
+    assert "spearman 0.650 [0.100, 0.900], p < 0.001; pearson −0.200 [−0.700, 0.400], p = 0.510; n = 4" in caption
+    assert "Transfer: a table of somebody." in caption
+    chance, course = page.run(f"{DATA}('fig-transfer-layers')")
+    assert chance["y"] == [0, 0]
+    assert (course["x"], course["y"]) == ([0, 1], [first.correlations[0].value, second.correlations[0].value])
+    assert course["error_y"]["arrayminus"] == pytest.approx(
+        [each.correlations[0].value - 0.1 for each in (first, second)]
+    )
+    page.run(f"{CHANGE}('transfer-method', 'pearson')")
+    assert page.run(f"{DATA}('fig-transfer-layers')")[1]["y"] == [-0.2, -0.2]
+    page.run(f"{CHANGE}('transfer-layer', 'layer 1')")
+    assert page.run(f"{DATA}('fig-transfer')")[1]["x"] == [each.similarity for each in second.points]
+    page.run(f"{CHANGE}('transfer-name', 'LAS')")
+    assert page.run(f"{DATA}('fig-transfer')")[1]["x"] == [each.similarity for each in other.points]
+    # One layer has no course.
+    assert page.run("document.getElementById('transfer-layers').hidden") is True
+    assert page.complaints(opened.as_uri()) == []
+
+
+def test_tables_of_figures_theme_and_narrow_screens(page: chromium.Page, opened: Path) -> None:
+    page.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    page.run("new Promise((done) => setTimeout(done, 50))")
+    rows = """((id) => [...document.querySelectorAll(`details[data-table=${id}] tr`)].map((row) =>
+      [...row.children].map((cell) => cell.textContent)))"""
+    assert page.run(f"{rows}('fig-transfer')")[:2] == [
+        ["", "CKA, debiased, mean over layers", "F1"], ["en–fr", "0.0500", "50.0000"]
+    ]  # fmt: skip
+    assert page.run(f"{rows}('fig-transfer-layers')")[0] == ["", "emb", "1"]
+    assert page.run(f"{rows}('fig-grid')")[1][:3] == ["emb", "0.8000", "0.7000"]
+    assert page.run(f"{rows}('fig-similarity')")[0] == ["", "emb", *map(str, range(1, 7))]
+    page.run("document.getElementById('theme').click()")
+    page.size(400, 800)
+    width = "new Promise((done) => setTimeout(() => done(document.documentElement.scrollWidth), 300))"
+    assert page.run(width) <= 400
+    assert page.complaints(opened.as_uri()) == []
+
+
+def test_bands_are_the_intervals_and_the_chance_level(page: chromium.Page, opened: Path, whole: StudyResult) -> None:
+    """The curves by layer: the band of a language is its interval, the grey one chance ± 2 standard deviations."""
+    drawn = page.run(f"{DATA}('fig-similarity')")
+    rows = [row for row in whole.rows if (row.metric, row.estimator, row.reinit, row.source, row.target) ==
+            ("cka", "debiased", "", "en", "fr")]  # fmt: skip
+    bands = [each["y"] for each in drawn if each["meta"] == "band"]
+    assert [row.high for row in rows] + [row.low for row in rows][::-1] in bands
+    grey = bands[0]
+    assert grey == pytest.approx([0.001 + 0.008] * 7 + [0.001 - 0.008] * 7)
+    assert "chance" in [each["name"] for each in drawn]

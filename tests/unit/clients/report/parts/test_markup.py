@@ -1,0 +1,96 @@
+"""What the parts say without a script: captions, tables, guides."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from babelscope.report.build import render
+from babelscope.report.parts import PARTS
+from babelscope.study.result import StudyResult
+from babelscope.study.sections import SECTIONS
+
+
+@pytest.fixture
+def text(whole: StudyResult) -> str:
+    return re.sub(r"<script>.*?</script>", "", render(whole), flags=re.DOTALL)
+
+
+def test_every_section_has_a_part() -> None:
+    assert {part.section.key for part in PARTS} == {section.key for section in SECTIONS}
+
+
+def test_a_part_is_there_only_where_the_study_has_data(whole: StudyResult, text: str) -> None:
+    for part in PARTS:
+        key = part.section.key
+        heading = f'<h2 id="h-{key.replace("_", "-")}">{part.title}</h2>'
+        assert heading in text
+        without = replace(whole, sections={name: each for name, each in whole.sections.items() if name != key})
+        less = render(without)
+        assert heading not in less
+        if part.script:
+            assert f"sections.{key} = " in render(whole)
+            assert f"sections.{key} = " not in less
+
+
+def test_every_figure_is_described_and_has_its_numbers(text: str) -> None:
+    plots = re.findall(r'<div id="(fig-[a-z-]+)" class="plot" role="img" aria-label="([^"]+)"', text)
+    assert len(plots) >= 8
+    for name, description in plots:
+        assert "table" in description
+        assert f'<details data-table="{name}">' in text
+
+
+def test_every_guide_has_its_chance_level(text: str) -> None:
+    guides = text[text.index('<div class="guides">') :]
+    for title in ("Correlation with transfer", "NLI accuracy", "Analysis of variance", "Procrustes distance"):
+        card = guides[guides.index(f"<h3>{title}</h3>") :].split("</div>")[0]
+        chance = re.search(r'<p class="chance">([^<]+)</p>', card)
+        assert chance is not None
+        assert len(chance[1]) > 10
+    assert "Chance here over all pairs of layers: 0.001 to 0.001." in guides
+    assert "Chance is 0; with 4 pairs of languages here." in guides
+
+
+def test_scores_and_their_confusion(text: str) -> None:
+    assert "<h3>NLI &lt;zero-shot&gt;</h3>" in text
+    assert '<th scope="row">French</th><td>English</td><td>100</td><td>95.0 [85.0, 100.0]</td>' in text
+    # 20 of 60 entailments of Japanese went to neutral.
+    japanese = text[text.index("Japanese: gold label") :]
+    assert re.search(r"entailment</th><td[^>]+>40 <small>\(67 %\)</small></td><td[^>]+>20 <small>\(33 %\)", japanese)
+    assert "Chance: always the most frequent label is right in 60.0 %." in text
+
+
+def test_variance_strongest_first(text: str) -> None:
+    size, corpus = (text.index(f'<th scope="row">{each}</th>') for each in ("size", "corpus"))
+    assert size < corpus
+    assert "<td>99.00</td><td>1, 1</td><td>&lt; 0.001</td><td>0.950</td><td>0.900</td>" in text
+    assert "A: 2.0 ± 1.4 (2); B: 7.0 (1)" in text
+    assert "<td>−0.010</td>" in text
+
+
+def test_all_coefficients_stand_in_a_table(text: str) -> None:
+    folded = text[text.index("All coefficients") :]
+    assert "CKA, debiased with F1, made-up/encoder" in folded
+    assert (
+        '<th scope="row">mean over layers</th><td>4</td><td>0.650 [0.100, 0.900]</td><td>&lt; 0.001</td>'
+        "<td>−0.200 [−0.700, 0.400]</td><td>0.510</td>"
+    ) in folded
+
+
+def test_many_grids_make_no_huge_page(whole: StudyResult) -> None:
+    """Sixteen languages, all pairs, 13 x 13 layers: the numbers of the page stay below two megabytes."""
+    one = whole.sections["layer_grids"][0]
+    matrix = [[0.123456789012345 + row / 7 + column / 11 for column in range(13)] for row in range(13)]
+    many = [
+        {**one, "target": f"x{at}", "source_layers": list(range(13)), "target_layers": list(range(13)),
+         **dict.fromkeys(("values", "low", "high", "null_mean", "null_sd"), matrix)}
+        for at in range(120)
+    ]  # fmt: skip
+    text = render(replace(whole, sections={"layer_grids": many}))
+    data = re.search(r'<script id="data" type="application/json">(.*?)</script>', text, flags=re.DOTALL)
+    assert data is not None
+    assert len(data[1]) < 2e6
+    shown = json.loads(data[1])["sections"]["layer_grids"]
+    assert len(shown) == 120
+    assert shown[7]["v"][3][5] == pytest.approx(matrix[3][5], abs=5e-6)
