@@ -64,8 +64,8 @@ async def test_pulled_rows_are_those_of_the_encoder(serve: Callable[..., Any], e
     found = await one.client.project({"en": en, "fr": fr}, model="tiny", layers=[1, 2], pooling="cls")
     with closing(babelscope.EncoderClient(encoder)) as client:
         rows = {
-            name: client.encode(texts, "tiny", layers=[1, 2], pooling="cls").array
-            for name, texts in (("en", en), ("fr", fr))
+            name: client.encode(side, model="tiny", layers=[1, 2], pooling="cls").array
+            for name, side in (("en", en), ("fr", fr))
         }
     for position, layer in enumerate((1, 2)):
         expected, shares = by_svd([rows["en"][:, position], rows["fr"][:, position]], 2)
