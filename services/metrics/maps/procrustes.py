@@ -10,16 +10,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from services.metrics.arrays import F64
-from services.metrics.cosines import check_equal_width, unit_rows
+from services.metrics.cosines import check_equal_width
 from services.metrics.errors import Degenerate
 from services.metrics.estimates import Check
-from services.metrics.maps.base import Fitted, Pairs, Problem, Side, Tell
-from services.metrics.maps.induction import induce
+from services.metrics.maps.base import Fitted, Problem, Side, Tell
 from services.metrics.maps.normalisation import SCHEMES, Normalisation
 from services.metrics.maps.options import option
 from services.metrics.maps.orthogonal import Rotation, rotation
-from services.metrics.products import times
+from services.metrics.maps.refinement import mean_cosine, refine
 
 
 @dataclass(frozen=True)
@@ -63,38 +61,25 @@ class Procrustes:
         source, left = Normalisation.fit(problem.source, options.normalisation)
         target, right = Normalisation.fit(problem.target, options.normalisation)
         found = rotation(left[problem.pairs[:, 0]], right[problem.pairs[:, 1]])
-        rank, warnings = found.rank, _warnings(found, len(problem.pairs), d)
-        trace = [mean_cosine(left, right, problem.pairs, found.matrix)]
+        settings: dict[str, str | int | float] = {"pairs": len(problem.pairs), "rank": found.rank}
+        warnings = _warnings(found, len(problem.pairs), d)
+        trace: tuple[float, ...] = (mean_cosine(left, right, problem.pairs, found.matrix),)
         tell(1, steps)
-        pairs = problem.pairs
-        for step in range(options.refinements):
-            check()
-            mapped = times(left[: options.frequent], found.matrix)
-            pairs = induce(mapped, right[: options.frequent], check=check).mutual()
-            found = rotation(left[pairs[:, 0]], right[pairs[:, 1]])
-            trace.append(mean_cosine(left, right, pairs, found.matrix))
-            tell(step + 2, steps)
-        settings: dict[str, str | int | float] = {"pairs": len(problem.pairs), "rank": rank}
         if options.refinements:
-            settings |= {"induced": len(pairs)}
-            warnings += _warnings(found, len(pairs), d) if found.rank < min(rank, d) else ()
-        return Fitted(Side(source, found.matrix), Side(target, np.eye(d)), tuple(trace), settings, warnings)
-
-
-def mean_cosine(left: F64, right: F64, pairs: Pairs, matrix: F64) -> float:
-    """Mean cosine of pairs of rows, those of the left mapped.
-
-    Args:
-        left: [n, d].
-        right: [m, d].
-        pairs: [s, 2].
-        matrix: [d, d].
-
-    Raises:
-        Degenerate: A row of a pair is zero.
-    """
-    mapped = times(left[pairs[:, 0]], matrix)
-    return float(np.einsum("ij,ij->i", unit_rows(mapped), unit_rows(right[pairs[:, 1]])).mean())
+            refined = refine(
+                left[: options.frequent],
+                right[: options.frequent],
+                found.matrix,
+                options.refinements,
+                check=check,
+                tell=lambda done: tell(1 + done, steps),
+            )
+            found = refined.rotation
+            trace += refined.trace
+            settings |= {"rank": found.rank, "induced": len(refined.pairs)}
+            # What the known pairs left open, the induced ones may determine.
+            warnings = _warnings(found, len(refined.pairs), d)
+        return Fitted(Side(source, found.matrix), Side(target, np.eye(d)), trace, settings, warnings)
 
 
 def _warnings(found: Rotation, pairs: int, d: int) -> tuple[str, ...]:

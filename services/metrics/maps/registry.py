@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.metrics.maps.base import Method
+from services.metrics.maps.dema import DeMa
 from services.metrics.maps.options import option, read
 from services.metrics.maps.procrustes import Procrustes
 from services.metrics.scores.base import unknown
 
-METHODS: Final[dict[str, Method]] = {method.name: method for method in (Procrustes(),)}
+_ALL: Final[tuple[Method, ...]] = (
+    Procrustes(),
+    DeMa(),
+)
+
+METHODS: Final = {method.name: method for method in _ALL}
 """Methods by name."""
 
 

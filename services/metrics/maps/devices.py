@@ -1,0 +1,26 @@
+"""Where methods that train compute: the option `device`, checked."""
+
+import torch
+
+from services.metrics.maps.options import option
+from services.runtime.errors import InvalidArgument
+
+DEVICE = option("cpu", "Where training computes: cpu, cuda, cuda:1.")
+"""A field for options."""
+
+
+def device_of(name: str) -> torch.device:
+    """A device that is there.
+
+    Args:
+        name: As PyTorch has it.
+
+    Raises:
+        InvalidArgument: There is none of the name.
+    """
+    offered = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if name not in offered and not (name == "cuda" and len(offered) > 1):
+        raise InvalidArgument(
+            "spec.options[device]", f"Expected a device of {', '.join(offered)} on this server, but got {name[:80]!r}"
+        )
+    return torch.device(name)
