@@ -1,21 +1,24 @@
 """The door to scores: messages with items come in, figures go out."""
 
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Final
 
-from babelscope.corpora.examples import Example
 from babelscope.exchange import from_proto
 from babelscope.v1 import metrics_pb2
 
 from services.metrics import responses
-from services.metrics.estimates import Check, Estimate, Progress
+from services.metrics.estimates import Check, Progress
 from services.metrics.scores import make
-from services.metrics.scores.base import Score, estimates
+from services.metrics.scores.base import Score, Table, estimates
 from services.metrics.settings import MetricsSettings
 from services.metrics.worker import Workers
 from services.runtime.errors import InvalidArgument, LimitExceeded
 
-Pair = tuple[Example, Example]
+ITEM_BYTES: Final = 1 << 20
+"""Bytes of items' scores in one message, about."""
+
+_KEY_BYTES: Final = 8
+"""Of an item's id and language in a message, beside their letters."""
 
 
 class ScoresDoor:
@@ -46,8 +49,36 @@ class ScoresDoor:
             yield metrics_pb2.ScoreTextResponse(progress=responses.progress(Progress("score", scoring.count, 0, "")))
         if scoring is None:
             raise InvalidArgument("spec", "Expected `spec` in the first message, but the stream ended without any")
-        async for found in self._workers.run(scoring.figures):
-            yield metrics_pb2.ScoreTextResponse(estimates=responses.estimates(found))
+        async for answer in self._workers.run(scoring.answers):
+            yield answer
+
+
+def item_scores(
+    table: Table, keys: Sequence[tuple[str, str]], limit: int = ITEM_BYTES
+) -> Iterator[metrics_pb2.ItemScores]:
+    """The scores of each item in messages of bounded size.
+
+    Args:
+        table: What the items left behind.
+        keys: Their ids and languages.
+        limit: Bytes of a message, about; it has at least one item.
+    """
+    figures = [(each, each.of_items(table.rows)) for each in table.figures if each.by_item]
+    sizes = [len(name.encode()) + len(language.encode()) + 8 * len(figures) + _KEY_BYTES for name, language in keys]
+    start = held = 0
+    for stop, size in enumerate([*sizes, limit + 1]):
+        if stop > start and held + size > limit:
+            part = slice(start, stop)
+            yield metrics_pb2.ItemScores(
+                ids=[name for name, _ in keys[part]],
+                languages=[language for _, language in keys[part]],
+                figures=[
+                    metrics_pb2.ItemFigure(metric=each.metric, estimator=each.estimator, values=values[part])
+                    for each, values in figures
+                ],
+            )
+            start, held = stop, 0
+        held += size
 
 
 class _Scoring:
@@ -63,7 +94,8 @@ class _Scoring:
         self._score, self._resamples, self._seed = make(spec.score, spec.language, dict(spec.options))
         self._name = spec.score
         self._settings = settings
-        self._ids: set[tuple[str, str]] = set()
+        self._item_scores = spec.item_scores
+        self._ids: dict[tuple[str, str], None] = {}
         self._bytes = 0
         self.count = 0
 
@@ -84,11 +116,16 @@ class _Scoring:
             self._score.add(from_proto(item.prediction), from_proto(item.gold), where)
             self.count += 1
 
-    def figures(self, check: Check) -> Iterator[tuple[Estimate, ...]]:
-        """The figures of all items."""
+    def answers(self, check: Check) -> Iterator[metrics_pb2.ScoreTextResponse]:
+        """The figures of all items, then those of each where they are asked for."""
         if not self.count:
             raise InvalidArgument("items", "Expected at least one item, but got n = 0")
-        yield estimates(self._name, self._score.table(), resamples=self._resamples, seed=self._seed, check=check)
+        table = self._score.table()
+        found = estimates(self._name, table, resamples=self._resamples, seed=self._seed, check=check)
+        yield metrics_pb2.ScoreTextResponse(estimates=responses.estimates(found))
+        if self._item_scores:
+            for part in item_scores(table, list(self._ids)):
+                yield metrics_pb2.ScoreTextResponse(item_scores=part)
 
     def _check_ids(self, item: metrics_pb2.ScoredItem, where: str) -> None:
         """Predictions are never mis-paired, and none counts twice."""
@@ -104,4 +141,4 @@ class _Scoring:
             raise InvalidArgument(
                 f"{where}.gold.id", f"Expected each id once a language, but got {gold.id[:80]!r} twice"
             )
-        self._ids.add(key)
+        self._ids[key] = None

@@ -35,6 +35,8 @@ class Figure:
         of: From sums [..., k] to values [...]; NaN where they do not determine it.
         left: Gold label, for a cell of a confusion matrix.
         right: Predicted label.
+        alone: From the sums of single items to values; as `of` where None.
+        by_item: Whether single items have it.
     """
 
     metric: str
@@ -42,6 +44,12 @@ class Figure:
     of: Callable[[F64], F64]
     left: str = "prediction"
     right: str = "gold"
+    alone: Callable[[F64], F64] | None = None
+    by_item: bool = True
+
+    def of_items(self, rows: F64) -> F64:
+        """Values of single items, [n], from their sums, [n, k]; NaN where an item does not determine it."""
+        return (self.alone or self.of)(rows)
 
 
 @dataclass(frozen=True, eq=False)

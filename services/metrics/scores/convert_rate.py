@@ -72,7 +72,7 @@ class ConvertRate:
             np.array(rows, dtype=np.float64),
             (
                 Figure("convert_rate", "corpus", ratio(0, 1, scale=1.0)),
-                *(Figure("token_set_size", name, _Constant(size)) for name, size in sizes.items()),
+                *(Figure("token_set_size", name, _Constant(size), by_item=False) for name, size in sizes.items()),
             ),
             {"tok": self._tokens, "sets": "x".join(str(size) for size in sizes.values())},
         )

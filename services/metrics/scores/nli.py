@@ -61,7 +61,7 @@ class Nli:
             row[-2:] = right == found, 1
         golds = {right for right, _ in self._labels}
         cells = tuple(
-            Figure("confusion", "count", _Column(numbers[gold] * size + numbers[found]), gold, found)
+            Figure("confusion", "count", _Column(numbers[gold] * size + numbers[found]), gold, found, by_item=False)
             for gold in names
             if gold in golds
             for found in names

@@ -72,9 +72,9 @@ class SpanF1:
         if not found:
             warnings.append("Nothing is predicted: precision is set to 0")
         figures = (
-            Figure("f1", "micro", _f1),
-            Figure("precision", "micro", ratio(0, 1, empty=0.0)),
-            Figure("recall", "micro", ratio(0, 2)),
+            Figure("f1", "micro", _f1, alone=_f1_alone),
+            Figure("precision", "micro", ratio(0, 1, empty=0.0), by_item=False),
+            Figure("recall", "micro", ratio(0, 2), by_item=False),
         )
         return Table(rows, figures, {"scheme": "bio", "repair": self._repair, "spans": right}, tuple(warnings))
 
@@ -115,3 +115,9 @@ def _f1(sums: F64) -> F64:
     both = sums[..., 1] + sums[..., 2]
     f1: F64 = np.where(both > 0, 200.0 * sums[..., 0] / np.where(both > 0, both, 1.0), np.nan)
     return f1
+
+
+def _f1_alone(rows: F64) -> F64:
+    """The F1 of single sentences; 100 where there is no span and none is predicted, as SQuAD 2.0 has it of answers."""
+    found = _f1(rows)
+    return np.where(np.isnan(found), 100.0, found)

@@ -107,3 +107,20 @@ async def test_limits_and_order_of_messages(serve: Callable[..., Any]) -> None:
     assert "the stream ended without any" in await refused()
     assert "Expected `spec` in the first message" in await refused(metrics_pb2.ScoreTextRequest())
     assert "Expected `items` after the first message" in await refused(spec, spec)
+
+
+async def test_scores_of_each_item_compare_two_systems(serve: Callable[..., Any]) -> None:
+    one = await serve()
+    plain = await one.client.score("qa", QA, language="zh")
+    first = await one.client.score("qa", QA, language="zh", item_scores=True)
+    assert (plain.items, plain.estimates) == (None, first.estimates)
+    assert first.items is not None
+    assert (first.items.ids, first.items.languages) == (("q0", "q1", "q2"), ("zh",) * 3)
+    assert first.items.values("em").tolist() == [0, 0, 100]
+    assert first.items.values("f1").tolist() == pytest.approx([600 / 7, 0, 100])
+    other = [("天氣很好", QA[0][1]), *QA[1:]]
+    with closing(MetricsClient(one.client.address)) as client:
+        second = await asyncio.to_thread(client.score, "qa", other, language="zh", item_scores=True)
+    assert second.items is not None
+    found = await one.client.compare_systems(first.items.values("f1"), second.items.values("f1"))
+    assert found.difference == pytest.approx(first.value("f1") - second.value("f1"))
