@@ -50,7 +50,7 @@ def read(kinds: Sequence[type[Any]], given: Mapping[str, str], owner: str) -> li
     names = [each.name for kind in kinds for each in fields(kind)]
     for key in given:
         if key not in names:
-            raise unknown(_FIELD.format(key[:80]), f"an option of {owner}:", key, names)
+            raise unknown(_FIELD.format(key[:80]), f"an option of {owner}", key, names)
     return [
         kind(**{each.name: _value(each, given[each.name]) for each in fields(kind) if each.name in given})
         for kind in kinds
@@ -66,7 +66,7 @@ def _value(each: Field[Any], text: str) -> Any:
     if isinstance(each.default, str):
         choices = each.metadata["choices"]
         if choices and text not in choices:
-            raise unknown(_FIELD.format(each.name), "one of", text, choices)
+            raise unknown(_FIELD.format(each.name), "a value", text, choices)
         return text
     kind: Callable[[str], int | float] = int if isinstance(each.default, int) else float
     expected = "a whole number" if kind is int else "a number"

@@ -41,7 +41,7 @@ def make(name: str, options: Mapping[str, str]) -> tuple[Method, Any, Common]:
         InvalidArgument: There is no such method or option, or an option's value is wrong.
     """
     if name not in METHODS:
-        raise unknown("spec.method", "a method of", name, tuple(METHODS))
+        raise unknown("spec.method", "a method", name, tuple(METHODS))
     method = METHODS[name]
     own, common = read((method.Options, Common), options, name)
     return method, own, common
