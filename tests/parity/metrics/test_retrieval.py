@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from services.metrics.retrieval import TILE_COLUMNS, TILE_ROWS, retrieve
+from services.metrics.retrieval import retrieve
+from services.metrics.retrieval.products import TILE_COLUMNS, TILE_ROWS
 from tests.support import metrics_references as reference
 
 
