@@ -75,7 +75,7 @@ function cells(plot, data) {
   if (heatmap) return [["", ...heatmap.x], heatmap.y.map((name, at) => [name, ...heatmap.z[at]])];
   if (points.length) {
     const axes = [plot.layout.xaxis, plot.layout.yaxis].map((axis) => axis.title.text);
-    return [["", ...axes], points.flatMap((trace) => trace.x.map((x, at) => [trace.text[at], x, trace.y[at]]))];
+    return [["", ...axes], points.flatMap((trace) => trace.x.map((x, at) => [points.length > 1 ? `${trace.name}, ${trace.text[at]}` : trace.text[at], x, trace.y[at]]))];
   }
   const lines = data.filter((trace) => trace.meta !== "band" && trace.type === "scatter");
   const ticks = [...new Set(lines.flatMap((trace) => trace.x))].sort((one, two) => one - two);

@@ -2,7 +2,14 @@
 
 from typing import Final
 
-from babelscope.report.parts import anova, layer_grids, scores, transfer
+from babelscope.report.parts import anova, layer_grids, maps, projection, scores, transfer
 from babelscope.report.parts.base import Part
 
-PARTS: Final[tuple[Part, ...]] = (layer_grids.PART, transfer.PART, scores.PART, anova.PART)
+PARTS: Final[tuple[Part, ...]] = (
+    layer_grids.PART,
+    projection.PART,
+    maps.PART,
+    transfer.PART,
+    scores.PART,
+    anova.PART,
+)

@@ -15,8 +15,8 @@ _UNIT: Final = ("brevity_penalty", "convert_rate")
 _GUIDES: Final = {
     "bleu1": Guide(
         "BLEU-1",
-        "Words of the reference found again, each as often as the reference has it, times a penalty for answers that"
-        " are too short (Papineni et al. 2002).",
+        "Words of the reference found again, each as often as the reference has it, times a penalty for answers that "
+        "are too short (Papineni et al. 2002).",
         "A good precision with a low penalty is a good answer cut short.",
     ),
     "convert_rate": Guide(

@@ -2,11 +2,13 @@
 
 from typing import Final
 
-from babelscope.study.sections import anova, layer_grids, scores, transfer
+from babelscope.study.sections import anova, layer_grids, maps, projection, scores, transfer
 from babelscope.study.sections.base import Section
 
 SECTIONS: Final[tuple[Section, ...]] = (
     layer_grids.SECTION,
+    projection.SECTION,
+    maps.SECTION,
     scores.SECTION,
     transfer.SECTION,
     anova.SECTION,

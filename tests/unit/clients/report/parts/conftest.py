@@ -7,6 +7,8 @@ import pytest
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.anova import Analysis, Group
 from babelscope.study.sections.layer_grids import Grid
+from babelscope.study.sections.maps import Mapped, Precision
+from babelscope.study.sections.projection import Cloud, Projected
 from babelscope.study.sections.scores import Figure, Scored
 from babelscope.study.sections.transfer import Coefficient, Correlated, Point
 
@@ -45,12 +47,37 @@ def scored(name: str, language: str, wrong: int) -> Scored:
     )  # fmt: skip
 
 
+def projected(layer: int) -> Projected:
+    clouds = tuple(
+        Cloud(language, ("s1", "s2", "s3"), tuple((at + row / 3 + layer, row - at / 7, 9.0) for row in range(3)))
+        for at, language in enumerate(("en", "fr", "ja"))
+    )
+    return Projected("pca", MODEL, layer, (0.4 + layer / 10, 0.2, 0.1), clouds, "method:pca")
+
+
+def mapped(label: str, layer: int, seed: int, *, affine: bool = True) -> Mapped:
+    precision = tuple(
+        Precision(through, similarity, source, target, 0.2 + 0.3 * through + layer / 50 + seed / 100, 0.1, 0.7, 0.01,
+                  100, "metric:p@1")
+        for through in ((False, True) if affine else (False,))
+        for similarity in ("cosine", "csls")
+        for source, target in (("en", "fr"), ("fr", "en"))
+    )  # fmt: skip
+    trace = (0.1, 0.5 + seed / 10, 0.6 + layer / 10)
+    return Mapped(label, label, "en", "fr", MODEL, layer, seed, trace, 90, 40, 30, precision, f"map:{label}")
+
+
 def records() -> dict[str, tuple[object, ...]]:
     """Records of every section, by key."""
     return {
         "layer_grids": (
             grid("fr", "cka", "debiased", 0.8), grid("ja", "cka", "debiased", 0.5),
             grid("fr", "procrustes", "distance", 0.9),
+        ),
+        "projection": (projected(0), projected(3)),
+        "maps": (
+            mapped("procrustes", 1, 0), mapped("procrustes", 3, 0), mapped("muse", 1, 0), mapped("muse", 1, 1),
+            mapped("muse", 3, 0, affine=False),
         ),
         "transfer": (
             correlated("F1", 0, 0.0), correlated("F1", 1, 0.1), correlated("F1", None, 0.05),

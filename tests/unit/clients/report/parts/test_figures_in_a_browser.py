@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from babelscope.report import write_report
 from babelscope.study.result import StudyResult
-from babelscope.study.sections import layer_grids, transfer
+from babelscope.study.sections import layer_grids, maps, projection, transfer
 
 from tests.support import chromium
 
@@ -78,6 +78,46 @@ def test_transfer_with_its_line_and_coefficients(page: chromium.Page, opened: Pa
     assert page.run(f"{DATA}('fig-transfer')")[1]["x"] == [each.similarity for each in other.points]
     # One layer has no course.
     assert page.run("document.getElementById('transfer-layers').hidden") is True
+    assert page.complaints(opened.as_uri()) == []
+
+
+def test_sentences_by_layer_and_language(page: chromium.Page, opened: Path, whole: StudyResult) -> None:
+    first, last = projection.SECTION.records(whole)
+    for position, layer in (("0", first), ("1", last)):
+        page.run(f"{CHANGE}('projection-layer', '{position}')")
+        drawn = page.run(f"{DATA}('fig-projection')")
+        assert [each["name"] for each in drawn] == ["English", "French", "Japanese"]
+        for cloud, each in zip(layer.clouds, drawn, strict=True):
+            assert each["x"] == pytest.approx([row[0] for row in cloud.coordinates], rel=1e-4)
+            assert each["y"] == pytest.approx([row[1] for row in cloud.coordinates], rel=1e-4)
+            assert each["text"] == ["s1", "s2", "s3"]
+    axis = page.run("document.getElementById('fig-projection').layout.xaxis.title.text")
+    assert axis == "axis 1 (70.0 % of the variance)"
+    assert text(page, "projection-layer-name") == "layer 3"
+    assert "3 sentences of each of 3 languages" in text(page, "projection-caption")
+    colours = page.run("document.getElementById('fig-projection').data.map((each) => each.marker.color)")
+    assert len(set(colours)) == 3
+    assert page.complaints(opened.as_uri()) == []
+
+
+def test_the_course_of_maps_and_what_they_find(page: chromium.Page, opened: Path, whole: StudyResult) -> None:
+    listed = maps.SECTION.records(whole)
+    lines = page.run(f"{DATA}('fig-map-course')")
+    assert [each["name"] for each in lines] == ["layer 1, seed 0", "layer 3, seed 0"]
+    assert [each["y"] for each in lines] == [list(each.trace) for each in listed[:2]]
+    page.run(f"{CHANGE}('map-course-method', 'muse')")
+    lines = page.run(f"{DATA}('fig-map-course')")
+    assert [each["name"] for each in lines] == ["layer 1, seed 0", "layer 1, seed 1", "layer 3, seed 0"]
+    assert lines[1]["y"] == list(listed[3].trace)
+    assert lines[1]["x"] == [1, 2, 3]
+    chance, plain, procrustes, muse = page.run(f"{DATA}('fig-map-found')")
+    assert (chance["x"], chance["y"]) == ([1, 3], [0.01, 0.01])
+    assert plain["y"] == pytest.approx([0.22, 0.26])
+    assert procrustes["y"] == pytest.approx([0.52, 0.56])
+    # Two seeds at layer 1: their mean; the map of layer 3 is not affine and was not measured.
+    assert (muse["x"], muse["y"]) == ([1], [pytest.approx((0.52 + 0.53) / 2)])
+    assert muse["error_y"]["array"] == [pytest.approx(0.7 - 0.525)]
+    assert "Candidates: 100 unseen sentences; chance is 1.0 %" in text(page, "map-found-caption")
     assert page.complaints(opened.as_uri()) == []
 
 

@@ -43,12 +43,21 @@ def test_every_figure_is_described_and_has_its_numbers(text: str) -> None:
 
 def test_every_guide_has_its_chance_level(text: str) -> None:
     guides = text[text.index('<div class="guides">') :]
-    for title in ("Correlation with transfer", "NLI accuracy", "Analysis of variance", "Procrustes distance"):
+    for title in (
+        "Maps between languages",
+        "Principal components",
+        "Correlation with transfer",
+        "NLI accuracy",
+        "Analysis of variance",
+        "Procrustes distance",
+    ):
         card = guides[guides.index(f"<h3>{title}</h3>") :].split("</div>")[0]
         chance = re.search(r'<p class="chance">([^<]+)</p>', card)
         assert chance is not None
         assert len(chance[1]) > 10
     assert "Chance here over all pairs of layers: 0.001 to 0.001." in guides
+    assert "Chance here for P@1 among unseen sentences: 1.00 %." in guides
+    assert "Two axes hold 60.0 % to 90.0 % of the variance here" in guides
     assert "Chance is 0; with 4 pairs of languages here." in guides
 
 
@@ -67,6 +76,20 @@ def test_variance_strongest_first(text: str) -> None:
     assert "<td>99.00</td><td>1, 1</td><td>&lt; 0.001</td><td>0.950</td><td>0.900</td>" in text
     assert "A: 2.0 ± 1.4 (2); B: 7.0 (1)" in text
     assert "<td>−0.010</td>" in text
+
+
+def test_all_maps_stand_in_a_table(text: str) -> None:
+    folded = text[text.index("All maps") :]
+    assert "English → French, made-up/encoder" in folded
+    assert (
+        '<th scope="row">muse</th><td>1</td><td>1</td><td>3</td><td>0.7</td><td>90</td><td>40</td><td>75.0 %</td>'
+        "<td>0.230 [0.100, 0.700]</td><td>0.530 [0.100, 0.700]</td><td>0.0100</td>"
+    ) in folded
+    assert "<td>not affine</td>" in folded
+
+
+def test_variance_explained_stands_in_a_table(text: str) -> None:
+    assert '<th scope="row">embeddings</th><td>9</td><td>40.0 %</td><td>20.0 %</td><td>10.0 %</td>' in text
 
 
 def test_all_coefficients_stand_in_a_table(text: str) -> None:

@@ -65,16 +65,17 @@ class ArithmeticMesh:
         ]
         return Comparison(tuple(reversed(estimates)), *reports(views, pairs))
 
-    def retrieve(self, views: Mapping[str, View], similarities: Sequence[str], **options: Any) -> Comparison:
-        self.calls.append(("retrieve", {"views": views, **options}))
-        pairs = [*options["pairs"], *((right, left) for left, right in options["pairs"])]
+    def retrieve(
+        self, views: Mapping[str, View], similarities: Sequence[str], pairs: Any, **options: Any
+    ) -> Comparison:
+        self.calls.append(("retrieve", {"views": views, "pairs": list(pairs), **options}))
         estimates = [
             estimate("p@1", similarity, left, right, layer, layer, value(views, left, right, layer, layer) ** 2)
-            for left, right in pairs
+            for left, right in [*pairs, *((right, left) for left, right in pairs)]
             for similarity in similarities
             for layer in (options["layers"] or range(3))
         ]
-        return Comparison(tuple(estimates), *reports(views, options["pairs"]))
+        return Comparison(tuple(estimates), *reports(views, pairs))
 
     def correlate(
         self, x: Sequence[float], y: Sequence[float], methods: Sequence[str], **options: Any

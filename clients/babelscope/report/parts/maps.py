@@ -1,0 +1,114 @@
+"""The course of maps by step, and what they find among unseen sentences by layer."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from babelscope.report.guide import Guide
+from babelscope.report.markup import folded, table
+from babelscope.report.names import language_name
+from babelscope.report.parts.base import Part, figure, interval, menu
+from babelscope.study.result import StudyResult
+from babelscope.study.sections.maps import SECTION, Mapped, Precision
+
+_GUIDE: Final = Guide(
+    "Maps between languages",
+    "A linear map turns one language’s sentences towards another’s. Its criterion is what the method drives up or "
+    "down, by step. P@1 is the share of sentences, none of which the map has seen, whose translation is found first, "
+    "with the map and without.",
+    "Criteria of different methods are different things: compare courses of one method only. The dictionary is "
+    "induced among the sentences that the map was fitted on; a supervised method has seen their translations.",
+)
+
+
+def markup(records: Sequence[Mapped], result: StudyResult) -> str:
+    """Two figures, and all maps as a table."""
+    del result
+    course = figure(
+        "fig-map-course",
+        "The course of the maps",
+        "The method’s criterion after each of its steps, a line a layer and seed.",
+        "Line chart of the criterion by step, a line a layer and seed",
+        menus=menu("map-course-pair", "Pair") + menu("map-course-method", "Method"),
+        caption="A course that is not flat at its end was stopped by its number of steps. A method of one step has a "
+        "point.",
+    )
+    found = figure(
+        "fig-map-found",
+        "What the maps find",
+        "P@1 by CSLS among sentences that no map has seen, by layer: as the layer is, and through the map.",
+        "Line chart of precision at one by layer, with maps and without",
+        menus=menu("map-found-pair", "Pair"),
+        caption="map-found-caption",
+    )
+    return (
+        f'<figure>{course}</figure><figure id="map-found">{found}</figure>'
+        f"{folded('All maps', ''.join(_tables(records)))}"
+    )
+
+
+def _tables(records: Sequence[Mapped]) -> list[str]:
+    grouped: dict[str, list[Mapped]] = {}
+    for each in records:
+        grouped.setdefault(_pair(each), []).append(each)
+    head = (
+        "Method", "Layer", "Seed", "Steps", "Criterion", "Fitted on", "Dictionary", "Right in it", "P@1 as it is",
+        "P@1 mapped", "Chance",
+    )  # fmt: skip
+    return [table(pair, head, [_row(each) for each in listed]) for pair, listed in grouped.items()]
+
+
+def _row(each: Mapped) -> list[str]:
+    plain, mapped = _csls(each, mapped=False), _csls(each, mapped=True)
+    share = f"{100 * each.right / each.induced:.1f} %" if each.induced else "–"
+    return [
+        each.label, "emb" if each.layer == 0 else str(each.layer), str(each.seed), str(len(each.trace)),
+        f"{each.trace[-1]:.4g}".replace("-", "−"), f"{each.fitted:,}", f"{each.induced:,}", share,
+        interval(plain.value, plain.low, plain.high) if plain else "–",
+        interval(mapped.value, mapped.low, mapped.high) if mapped else "not affine",
+        f"{plain.null_mean:.4f}" if plain else "–",
+    ]  # fmt: skip
+
+
+def payload(records: Sequence[Mapped], result: StudyResult) -> list[dict[str, Any]]:
+    """An entry a map, nothing rounded."""
+    del result
+    return [
+        {
+            "pair": _pair(each), "method": each.label, "layer": each.layer, "seed": each.seed, "trace": each.trace,
+            "plain": _figures(_csls(each, mapped=False)), "mapped": _figures(_csls(each, mapped=True)),
+        }
+        for each in records
+    ]  # fmt: skip
+
+
+def guides(records: Sequence[Mapped]) -> list[tuple[Guide, str]]:
+    """How to read a map."""
+    null = [one.null_mean for each in records for one in each.precision]
+    if not null:
+        return [(_GUIDE, "There is no chance level without retrieval.")]
+    low, high = f"{100 * min(null):.2f}", f"{100 * max(null):.2f}"
+    span = low if low == high else f"{low} to {high}"
+    return [(_GUIDE, f"Chance here for P@1 among unseen sentences: {span} %.")]
+
+
+def _csls(each: Mapped, *, mapped: bool) -> Precision | None:
+    """P@1 by CSLS from source to target."""
+    return next(
+        (
+            one
+            for one in each.precision
+            if (one.mapped, one.estimator, one.source, one.target) == (mapped, "csls", each.source, each.target)
+        ),
+        None,
+    )
+
+
+def _figures(one: Precision | None) -> dict[str, float] | None:
+    return {"v": one.value, "lo": one.low, "hi": one.high, "nm": one.null_mean, "n": one.n} if one else None
+
+
+def _pair(each: Mapped) -> str:
+    return f"{language_name(each.source)} → {language_name(each.target)}, {each.model}"
+
+
+PART = Part(SECTION, "Maps", markup, guides, payload, "maps.js")

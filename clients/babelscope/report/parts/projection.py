@@ -1,0 +1,113 @@
+"""A scatter of sentences coloured by language, with a slider of layers."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from babelscope.report.guide import Guide
+from babelscope.report.markup import folded, table
+from babelscope.report.names import language_name
+from babelscope.report.parts.base import Part, figure, menu
+from babelscope.study.result import StudyResult
+from babelscope.study.sections.projection import SECTION, Projected
+
+_GUIDES: Final = {
+    "pca": Guide(
+        "Principal components",
+        "The directions along which the sentences of all languages together differ most, fitted once for all. "
+        "Languages that lie apart are told apart by those directions; where they overlap, these hold meaning rather "
+        "than language.",
+        "Two axes show only the share of the variance that they explain: languages that overlap here may well lie "
+        "apart in other directions.",
+    ),
+    "umap": Guide(
+        "UMAP",
+        "A plane on which near neighbours stay near, drawn from a seed.",
+        "Distances between clusters, their sizes and the axes mean nothing; another seed gives another picture.",
+    ),
+}
+# Digits of the page's copy; results.json has them all.
+_DIGITS: Final = 5
+
+
+def markup(records: Sequence[Projected], result: StudyResult) -> str:
+    """The figure with its slider, and the variance explained."""
+    del result
+    slider = (
+        '<label class="slider">Layer <input id="projection-layer" type="range" min="0" step="1">'
+        '<output id="projection-layer-name" for="projection-layer"></output></label>'
+    )
+    inside = figure(
+        "fig-projection",
+        "Do languages lie apart?",
+        "Every point is a sentence; its colour and mark are its language. The axes are the same for all languages.",
+        "Scatter plot of sentences on two axes, coloured by language",
+        menus=menu("projection-name", "Projection") + slider,
+        caption="projection-caption",
+    )
+    explained = "".join(_tables(records))
+    return f"<figure>{inside}</figure>" + (folded("Variance explained by layer", explained) if explained else "")
+
+
+def _tables(records: Sequence[Projected]) -> list[str]:
+    grouped: dict[str, list[Projected]] = {}
+    for each in records:
+        if each.explained:
+            grouped.setdefault(each.model, []).append(each)
+    tables = []
+    for model, listed in grouped.items():
+        head = ["Layer", "Sentences", *(f"Axis {axis}" for axis in range(1, len(listed[0].explained) + 1))]
+        body = [
+            [_layer(each.layer), f"{sum(len(cloud.ids) for cloud in each.clouds):,}", *map(_percent, each.explained)]
+            for each in listed
+        ]
+        tables.append(table(f"Share of the variance of all languages together, {model}", head, body))
+    return tables
+
+
+def payload(records: Sequence[Projected], result: StudyResult) -> list[dict[str, Any]]:
+    """An entry a layer, with the first two axes of every language."""
+    del result
+    return [
+        {
+            "name": f"{each.method.upper()}, {each.model}", "layer": each.layer, "explained": each.explained[:2],
+            "clouds": [
+                {
+                    "name": language_name(cloud.language), "ids": cloud.ids,
+                    "x": [_short(row[0]) for row in cloud.coordinates],
+                    "y": [_short(row[1]) for row in cloud.coordinates],
+                }
+                for cloud in each.clouds
+            ],
+        }
+        for each in records
+    ]  # fmt: skip
+
+
+def guides(records: Sequence[Projected]) -> list[tuple[Guide, str]]:
+    """How to read each method."""
+    found = []
+    for method in dict.fromkeys(each.method for each in records):
+        shares = [sum(each.explained[:2]) for each in records if each.method == method and each.explained]
+        said = (
+            f"Two axes hold {_percent(min(shares))} to {_percent(max(shares))} of the variance here; there is no "
+            "chance level."
+            if shares
+            else "There is no chance level."
+        )
+        found.append((_GUIDES[method], said))
+    return found
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _layer(layer: int) -> str:
+    return "embeddings" if layer == 0 else str(layer)
+
+
+PART = Part(SECTION, "The space itself", markup, guides, payload, "projection.js")

@@ -1,0 +1,163 @@
+"""Coordinates of sentences on axes fitted to all languages together (Hsu et al. 2019, figure 1)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast
+
+from babelscope.projection import Projection
+from babelscope.study.design import Study
+from babelscope.study.nodes import Node
+from babelscope.study.result import ModelUse
+from babelscope.study.sections.base import Asked, Cells, Found, Section, Services, ShowProgress, Task
+from babelscope.study.texts import MINIMUM, digest
+from babelscope.study.values import get, layers, one_or_more
+
+Method = Literal["pca", "umap"]
+
+_SENTENCES: Final = 200
+# Coordinates are float32: seven digits are all they have.
+_DIGITS: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionDesign:
+    """What is asked.
+
+    Attributes:
+        method: `pca` or `umap`.
+        components: Coordinates of a sentence.
+        layers: Those of the study where None.
+        languages: Those of the study where None.
+        sentences: At most so many of each language, the first by id.
+        seed: Of umap.
+    """
+
+    method: Method = "pca"
+    components: int = 2
+    layers: tuple[int, ...] | None = None
+    languages: tuple[str, ...] | None = None
+    sentences: int = _SENTENCES
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """The sentences of one language: ids, and coordinates by sentence and axis."""
+
+    language: str
+    ids: tuple[str, ...]
+    coordinates: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """One layer of one model.
+
+    Attributes:
+        method: `pca` or `umap`.
+        model: Name of the model used.
+        layer: The layer.
+        explained: Share of the variance of all languages together, by axis; empty for umap.
+        clouds: By language, on the same axes.
+        signature: All settings.
+        warnings: What to beware of.
+    """
+
+    method: str
+    model: str
+    layer: int
+    explained: tuple[float, ...]
+    clouds: tuple[Cloud, ...]
+    signature: str
+    warnings: tuple[str, ...] = ()
+
+
+def read(node: Node, study: Study) -> tuple[ProjectionDesign, ...]:
+    """The section of a study file: one projection, or a list of them."""
+    return one_or_more(node, lambda item: _read(item, study))
+
+
+def _read(node: Node, study: Study) -> ProjectionDesign:
+    keys = node.mapping("method", "components", "layers", "languages", "sentences", "seed")
+    return ProjectionDesign(
+        method=get(keys, "method", lambda item: cast(Method, item.choice("pca", "umap")), "pca"),
+        components=get(keys, "components", lambda item: item.integer(2), 2),
+        layers=get(keys, "layers", layers, None),
+        languages=get(keys, "languages", lambda item: item.unique(lambda one: one.choice(*study.languages)), None),
+        sentences=get(keys, "sentences", lambda item: item.integer(MINIMUM), _SENTENCES),
+        seed=get(keys, "seed", lambda item: item.integer(0), 0),
+    )
+
+
+def plan(designs: tuple[ProjectionDesign, ...], asked: Asked) -> list[Task]:
+    """A request for every projection and model."""
+    return [_task(design, use, asked) for design in designs for use in asked.models]
+
+
+def _task(design: ProjectionDesign, use: ModelUse, asked: Asked) -> Task:
+    chosen = design.layers or asked.study.layers
+    asked.check_layers("projection.layers", chosen, use)
+    languages = design.languages or asked.study.languages
+    texts = {language: asked.texts.corpus.texts[language][: design.sentences] for language in languages}
+
+    def depends(found: Found) -> dict[str, Any]:
+        del found
+        return {
+            **asked.encoded([use], ()),
+            "data": {language: digest(listed) for language, listed in texts.items()},
+            "project": [design.method, design.components, design.seed], "layers": chosen,
+        }  # fmt: skip
+
+    def ask(mesh: Services, found: Found, show: ShowProgress | None) -> Sequence[Projected]:
+        del found
+        answer: Projection = mesh.metrics.project(
+            {language: asked.view(use, language, texts=listed) for language, listed in texts.items()},
+            design.components,
+            method=design.method,
+            seed=design.seed,
+            layers=chosen,
+            pooling=asked.study.pooling,
+            overflow=asked.study.overflow,
+            progress=show,
+        )
+        return [_projected(design, use, answer, layer, languages) for layer in sorted(answer.layers)]
+
+    return Task(f"{design.method} of {len(languages)} languages together, {use.used}", depends, ask)
+
+
+def _projected(
+    design: ProjectionDesign, use: ModelUse, answer: Projection, layer: int, languages: Sequence[str]
+) -> Projected:
+    clouds = tuple(
+        Cloud(
+            language,
+            tuple(answer.ids[language]),
+            tuple(
+                tuple(float(f"{value:.{_DIGITS}g}") for value in row)
+                for row in answer.coordinates[language, layer].tolist()
+            ),
+        )
+        for language in languages
+    )
+    return Projected(
+        method=design.method,
+        model=use.used,
+        layer=layer,
+        explained=tuple(map(float, answer.explained_variance.get(layer, ()))),
+        clouds=clouds,
+        signature=answer.signatures[layer],
+        warnings=tuple(answer.warnings.get(layer, ())),
+    )
+
+
+def cells(projected: Projected) -> Iterable[Cells]:
+    """A line an axis with the variance that it explains; coordinates are in results.json."""
+    for axis, share in enumerate(projected.explained, start=1):
+        yield {
+            "kind": "projection", "metric": "explained_variance", "estimator": f"{projected.method} axis {axis}",
+            "model": projected.model, "layer": projected.layer, "value": share,
+            "n": sum(len(cloud.ids) for cloud in projected.clouds), "signature": projected.signature,
+        }  # fmt: skip
+
+
+SECTION = Section("projection", Projected, read, plan, cells)
