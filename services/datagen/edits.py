@@ -1,5 +1,6 @@
 """Changes of a text as replaced spans, and where every offset of the old text lies in the new one."""
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -87,3 +88,14 @@ class Edits:
     def cuts(self, offset: int) -> bool:
         """Whether an offset of the old text falls inside a replaced span."""
         return any(edit.start < offset < edit.end for edit in self.edits)
+
+
+def between(old: str, new: str) -> Edits:
+    """The edits that make one text of another, where what changed it does not tell: the longest common parts stay."""
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    edits = Edits(
+        old,
+        [Edit(i, j, new[k:m]) for kind, i, j, k, m in matcher.get_opcodes() if kind != "equal"] if old != new else (),
+    )
+    assert edits.text == new
+    return edits

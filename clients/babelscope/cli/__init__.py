@@ -18,7 +18,20 @@ from babelscope.errors import BabelscopeError, MeshError
 # gRPC's own notes about connections that come and go are not for this command's user.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
-_COMMANDS: Final = ("up", "status", "encode", "measure", "score", "study", "generate", "datasets")
+_COMMANDS: Final = (
+    "up",
+    "status",
+    "encode",
+    "measure",
+    "merge",
+    "project",
+    "score",
+    "statistics",
+    "study",
+    "generate",
+    "prepare",
+    "datasets",
+)
 _USAGE_ERROR: Final[type[Any]] = typer.BadParameter.__mro__[1]
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 

@@ -9,7 +9,7 @@ import typer
 import yaml
 from rich.console import Console
 
-from babelscope.cli.console import ProgressReport, note
+from babelscope.cli.console import ProgressReport
 from babelscope.cli.options import (
     CaOption,
     FormatOption,
@@ -21,14 +21,11 @@ from babelscope.cli.options import (
     usage,
 )
 from babelscope.cli.preview import preview as preview_table
+from babelscope.cli.writing import check_output, tell, write_corpus
 from babelscope.corpora import Options, find_format, read_examples
 from babelscope.corpora.examples import Example
-from babelscope.corpora.writers import WRITERS, write_examples
-from babelscope.corpora.writers.registry import MANY_LANGUAGES, format_for
-from babelscope.datasets import Step, StepReport
+from babelscope.datasets import Step
 from babelscope.errors import CorpusError
-
-_LANGUAGE = "{language}"
 
 
 def register(app: typer.Typer) -> None:
@@ -76,8 +73,8 @@ def generate(
         raise typer.BadParameter("Expected either --input or --grammar")
     if output is None and not preview:
         raise typer.BadParameter("Expected --output, or --preview to look only")
-    if output is not None and not Path(output).absolute().parent.is_dir():
-        raise typer.BadParameter(f"Expected --output in a folder that exists, but got {output}")
+    if output is not None:
+        check_output(output)
     with usage():
         steps, roots = _local(_steps(pipeline, transform or []), here=mesh is None)
     if source is not None and not steps:
@@ -105,11 +102,11 @@ def generate(
             made = opened.datagen.transform(before.watch(examples), steps, seed=seed, progress=report.update)
         stream = iter(made)
         shown = list(islice(stream, preview))
-        written = _write(chain(shown, stream), output, format) if output is not None else 0
+        written = write_corpus(chain(shown, stream), output, format) if output is not None else 0
         reports = made.steps
     if shown:
         Console().print(preview_table([(before.find(example), example) for example in shown]))
-    _tell(reports, written, output)
+    tell(reports, written, output)
 
 
 class _Before:
@@ -195,49 +192,3 @@ def _local(steps: list[Step], *, here: bool) -> tuple[list[Step], str]:
 
 def _read(path: Path, format: str | None, language: str, column: str) -> Iterator[Example]:  # noqa: A002
     return read_examples(path, format=format, options=Options(language, column))
-
-
-def _write(examples: Iterator[Example], output: str, format: str | None) -> int:  # noqa: A002
-    """Writes one file, or one a language."""
-    first = next(examples, None)
-    if first is None:
-        raise CorpusError(Path(output), 0, "Expected at least one example to write, but the steps left none")
-    format = format if format in WRITERS else format_for(first)  # noqa: A001
-    stream = chain([first], examples)
-    if _LANGUAGE not in output:
-        return _written(_one_language(stream, output) if format not in MANY_LANGUAGES else stream, output, format)
-    by_language: dict[str, list[Example]] = {}
-    for example in stream:
-        by_language.setdefault(example.language or "und", []).append(example)
-    return sum(_written(each, output.replace(_LANGUAGE, name), format) for name, each in by_language.items())
-
-
-def _written(examples: Iterable[Example], path: str, format: str) -> int:  # noqa: A002
-    try:
-        return write_examples(examples, path, format=format)
-    except ValueError as error:
-        raise CorpusError(Path(path), 0, str(error)) from error
-
-
-def _one_language(examples: Iterable[Example], output: str) -> Iterator[Example]:
-    """The examples, which must be of one language: the format does not tell them apart."""
-    language = None
-    for example in examples:
-        language = example.language if language is None else language
-        if example.language != language:
-            raise CorpusError(
-                Path(output),
-                0,
-                f"Expected one language, but got {language} and {example.language}: put {_LANGUAGE} in --output",
-            )
-        yield example
-
-
-def _tell(reports: tuple[StepReport, ...], written: int, output: str | None) -> None:
-    """What the steps did, and what was written."""
-    for step in reports:
-        note(f"{step.name}: " + ", ".join(f"{name} {count}" for name, count in step.counts.items()))
-        for warning in step.warnings:
-            note(f"{step.name}: warning: {warning}")
-    if output is not None:
-        note(f"{written} examples: {output}")

@@ -51,16 +51,20 @@ def anchors(left: Iterable[Sequence[str]], right: Iterable[Sequence[str]], *, ig
     Raises:
         InvalidArgument: A corpus has no token.
     """
-    one, other = _counted(left, ignore, "left"), _counted(right, ignore, "right")
-    shared = one.keys() & other.keys()
+    return compare(_counted(left, ignore, "left"), _counted(right, ignore, "right"))
+
+
+def compare(left: Counter[str], right: Counter[str]) -> Anchors:
+    """What two corpora share, by the counts of their tokens."""
+    shared = left.keys() & right.keys()
     return Anchors(
-        left_types=len(one),
-        right_types=len(other),
+        left_types=len(left),
+        right_types=len(right),
         shared_types=len(shared),
-        left_tokens=one.total(),
-        right_tokens=other.total(),
-        left_shared=sum(one[token] for token in shared),
-        right_shared=sum(other[token] for token in shared),
+        left_tokens=left.total(),
+        right_tokens=right.total(),
+        left_shared=sum(left[token] for token in shared),
+        right_shared=sum(right[token] for token in shared),
     )
 
 

@@ -1,10 +1,9 @@
-"""How much of each language: exponent sampling, budgets in sentences, and which sentences."""
+"""How much of each language: exponent sampling, and budgets in sentences."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.datagen.transforms.base import draw
 from services.runtime.errors import InvalidArgument
 
 EXPONENT = 0.7
@@ -97,22 +96,3 @@ def _apportioned(shares: Mapping[str, float], total: int) -> dict[str, int]:
     for language in order[: total - sum(counts.values())]:
         counts[language] += 1
     return counts
-
-
-def choose(ids: Iterable[str], budget: Budget, seed: int) -> Iterator[tuple[str, int]]:
-    """Which sentences make up a budget: yields each id that is taken and how often, in the order of the ids.
-
-    Which ones depends on the seed and the ids alone, not on their order.
-
-    Args:
-        ids: Of all available sentences, each once.
-        budget: Of the language.
-        seed: Of all draws.
-    """
-    names = list(ids)
-    every, rest = divmod(budget.sentences, len(names)) if names else (0, 0)
-    more = set(sorted(names, key=lambda name: (draw(seed, "choose", name), name))[:rest])
-    for name in names:
-        times = every + (name in more)
-        if times:
-            yield name, times

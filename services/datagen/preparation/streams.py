@@ -22,10 +22,52 @@ class Stream:
     tokens: int
 
 
+class StreamCutter:
+    """Joins lines and cuts them into streams of N tokens (Conneau & Lample 2019, section 5.1: N = 256).
+
+    Args:
+        length: N.
+        separator: Id put after each line; none where None.
+
+    Attributes:
+        size: Tokens held, that did not fill a stream yet.
+
+    Raises:
+        InvalidArgument: N is below 1.
+    """
+
+    def __init__(self, length: int, *, separator: int | None = None) -> None:
+        if length < 1:
+            raise InvalidArgument("length", f"Expected a length of at least 1, but got {length}")
+        self.size = 0
+        self._length = length
+        self._end = np.array([] if separator is None else [separator], dtype=np.int32)
+        self._held: list[NDArray[np.int32]] = []
+
+    def add(self, line: NDArray[np.int32]) -> Iterator[Stream]:
+        """Yields the streams that a line [T] fills."""
+        self._held += [line, self._end]
+        self.size += len(line) + len(self._end)
+        if self.size < self._length:
+            return
+        joined = np.concatenate(self._held).astype(np.int32, copy=False)
+        whole = self.size - self.size % self._length
+        self._held, self.size = [joined[whole:].copy()], self.size - whole
+        for start in range(0, whole, self._length):
+            yield Stream(joined[start : start + self._length], self._length)
+
+    def rest(self, padding: int | None) -> Iterator[Stream]:
+        """Yields what did not fill a stream, filled up with an id; nothing where that is None or nothing is left."""
+        if self.size and padding is not None:
+            ids = np.full(self._length, padding, dtype=np.int32)
+            ids[: self.size] = np.concatenate(self._held)
+            yield Stream(ids, self.size)
+
+
 def streams(
     lines: Iterable[NDArray[np.int32]], length: int, *, separator: int | None = None, padding: int | None = None
 ) -> Iterator[Stream]:
-    """Joins lines and cuts them into streams of N tokens (Conneau & Lample 2019, section 5.1: N = 256).
+    """Joins lines and cuts them into streams of N tokens.
 
     Args:
         lines: [T] ids of each line, read lazily.
@@ -36,21 +78,7 @@ def streams(
     Raises:
         InvalidArgument: N is below 1.
     """
-    if length < 1:
-        raise InvalidArgument("length", f"Expected a length of at least 1, but got {length}")
-    end = np.array([] if separator is None else [separator], dtype=np.int32)
-    held: list[NDArray[np.int32]] = []
-    size = 0
+    cutter = StreamCutter(length, separator=separator)
     for line in lines:
-        held += [line, end]
-        size += len(line) + len(end)
-        if size >= length:
-            joined = np.concatenate(held).astype(np.int32, copy=False)
-            whole = size - size % length
-            for start in range(0, whole, length):
-                yield Stream(joined[start : start + length], length)
-            held, size = [joined[whole:]], size - whole
-    if size and padding is not None:
-        ids = np.full(length, padding, dtype=np.int32)
-        ids[:size] = np.concatenate(held)
-        yield Stream(ids, size)
+        yield from cutter.add(line)
+    yield from cutter.rest(padding)

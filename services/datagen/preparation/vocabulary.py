@@ -2,10 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from services.runtime.errors import InvalidArgument
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+UNKNOWN = SPECIALS[1]
 _CONTINUATION = "##"
 _WORD_END = "</w>"
+_LINE_WORDS = 4096
 
 Kind = Literal["bpe", "wordpiece"]
 
@@ -41,7 +43,29 @@ class Vocabulary:
 
     def encode(self, words: Sequence[str]) -> NDArray[np.int32]:
         """[T] int32: the ids of a line that is already cut into words."""
-        return np.array(self._tokenizer.encode(list(words), is_pretokenized=True).ids, dtype=np.int32)
+        found = self._tokenizer.encode(list(words), is_pretokenized=True, add_special_tokens=False)
+        return np.array(found.ids, dtype=np.int32)
+
+    @classmethod
+    def parse(cls, description: str) -> "Vocabulary":
+        """Reads a vocabulary.
+
+        Args:
+            description: A tokenizer as Hugging Face `tokenizers` writes it, JSON.
+
+        Raises:
+            ValueError: It is none, or of another kind.
+        """
+        from tokenizers import Tokenizer
+
+        try:
+            kind = str(json.loads(description)["model"]["type"]).lower()
+            tokenizer: Any = Tokenizer.from_str(description)
+        except Exception as error:  # the package raises Exception itself
+            raise ValueError(f"Expected a tokenizer as JSON, but it cannot be read: {error}") from error
+        if kind not in get_args(Kind):
+            raise ValueError(f"Expected a vocabulary of kind {' or '.join(get_args(Kind))}, but got {kind!r}")
+        return cls("bpe" if kind == "bpe" else "wordpiece", description, _tokens(tokenizer))
 
 
 def learn(
@@ -54,11 +78,32 @@ def learn(
 ) -> Vocabulary:
     """Learns a vocabulary; for a joint one give the lines of all languages, sampled as they should weigh.
 
-    Deterministic: words are counted first and given in sorted order, so that neither the order of the lines nor the
-    number of threads matters.
-
     Args:
         lines: Each already cut into words.
+        size: As for `learn_from`, as are all others.
+        kind: `bpe` or `wordpiece`.
+        specials: Tokens with ids 0, 1, ...
+        least: How often a pair must occur to be merged.
+
+    Raises:
+        InvalidArgument: There is no word, or the size does not hold the special tokens and the letters.
+    """
+    counts: Counter[str] = Counter()
+    for line in lines:
+        counts.update(line)
+    return learn_from(counts, size, kind=kind, specials=specials, least=least)
+
+
+def learn_from(
+    counts: Counter[str], size: int, *, kind: Kind = "bpe", specials: Sequence[str] = SPECIALS, least: int = 2
+) -> Vocabulary:
+    """Learns a vocabulary from counted words.
+
+    Deterministic: words are given in sorted order, so that neither the order of the lines nor the number of threads
+    matters.
+
+    Args:
+        counts: How often each word occurs.
         size: Tokens at most, special ones included.
         kind: `bpe` merges the most frequent pair (Sennrich et al. 2016), ends of words marked `</w>`; `wordpiece` marks
             continuations `##`, as BERT does.
@@ -70,9 +115,6 @@ def learn(
     """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-    counts: Counter[str] = Counter()
-    for line in lines:
-        counts.update(line)
     letters = sorted({letter for word in counts for letter in word})
     if not letters:
         raise InvalidArgument("lines", "Expected at least one word, but got none")
@@ -100,12 +142,22 @@ def learn(
         tokenizer = Tokenizer(models.WordPiece(unk_token=specials[1], continuing_subword_prefix=_CONTINUATION))
         trainer = make.WordPieceTrainer(continuing_subword_prefix=_CONTINUATION, **shared)
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    words = (" ".join([word] * times) for word, times in sorted(counts.items()))
-    tokenizer.train_from_iterator(words, trainer)
+    tokenizer.train_from_iterator(_repeated(counts), trainer)
     description = json.loads(tokenizer.to_str())
     description["added_tokens"] = [token for token in description["added_tokens"] if token["content"] in specials]
-    by_id = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-    return Vocabulary(kind, json.dumps(description, ensure_ascii=False), tuple(token for token, _ in by_id))
+    return Vocabulary(kind, json.dumps(description, ensure_ascii=False), _tokens(tokenizer))
+
+
+def _repeated(counts: Counter[str]) -> Iterator[str]:
+    """Each word as often as it was counted, in lines of bounded length."""
+    for word, times in sorted(counts.items()):
+        for start in range(0, times, _LINE_WORDS):
+            yield " ".join([word] * min(times - start, _LINE_WORDS))
+
+
+def _tokens(tokenizer: Any) -> tuple[str, ...]:
+    """All tokens by id."""
+    return tuple(token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,20 @@ from typing import Any
 from services.datagen.transforms.back_translate import BackTranslate
 from services.datagen.transforms.base import Resources, Transform
 from services.datagen.transforms.code_switch import CodeSwitch
+from services.datagen.transforms.cut_streams import CutStreams
+from services.datagen.transforms.cut_subwords import CutSubwords
 from services.datagen.transforms.deduplicate import Deduplicate
+from services.datagen.transforms.learn_vocabulary import LearnVocabulary
+from services.datagen.transforms.measure_anchors import MeasureAnchors
 from services.datagen.transforms.mix_domains import MixDomains
+from services.datagen.transforms.normalise import Normalise
 from services.datagen.transforms.options import parse_options
 from services.datagen.transforms.permute_vocabulary import PermuteVocabulary
 from services.datagen.transforms.prefix_language import PrefixLanguage
 from services.datagen.transforms.recover_answers import RecoverAnswers
 from services.datagen.transforms.reorder import Reorder
+from services.datagen.transforms.sample_languages import SampleLanguages
+from services.datagen.transforms.segment import Segment
 from services.datagen.transforms.slice_window import SliceWindow
 from services.datagen.transforms.split import Split
 from services.datagen.transforms.subsample import Subsample
@@ -27,12 +34,19 @@ TRANSFORMS: dict[str, Any] = {
     for transform in (
         BackTranslate,
         CodeSwitch,
+        CutStreams,
+        CutSubwords,
         Deduplicate,
+        LearnVocabulary,
+        MeasureAnchors,
         MixDomains,
+        Normalise,
         PermuteVocabulary,
         PrefixLanguage,
         RecoverAnswers,
         Reorder,
+        SampleLanguages,
+        Segment,
         SliceWindow,
         Split,
         Subsample,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.datagen.preparation.sampling import Budget, budgets, choose, probabilities
+from services.datagen.preparation.sampling import budgets, probabilities
 from services.datagen.preparation.streams import streams
 from services.runtime.errors import InvalidArgument
 
@@ -34,16 +34,6 @@ def test_without_repetition_no_language_gives_more_than_it_has(
     found = budgets(available, total, exponent, repeat=False)
     assert sum(one.sentences for one in found.values()) == total
     assert all(one.sentences <= one.available for one in found.values())
-
-
-def test_the_choice_depends_on_ids_alone() -> None:
-    names = [f"s{i}" for i in range(100)]
-    budget = Budget(available=100, probability=1.0, sentences=130)
-    first = dict(choose(names, budget, seed=3))
-    assert dict(choose(reversed(names), budget, seed=3)) == first
-    assert dict(choose(names, budget, seed=4)) != first
-    assert sum(first.values()) == 130
-    assert set(first.values()) == {1, 2}
 
 
 @given(st.lists(st.integers(0, 9), max_size=30), st.integers(1, 12))

@@ -1,12 +1,14 @@
 """Vocabularies: the same whatever the order, joined with and without anchors."""
 
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, models
 
 from services.datagen.preparation.anchors import anchors
-from services.datagen.preparation.vocabulary import SPECIALS, Kind, join, learn
+from services.datagen.preparation.vocabulary import SPECIALS, Kind, Vocabulary, join, learn, learn_from
 from services.runtime.errors import InvalidArgument
 
 ENGLISH = [line.split() for line in ("the bank is near the river", "the river is in Berlin", "the bank in Berlin")] * 5
@@ -31,6 +33,24 @@ def test_pieces_spell_their_words(kind: Kind) -> None:
         pieces = [vocabulary.tokens[i] for i in vocabulary.encode(line)]
         assert "".join(pieces).replace("##", "").replace("</w>", "") == "".join(line)
     assert vocabulary.tokens[vocabulary.encode(["猫"])[0]] == "[UNK]"
+
+
+@pytest.mark.parametrize("kind", ["bpe", "wordpiece"])
+def test_a_vocabulary_is_read_back(kind: Kind) -> None:
+    vocabulary = learn(ENGLISH, 60, kind=kind)
+    assert Vocabulary.parse(vocabulary.description) == vocabulary
+    for wrong, problem in (("{", "cannot be read"), ('{"model": {"type": "BPE"}}', "cannot be read")):
+        with pytest.raises(ValueError, match=problem):
+            Vocabulary.parse(wrong)
+    other = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]")).to_str()
+    with pytest.raises(ValueError, match="kind bpe or wordpiece, but got 'wordlevel'"):
+        Vocabulary.parse(other)
+
+
+def test_a_word_counted_often_is_learnt_like_lines_of_it() -> None:
+    counts = Counter({"the": 10_000, "bank": 5_000, "then": 4_097})
+    lines = [[word] for word, times in counts.items() for _ in range(times)]
+    assert learn_from(counts, 30) == learn(lines, 30)
 
 
 def test_joined_vocabularies_share_what_is_spelled_alike() -> None:
