@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from services.metrics.arrays import Floats
 from services.metrics.cosines import CosineSums, check_equal_width, unit_rows
+from services.metrics.grams import Meeting, Meetings
 from services.metrics.moments import BLOCK_ROWS, FLOAT64_ROWS, Block, CrossMoments, Frame, ViewMoments, width
 from services.metrics.pair_statistics import PairStatistics
 from services.metrics.pairs import HeldPair, MomentPair
@@ -204,9 +205,15 @@ class Accumulator:
             treatment = treatments[node]
             return HeldView(rows[node] if treatment is None else treatment.apply(rows[node]))
 
-        for (left, right), (x, y) in self._nodes(made):
+        view: Callable[[int], HeldView] = made
+        meet: Callable[[Edge], Meeting] | None = None
+        used = {node for edge in self.edges for node in edge}
+        if len(self.edges) > len(used):
+            views = {node: made(node) for node in used}
+            view, meet = views.__getitem__, Meetings(views, self.edges, self._check).of
+        for (left, right), (x, y) in self._nodes(view):
             samples = partial(self._sampled, (left, right), (treatments[left], treatments[right]))
-            yield (left, right), HeldPair(x, y, samples)
+            yield (left, right), HeldPair(x, y, samples, partial(meet, (left, right)) if meet else None)
 
     def _nodes(self, made: Callable[[int], _View]) -> Iterator[tuple[Edge, tuple[_View, _View]]]:
         """The edges with what is made of their nodes, once each and no longer than needed."""

@@ -8,6 +8,7 @@ Means: Student's t. Hit rates: Wilson's score interval.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -33,6 +34,12 @@ class Interval:
     name: str
 
 
+@lru_cache(maxsize=1024)
+def _student(degrees: int) -> float:
+    """The half-width of an interval in standard errors."""
+    return float(stats.t.ppf(0.5 + LEVEL / 2, degrees))
+
+
 def jackknife(value: float, left_out: F64, n: int) -> Interval | None:
     """Interval from the values without single rows.
 
@@ -50,7 +57,7 @@ def jackknife(value: float, left_out: F64, n: int) -> Interval | None:
         return None
     error = (n - 1) / math.sqrt(n) * float(np.std(finite, ddof=1))
     # With all rows Student's t; a sample of m rows knows the error no better than m - 1 degrees of freedom.
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, m - 1)) * error
+    reach = _student(m - 1) * error
     return Interval(value - reach, value + reach, f"jackknife-{m}")
 
 
@@ -68,7 +75,7 @@ def influence(value: float, values: F64, n: int) -> Interval | None:
     m = len(values)
     if m < 3:
         return None
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, m - 1)) * float(np.std(values, ddof=1)) / math.sqrt(n)
+    reach = _student(m - 1) * float(np.std(values, ddof=1)) / math.sqrt(n)
     return Interval(value - reach, value + reach, f"influence-{m}")
 
 
@@ -76,7 +83,7 @@ def student(mean: float, variance: float, n: int) -> Interval | None:
     """Interval of a mean of n independent values with the given variance; None for n < 2."""
     if n < 2:
         return None
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1)) * float(np.sqrt(max(variance, 0.0) / n))
+    reach = _student(n - 1) * float(np.sqrt(max(variance, 0.0) / n))
     return Interval(mean - reach, mean + reach, "t")
 
 

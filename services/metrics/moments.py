@@ -15,6 +15,7 @@ badly otherwise. Products run in float64 for the first `FLOAT64_ROWS` rows; afte
 are added up in float64, where the rounding of the blocks averages out below 1e-7.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,18 +57,20 @@ class Frame:
         Args:
             rows: [n, d], n >= 1, finite.
         """
-        # Means of values near the largest double overflow as sums: add up halves of the scale.
-        largest = float(np.max(np.abs(rows), initial=0.0))
-        unit = 2.0 ** max(np.frexp(largest)[1] - 1, -1000) if largest > 0 else 1.0
-        shift = np.mean(rows.astype(np.float64) / unit, axis=0) * unit
         if rows.dtype == np.float32:
             # A float32 origin makes `x - shift` in float32 as exact as the data.
-            shift = shift.astype(np.float32).astype(np.float64)
-        spread = np.abs(rows - shift)
-        peak = float(np.max(spread, initial=0.0))
+            shift = rows.mean(axis=0, dtype=np.float64).astype(np.float32).astype(np.float64)
+        else:
+            # Means of values near the largest double overflow as sums: add up in a unit near it.
+            largest = max(float(np.max(rows)), -float(np.min(rows)))
+            unit = 2.0 ** max(np.frexp(largest)[1] - 1, -1000) if largest > 0 else 1.0
+            shift = np.mean(rows / unit, axis=0) * unit
+        spread = rows - shift
+        peak = max(float(np.max(spread)), -float(np.min(spread)))
         if peak == 0.0:
             return cls(shift)
-        exponent = int(np.frexp(peak * float(np.sqrt(np.mean((spread / peak) ** 2))))[1])
+        spread /= peak
+        exponent = int(np.frexp(peak * math.sqrt(float(np.einsum("ij,ij->", spread, spread)) / spread.size))[1])
         return cls(shift, exponent if abs(exponent) > _HARMLESS_EXPONENT else 0)
 
     def apply(self, rows: Floats, dtype: type[np.float32] | type[np.float64]) -> Floats:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.metrics.arrays import F64, Floats
 from services.metrics.cosines import CosineSums, check_equal_width
-from services.metrics.grams import GramPair
+from services.metrics.grams import GramPair, Meeting
 from services.metrics.hsic import HsicSums, RowTerms
 from services.metrics.moments import CrossMoments
 from services.metrics.pair_statistics import Canonical, NeuronSums, ProcrustesSums
@@ -50,10 +50,17 @@ class HeldPair(GramPair):
         left: [n, p].
         right: [n, q].
         samples: Gives sub-samples of the rows; None where no measure wants them.
+        meeting: Gives what the two Gram matrices have together, where it is made for many pairs at once.
     """
 
-    def __init__(self, left: HeldView, right: HeldView, samples: Samples | None = None) -> None:
-        super().__init__(left, right)
+    def __init__(
+        self,
+        left: HeldView,
+        right: HeldView,
+        samples: Samples | None = None,
+        meeting: Callable[[], Meeting] | None = None,
+    ) -> None:
+        super().__init__(left, right, meeting)
         self.left = left
         self.right = right
         self._samples = samples

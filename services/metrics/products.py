@@ -41,7 +41,7 @@ def gram(rows: NDArray[_Real]) -> NDArray[_Real]:
     Returns:
         [d, d], symmetric.
     """
-    return mirrored(lower_gram(rows))
+    return _mirror(lower_gram(rows))
 
 
 def row_gram(rows: NDArray[_Real]) -> NDArray[_Real]:
@@ -54,12 +54,17 @@ def row_gram(rows: NDArray[_Real]) -> NDArray[_Real]:
         [m, m], symmetric.
     """
     syrk = blas.dsyrk if rows.dtype == np.float64 else blas.ssyrk
-    return mirrored(syrk(1.0, rows.T, trans=1).T)
+    product: NDArray[_Real] = syrk(1.0, rows.T, trans=1).T
+    return _mirror(product)
 
 
 def mirrored(lower: NDArray[_Real]) -> NDArray[_Real]:
     """The symmetric matrix with this lower triangle; whatever is above the diagonal is overwritten."""
-    full = lower.copy()
+    return _mirror(lower.copy())
+
+
+def _mirror(full: NDArray[_Real]) -> NDArray[_Real]:
+    """Overwrites what is above the diagonal by what is below."""
     for start in range(0, len(full), _TILE):
         stop = start + _TILE
         full[start:stop, stop:] = full[stop:, start:stop].T
