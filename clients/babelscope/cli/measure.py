@@ -47,6 +47,9 @@ OutOption = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Folder for results.json and results.csv; a table with none."),
 ]
+KeepOption = Annotated[
+    bool, typer.Option("--keep-state", help="Keep the sums in the store, for `merge`; says under what name.")
+]
 _SHOWN = ("metric", "estimator", "source", "target", "layer", "value", "low", "high", "n")
 
 
@@ -77,6 +80,7 @@ def compare(
         int, typer.Option("--drop-top-variance", min=0, help="Dimensions of largest variance to leave out.")
     ] = 0,
     compute_dtype: DtypeOption = "float32",
+    keep_state: KeepOption = False,
     out: OutOption = None,
     mesh: MeshOption = None,
     store: StoreOption = None,
@@ -84,6 +88,8 @@ def compare(
     token: TokenOption = None,
 ) -> None:
     """Similarity of the languages' representations, layer by layer."""
+    if keep_state and mesh is None and store is None:
+        raise typer.BadParameter("Expected `--mesh` or `--store` with `--keep-state`, so that the sums stay")
     options: dict[str, Any] = {
         "measures": measure or ["cka"],
         "model": read_model(model, revision, random_init, seed),
@@ -93,6 +99,7 @@ def compare(
         "alignment": alignment,
         "standardise": standardise,
         "drop_top_variance": drop_top_variance,
+        "keep_state": keep_state,
         "compute_dtype": compute_dtype,
     }
     views = _views(parallel, format)
@@ -101,7 +108,7 @@ def compare(
         ProgressReport("Comparing") as report,
     ):
         found = opened.metrics.compare(views, progress=report.update, **options)
-    _show(found, out)
+    show(found, out)
 
 
 def retrieve(
@@ -150,7 +157,7 @@ def retrieve(
         ProgressReport("Retrieving") as report,
     ):
         found = opened.metrics.retrieve(views, progress=report.update, **options)
-    _show(found, out)
+    show(found, out)
 
 
 def _views(parallel: list[str], format: str | None) -> dict[str, View]:  # noqa: A002
@@ -164,7 +171,7 @@ def _views(parallel: list[str], format: str | None) -> dict[str, View]:  # noqa:
     }
 
 
-def _show(found: Comparison, out: Path | None) -> None:
+def show(found: Comparison, out: Path | None) -> None:
     """Prints the numbers, or writes them; says what was left out and what to beware of."""
     for pair in found.pairs:
         if pair.left_only or pair.right_only:
@@ -174,6 +181,8 @@ def _show(found: Comparison, out: Path | None) -> None:
             )
     for warning in dict.fromkeys(warning for estimate in found.estimates for warning in estimate.warnings):
         note(f"Beware: {warning}")
+    if found.state:
+        note(f"Kept: {found.state}")
     if out is None:
         print_table(found.table(), _SHOWN)
     else:

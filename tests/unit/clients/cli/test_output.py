@@ -1,0 +1,51 @@
+"""Files that commands write: whole or not at all, every digit, nothing for None."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from babelscope.cli.output import check_table, write_rows
+
+ROWS: list[dict[str, Any]] = [
+    {"id": 'a,"b', "x": 0.1 + 0.2, "y": None, "z": 1},
+    {"id": "天", "x": 1e-300, "y": "", "z": 2},
+]
+
+
+def test_csv_and_json_hold_every_digit(tmp_path: Path) -> None:
+    write_rows(ROWS, ("id", "x", "y"), tmp_path / "rows.csv")
+    assert (tmp_path / "rows.csv").read_text() == 'id,x,y\n"a,""b",0.30000000000000004,\n天,1e-300,\n'
+    write_rows(iter(ROWS), ("id", "x", "y"), tmp_path / "rows.json")
+    assert json.loads((tmp_path / "rows.json").read_text()) == [
+        {"id": 'a,"b', "x": 0.30000000000000004, "y": None},
+        {"id": "天", "x": 1e-300, "y": ""},
+    ]
+
+
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_a_failure_leaves_what_was_there(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"rows.{ending}"
+    path.write_text("before")
+
+    def rows() -> Iterator[dict[str, Any]]:
+        yield ROWS[0]
+        raise RuntimeError("on the way")
+
+    with pytest.raises(RuntimeError):
+        write_rows(rows(), ("id", "x"), path)
+    assert path.read_text() == "before"
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_files_that_could_not_be_written_are_refused_before_the_work(tmp_path: Path) -> None:
+    check_table(None)
+    check_table(tmp_path / "a.CSV")
+    with pytest.raises(typer.BadParameter, match=r"ends in .csv or .json, but got .*a.txt"):
+        check_table(tmp_path / "a.txt")
+    with pytest.raises(typer.BadParameter, match=r"ends in .npz, but got"):
+        check_table(tmp_path / "a.csv", ".npz")
+    with pytest.raises(typer.BadParameter, match="a folder that exists"):
+        check_table(tmp_path / "absent" / "a.csv")
