@@ -30,7 +30,8 @@ from services.datagen.grammar.syntax import (
 T = TypeVar("T")
 
 _BUSINESS = frozenset({"buy", "sell", "build", "use", "repair", "say", "believe"})
-_ABSTRACT = frozenset({"place", "sky"})
+_APART = frozenset({"place", "sky", "abstract"})
+"""Classes that `any` leaves out: a verb takes them only by name."""
 
 
 @cache
@@ -40,12 +41,12 @@ def _cumulated(size: int) -> tuple[float, ...]:
 
 @cache
 def nouns(domain: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """The nouns of a domain and of some classes, by rank; `any` stands for all classes but places."""
+    """The nouns of a domain and of some classes, by rank; `any` stands for all but those that stand apart."""
     letter = DOMAINS[domain]
     return tuple(
         noun.id
         for noun in concepts().nouns.values()
-        if letter in noun.domains and (noun.kind in kinds or (ANY in kinds and noun.kind not in _ABSTRACT))
+        if letter in noun.domains and (noun.kind in kinds or (ANY in kinds and noun.kind not in _APART))
     )
 
 
@@ -59,6 +60,23 @@ def verbs(domain: str, kind: str) -> tuple[Verb, ...]:
     usable = [verb for verb in found if not verb.takes_clause and verb.transitive == wanted]
     return tuple(
         verb for verb in usable if nouns(domain, verb.subjects) and (not wanted or nouns(domain, verb.objects))
+    )
+
+
+@cache
+def doing(domain: str, kind: str) -> tuple[Verb, ...]:
+    """The verbs of a domain that nouns of a class are subjects of, clauses aside."""
+    both = (*verbs(domain, "transitive"), *verbs(domain, "intransitive"))
+    return tuple(verb for verb in both if kind in verb.subjects)
+
+
+@cache
+def taking(domain: str, kind: str) -> tuple[Verb, ...]:
+    """The verbs of a domain that nouns of a class are objects of."""
+    return tuple(
+        verb
+        for verb in verbs(domain, "transitive")
+        if kind in verb.objects or (ANY in verb.objects and kind not in _APART)
     )
 
 
@@ -191,8 +209,7 @@ class Sampler:
             if self.chance(0.15) and not isinstance(subject, Pronoun):
                 return Pronoun(self.even(("I", "we", "they")))
         taken = subject.noun if isinstance(subject, Common) else ""
-        allowed = tuple(noun for noun in nouns(self.domain, verb.objects) if noun != taken)
-        return self.common(allowed, depth, definite=definite)
+        return self.common(nouns(self.domain, verb.objects), depth, definite=definite, taken=taken)
 
     def place(self, depth: int) -> NounPhrase:
         """A place: a city, an organisation, or a common noun."""
@@ -204,9 +221,11 @@ class Sampler:
         phrase = Common(noun, self.even(("the", "the", "this", "a")))
         return self.described(phrase) if self.chance(0.3) else phrase
 
-    def common(self, allowed: tuple[str, ...], depth: int, *, definite: bool) -> Common:
-        """A common noun with determiner, adjective, relative clause."""
+    def common(self, allowed: tuple[str, ...], depth: int, *, definite: bool, taken: str = "") -> Common:
+        """A common noun, not the one that is taken, with determiner, adjective, relative clause."""
         noun = self.zipf(allowed)
+        while noun == taken:
+            noun = self.zipf(allowed)
         draw = self.draws.random()
         phrase = Common(noun, "the", self.chance(0.25))
         if draw < 0.15:
@@ -232,20 +251,10 @@ class Sampler:
         """A relative clause on a noun; None where no verb goes with it."""
         kind = concepts().nouns[noun].kind
         if kind in {"person", "animal"} and self.chance(0.7):
-            fitting = tuple(
-                verb
-                for name in ("transitive", "intransitive")
-                for verb in verbs(self.domain, name)
-                if kind in verb.subjects
-            )
-            verb = self.zipf(fitting)
+            verb = self.zipf(doing(self.domain, kind))
             other = self.object(verb, Common(noun), depth, definite=False) if verb.transitive else None
             return Relative("subject", verb.id, other)
-        takes = tuple(
-            verb
-            for verb in verbs(self.domain, "transitive")
-            if kind in verb.objects or (ANY in verb.objects and kind not in _ABSTRACT)
-        )
+        takes = taking(self.domain, kind)
         if not takes:
             return None
         verb = self.zipf(takes)

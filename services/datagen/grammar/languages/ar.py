@@ -17,9 +17,8 @@ _CASES = {"subject": "Nom", "object": "Acc", "place": "Gen"}
 _GENDERS = {"m": "Masc", "f": "Fem"}
 _PARTICLES = {"content_an": "أن", "content_in": "إن", "because": "لأن"}
 _PREFIXES = {"m": "ي", "f": "ت", "I": "أ", "we": "ن", "they": "ي"}
-_UNCHANGED = ("ة", "اء", "ى", "ات", "ون")
-_DEFINITE = {"الامرأة": "المرأة", "الواد": "الوادي", "المبان": "المباني"}
-_COLOURS = frozenset({"red", "white", "black", "green", "yellow"})
+_UNCHANGED = ("ة", "اء", "ى", "ا", "أ")
+_DEFINITE = {"الامرأة": "المرأة"}
 
 
 class Arabic(Language):
@@ -74,12 +73,12 @@ class Arabic(Language):
         return join(head, [("core", head, ""), ("core", name, "nmod")])
 
     def _common(self, phrase: Common, role: str) -> Phrase:
-        lemma, gender, plural = self.lexicon[phrase.noun]
+        lemma, gender, plural, defective = (*self.lexicon[phrase.noun], "")[:4]
         definite = phrase.det in {"the", "this", "many"}
         case = "Gen" if phrase.det in {"many", "several", "count"} else _CASES[role]
         form = plural if phrase.plural else lemma
         if phrase.plural:
-            form = self._oblique(form) if case != "Nom" else form
+            form = self._oblique(form, lemma) if case != "Nom" else form
         article = "ال" if definite else ""
         feats = {
             "Case": case,
@@ -88,12 +87,14 @@ class Arabic(Language):
             "Number": "Plur" if phrase.plural else "Sing",
         }
         accusative = case == "Acc" and not definite
+        if defective == ("pl" if phrase.plural else "sg") and (definite or accusative):
+            form += "ي"  # قاض, القاضي, قاضيا
         form = article + (self._nunated(form) if accusative else form)
         noun = Tok(_DEFINITE.get(form, form), lemma, "NOUN", feats)
         adjective = None
         if phrase.adjective:
             word, agreed = self._adjective(phrase, gender, case)
-            if accusative and phrase.adjective not in _COLOURS:
+            if accusative and not self._is_diptote(phrase.adjective):
                 word = self._nunated(word)
             adjective = Tok(article + word, self.lexicon[phrase.adjective][0], "ADJ", feats | agreed)
         items: list[Item] = [
@@ -104,13 +105,23 @@ class Arabic(Language):
         return join(noun, items)
 
     @staticmethod
-    def _oblique(plural: str) -> str:
-        return plural[:-2] + "ين" if plural.endswith("ون") else plural
+    def _oblique(plural: str, singular: str) -> str:
+        """The genitive and accusative of a plural in -ūn; عيون is none, it does not begin as its singular does."""
+        stem = plural.removesuffix("ون")
+        sound = stem == singular or (singular.endswith("ء") and stem[:-1] == singular[:-1])
+        return stem + "ين" if sound and stem != plural else plural
 
     @staticmethod
     def _nunated(form: str) -> str:
         """The indefinite accusative, where it is written."""
+        if form.endswith("يء"):
+            return form[:-1] + "ئا"
         return form if form.endswith(_UNCHANGED) else form + "ا"
+
+    def _is_diptote(self, adjective: str) -> bool:
+        """Colours and their like: أحمر, حمراء."""
+        masculine, feminine = self.lexicon[adjective][:2]
+        return masculine.startswith("أ") and feminine.endswith("اء")
 
     def _adjective(self, phrase: Common, gender: str, case: str) -> tuple[str, dict[str, str]]:
         masculine, feminine, *plural = self.lexicon[phrase.adjective]
@@ -119,9 +130,9 @@ class Arabic(Language):
         if not self._is_human(phrase):
             return feminine, {"Gender": "Fem", "Number": "Sing"}
         if gender == "f":
-            return feminine[:-1] + "ات", {}
+            return feminine[:-1] + ("وات" if feminine.endswith("اء") else "ات"), {}
         many = plural[0] if plural else masculine + "ون"
-        return (many if case == "Nom" else self._oblique(many)), {}
+        return (many if case == "Nom" else self._oblique(many, masculine)), {}
 
     def _determiner(self, phrase: Common, gender: str) -> list[Item]:
         if phrase.det == "count":
@@ -163,9 +174,9 @@ class Arabic(Language):
     @staticmethod
     def _past(past: str, stem: str, slot: str) -> str:
         if slot == "I":
-            return stem + "ت"
+            return stem.removesuffix("ت") + "ت"
         if slot == "we":
-            return stem + "نا"
+            return stem.removesuffix("ن") + "نا"
         if slot == "f":
             return (past[:-1] if past.endswith("ى") else past) + "ت"
         return Arabic._plural(past) + "وا" if slot == "they" else past

@@ -9,6 +9,8 @@ _NUMERALS = ("three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _PRONOUNS = {"I": ("I", "me"), "we": ("we", "us"), "they": ("they", "them")}
 _CASES = ("Nom", "Acc")
 _VOWELS = "aeiou"
+_LIKE_YOU = ("uni", "use", "eu", "ewe")
+_SILENT_H = ("hour", "honest", "heir")
 
 
 class English(Language):
@@ -67,7 +69,8 @@ class English(Language):
         if phrase.det == "the":
             return Tok("the", "the", "DET", {"Definite": "Def", "PronType": "Art"})
         if phrase.det == "a":
-            form = "an" if following[0] in _VOWELS and not following.startswith("uni") else "a"
+            vowel = following[0] in _VOWELS and not following.startswith(_LIKE_YOU)
+            form = "an" if vowel or following.startswith(_SILENT_H) else "a"
             return Tok(form, "a", "DET", {"Definite": "Ind", "PronType": "Art"})
         if phrase.det == "this":
             number = "Plur" if phrase.plural else "Sing"

@@ -30,6 +30,14 @@ _CLASSES = {
     "mii": ("ि", "ि", "ि", "ियों"),
     "muu": ("ु", "ु", "ु", "ुओं"),
     "mgaon": ("व", "व", "व", "वों"),
+    "mee": ("ई", "ई", "ई", "इयों"),
+    "fee": ("ई", "ई", "इयाँ", "इयों"),
+    "fii": ("ि", "ि", "ियाँ", "ियों"),
+    "fuu": ("ु", "ु", "ुएँ", "ुओं"),
+    "fya": ("या", "या", "याँ", "यों"),
+    "mua": ("आ", "ए", "ए", "ओं"),
+    "mo": ("ो", "ो", "ो", "ोओं"),
+    "mkuan": ("आँ", "एँ", "एँ", "ओं"),
 }
 _GENDERS = {"m": "Masc", "f": "Fem"}
 _VOWEL_FINAL = "ाोेीआओएऊ"
@@ -101,7 +109,8 @@ class Hindi(Language):
             form = lemma
             if lemma.endswith("ा"):
                 form = lemma[:-1] + ("ी" if gender == "f" else "े" if marked or phrase.plural else "ा")
-                form = {"नयी": "नई", "नये": "नए"}.get(form, form)
+                if lemma.endswith("या"):  # नया: नई, नए
+                    form = lemma if form == lemma else lemma[:-2] + ("ई" if gender == "f" else "ए")
             adjective = Tok(form, lemma, "ADJ", dict(feats) if lemma.endswith("ा") else {})
         determiner, relation = self._determiner(phrase, marked=marked)
         if phrase.det == "the" and phrase.plural and not marked and endings[0] == endings[2]:

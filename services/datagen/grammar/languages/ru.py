@@ -42,8 +42,14 @@ _ENDINGS = {
     "ый": _table("", "ый", "ы"),
     "ой": _table("", "ой", "ы"),
     "ий": _table("", "ий", "и"),
-    "ший": _table("ш", "ий", "и", "е"),
-    "шой": _table("ш", "ой", "и"),
+    **{f"{stem}ий": _table(stem, "ий", "и", "е") for stem in "жчшщ"},
+    **{f"{stem}ой": _table(stem, "ой", "и") for stem in "гкхжш"},
+    "ний": {
+        "m": ("ний", "ний", "него", "нем"),
+        "f": ("няя", "нюю", "нюю", "ней"),
+        "n": ("нее", "нее", "нее", "нем"),
+        "p": ("ние", "ние", "них", "них"),
+    },
 }
 
 
@@ -156,18 +162,16 @@ class Russian(Language):
             return lemma
         if role == "place":
             fields = self.lexicon[phrase.noun]
-            return fields[5].removeprefix("на ") if len(fields) > 5 else self._prepositional(lemma, gender)
-        if gender == "m":
-            return genitive if self._is_animate(phrase) else lemma
-        return {"а": lemma[:-1] + "у", "я": lemma[:-1] + "ю"}.get(lemma[-1], lemma) if gender == "f" else lemma
+            return fields[5].removeprefix("на ") if len(fields) > 5 else self._prepositional(lemma, gender, genitive)
+        if lemma[-1] in "ая":  # also men: мужчину, судью
+            return lemma[:-1] + {"а": "у", "я": "ю"}[lemma[-1]]
+        return genitive if gender == "m" and self._is_animate(phrase) else lemma
 
     @staticmethod
-    def _prepositional(lemma: str, gender: str) -> str:
-        if lemma.endswith(("ия", "ие")):
-            return lemma[:-1] + "и"
-        if gender == "f" and lemma.endswith("ь"):
-            return lemma[:-1] + "и"
-        return (lemma[:-1] if lemma[-1] in "аяоейь" else lemma) + "е"
+    def _prepositional(lemma: str, gender: str, genitive: str) -> str:
+        if lemma.endswith(("ия", "ие", "ий")) or (gender == "f" and lemma.endswith("ь")):
+            return genitive[:-1] + "и"
+        return genitive[:-1] + "е"
 
     def _determiner(self, phrase: Common, role: str, number: str, column: int) -> tuple[Tok | None, str]:
         if phrase.det == "count":

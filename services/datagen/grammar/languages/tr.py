@@ -15,6 +15,7 @@ _CASE_NAMES = {"subject": "Nom", "object": "Acc", "owner": "Gen", "place": "Loc"
 _VOWELS = "aâıoueiöü"
 _CLOSE = dict(zip(_VOWELS, "ıııuuiiüü", strict=True))
 _OPEN = dict(zip(_VOWELS, "aaaaaeeee", strict=True))
+_FRONTED = dict(zip("aeıiuü", "eeiiüü", strict=True))
 _VOICELESS = "çfhkpsşt"
 _INDEFINITE = frozenset({"a", "many", "several", "count"})
 _POSSESSIVES = {"I": "m", "we": "mız", "they": "ları", "": ""}
@@ -39,7 +40,9 @@ def _stop(stem: str) -> str:
     return "t" if stem[-1] in _VOICELESS else "d"
 
 
-def inflect(stem: str, soft: str, role: str, *, possessed: bool = False, mark: str = "") -> str:
+def inflect(  # noqa: PLR0913 - each is a trait of a noun
+    stem: str, soft: str, role: str, *, possessed: bool = False, mark: str = "", front: bool = False
+) -> str:
     """A noun in a case.
 
     Args:
@@ -48,16 +51,18 @@ def inflect(stem: str, soft: str, role: str, *, possessed: bool = False, mark: s
         role: `subject`, `object`, `owner` or `place`.
         possessed: Whether it ends in a possessive suffix of the third person, after which an n stands.
         mark: Apostrophe of a proper name.
+        front: Whether its suffixes have front vowels against the harmony: `saati` of `saat`.
     """
     vowel_final = stem[-1] in _VOWELS
+    open_, close_ = (_FRONTED[wide(stem)], _FRONTED[close(stem)]) if front else (wide(stem), close(stem))
     if role == "subject":
         return stem
     if role == "place":
-        return stem + mark + ("n" if possessed else "") + ("d" if possessed else _stop(stem)) + wide(stem)
+        return stem + mark + ("n" if possessed else "") + ("d" if possessed else _stop(stem)) + open_
     if role == "object":
         link = "n" if possessed else "y" if vowel_final else ""
-        return soft + mark + link + close(stem)
-    return soft + mark + ("n" if vowel_final else "") + close(stem) + "n"
+        return soft + mark + link + close_
+    return soft + mark + ("n" if vowel_final else "") + close_ + "n"
 
 
 class Turkish(Language):
@@ -88,13 +93,16 @@ class Turkish(Language):
             return join(token, [("core", token, "")])
         if isinstance(phrase, Name):
             return self._name(phrase, role, feats | {"Number": "Sing"})
-        stem, soft = (*self.lexicon[phrase.noun], "")[:2]
-        lemma, soft = stem, soft or stem
+        lemma, soft, trait = (*self.lexicon[phrase.noun], "", "")[:3]
+        stem, bound, front = lemma, trait == "bound", trait == "front"
         plural = phrase.plural and phrase.det in {"the", "this"}
         if plural:
-            stem = soft = f"{stem}l{wide(stem)}r"
+            bare = soft if bound else stem
+            several = f"{bare}l{_FRONTED[wide(bare)] if front else wide(bare)}r"
+            stem, soft, front = several + (close(several) if bound else ""), "", False
+        soft = stem if bound else soft or stem
         indefinite = role == "object" and phrase.det in _INDEFINITE
-        form = stem if indefinite else inflect(stem, soft, role)
+        form = stem if indefinite else inflect(stem, soft, role, possessed=bound, front=front)
         feats = {"Case": "Nom" if indefinite else feats["Case"], "Number": "Plur" if plural else "Sing"}
         noun = Tok(form, lemma, "NOUN", feats)
         word = self.lexicon[phrase.adjective][0] if phrase.adjective else ""
