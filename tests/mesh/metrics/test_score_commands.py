@@ -1,6 +1,7 @@
-"""`babelscope score` and `babelscope correlate` against a real server."""
+"""`babelscope score` against a real server."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,16 +32,72 @@ async def test_score_prints_a_row_a_figure(
     assert "did you mean 'span_f1'" in capsys.readouterr().err
 
 
-async def test_correlate_reads_two_columns(
+SQUAD = {
+    "data": [
+        {
+            "paragraphs": [
+                {
+                    "context": "A cat sat. A dog ran.",
+                    "qas": [
+                        {"id": name, "question": "?", "answers": [{"text": text, "answer_start": start}]}
+                        for name, text, start in (("q1", "cat", 2), ("q2", "dog ran", 13), ("q3", "sat", 6))
+                    ],
+                }
+            ]
+        }
+    ]
+}
+
+
+async def test_answers_as_json_give_the_scores_of_items_that_compare_systems(
     serve: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    mesh = f"metrics={(await serve()).client.address}"
-    file = tmp_path / "results.csv"
-    file.write_text("pair,cka,f1\nen-fr,0.9,70\nen-de,0.8,72\nen-zh,0.4,50\nen-ja,0.3,51\n")
-    command = ["correlate", str(file), "--x", "cka", "--mesh", mesh]
-    assert await asyncio.to_thread(run, [*command, "--y", "f1", "--method", "spearman"]) == 0
-    (row,) = table(capsys.readouterr().out)
-    assert (row["method"], float(row["value"]), row["n"]) == ("spearman", pytest.approx(0.6), "4")
-    assert await asyncio.to_thread(run, [*command, "--y", "em"]) == 2
-    assert "pair, cka, f1" in capsys.readouterr().err
-    assert await asyncio.to_thread(run, [*command, "--y", "pair"]) == 2
+    mesh = ["--mesh", f"metrics={(await serve()).client.address}"]
+    (tmp_path / "gold.json").write_text(json.dumps(SQUAD))
+    systems = {"first": {"q1": "the cat", "q2": "dog"}, "second": {"q3": "sat", "q2": "dog ran", "q1": ""}}
+    for name, answers in systems.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(answers))
+        files = ["--prediction", f"{tmp_path}/{name}.json", "--gold", f"{tmp_path}/gold.json", "--language", "en"]
+        command = ["score", "qa", *files, "--items", f"{tmp_path}/{name}.csv", "--out", f"{tmp_path}/{name}-all.json"]
+        assert await asyncio.to_thread(run, [*command, *mesh]) == 0
+        assert "1 of 3 questions have no predicted answer" in capsys.readouterr().err
+    assert (tmp_path / "first.csv").read_text() == (
+        f"id,language,em,f1\nq1,en,100.0,100.0\nq2,en,0.0,{100 * (2 / 3)!r}\nq3,en,0.0,0.0\n"
+    )
+    whole = json.loads((tmp_path / "second-all.json").read_text())
+    assert {row["metric"]: row["value"] for row in whole} == {"em": 200 / 3, "f1": 200 / 3}
+    assert {row["score"] for row in whole} == {"qa"}
+    both = [f"{tmp_path}/first.csv", f"{tmp_path}/second.csv"]
+    assert await asyncio.to_thread(run, ["compare-systems", *both, "--resamples", "200", *mesh]) == 0
+    rows = table(capsys.readouterr().out)
+    assert [(row["column"], row["n"]) for row in rows] == [("em", "3"), ("f1", "3")]
+    assert [float(row["difference"]) for row in rows] == pytest.approx([-100 / 3, (100 + 200 / 3 - 200) / 3])
+    (tmp_path / "extra.json").write_text(json.dumps({"q1": "cat", "q9": "x"}))
+    files = ["--prediction", f"{tmp_path}/extra.json", "--gold", f"{tmp_path}/gold.json", "--language", "en"]
+    assert await asyncio.to_thread(run, ["score", "qa", *files, *mesh]) == 2
+    assert "'q9' has none" in capsys.readouterr().err
+
+
+async def test_convert_rate_takes_the_source_corpus(
+    serve: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mesh = ["--mesh", f"metrics={(await serve()).client.address}"]
+    for name, lines in (("said", "le the 1\nchat ?\n"), ("gold", "le chat 1\ndort\n"), ("source", "the cat 1\ncat\n")):
+        (tmp_path / f"{name}.txt").write_text(lines)
+    files = ["--prediction", f"{tmp_path}/said.txt", "--gold", f"{tmp_path}/gold.txt", "--language", "fr"]
+    assert await asyncio.to_thread(run, ["score", "convert_rate", *files, *mesh]) == 1
+    assert "attributes[source]" in capsys.readouterr().err
+    assert (
+        await asyncio.to_thread(run, ["score", "convert_rate", *files, "--source", f"{tmp_path}/source.txt", *mesh])
+        == 0
+    )
+    rows = {(row["metric"], row["estimator"]): float(row["value"]) for row in table(capsys.readouterr().out)}
+    assert rows == {
+        ("convert_rate", "corpus"): 0.5, ("token_set_size", "source"): 3, ("token_set_size", "target"): 4,
+        ("token_set_size", "shared"): 1,
+    }  # fmt: skip
+    (tmp_path / "short.txt").write_text("the cat 1\n")
+    assert (
+        await asyncio.to_thread(run, ["score", "convert_rate", *files, "--source", f"{tmp_path}/short.txt", *mesh]) == 2
+    )
+    assert "short.txt, but got none" in capsys.readouterr().err
