@@ -11,8 +11,8 @@ def main() -> None:
     """Serves until SIGTERM or SIGINT."""
     settings = load(MetricsSettings)
     if settings.threads is not None:
-        # BLAS reads this once, when it is first imported: hence the late import below.
-        os.environ["OPENBLAS_NUM_THREADS"] = str(settings.threads)
+        # BLAS and torch read these once, when they are first imported: hence the late import below.
+        os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(settings.threads)
     from services.metrics.service import MetricsService
 
     run(MetricsService(settings), settings)

@@ -23,7 +23,9 @@ class PairReport:
         n: Rows used.
         left_only: Ids that only the left view has.
         right_only: Ids that only the right view has.
-        examples: Some of them.
+        examples: Some of them; with gold pairs some sources that are not covered.
+        gold_sources: Unique sources of gold pairs.
+        covered_sources: Of them, those that both views have an answer for.
     """
 
     left: str
@@ -32,6 +34,8 @@ class PairReport:
     left_only: int = 0
     right_only: int = 0
     examples: tuple[str, ...] = ()
+    gold_sources: int = 0
+    covered_sources: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,8 @@ from services.metrics.estimates import Aligned, Check, Estimate, Event, Found, P
 from services.metrics.intake import Corpus, Intake
 from services.metrics.pairing import Pairing, Spill
 from services.metrics.plans import ComparePlan, RetrievePlan, StudyPlan
-from services.metrics.ranking import rank
+from services.metrics.ranking import matched, rank
+from services.metrics.retrieval.index import require
 from services.metrics.scratch import Scratch
 from services.metrics.settings import MetricsSettings
 from services.metrics.shards import Keeper
@@ -105,8 +106,16 @@ class Flow:
     async def retrieve(self, plan: RetrievePlan, specs: Specs, messages: AsyncIterator[Any], answer: Answer) -> None:
         """Retrieval between all pairs of views."""
         with ExitStack() as stack:
-            views = await self._read(plan, messages, stack)
-            await self._measure(views, specs, stack, lambda tables, check: rank(plan, tables, check=check), answer)
+            if plan.index != "exact":
+                require()
+            gold: list[tuple[str, str]] = []
+            views = await self._read(plan, messages, stack, gold)
+            device = self._settings.device
+
+            def work(tables: list[Table], check: Check) -> Iterator[Event]:
+                return rank(plan, tables, gold, device=device, check=check)
+
+            await self._measure(views, specs, stack, work, answer)
 
     async def tables(
         self, plan: StudyPlan, specs: Specs, messages: AsyncIterator[Any], stack: ExitStack, tell: Tell
@@ -116,9 +125,9 @@ class Flow:
         return await self._tables(views, specs, stack, tell)
 
     async def _read(
-        self, plan: StudyPlan, messages: AsyncIterator[Any], stack: ExitStack
+        self, plan: StudyPlan, messages: AsyncIterator[Any], stack: ExitStack, gold: list[tuple[str, str]] | None = None
     ) -> dict[int, Corpus | Table | ViewReport]:
-        """Reads all rows; ids that do not fit are found before anything is encoded."""
+        """Reads all rows, and gold pairs; ids that do not fit are found before anything is encoded."""
         intake = Intake(plan, self._settings, self._scratch, stack)
         async for message in messages:
             await intake.take(message)
@@ -128,7 +137,11 @@ class Flow:
             for view in views.values()
             if not isinstance(view, ViewReport)
         ]
-        await asyncio.to_thread(align, [view.name for view in plan.views], ids, plan.pairs, plan.alignment)
+        if gold is not None and isinstance(plan, RetrievePlan) and plan.gold:
+            gold += intake.gold
+            await asyncio.to_thread(matched, plan, ids, gold)
+        else:
+            await asyncio.to_thread(align, [view.name for view in plan.views], ids, plan.pairs, plan.alignment)
         return views
 
     async def _measure(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from services.metrics.alignment import check_unique
 from services.metrics.estimates import ViewReport
-from services.metrics.plans import StudyPlan, ViewPlan
+from services.metrics.plans import RetrievePlan, StudyPlan, ViewPlan
 from services.metrics.scratch import Scratch, Writer
 from services.metrics.settings import MetricsSettings
 from services.metrics.tables import Table, check_finite
@@ -125,6 +125,9 @@ class Intake:
         scratch: Where pushed rows go.
         stack: Closes what was opened, at the request's end.
         sink: Takes pushed rows in place of scratch.
+
+    Attributes:
+        gold: (source, target) ids of right answers.
     """
 
     def __init__(
@@ -135,6 +138,8 @@ class Intake:
         stack: ExitStack,
         sink: Sink | None = None,
     ) -> None:
+        self.gold: list[tuple[str, str]] = []
+        self._wants_gold = isinstance(plan, RetrievePlan) and plan.gold
         self._settings = settings
         self._text_bytes = 0
         self._sink = sink
@@ -160,6 +165,8 @@ class Intake:
                 self._take_texts(message.texts)
             case "activations":
                 await self._take_rows(message.activations)
+            case "gold":
+                self._take_gold(message.gold)  # type: ignore[union-attr]
             case "spec":
                 raise InvalidArgument(
                     "spec", "Expected `texts` or `activations` after the first message, but got `spec`"
@@ -187,6 +194,8 @@ class Intake:
             elif pushed:
                 check_unique(name, ids, "activations.ids")
                 found[index] = pushed.table()
+        if self._wants_gold and not self.gold:
+            raise InvalidArgument("gold", "Expected gold pairs as `spec.gold` says, but the stream ended without any")
         return found
 
     def _take_texts(self, message: metrics_pb2.ViewTexts) -> None:
@@ -225,6 +234,16 @@ class Intake:
         rows = pushed.check(message.ids, message.tensor, self._settings)
         self._check_rows(message.view, len(pushed.ids) + len(rows))
         await asyncio.to_thread(pushed.append, list(message.ids), rows)
+
+    def _take_gold(self, message: metrics_pb2.GoldPairs) -> None:
+        if not self._wants_gold:
+            raise InvalidArgument("gold", "Expected gold pairs only where `spec.gold` is set, but got some")
+        for index, pair in enumerate(message.pairs):
+            if not (pair.source_id and pair.target_id):
+                raise InvalidArgument(f"gold.pairs[{index}]", "Expected a source id and a target id, but got none")
+            self.gold.append((pair.source_id, pair.target_id))
+        if len(self.gold) > self._settings.max_rows:
+            raise LimitExceeded("max_rows", f"Expected at most {self._settings.max_rows} gold pairs, but got more")
 
     def _check_rows(self, name: str, rows: int) -> None:
         if rows > self._settings.max_rows:

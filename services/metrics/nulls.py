@@ -6,9 +6,10 @@ exact, cost O(1) from the sums at hand, and do not depend on a seed.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import eigvalsh_tridiagonal
 
 from services.metrics.arrays import F64
@@ -178,14 +179,60 @@ def _canonical_draws(n: int, kx: int, ky: int) -> tuple[F64, F64]:
     return means, scatters
 
 
-def precision_null(n: int, k: int) -> Null:
-    """Mean of P@k when the gold candidate's rank is uniform over n, and its sd over n independent queries."""
-    share = min(k, n) / n
-    return Null(share, float(np.sqrt(share * (1 - share) / n)), "uniform-rank")
+def precision_null(n: int, k: int, answers: NDArray[np.integer[Any]] | None = None) -> Null:
+    """Mean of P@k when candidates come in random order, and its sd over independent queries.
+
+    Args:
+        n: Candidates.
+        k: Rank.
+        answers: [queries] right answers of each query; n queries with one each where None.
+    """
+    counts, queries = _by_answers(n, answers)
+    means = np.array([1 - _missed(n, m, np.array([min(k, n)]))[0] for m in counts])
+    return _over_queries(means, means, queries)
 
 
-def mrr_null(n: int) -> Null:
-    """Mean of MRR when the gold candidate's rank is uniform over n, H_n / n, and its sd over n independent queries."""
+def mrr_null(n: int, answers: NDArray[np.integer[Any]] | None = None) -> Null:
+    """Mean of MRR when candidates come in random order, and its sd over independent queries.
+
+    With one right answer the mean is H_n / n.
+
+    Args:
+        n: Candidates.
+        answers: [queries] right answers of each query; n queries with one each where None.
+    """
+    counts, queries = _by_answers(n, answers)
+    means, squares = [], []
     reciprocal = 1.0 / np.arange(1, n + 1)
-    mean = float(reciprocal.mean())
-    return Null(mean, float(np.sqrt(max(float((reciprocal**2).mean()) - mean**2, 0.0) / n)), "uniform-rank")
+    for m in counts:
+        first = -np.diff(_missed(n, m, np.arange(n + 1)))
+        means.append(first @ reciprocal)
+        squares.append(first @ reciprocal**2)
+    return _over_queries(np.array(means), np.array(squares), queries)
+
+
+def _by_answers(n: int, answers: NDArray[np.integer[Any]] | None) -> tuple[list[int], F64]:
+    """Different numbers of right answers, and how many queries have each."""
+    if answers is None:
+        return [1], np.array([float(n)])
+    counts, queries = np.unique(answers, return_counts=True)
+    return counts.tolist(), queries.astype(np.float64)
+
+
+def _missed(n: int, m: int, k: NDArray[np.integer[Any]]) -> F64:
+    """[len(k)] probability that the best of m right answers among n candidates is not among the first k."""
+    taken = np.arange(m)
+    return np.asarray(np.prod(np.maximum(n - k[:, None] - taken, 0) / (n - taken), axis=1))
+
+
+def _over_queries(means: F64, squares: F64, queries: F64) -> Null:
+    """The null of a mean over independent queries.
+
+    Args:
+        means: Of a query's value, by kind of query.
+        squares: Of its square.
+        queries: Of each kind.
+    """
+    total = float(queries.sum())
+    variance = float(queries @ np.maximum(squares - means**2, 0.0))
+    return Null(float(queries @ means) / total, float(np.sqrt(variance)) / total, "uniform-rank")

@@ -76,12 +76,16 @@ class RetrievePlan(StudyPlan):
         csls_k: Neighbours of CSLS.
         ranks: Of precision.
         centre: Subtract each view's mean first.
+        gold: Right answers come as pairs of ids, and all rows are candidates.
+        index: `exact`, or the kind of an approximate index.
     """
 
     similarities: tuple[str, ...]
     csls_k: int
     ranks: tuple[int, ...]
     centre: bool
+    gold: bool = False
+    index: str = "exact"
 
 
 def layer_pairs(left: ViewPlan, right: ViewPlan, pairing: Pairing) -> list[tuple[int, int]]:

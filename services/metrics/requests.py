@@ -13,6 +13,7 @@ from services.metrics.treatments import Preprocessing
 from services.runtime.errors import InvalidArgument, LimitExceeded
 
 SIMILARITIES: Final = ("cosine", "csls")
+INDEXES: Final = ("exact", "ivf", "hnsw")
 DEFAULT_RANKS: Final = (1, 5, 10)
 DEFAULT_CSLS_K: Final = 10
 MAX_SAMPLE: Final = 10_000
@@ -122,15 +123,24 @@ def read_retrieve(spec: metrics_pb2.RetrieveSpec, settings: MetricsSettings) -> 
     for index, k in enumerate(spec.ranks):
         if k < 1:
             raise InvalidArgument(f"spec.ranks[{index}]", f"Expected a rank of at least 1, but got {k}")
+    if spec.index and spec.index not in INDEXES:
+        _unknown("spec.index", "kind of index", spec.index, INDEXES)
+    pairs = _pairs(spec.pairs, views, settings)
+    if spec.gold and len(pairs) != 1:
+        raise InvalidArgument(
+            "spec.pairs", f"Expected one pair of views where right answers come as gold pairs, but got {len(pairs)}"
+        )
     return RetrievePlan(
         views=views,
-        pairs=_pairs(spec.pairs, views, settings),
+        pairs=pairs,
         pairing=_option(_PAIRINGS, spec.layer_pairing, "spec.layer_pairing", "SAME, ALL"),
         alignment=_option(_ALIGNMENTS, spec.alignment, "spec.alignment", "STRICT, INTERSECT"),
         similarities=tuple(dict.fromkeys(spec.similarities)) or SIMILARITIES,
         csls_k=spec.csls_k or DEFAULT_CSLS_K,
         ranks=tuple(dict.fromkeys(spec.ranks)) or DEFAULT_RANKS,
         centre=spec.centre,
+        gold=spec.gold,
+        index=spec.index or INDEXES[0],
     )
 
 

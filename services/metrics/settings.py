@@ -35,6 +35,11 @@ class MetricsSettings(ServerSettings):
     threads: int | None = Field(
         None, ge=1, description="Threads of a matrix product; one a core, or what OMP_NUM_THREADS says, if not given."
     )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="Where retrieval multiplies: `auto`, `cpu` or `cuda:0`; auto takes a GPU if it can.",
+    )
     work_threads: int = Field(1, ge=1, description="Requests measured at once; each uses all cores for its products.")
     map_threads: int = Field(1, ge=1, description="Maps fitted at once, beside what is measured.")
     encode_at_once: int = Field(2, ge=1, description="Views of a request that are encoded at once.")

@@ -715,10 +715,10 @@ class PairReport(_message.Message):
     gold_sources: _builtins.int
     """Retrieval with gold pairs: unique source ids of the gold pairs."""
     covered_sources: _builtins.int
-    """Of them, those with at least one target among the candidates."""
+    """Of them, those that the left view has and that have at least one target in the right view; `n` as well."""
     @_builtins.property
     def examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Some of them."""
+        """Some of them; with gold pairs some sources that are not covered."""
 
     def __init__(
         self,
@@ -769,7 +769,10 @@ class RetrieveSpec(_message.Message):
     target are candidates. Only with one pair.
     """
     index: _builtins.str
-    """`exact` (default) or `faiss`: an approximate index, with its recall against the exact answer on a sample."""
+    """`exact` (default), or an approximate index of the candidates (extra `faiss` of the server): `ivf`, inverted lists, or
+    `hnsw`, a graph. Ranks are then those among the candidates that the index finds, and estimates `index_recall` say
+    how many of the nearest it finds of a sample of queries.
+    """
     @_builtins.property
     def views(self) -> _containers.RepeatedCompositeFieldContainer[Global___View]:
         """At least two."""

@@ -54,7 +54,7 @@ def retrieve(
     gold: Gold | None = None,
     csls_k: int = 10,
     centre: bool = False,
-    device: str = "cpu",
+    device: str = "auto",
     check: Check = nothing,
 ) -> dict[str, Retrieved]:
     """Ranks of right answers among all rows of the other view.
@@ -66,7 +66,7 @@ def retrieve(
         gold: Right answers; None where row i of one view belongs to row i of the other.
         csls_k: Neighbours over which CSLS averages, of all rows of the other view.
         centre: Subtract each view's mean first.
-        device: Of torch, where products are made.
+        device: Where products are made: `auto`, `cpu`, `cuda:0`.
         check: Called between tiles; raises to stop the work.
 
     Returns:
@@ -75,31 +75,57 @@ def retrieve(
     Raises:
         Degenerate: No rows, no gold, unequal dimensions, a row of zeros, or fewer rows than `csls_k` for CSLS.
     """
-    check_equal_width(left.shape[1], right.shape[1])
-    check_sizes(len(left), len(right), left.shape[1], similarities, csls_k)
-    if gold is None:
-        if len(left) != len(right):
-            raise Degenerate(f"Expected rows in pairs, but got n={len(left)} and {len(right)} (d={left.shape[1]})")
-        gold = Gold.aligned(len(left))
-    if not len(gold.left):
-        raise Degenerate(f"Expected at least 1 gold pair, but got none (n={len(left)} and {len(right)})")
+    check_sizes(left.shape, right.shape, similarities, csls_k)
+    gold = check_gold(gold, len(left), len(right), left.shape[1])
     with torch.inference_mode():
-        target = torch.device(device)
+        target = pick_device(device)
         search = _Search(Side(left, centre, target), Side(right, centre, target), gold, check)
         return search.run(similarities, csls_k)
 
 
-def check_sizes(n: int, m: int, d: int, similarities: Sequence[str], csls_k: int) -> None:
-    """Refuses views with too few rows.
+def pick_device(name: str) -> torch.device:
+    """A device of torch by name; `auto` takes a GPU if there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def check_sizes(left: tuple[int, ...], right: tuple[int, ...], similarities: Sequence[str], csls_k: int) -> None:
+    """Refuses views of unequal dimensions or with too few rows.
+
+    Args:
+        left: Shape of the left view.
+        right: Shape of the right view.
+        similarities: Wanted.
+        csls_k: Neighbours of CSLS.
 
     Raises:
         Degenerate: Naming n and d.
     """
+    check_equal_width(left[1], right[1])
+    n, m = left[0], right[0]
     sizes = f"n={n}" if n == m else f"n={n} and {m}"
     if min(n, m) < 1:
-        raise Degenerate(f"Expected at least 1 row to retrieve, but got {sizes} (d={d})")
+        raise Degenerate(f"Expected at least 1 row to retrieve, but got {sizes} (d={left[1]})")
     if "csls" in similarities and min(n, m) < csls_k:
-        raise Degenerate(f"Expected at least csls_k={csls_k} rows for CSLS, but got {sizes} (d={d})")
+        raise Degenerate(f"Expected at least csls_k={csls_k} rows for CSLS, but got {sizes} (d={left[1]})")
+
+
+def check_gold(gold: Gold | None, n: int, m: int, d: int) -> Gold:
+    """The right answers, row by row where none are given.
+
+    Raises:
+        Degenerate: There are none, or rows do not come in pairs.
+    """
+    if gold is None:
+        if n != m:
+            raise Degenerate(
+                f"Expected as many rows on both sides where they come in pairs, but got n={n} and {m} (d={d})"
+            )
+        return Gold.aligned(n)
+    if not len(gold.left):
+        raise Degenerate(f"Expected at least 1 gold pair, but got none (n={n} and {m}, d={d})")
+    return gold
 
 
 class _Search:
@@ -237,10 +263,10 @@ class _Answers:
 
 
 def reciprocal(ranks: Ranks) -> F64:
-    """[n] reciprocal ranks, whose mean is MRR."""
-    return 1.0 / ranks
+    """[n] reciprocal ranks, whose mean is MRR; 0 for a query whose right answers an index did not find."""
+    return np.where(ranks > 0, 1.0 / np.maximum(ranks, 1), 0.0)
 
 
 def hits(ranks: Ranks, k: int) -> int:
     """Queries whose best right answer is among the first k."""
-    return int(np.count_nonzero(ranks <= k))
+    return int(np.count_nonzero((ranks > 0) & (ranks <= k)))
