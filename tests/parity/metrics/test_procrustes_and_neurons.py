@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from services.metrics.accumulate import Accumulator, Needs
 from services.metrics.errors import Degenerate
-from services.metrics.rotations import random_block
 from services.metrics.similarity import MEASURES, Options
 from tests.support import metrics_references as reference
 
@@ -69,31 +68,6 @@ def test_neuron_correlation_does_not_change_under_scale_and_shift_of_columns(see
     x, y = rng.standard_normal((2, 40, 5))
     moved = measured(x * rng.uniform(0.1, 10, 5) + rng.standard_normal(5), y * 4 - 1, NEURONS, hold)
     assert moved.value == pytest.approx(measured(x, y, NEURONS, hold).value, rel=1e-9, abs=1e-12)
-
-
-@pytest.mark.parametrize(("n", "p", "q"), [(120, 9, 14), (60, 30, 25), (30, 40, 35)])
-@pytest.mark.parametrize("hold", [0, 120])
-def test_procrustes_null_is_that_of_permuted_rows(n, p, q, hold):
-    rng = np.random.default_rng(8)
-    x, y = reference.related(rng, n, p, q)
-    x[:, 0] *= 5
-    draws = [reference.procrustes(x, y[rng.permutation(n)]) for _ in range(300)]
-    null = measured(x, y, DISTANCE, hold).null
-    assert null.mean == pytest.approx(np.mean(draws), abs=1.2 * np.std(draws))
-    assert null.sd == pytest.approx(np.std(draws), rel=0.6)
-    assert null.name == "rotations-20"
-    assert null == measured(x, y, DISTANCE, hold).null
-
-
-@pytest.mark.parametrize(("order", "rows", "columns"), [(9, 3, 4), (9, 6, 7), (5, 5, 5), (30, 4, 2)])
-def test_blocks_are_those_of_random_orthogonal_matrices(order, rows, columns):
-    rng = np.random.default_rng(0)
-    drawn = np.array([random_block(rng, order, rows, columns) for _ in range(3000)])
-    expected = [np.linalg.qr(rng.standard_normal((order, rows)))[0][:columns].T for _ in range(3000)]
-    norms = [np.linalg.svd(each, compute_uv=False).sum(axis=1) for each in (drawn, np.array(expected))]
-    assert norms[0].mean() == pytest.approx(norms[1].mean(), rel=0.01)
-    assert norms[0].std() == pytest.approx(norms[1].std(), rel=0.1, abs=1e-9)
-    assert (drawn**2).mean() == pytest.approx(1 / order, rel=0.05)
 
 
 @pytest.mark.parametrize("hold", [0, 60])
