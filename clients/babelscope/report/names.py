@@ -26,6 +26,9 @@ _METRICS: Final = {
 }  # fmt: skip
 
 
+_COEFFICIENTS: Final = {"pearson": "Pearson’s r", "spearman": "Spearman’s ρ", "kendall": "Kendall’s τ"}
+
+
 def language_name(tag: str) -> str:
     """The English name of a language, with its script or region where the tag has one: `Chinese (Hant)`."""
     primary, _, rest = tag.partition("-")
@@ -33,6 +36,11 @@ def language_name(tag: str) -> str:
     if name is None:
         return tag
     return f"{name} ({rest})" if rest else name
+
+
+def coefficient_name(method: str) -> str:
+    """A correlation by its author and letter: `Spearman’s ρ`."""
+    return _COEFFICIENTS.get(method, method)
 
 
 def metric_name(metric: str, estimator: str = "") -> str:

@@ -16,7 +16,7 @@ sections.layer_grids = (() => {
     const nearest = grid.v.map((row) => row.indexOf(grid.distance ? Math.min(...row) : Math.max(...row)));
     const overlay = [{
       type: "scatter", mode: "markers", x: nearest.map((to) => tick(grid.columns[to])), y: grid.rows.map(tick), name: "nearest layer", hoverinfo: "skip",
-      marker: { symbol: "square-open", size: narrow() ? 15 : 22, color: PALETTE[1], line: { width: 2 } },
+      marker: { symbol: "square-open", size: narrow() ? 15 : 34, color: PALETTE[1], line: { width: 2 } },
     }];
     heat("fig-grid", grid.columns.map(tick), grid.rows.map(tick), grid.v, hover, 1.05, { overlay, across: `layer of ${grid.right}`, down: `layer of ${grid.left}` });
     const flat = grid.nm.flat(), low = Math.min(...flat), high = Math.max(...flat);

@@ -230,7 +230,6 @@ function restart() {
 const layered = S.models.length > 0 && S.models[0].measures.similarity.length > 0;
 function start() {
   options("model", S.models.map((each, at) => [String(at), each.label]), "0");
-  $("model-field").hidden = S.models.length < 2;
   menus(); restart();
   $("model").addEventListener("change", (event) => { state.model = S.models[Number(event.target.value)]; menus(); restart(); });
   $("source").addEventListener("change", (event) => { state.source = event.target.value; restart(); });

@@ -5,9 +5,8 @@ sections.projection = (() => {
   function menus() {
     choices("projection", entries, ["name"]);
     mine = entries.filter((each) => each.name === $("projection-name").value);
-    const slider = $("projection-layer"), last = mine.length - 1;
-    slider.max = last;
-    slider.value = Math.min(Number(slider.value), last);
+    const slider = $("projection-layer");
+    slider.max = mine.length - 1;
     slider.parentElement.hidden = mine.length < 2;
   }
   function render() {
@@ -30,6 +29,7 @@ sections.projection = (() => {
   function start(given) {
     entries = given;
     menus();
+    $("projection-layer").value = mine.length - 1; // opens on the highest layer
     $("projection-name").addEventListener("change", () => { menus(); render(); });
     $("projection-layer").addEventListener("input", render);
   }

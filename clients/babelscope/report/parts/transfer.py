@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from babelscope.report.guide import Guide, label
 from babelscope.report.markup import folded, table
+from babelscope.report.names import coefficient_name
 from babelscope.report.numbers import Measure
 from babelscope.report.parts.base import Part, figure, interval, menu, p_text
 from babelscope.study.result import StudyResult
@@ -54,7 +55,7 @@ def _tables(records: Sequence[Correlated]) -> list[str]:
     tables = []
     for (name, model, measure), listed in grouped.items():
         methods = [each.method for each in listed[0].correlations]
-        head = ["Layer", "n", *(word for method in methods for word in (method, "p"))]
+        head = ["Layer", "n", *(word for method in methods for word in (coefficient_name(method), "p"))]
         body = [
             [
                 _layer(each), str(len(each.points)),
@@ -80,7 +81,10 @@ def payload(records: Sequence[Correlated], result: StudyResult) -> list[dict[str
             "pairs": [f"{point.source}–{point.target}" for point in each.points],
             "x": [point.similarity for point in each.points], "y": [point.transfer for point in each.points],
             "coefficients": [
-                {"method": one.method, "value": one.value, "low": one.low, "high": one.high, "p": one.p_value}
+                {
+                    "method": coefficient_name(one.method), "value": one.value, "low": one.low, "high": one.high,
+                    "p": one.p_value,
+                }
                 for one in each.correlations
             ],
         }

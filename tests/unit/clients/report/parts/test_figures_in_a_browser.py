@@ -62,7 +62,9 @@ def test_transfer_with_its_line_and_coefficients(page: chromium.Page, opened: Pa
     assert line["y"] == pytest.approx([48 + 30 * x for x in line["x"]])
     assert line["x"] == [min(points["x"]), max(points["x"])]
     caption = text(page, "transfer-caption")
-    assert "spearman 0.650 [0.100, 0.900], p < 0.001; pearson −0.200 [−0.700, 0.400], p = 0.510; n = 4" in caption
+    assert (
+        "Spearman’s ρ 0.650 [0.100, 0.900], p < 0.001; Pearson’s r −0.200 [−0.700, 0.400], p = 0.510; n = 4" in caption
+    )
     assert "Transfer: a table of somebody." in caption
     chance, course = page.run(f"{DATA}('fig-transfer-layers')")
     assert chance["y"] == [0, 0]
@@ -70,7 +72,7 @@ def test_transfer_with_its_line_and_coefficients(page: chromium.Page, opened: Pa
     assert course["error_y"]["arrayminus"] == pytest.approx(
         [each.correlations[0].value - 0.1 for each in (first, second)]
     )
-    page.run(f"{CHANGE}('transfer-method', 'pearson')")
+    page.run(f"{CHANGE}('transfer-method', 'Pearson’s r')")
     assert page.run(f"{DATA}('fig-transfer-layers')")[1]["y"] == [-0.2, -0.2]
     page.run(f"{CHANGE}('transfer-layer', 'layer 1')")
     assert page.run(f"{DATA}('fig-transfer')")[1]["x"] == [each.similarity for each in second.points]
