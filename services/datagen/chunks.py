@@ -12,7 +12,7 @@ from services.datagen.edits import Edits
 MEMORY = 1 << 24
 """What is remembered at most, in characters and a charge for each piece; then it begins anew."""
 _CHARGE = 40
-BORDERS = 1 << 8
+BORDERS = 1 << 12
 """Pieces whose changes are remembered: answers begin and end there."""
 RECENT = 16
 """Whole texts remembered: the questions about one context follow one another."""
@@ -82,23 +82,25 @@ class Chunked:
 
     def span(self, start: int, end: int) -> tuple[int, int, bool]:
         """Where a span of the old text lies in the new one: start, end, and whether it was widened."""
-        first, before_first, at_start = self._locate(start)
-        last, before_last, at_end = self._locate(end)
-        return (
-            before_first + first.start(at_start),
-            before_last + last.end(at_end),
-            first.cuts(at_start) or last.cuts(at_end),
-        )
-
-    def _locate(self, offset: int) -> tuple[Edits, int, int]:
-        """The piece that holds an offset: its changes, where it begins in the new text, the offset within it."""
-        old = self._old
-        index, began = old.count(" ", 0, offset), old.rfind(" ", 0, offset) + 1
-        stop = old.find(" ", offset)
-        piece = old[began : stop if stop >= 0 else len(old)]
+        old, new = self._old, self._new
+        index = old.count(" ", 0, start)
         # Joined again rather than summed up: one copy in C.
-        before = len(" ".join(self._new[:index])) + bool(index)
-        return self._edit(piece).edits, before, offset - began
+        before = len(" ".join(new[:index])) + bool(index)
+        low, low_cut = self._within(start, Edits.start)
+        last = index + old.count(" ", start, end)
+        gap = len(" ".join(new[index:last])) + 1 if last > index else 0
+        high, high_cut = self._within(end, Edits.end)
+        return before + low, before + gap + high, low_cut or high_cut
+
+    def _within(self, offset: int, place: Callable[[Edits, int], int]) -> tuple[int, bool]:
+        """Where an offset lies within its piece's new form, and whether it cuts a replaced span."""
+        began = self._old.rfind(" ", 0, offset) + 1
+        stop = self._old.find(" ", offset)
+        piece = self._old[began : stop if stop >= 0 else None]
+        edits = self._edit(piece).edits
+        if not edits.edits:
+            return offset - began, False
+        return place(edits, offset - began), edits.cuts(offset - began)
 
 
 class _Memory(dict[str, str]):

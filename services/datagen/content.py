@@ -89,16 +89,16 @@ def check_answers(example: Example) -> None:
         return
     context = example.content.context
     for i, answer in enumerate(example.content.answers):
-        where = f"examples[{example.id}].question.answers[{i}]"
-        if not answer.text:
-            raise InvalidArgument(f"{where}.text", "Expected an answer of at least one character, but got none")
-        if answer.start < 0:
-            raise InvalidArgument(
-                f"{where}.start",
-                f"Expected an offset of {answer.text!r}, but got {answer.start}: recover answers first",
-            )
-        if not context.startswith(answer.text, answer.start):
-            there = context[answer.start : answer.start + len(answer.text)]
-            raise InvalidArgument(
-                f"{where}.start", f"Expected {answer.text!r} at {answer.start} of the context, but got {there!r}"
-            )
+        if answer.start < 0 or not answer.text or not context.startswith(answer.text, answer.start):
+            raise _wrong_answer(f"examples[{example.id}].question.answers[{i}]", answer, context)
+
+
+def _wrong_answer(where: str, answer: Answer, context: str) -> InvalidArgument:
+    if not answer.text:
+        return InvalidArgument(f"{where}.text", "Expected an answer of at least one character, but got none")
+    if answer.start < 0:
+        problem = f"Expected an offset of {answer.text!r}, but got {answer.start}: recover answers first"
+        return InvalidArgument(f"{where}.start", problem)
+    there = context[answer.start : answer.start + len(answer.text)]
+    problem = f"Expected {answer.text!r} at {answer.start} of the context, but got {there!r}"
+    return InvalidArgument(f"{where}.start", problem)

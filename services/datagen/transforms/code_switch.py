@@ -109,6 +109,7 @@ class CodeSwitch:
             NotFound: There is no dictionary for a language.
         """
         options, counts = self._options, report.counts
+        into = f"replaced/{options.languages[0]}"
         for example in examples:
             counts["read"] += 1
             counts["kept"] += 1
@@ -123,14 +124,12 @@ class CodeSwitch:
             if fast is None:
                 yield rewrite(example, self._drawn(example, self._books[source], report), report)
                 continue
-            rewritten = []
-            for text in texts(example.content):
-                new, words, replaced = fast(text)
-                rewritten.append(new)
-                counts["words"] += words
-                counts["replaced"] += replaced
-                counts[f"replaced/{options.languages[0]}"] += replaced
-            yield rewrite(example, rewritten, report)
+            done = [fast(text) for text in texts(example.content)]
+            replaced = sum([one[2] for one in done])
+            counts["words"] += sum([one[1] for one in done])
+            counts["replaced"] += replaced
+            counts[into] += replaced
+            yield rewrite(example, [one[0] for one in done], report)
 
     def _open(self, source: str) -> None:
         options = self._options
