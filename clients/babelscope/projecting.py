@@ -37,7 +37,8 @@ class ProjectionCalls(MetricsBase):
         """Coordinates of all rows of all views on axes fitted to the views together, layer by layer.
 
         Args:
-            views: By name, at least one: views, lists of texts, or activations. They need not share ids.
+            views: By name, at least one: views, lists of texts, or activations, of tokens as well (`encode` with the
+                pooling `token`; their ids are those of the texts with `#0`, `#1`, ...). They need not share ids.
             components: Coordinates of a row.
             method: `pca`, or `umap` where the server has its package.
             seed: For umap.

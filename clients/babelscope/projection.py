@@ -1,19 +1,19 @@
 """Coordinates of rows on axes fitted to several views together, as the metrics server answers them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from babelscope.activations import Progress
+from babelscope.activations import Activations, Progress
 from babelscope.comparison import ViewReport, ViewUse
 from babelscope.errors import DataCorrupted
 from babelscope.measuring import messages
 from babelscope.tensors import to_numpy
 from babelscope.v1 import metrics_pb2
-from babelscope.views import AnyView, Defaults, Views
+from babelscope.views import AnyView, Defaults, View, Views
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +61,7 @@ class ProjectionWork:
     """One call of `Project`, which can be made as often as it takes.
 
     Args:
-        views: By name.
+        views: By name; hidden states of tokens are rows of their own, `ID#0`, `ID#1`, ...
         defaults: What views that say nothing else are encoded by.
         components: Coordinates of a row.
         method: `pca` or `umap`.
@@ -73,7 +73,7 @@ class ProjectionWork:
     def __init__(
         self, views: Mapping[str, AnyView], defaults: Defaults, *, components: int, method: str, seed: int
     ) -> None:
-        self._views = Views(views, defaults)
+        self._views = Views({name: _by_row(view) for name, view in views.items()}, defaults)
         self._spec = metrics_pb2.ProjectSpec(views=self._views.protos, components=components, method=method, seed=seed)
 
     def requests(self) -> Iterator[metrics_pb2.ProjectRequest]:
@@ -142,3 +142,19 @@ class ProjectionFold:
             views=tuple(map(ViewReport.from_proto, self._report.views)),
             uses=dict(self._uses),
         )
+
+
+def _by_row(view: AnyView) -> AnyView:
+    """A view with an id a row, where its texts have a row a token."""
+    if isinstance(view, View) and isinstance(view.activations, Activations):
+        return replace(view, activations=_rows_apart(view.activations))
+    return _rows_apart(view) if isinstance(view, Activations) else view
+
+
+def _rows_apart(given: Activations) -> Activations:
+    """Activations whose tokens count as texts."""
+    if len(given.ids) == len(given.array):
+        return given
+    sizes = np.diff(given.offsets)
+    ids = tuple([f"{name}#{row}" for name, size in zip(given.ids, sizes, strict=True) for row in range(size)])
+    return replace(given, ids=ids, offsets=np.arange(len(ids) + 1))

@@ -7,7 +7,6 @@ import numpy as np
 import typer
 
 from babelscope.cli.console import ProgressReport, note
-from babelscope.cli.measure import PoolingOption
 from babelscope.cli.options import (
     CaOption,
     DtypeOption,
@@ -55,7 +54,9 @@ def project(
     method_seed: Annotated[int, typer.Option("--method-seed", help="Seed of umap.")] = 0,
     format: FormatOption = None,  # noqa: A002
     layers: LayersOption = None,
-    pooling: PoolingOption = "mean",
+    pooling: Annotated[
+        str, typer.Option("--pooling", callback=one_of("mean", "cls", "token"), help="mean, cls, or token: a row each.")
+    ] = "mean",
     revision: RevisionOption = "",
     random_init: RandomInitOption = None,
     seed: SeedOption = 0,
@@ -68,29 +69,37 @@ def project(
 ) -> None:
     """Coordinates of all texts on axes fitted to all languages together, layer by layer.
 
-    A .csv has a row a text a layer; a .npz has `coordinates` (texts x layers x components), `views` and `ids` of the
-    texts, `layers`, `explained_variance` (layers x components, none for umap) and `signatures`. The share of
+    A .csv has a row a text a layer; a .npz has `coordinates` (rows x layers x components), `views` and `ids` of the
+    rows, `layers`, `explained_variance` (layers x components, none for umap) and `signatures`. The share of
     variance of each component is printed.
     """
     check_table(out, ".csv", ".npz")
-    options: dict[str, Any] = {
-        "method": method,
-        "seed": method_seed,
+    encode: dict[str, Any] = {
         "model": read_model(model, revision, random_init, seed),
         "layers": read_layers(layers),
         "pooling": pooling,
         "overflow": overflow,
         "compute_dtype": compute_dtype,
     }
-    views = {
-        language: View(texts=read_texts(Path(path), format=format, language=language), language=language)
+    texts = {
+        language: read_texts(Path(path), format=format, language=language)
         for language, path in read_named(corpus, "--corpus").items()
     }
     with (
         open_mesh(mesh, ("encoder", "metrics"), store=store, ca=ca, token=token) as opened,
         ProgressReport("Projecting") as report,
     ):
-        found = opened.metrics.project(views, components, progress=report.update, **options)
+        if pooling == "token":
+            # The metrics server takes a row a text: tokens are encoded first and sent as activations.
+            states = {
+                name: opened.encoder.encode(each, progress=report.update, **encode) for name, each in texts.items()
+            }
+            views, encode = {name: View(activations=each, language=name) for name, each in states.items()}, {}
+        else:
+            views = {name: View(texts=each, language=name) for name, each in texts.items()}
+        found = opened.metrics.project(
+            views, components, method=method, seed=method_seed, progress=report.update, **encode
+        )
     for warning in dict.fromkeys(warning for each in found.warnings.values() for warning in each):
         note(f"Beware: {warning}")
     if out.suffix.lower() == ".csv":
@@ -106,7 +115,7 @@ def project(
         ],
         _SHARES,
     )
-    note(f"{sum(map(len, found.ids.values()))} texts at layers {list(found.layers)}: {out}")
+    note(f"{sum(map(len, found.ids.values()))} rows at layers {list(found.layers)}: {out}")
 
 
 def _save(found: Projection, out: Path) -> None:

@@ -33,7 +33,7 @@ async def test_project_writes_coordinates_and_tells_shares(
     command = ["project", "--corpus", f"en={en}", "--corpus", f"fr={fr}", "--layers", "1-2", "--components", "3", *mesh]
     assert await asyncio.to_thread(run, [*command, "--out", str(tmp_path / "out.npz")]) == 0
     printed = capsys.readouterr()
-    assert "21 texts at layers [1, 2]" in printed.err
+    assert "21 rows at layers [1, 2]" in printed.err
     lines = [line.split("\t") for line in printed.out.splitlines()]
     assert lines[0] == ["layer", "component", "explained_variance"]
     with np.load(tmp_path / "out.npz", allow_pickle=False) as found:
@@ -58,6 +58,10 @@ async def test_project_writes_coordinates_and_tells_shares(
     # A view after the other, as they come from the server layer by layer.
     first = next(row for row in table if (row["view"], row["layer"]) == ("fr", "2"))
     assert float(first["x1"]) == pytest.approx(float(arrays["coordinates"][12, 1, 0]), rel=1e-6)
+    assert await asyncio.to_thread(run, [*command, "--pooling", "token", "--out", str(tmp_path / "tokens.csv")]) == 0
+    tokens = [row["id"] for row in rows(tmp_path / "tokens.csv") if (row["view"], row["layer"]) == ("fr", "1")]
+    assert tokens[:2] == [f"{table[12]['id']}#0", f"{table[12]['id']}#1"]
+    assert len({token.partition("#")[0] for token in tokens}) == 9 < len(tokens)
     capsys.readouterr()
     assert await asyncio.to_thread(run, [*command, "--out", str(tmp_path / "out.txt")]) == 2
     assert ".csv or .npz" in capsys.readouterr().err
