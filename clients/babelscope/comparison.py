@@ -122,7 +122,9 @@ class PairReport:
         n: Rows used.
         left_only: Ids that only the left view has.
         right_only: Ids that only the right view has.
-        examples: Some of them.
+        examples: Some of them; with gold pairs some sources that are not covered.
+        gold_sources: Retrieval with gold pairs: unique sources of the gold pairs.
+        covered_sources: Of them, those that the left view has and that have at least one target in the right view.
     """
 
     left: str
@@ -131,6 +133,8 @@ class PairReport:
     left_only: int
     right_only: int
     examples: tuple[str, ...]
+    gold_sources: int = 0
+    covered_sources: int = 0
 
     @classmethod
     def from_proto(cls, pair: metrics_pb2.PairReport) -> "PairReport":

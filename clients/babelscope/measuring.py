@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 from babelscope.activations import Progress
 from babelscope.base import ClientBase
 from babelscope.comparison import Fold, Kind
+from babelscope.encoding import MESSAGE_TEXTS
 from babelscope.v1 import metrics_pb2
 from babelscope.views import AnyView, Defaults, Measure, Views, compare_spec, retrieve_spec
 
@@ -48,6 +49,7 @@ class Work:
         views: Its views.
         first: The message with the specification.
         message: Makes a message of rows.
+        gold: Right answers, as messages.
     """
 
     method: str
@@ -55,10 +57,13 @@ class Work:
     views: Views
     first: metrics_pb2.CompareRequest | metrics_pb2.RetrieveRequest
     message: Callable[..., Any]
+    gold: Sequence[metrics_pb2.GoldPairs] = ()
 
     def requests(self) -> Iterator[Any]:
         """All messages, from the first."""
-        return messages(self.first, self.views, self.message)
+        yield from messages(self.first, self.views, self.message)
+        for pairs in self.gold:
+            yield self.message(gold=pairs)
 
     def fold(self) -> Fold:
         """An empty fold for the answers of one attempt."""
@@ -141,20 +146,27 @@ class MetricsBase(ClientBase):
         ranks: Sequence[int],
         csls_k: int,
         centre: bool,
+        gold: Iterable[tuple[str, str]] | None,
+        index: str,
         alignment: str,
         layer_pairing: str,
     ) -> Work:
         """A retrieve call."""
         built = Views(views, defaults)
+        answers = None if gold is None else [metrics_pb2.IdPair(source_id=one, target_id=two) for one, two in gold]
         spec = retrieve_spec(
             built,
             similarities=similarities,
             ranks=ranks,
             csls_k=csls_k,
             centre=centre,
+            gold=answers is not None,
+            index=index,
             pairs=pairs,
             alignment=alignment,
             layer_pairing=layer_pairing,
         )
         first = metrics_pb2.RetrieveRequest(spec=spec)
-        return Work("Retrieve", "retrieval", built, first, metrics_pb2.RetrieveRequest)
+        starts = range(0, len(answers or ()), MESSAGE_TEXTS)
+        parts = [metrics_pb2.GoldPairs(pairs=(answers or ())[start : start + MESSAGE_TEXTS]) for start in starts]
+        return Work("Retrieve", "retrieval", built, first, metrics_pb2.RetrieveRequest, parts)

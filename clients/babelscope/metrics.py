@@ -151,6 +151,8 @@ class MetricsClient(StatisticsCalls, ProjectionCalls, MapCalls):
         ranks: Sequence[int] = (),
         csls_k: int = 0,
         centre: bool = False,
+        gold: Iterable[tuple[str, str]] | None = None,
+        index: str = "",
         model: Model | str | None = None,
         layers: Sequence[int] | None = None,
         pooling: Pooling = "mean",
@@ -172,6 +174,9 @@ class MetricsClient(StatisticsCalls, ProjectionCalls, MapCalls):
             ranks: Ranks of precision; 1, 5, 10 where empty.
             csls_k: Neighbours of CSLS; 10 where 0.
             centre: Subtract each view's mean vector first.
+            gold: Right answers as (left id, right id), several of an id allowed, in place of shared ids: for words, all
+                rows of the other view being candidates. Views then differ in ids and size; one pair of them only.
+            index: `exact`, or for very many candidates an approximate one, `ivf` or `hnsw`, with its recall.
             model: The weights, for views of texts that name none.
             layers: Hidden states wanted; all where None.
             pooling: `mean` or `cls`.
@@ -196,6 +201,8 @@ class MetricsClient(StatisticsCalls, ProjectionCalls, MapCalls):
             ranks=ranks,
             csls_k=csls_k,
             centre=centre,
+            gold=gold,
+            index=index,
             alignment=alignment,
             layer_pairing=layer_pairing,
         )

@@ -246,6 +246,8 @@ def retrieve_spec(
     ranks: Sequence[int],
     csls_k: int,
     centre: bool,
+    gold: bool,
+    index: str,
     pairs: Iterable[tuple[str, str]] | None,
     alignment: str,
     layer_pairing: str,
@@ -262,6 +264,8 @@ def retrieve_spec(
         ranks=ranks,
         csls_k=csls_k,
         centre=centre,
+        gold=gold,
+        index=index,
         layer_pairing=choose(LAYER_PAIRINGS, "layer_pairing", layer_pairing),
         alignment=choose(ALIGNMENTS, "alignment", alignment),
     )

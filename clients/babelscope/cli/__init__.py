@@ -23,6 +23,7 @@ _COMMANDS: Final = (
     "status",
     "encode",
     "measure",
+    "retrieve",
     "merge",
     "project",
     "score",

@@ -1,4 +1,4 @@
-"""`babelscope compare` and `babelscope retrieve`: numbers of parallel corpora."""
+"""`babelscope compare`: similarity of parallel corpora, and what commands for numbers of views share."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,9 +54,8 @@ _SHOWN = ("metric", "estimator", "source", "target", "layer", "value", "low", "h
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
+    """Adds the command."""
     app.command("compare")(compare)
-    app.command("retrieve")(retrieve)
 
 
 def compare(
@@ -102,7 +101,7 @@ def compare(
         "keep_state": keep_state,
         "compute_dtype": compute_dtype,
     }
-    views = _views(parallel, format)
+    views = parallel_views(parallel, format)
     with (
         open_mesh(mesh, ("encoder", "metrics"), store=store, ca=ca, token=token) as opened,
         ProgressReport("Comparing") as report,
@@ -111,56 +110,7 @@ def compare(
     show(found, out)
 
 
-def retrieve(
-    *,
-    model: ModelOption,
-    parallel: ParallelOption,
-    similarity: Annotated[
-        list[str] | None, typer.Option("--similarity", help="cosine, csls; both with none. May be repeated.")
-    ] = None,
-    rank: Annotated[
-        list[int] | None, typer.Option("--rank", min=1, help="Ranks of precision; 1, 5, 10 with none.")
-    ] = None,
-    csls_k: Annotated[int, typer.Option("--csls-k", min=1, help="Neighbours of CSLS.")] = 10,
-    centre: Annotated[bool, typer.Option("--centre", help="Subtract each language's mean first.")] = False,
-    format: FormatOption = None,  # noqa: A002
-    layers: LayersOption = None,
-    pooling: PoolingOption = "mean",
-    revision: RevisionOption = "",
-    random_init: RandomInitOption = None,
-    seed: SeedOption = 0,
-    overflow: OverflowOption = "refuse",
-    alignment: AlignmentOption = "strict",
-    compute_dtype: DtypeOption = "float32",
-    out: OutOption = None,
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
-) -> None:
-    """Retrieval of translations among the other language's sentences, layer by layer, in both directions."""
-    options: dict[str, Any] = {
-        "similarities": similarity or [],
-        "ranks": rank or [],
-        "csls_k": csls_k,
-        "centre": centre,
-        "model": read_model(model, revision, random_init, seed),
-        "layers": read_layers(layers),
-        "pooling": pooling,
-        "overflow": overflow,
-        "alignment": alignment,
-        "compute_dtype": compute_dtype,
-    }
-    views = _views(parallel, format)
-    with (
-        open_mesh(mesh, ("encoder", "metrics"), store=store, ca=ca, token=token) as opened,
-        ProgressReport("Retrieving") as report,
-    ):
-        found = opened.metrics.retrieve(views, progress=report.update, **options)
-    show(found, out)
-
-
-def _views(parallel: list[str], format: str | None) -> dict[str, View]:  # noqa: A002
+def parallel_views(parallel: list[str], format: str | None) -> dict[str, View]:  # noqa: A002
     """One view a language."""
     files = read_named(parallel, "--parallel")
     if len(files) < 2:
@@ -174,6 +124,12 @@ def _views(parallel: list[str], format: str | None) -> dict[str, View]:  # noqa:
 def show(found: Comparison, out: Path | None) -> None:
     """Prints the numbers, or writes them; says what was left out and what to beware of."""
     for pair in found.pairs:
+        if pair.gold_sources:
+            lacking = f"; not {', '.join(pair.examples[:3])}, ..." if pair.examples else ""
+            note(
+                f"{pair.left} and {pair.right}: {pair.covered_sources} of {pair.gold_sources} sources of the "
+                f"dictionary are covered{lacking}"
+            )
         if pair.left_only or pair.right_only:
             note(
                 f"{pair.left} and {pair.right}: {pair.n} ids used; {pair.left_only} are only in {pair.left}, "

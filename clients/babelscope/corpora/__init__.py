@@ -11,6 +11,7 @@ from babelscope.corpora.options import Options
 from babelscope.corpora.parallel import ParallelCorpus, read_parallel
 from babelscope.corpora.reading import read_examples, read_texts, stream_texts
 from babelscope.corpora.registry import FORMATS, Format, find_format
+from babelscope.corpora.words import WordPairs, WordVectors, as_words, read_word_pairs, read_word_vectors, read_words
 
 __all__ = [
     "FORMATS",
@@ -23,9 +24,15 @@ __all__ = [
     "Sentence",
     "TextPair",
     "Word",
+    "WordPairs",
+    "WordVectors",
+    "as_words",
     "find_format",
     "read_examples",
     "read_parallel",
     "read_texts",
+    "read_word_pairs",
+    "read_word_vectors",
+    "read_words",
     "stream_texts",
 ]
