@@ -1,13 +1,17 @@
 # The metrics service: activations to numbers. Build from the repository's root:
 #   docker build -f deploy/docker/metrics.Dockerfile -t babelscope-metrics .
 FROM python:3.11-slim AS build
+# Without TORCH_INDEX the package index's own build of PyTorch is installed, which on Linux carries CUDA. For a small image
+# without it, or for another CUDA, name the index that PyTorch's install page gives: --build-arg TORCH_INDEX=URL
+ARG TORCH_INDEX=
 WORKDIR /src
 RUN python -m venv /venv
 COPY pyproject.toml requirements.lock README.md ./
 COPY clients clients
 RUN --mount=type=cache,target=/root/.cache/pip \
     /venv/bin/pip install --disable-pip-version-check --constraint requirements.lock \
-        '.[metrics,s3]'
+        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
+        'torch==2.13.0' '.[metrics,s3]'
 
 FROM python:3.11-slim
 # Caches, the store and temporary files are the only places written to; mount them where the root is read-only.

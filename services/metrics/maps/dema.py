@@ -39,8 +39,8 @@ class DeMaOptions:
     back_translation: float = option(0.5, "Weight of 1 - cos of words mapped there and back.", least=0)
     supervision: float = option(10.0, "Weight of 1 - cos of mapped seeds and their translations.", least=0)
     batch: int = option(128, "Words of either language drawn in a step.", least=1, most=65_536)
-    learning_rate: float = option(0.005, "Of Adam; falls along a cosine to 0.", least=1e-8, most=10)
-    steps: int = option(3000, "Steps of training.", least=1, most=1_000_000)
+    learning_rate: float = option(0.01, "Of Adam; falls along a cosine to 0.", least=1e-8, most=10)
+    steps: int = option(2000, "Steps of training.", least=1, most=1_000_000)
     refinements: int = option(0, "Rounds of an induced dictionary and a rotation, after training.", least=0, most=100)
     device: str = DEVICE
 
