@@ -58,7 +58,7 @@ def pca(stack: Stack, plan: ProjectPlan, *, budget: int, check: Check) -> Fitted
             f"Expected principal components that take at most {budget} bytes, but {needed} are needed at layer "
             f"{stack.layer} for n = {n}, d = {d}",
         )
-    rows = _Rows(stack, check, max(16, min(CHUNK_ROWS, budget // (64 * d))))
+    rows = _Rows(stack, check, max(16, min(CHUNK_ROWS, budget // (128 * d))))
     first = _decompose(rows, wanted)
     rows.take_off(first.axes)
     values, floor = first.values, first.values[0] * (max(n, d) * np.finfo(np.float64).eps) ** 2

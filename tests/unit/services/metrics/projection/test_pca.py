@@ -1,5 +1,7 @@
 """Principal components: a table by hand, what they do not depend on, signs, and rows that determine nothing."""
 
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -125,6 +127,23 @@ def test_coordinates_past_float32_are_told() -> None:
     rows = (RNG.standard_normal((9, 40)).astype(np.float32) > 0) * np.float32(3e38)
     with pytest.raises(InvalidArgument, match="send rows as float64"):
         projected([table(rows)])
+
+
+@pytest.mark.parametrize(("n", "d"), [(60_000, 40), (1200, 2000)])
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path, n: int, d: int) -> None:
+    path = tmp_path / "rows"
+    with path.open("wb") as file:
+        for start in range(0, n, 1000):
+            np.random.default_rng(start).standard_normal((min(1000, n - start), d), dtype=np.float32).tofile(file)
+    views = [table(np.memmap(path, np.float32, "r", shape=(n, 1, d)))]
+    matrix = 8 * min(n, d) * (min(n, d) + 2)
+    tracemalloc.start()
+    found = projected(views, budget=max(matrix, 1 << 20))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found[0, 0].shape == (n, 2)
+    # Coordinates twice, the matrix, and blocks of rows of a quarter of the budget; all rows in float64 are 19 MB.
+    assert peak < 40 * n + 1.3 * matrix + 4_000_000 < 8 * n * d + matrix
 
 
 def test_long_views_come_in_pieces() -> None:
