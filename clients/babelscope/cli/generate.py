@@ -96,6 +96,7 @@ def generate(
             if steps:
                 made = opened.datagen.transform(before.watch(made), steps, seed=seed, progress=report.update)
         elif source is not None and source.startswith("datasets/"):
+            before.look(opened.datagen.get_dataset(source))
             made = opened.datagen.transform(source, steps, seed=seed, progress=report.update)
         else:
             examples = _read(Path(str(source)), format, language, column)
@@ -119,6 +120,11 @@ class _Before:
     def __init__(self, count: int) -> None:
         self._room = count * 50
         self._kept: dict[tuple[str, str], Example] = {}
+
+    def look(self, examples: Iterable[Example]) -> None:
+        """Keeps the first of examples that are not read here otherwise."""
+        for _ in self.watch(islice(examples, self._room)):
+            pass
 
     def watch(self, examples: Iterable[Example]) -> Iterator[Example]:
         """The examples, the first of which are kept."""

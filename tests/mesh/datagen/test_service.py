@@ -1,5 +1,7 @@
 """The datagen service over the wire: datasets, pipelines, corpora; both twins of the client; a local mesh."""
 
+import asyncio
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,33 @@ async def test_a_pipeline_from_a_stream_and_from_a_dataset(serve: Callable[..., 
     assert await collect(one.client.get_dataset(kept.dataset.name)) == first
 
 
+async def test_the_same_seed_gives_the_same_corpus_to_all(serve: Callable[..., Any]) -> None:
+    """Whatever the order of arrival, the sizes of messages, and how many requests are at work at once."""
+    one = await serve()
+    pairs = [Example(word, babelscope.TextPair(word, word.upper()), "xx") for word in ("cat", "sat", "on", "mat")]
+    words = await one.client.put_dataset(pairs)
+    switch = {"dictionary": words.name, "languages": "xx", "rule": "conneau", "cap": "0.6"}
+    steps = [Step("code_switch", switch), Step("permute_vocabulary", {}), Step("subsample", {"size": "300"})]
+
+    async def by_id(examples: list[Example], size: int) -> dict[str, Example]:
+        async def messages() -> Any:
+            spec = datagen_pb2.TransformSpec(steps=[step.to_proto() for step in steps], seed=9)
+            yield datagen_pb2.TransformRequest(spec=spec)
+            for start in range(0, len(examples), size):
+                portion = [babelscope.exchange.to_proto(each) for each in examples[start : start + size]]
+                yield datagen_pb2.TransformRequest(examples=datagen_pb2.Examples(examples=portion))
+
+        found = [each async for answer in one.stub.Transform(messages()) for each in answer.examples.examples]
+        return {each.id: babelscope.exchange.from_proto(each) for each in found}
+
+    shuffled = random.Random(1).sample(EXAMPLES, len(EXAMPLES))
+    orders = (EXAMPLES, EXAMPLES[::-1], shuffled)
+    first, *others = await asyncio.gather(*(by_id(order, size) for order in orders for size in (7, 400)))
+    assert len(first) == 300
+    assert len({example.content for example in first.values()}) == 300
+    assert all(other == first for other in others)
+
+
 async def test_a_corpus_of_the_grammar(serve: Callable[..., Any]) -> None:
     one = await serve()
     made = await collect(one.client.generate_corpus(["en", "zh"], 20, kind="qa", seed=5))
@@ -117,6 +146,11 @@ def test_a_local_mesh_and_the_command_line(tmp_path: Path, capsys: Any) -> None:
         assert run(["generate", *words, "--output", str(out), *to]) == 0
         assert len(out.read_text(encoding="utf-8").splitlines()) == 2
         assert "the cat" in capsys.readouterr().out
+        stored = mesh.datagen.put_dataset([Example("s", "the old cat", "en")]).name
+        assert run(["generate", "--input", stored, "--transform", "prefix_language", "--preview", "1", *to]) == 0
+        shown = capsys.readouterr().out
+        assert "the old cat" in shown
+        assert "en:old" in shown
         assert (
             run(["generate", "--grammar", "en,zh", "--size", "2", "--output", f"{tmp_path}/g.{{language}}", *to]) == 0
         )
