@@ -1,5 +1,6 @@
 """`babelscope correlate`, `anova` and `compare-systems`: statistics of numbers in tables."""
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -131,6 +132,6 @@ def _keys(table: Columns) -> list[tuple[str, str]]:
     languages = table.texts(KEYS[1]) if KEYS[1] in table.names else [""] * len(table.rows)
     keys = list(zip(table.texts(KEYS[0]), languages, strict=True))
     if len(set(keys)) < len(keys):
-        twice = next(key for index, key in enumerate(keys) if key in keys[:index])
+        twice = next(key for key, count in Counter(keys).items() if count > 1)
         raise typer.BadParameter(f"Expected each id once in {table.file}, but got {' '.join(twice).strip()!r} twice")
     return keys
