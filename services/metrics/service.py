@@ -26,8 +26,7 @@ class MetricsService:
         self._workers = Workers(settings.work_threads)
         # Apart from measuring: a map may take minutes in one go, and nobody else should wait for it.
         self._fitters = Workers(settings.map_threads)
-        # The generated base answers UNIMPLEMENTED where a method is not given; only its stub calls them abstract.
-        self._servicer = MetricsServicer(  # type: ignore[abstract]
+        self._servicer = MetricsServicer(
             settings, scratch, self._sources, self._workers, self._fitters, Store(settings.store_url)
         )
 

@@ -153,7 +153,7 @@ def test_no_seeds_at_all_are_refused(case: Planted) -> None:
 
 def test_seeds_that_are_all_rare_are_refused(case: Planted) -> None:
     rare = replace(case.problem, pairs=np.array([[400, 450], [420, 3]]))
-    with pytest.raises(Degenerate, match="first 100 rows .* all 2 lie beyond"):
+    with pytest.raises(Degenerate, match=r"first 100 rows .* all 2 lie beyond"):
         fit(rare, frequent=100)
 
 
