@@ -35,6 +35,9 @@ _POINTS_A_LIST: Final = 39
 _PROBED: Final = 16
 """Share of the inverted lists that is searched: one in so many."""
 
+_LEAST_PROBED: Final = 8
+"""Lists that are searched, at least."""
+
 F32 = NDArray[np.float32]
 """float32 of any shape."""
 
@@ -147,7 +150,7 @@ class _Indexed:
         else:
             lists = max(1, min(int(4 * n**0.5), n // _POINTS_A_LIST))
             self._index = faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, lists, faiss.METRIC_INNER_PRODUCT)
-            self._index.nprobe = max(1, lists // _PROBED)
+            self._index.nprobe = max(min(lists, _LEAST_PROBED), lists // _PROBED)
             self._index.train(units)
         for start in range(0, n, BLOCK):
             check()
@@ -161,6 +164,8 @@ class _Indexed:
             self._check()
             part = slice(start, start + BLOCK)
             scores[part], places[part] = self._index.search(queries[part], self._depth)
+        # FAISS fills up with the least number there is.
+        scores[places < 0] = -np.inf
         return scores, places
 
     def means(self, rows: Indices, other: "_Indexed", k: int) -> F32:
