@@ -13,7 +13,7 @@ _VOWELS = "aio"
 
 COUNTS = {"man": 220, "woman": 220, "surname": 700, "place": 450, "organisation": 350}
 _ENDINGS = {"man": "n", "woman": "na", "surname": "ko", "place": "ria", "organisation": "tek"}
-_WORDS = frozenset({"ba-na-n", "ba-to-na", "bi-so-n", "di-ni-n", "ki-ri-n", "za-ko-n"})
+_WORDS = frozenset({"ba-na-n", "ba-to-na", "bi-so-n", "di-ni-n", "ba-ra-n", "ki-ri-n", "za-ko-n", "zi-za-n"})
 """Keys left out because some language spells them like a word of its own: Russian банан, закон."""
 _KIND_OF = {ending: kind for kind, ending in _ENDINGS.items()}
 
