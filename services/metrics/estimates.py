@@ -66,7 +66,7 @@ class Progress:
     """How far a request is.
 
     Args:
-        stage: `encode` or `measure`.
+        stage: `encode`, `measure`, `fit`, `project` or `score`.
         done: Units done.
         total: Units in all, 0 where unknown.
         detail: View or pair at work.

@@ -473,13 +473,13 @@ class MetricsProgress(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
-    """`encode`, `measure` or `fit`."""
+    """`encode`, `measure`, `fit`, `project` or `score`."""
     done: _builtins.int
-    """Units done: rows for encode, pairs for measure, steps for fit."""
+    """Units done: rows for encode, pairs for measure, steps for fit, layers for project, items for score."""
     total: _builtins.int
     """Units in all, 0 where unknown."""
     detail: _builtins.str
-    """View or pair at work."""
+    """View, pair or layer at work."""
     def __init__(
         self,
         *,
