@@ -14,6 +14,7 @@ from babelscope.study import StudyResult, load_study, run_study
 from babelscope.study.sections import SECTIONS
 
 from tests.support import chromium
+from tests.support.models import WORDS
 
 pytestmark = pytest.mark.slow
 CLOSE = 2e-4
@@ -23,6 +24,7 @@ layer_grids:
   - {pairs: sources, measures: [cka]}
   - {pairs: same, measures: [cka], models: [tiny, other]}
 projection: {sentences: 100}
+words: {dictionary: "en-{language}.tsv", targets: [fr], words: 12}
 maps:
   - {method: procrustes, options: {normalisation: centre, refinements: 2}, seeds: [0, 1], layers: [1, 2]}
 transfer:
@@ -45,8 +47,12 @@ def run(mesh: LocalMesh, corpus: Callable[..., Path], study: dict[str, Any]) -> 
     if "result" not in study:
         path = corpus(EXTRA)
         text = path.read_text().replace("models: [tiny]", "models: [tiny, other]\npairs: all")
+        text = text.replace("languages: [en, fr, sw]", "languages: [en, fr, de, sw]")
+        (path.parent / "de.txt").write_text(_between(path.parent))
         text = text.replace("retrieval: {similarities: [cosine, csls]}", "retrieval: {pairs: all}")
         path.write_text(text.replace("random_init: {groups: pairs, seeds: [1]}\n", ""))
+        pairs = "".join(f"{one}\t{other}\n" for one, other in zip(WORDS, [*WORDS[1:], "absent"], strict=True))
+        (path.parent / "en-fr.tsv").write_text(pairs)
         for language, wrong in (("fr", 3), ("sw", 8)):
             head = "premise\thypothesis\tlabel\n"
             gold = ["yes" if at % 2 else "no" for at in range(20)]
@@ -63,6 +69,12 @@ def run(mesh: LocalMesh, corpus: Callable[..., Path], study: dict[str, Any]) -> 
     return study["result"], folder
 
 
+def _between(folder: Path) -> str:
+    """A language between French and Swahili: every second sentence of either."""
+    french, swahili = ((folder / f"{tag}.txt").read_text().splitlines(keepends=True) for tag in ("fr", "sw"))
+    return "".join(swahili[at] if at % 2 else line for at, line in enumerate(french))
+
+
 def records(result: StudyResult, key: str) -> Any:
     return next(section for section in SECTIONS if section.key == key).records(result)
 
@@ -75,14 +87,24 @@ def test_every_section_is_answered_and_comes_back(run: tuple[StudyResult, Path],
         assert section.records(back) == section.records(result) == section.records(study["again"])
     with (folder / "results.csv").open(newline="") as file:
         kinds = {line["kind"] for line in csv.DictReader(file)}
-    assert kinds >= {"similarity", "retrieval", "layer_grid", "projection", "map", "transfer", "score", "anova"}
+    assert kinds >= {
+        "similarity",
+        "retrieval",
+        "layer_grid",
+        "projection",
+        "words",
+        "map",
+        "transfer",
+        "score",
+        "anova",
+    }
 
 
 def test_the_diagonal_of_a_grid_is_the_curve_by_layer(run: tuple[StudyResult, Path]) -> None:
     result, _ = run
     grids = [each for each in records(result, "layer_grids") if each.source_model == each.target_model]
     assert {(each.source_model, each.target) for each in grids} == {
-        (model, language) for model in ("tiny", "other") for language in ("fr", "sw")
+        (model, language) for model in ("tiny", "other") for language in ("fr", "de", "sw")
     }
     for grid in grids:
         curve = {row.layer: row for row in result.rows if (row.metric, row.estimator, row.model, row.source, row.target)
@@ -92,7 +114,7 @@ def test_the_diagonal_of_a_grid_is_the_curve_by_layer(run: tuple[StudyResult, Pa
             assert grid.null_sd[at][at] == pytest.approx(curve[layer].null_sd, abs=CLOSE)
             assert grid.low[at][at] < grid.values[at][at] < grid.high[at][at]
     across = [each for each in records(result, "layer_grids") if each.source_model != each.target_model]
-    assert [(each.source, each.target) for each in across] == [(tag, tag) for tag in ("en", "fr", "sw")]
+    assert [(each.source, each.target) for each in across] == [(tag, tag) for tag in ("en", "fr", "de", "sw")]
 
 
 def test_transfer_is_the_study_s_own_retrieval(run: tuple[StudyResult, Path]) -> None:
@@ -111,7 +133,9 @@ def test_transfer_is_the_study_s_own_retrieval(run: tuple[StudyResult, Path]) ->
 def test_a_projection_is_of_all_languages_together(run: tuple[StudyResult, Path]) -> None:
     result, _ = run
     for each in records(result, "projection"):
-        assert [(cloud.language, len(cloud.ids)) for cloud in each.clouds] == [("en", 100), ("fr", 100), ("sw", 100)]
+        assert [(cloud.language, len(cloud.ids)) for cloud in each.clouds] == [
+            (tag, 100) for tag in ("en", "fr", "de", "sw")
+        ]
         whole = np.concatenate([cloud.coordinates for cloud in each.clouds])
         assert whole.mean(axis=0) == pytest.approx([0, 0], abs=1e-4)
         spread = whole.var(axis=0)
@@ -122,7 +146,7 @@ def test_a_projection_is_of_all_languages_together(run: tuple[StudyResult, Path]
 def test_maps_are_measured_on_unseen_sentences(run: tuple[StudyResult, Path]) -> None:
     result, _ = run
     found = records(result, "maps")
-    assert len(found) == 2 * 2 * 2 * 2  # models, pairs, seeds, layers
+    assert len(found) == 2 * 3 * 2 * 2  # models, pairs, seeds, layers
     for each in found:
         assert len(each.trace) == 3
         assert each.fitted + each.precision[0].n == 400
@@ -135,6 +159,16 @@ def test_maps_are_measured_on_unseen_sentences(run: tuple[StudyResult, Path]) ->
     french = next(each for each in found if (each.model, each.target, each.layer) == ("tiny", "fr", 2))
     gained = {one.mapped: one for one in french.precision if (one.estimator, one.source) == ("csls", "en")}
     assert gained[True].value > 5 * gained[True].null_mean
+
+
+def test_words_are_looked_for_among_the_words_of_the_dictionary(run: tuple[StudyResult, Path]) -> None:
+    result, _ = run
+    for each in records(result, "words"):
+        assert (each.pairs, each.sources, each.covered, each.candidates) == (12, 12, 12, 12)
+        assert {row.metric for row in each.rows} == {"p@1", "p@5", "p@10", "mrr"}
+        assert {(row.source, row.target) for row in each.rows} == {("en", "fr"), ("fr", "en")}
+        first = next(row for row in each.rows if row.metric == "p@1")
+        assert first.null_mean == pytest.approx(1 / 12)
 
 
 def test_scores_and_variance(run: tuple[StudyResult, Path]) -> None:
@@ -167,8 +201,8 @@ def test_the_report_draws_what_was_found(run: tuple[StudyResult, Path], tmp_path
         assert points["x"] == [point.similarity for point in mean.points]
         assert points["y"] == [point.transfer for point in mean.points]
         # The page opens on the highest layer of the first model.
-        cloud = records(result, "projection")[2].clouds[2]
-        swahili = page.run(f"{drawn}('fig-projection')")[2]
+        cloud = records(result, "projection")[2].clouds[3]
+        swahili = page.run(f"{drawn}('fig-projection')")[3]
         assert swahili["name"] == "Swahili"
         assert swahili["x"] == pytest.approx([row[0] for row in cloud.coordinates], rel=1e-4)
         course = page.run(f"{drawn}('fig-map-course')")

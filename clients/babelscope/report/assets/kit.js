@@ -36,16 +36,19 @@ function draw(id, data, extra) {
 const scale = () => (dark()
   ? [[0, "#1b1f25"], [0.25, "#173b44"], [0.5, "#1b6a6f"], [0.75, "#4fb0a5"], [1, "#e8f3c8"]]
   : [[0, "#f6f4ee"], [0.25, "#cfe3da"], [0.5, "#86bfb3"], [0.75, "#2f8388"], [1, "#0a3d4f"]]);
-// `more`: `overlay` traces drawn above, titles of the axes `across` and `down`, and the least colour's value `floor`.
+// `more`: cells brought out by a frame, `framed` as [row, column], and titles of the axes, `across` and `down`.
 function heat(id, x, y, z, hover, ratio, more = {}) {
-  const flat = z.flat().filter((value) => value !== null), top = Math.max(...flat), low = Math.min(more.floor ?? 0, ...flat);
+  const flat = z.flat().filter((value) => value !== null), top = Math.max(...flat), low = Math.min(0, ...flat);
   const wide = x.length <= (narrow() ? 8 : 20), title = (text) => (text ? { text, standoff: 6 } : undefined);
   draw(id, [{
     type: "heatmap", x, y, z, zmin: low, zmax: top, colorscale: scale(), xgap: 2, ygap: 2, hoverongaps: false, customdata: hover,
     hovertemplate: "%{customdata}<extra></extra>", texttemplate: wide && !narrow() ? "%{z:.2f}" : "", textfont: { size: 11 },
     colorbar: { thickness: 10, outlinewidth: 0, len: 0.9, tickfont: { color: css("--soft") }, x: 1.01 },
-  }, ...(more.overlay || [])], {
-    height: Math.max(190, y.length * (narrow() ? 22 : 27) + 70) * ratio, margin: { l: 20, r: 10, t: 26, b: 24 },
+  }], {
+    shapes: (more.framed || []).map(([row, column]) => ({
+      type: "rect", x0: column - 0.47, x1: column + 0.47, y0: row - 0.44, y1: row + 0.44, line: { color: PALETTE[1], width: 2 },
+    })),
+    height: Math.max(190, y.length * (narrow() ? 22 : 27) + (more.across ? 110 : 70)) * ratio, margin: { l: 20, r: 10, t: 26, b: 24 },
     xaxis: { type: "category", showgrid: false, title: title(more.across), tickangle: x.length > (narrow() ? 4 : 13) && x.some((name) => name.length > 3) ? -50 : 0 },
     yaxis: { type: "category", autorange: "reversed", showgrid: false, title: title(more.down) },
   });

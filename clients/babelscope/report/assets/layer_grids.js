@@ -14,11 +14,7 @@ sections.layer_grids = (() => {
       `<b>${grid.left}, ${layerName(row)} – ${grid.right}, ${layerName(column)}</b><br>${fixed(grid.v[at][to])} [${fixed(grid.lo[at][to])}, ${fixed(grid.hi[at][to])}]<br>chance ${fixed(grid.nm[at][to])} ± ${fixed(grid.ns[at][to])}, n = ${grid.n}`));
     // The layer of the right side that is nearest to each of the left: the least of a distance, the most of all else.
     const nearest = grid.v.map((row) => row.indexOf(grid.distance ? Math.min(...row) : Math.max(...row)));
-    const overlay = [{
-      type: "scatter", mode: "markers", x: nearest.map((to) => tick(grid.columns[to])), y: grid.rows.map(tick), name: "nearest layer", hoverinfo: "skip",
-      marker: { symbol: "square-open", size: narrow() ? 15 : 34, color: PALETTE[1], line: { width: 2 } },
-    }];
-    heat("fig-grid", grid.columns.map(tick), grid.rows.map(tick), grid.v, hover, 1.05, { overlay, across: `layer of ${grid.right}`, down: `layer of ${grid.left}` });
+    heat("fig-grid", grid.columns.map(tick), grid.rows.map(tick), grid.v, hover, 1.05, { framed: nearest.map((to, at) => [at, to]), across: `layer of ${grid.right}`, down: `layer of ${grid.left}` });
     const flat = grid.nm.flat(), low = Math.min(...flat), high = Math.max(...flat);
     $("grid-caption").textContent = `${grid.measure} of ${grid.left} (rows) with ${grid.right} (columns), n = ${grid.n}. A frame marks, for each layer of ${grid.left}, the nearest layer of ${grid.right}. Chance: ${fixed(low)}${fixed(low) === fixed(high) ? "" : ` to ${fixed(high)}`}. ${grid.beware}`;
     openTables();

@@ -9,14 +9,14 @@ sections.maps = (() => {
     choices("map-found", entries, ["pair"]);
   }
   function course() {
-    const mine = pick("map-course", ["pair", "method"]), layers = [...new Set(mine.map((each) => each.layer))], seeds = [...new Set(mine.map((each) => each.seed))];
+    const mine = pick("map-course", ["pair", "method"]), layers = [...new Set(mine.map((each) => each.layer))], seeds = [...new Set(mine.map((each) => each.seed))], steps = Math.max(...mine.map((each) => each.trace.length));
     draw("fig-map-course", mine.map((each) => ({
       type: "scatter", mode: each.trace.length < 40 ? "lines+markers" : "lines", x: each.trace.map((_, at) => at + 1), y: each.trace,
       name: `${layerName(each.layer)}, seed ${each.seed}`, marker: { size: 6 },
       line: { color: PALETTE[layers.indexOf(each.layer) % PALETTE.length], width: 2, dash: DASHES[seeds.indexOf(each.seed) % DASHES.length] },
       hovertemplate: `<b>${layerName(each.layer)}, seed ${each.seed}</b><br>step %{x}: %{y:.5g}<extra></extra>`,
     })), {
-      xaxis: { title: { text: "step" }, rangemode: "tozero" }, yaxis: { title: { text: `criterion of ${$("map-course-method").value}` } }, showlegend: true,
+      xaxis: { title: { text: "step" }, range: steps === 1 ? [0.5, 1.5] : undefined, dtick: steps <= 12 ? 1 : undefined }, yaxis: { title: { text: `criterion of ${$("map-course-method").value}` } }, showlegend: true,
       legend: { orientation: "h", y: -0.2, x: 0, font: { size: 12 } },
     });
   }

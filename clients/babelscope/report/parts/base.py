@@ -1,6 +1,6 @@
 """What a part of the report is: how the records of a study's section are shown."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -63,6 +63,13 @@ def menu(name: str, label: str) -> str:
 def interval(value: float, low: float, high: float, digits: int = 3) -> str:
     """A number with its interval: `0.62 [0.51, 0.70]`."""
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]".replace("-", "−")
+
+
+def span(values: Iterable[float], digits: int, unit: str = "") -> str:
+    """From the least to the greatest: `0.001 to 0.004`, or one of them where they look the same."""
+    listed = list(values)
+    low, high = (f"{each:.{digits}f}{unit}".replace("-", "−") for each in (min(listed), max(listed)))
+    return low if low == high else f"{low} to {high}"
 
 
 def p_text(p_value: float) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from babelscope.report.guide import Guide, guide, is_distance, label
 from babelscope.report.names import language_name
 from babelscope.report.numbers import Measure
-from babelscope.report.parts.base import Part, figure, menu
+from babelscope.report.parts.base import Part, figure, menu, span
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.layer_grids import SECTION, Grid, Matrix
 
@@ -62,8 +62,7 @@ def guides(grids: Sequence[Grid]) -> list[tuple[Guide, str]]:
     found = []
     for measure, listed in by_measure.items():
         null = [value for grid in listed for row in grid.null_mean for value in row]
-        span = f"{min(null):.3f} to {max(null):.3f}".replace("-", "−")
-        found.append((guide(measure), f"Chance here over all pairs of layers: {span}."))
+        found.append((guide(measure), f"Chance here over all pairs of layers: {span(null, 3)}."))
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from babelscope.report.guide import Guide
 from babelscope.report.markup import folded, table
 from babelscope.report.names import language_name
-from babelscope.report.parts.base import Part, figure, interval, menu
+from babelscope.report.parts.base import Part, figure, interval, menu, span
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.maps import SECTION, Mapped, Precision
 
@@ -83,12 +83,10 @@ def payload(records: Sequence[Mapped], result: StudyResult) -> list[dict[str, An
 
 def guides(records: Sequence[Mapped]) -> list[tuple[Guide, str]]:
     """How to read a map."""
-    null = [one.null_mean for each in records for one in each.precision]
+    null = [100 * one.null_mean for each in records for one in each.precision]
     if not null:
         return [(_GUIDE, "There is no chance level without retrieval.")]
-    low, high = f"{100 * min(null):.2f}", f"{100 * max(null):.2f}"
-    span = low if low == high else f"{low} to {high}"
-    return [(_GUIDE, f"Chance here for P@1 among unseen sentences: {span} %.")]
+    return [(_GUIDE, f"Chance here for P@1 among unseen sentences: {span(null, 2)} %.")]
 
 
 def _csls(each: Mapped, *, mapped: bool) -> Precision | None:

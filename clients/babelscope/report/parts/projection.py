@@ -6,7 +6,7 @@ from typing import Any, Final
 from babelscope.report.guide import Guide
 from babelscope.report.markup import folded, table
 from babelscope.report.names import language_name
-from babelscope.report.parts.base import Part, figure, menu
+from babelscope.report.parts.base import Part, figure, menu, span
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.projection import SECTION, Projected
 
@@ -87,10 +87,9 @@ def guides(records: Sequence[Projected]) -> list[tuple[Guide, str]]:
     """How to read each method."""
     found = []
     for method in dict.fromkeys(each.method for each in records):
-        shares = [sum(each.explained[:2]) for each in records if each.method == method and each.explained]
+        shares = [100 * sum(each.explained[:2]) for each in records if each.method == method and each.explained]
         said = (
-            f"Two axes hold {_percent(min(shares))} to {_percent(max(shares))} of the variance here; there is no "
-            "chance level."
+            f"Two axes hold {span(shares, 1)} % of the variance here, by layer; there is no chance level."
             if shares
             else "There is no chance level."
         )

@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from babelscope.report.parts import anova, layer_grids, maps, projection, scores, transfer
+from babelscope.report.parts import anova, layer_grids, maps, projection, scores, transfer, words
 from babelscope.report.parts.base import Part
 
 PARTS: Final[tuple[Part, ...]] = (
     layer_grids.PART,
     projection.PART,
+    words.PART,
     maps.PART,
     transfer.PART,
     scores.PART,

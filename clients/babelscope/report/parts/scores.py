@@ -7,7 +7,7 @@ from typing import Final
 from babelscope.report.guide import Guide
 from babelscope.report.markup import table
 from babelscope.report.names import language_name
-from babelscope.report.parts.base import Part, interval
+from babelscope.report.parts.base import Part, interval, span
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.scores import SECTION, Figure, Scored
 
@@ -117,9 +117,7 @@ def _chance(listed: Sequence[Scored]) -> str:
     shares = [_most_frequent(each) for each in listed if _cells(each)]
     if not shares:
         return "These scores have no chance level of their own; compare systems on the same items."
-    low, high = f"{100 * min(shares):.1f}", f"{100 * max(shares):.1f}"
-    span = low if low == high else f"{low} to {high}"
-    return f"Chance: always the most frequent label is right in {span} %."
+    return f"Chance: always the most frequent label is right in {span((100 * each for each in shares), 1)} %."
 
 
 def _most_frequent(each: Scored) -> float:

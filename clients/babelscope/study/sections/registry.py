@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from babelscope.study.sections import anova, layer_grids, maps, projection, scores, transfer
+from babelscope.study.sections import anova, layer_grids, maps, projection, scores, transfer, words
 from babelscope.study.sections.base import Section
 
 SECTIONS: Final[tuple[Section, ...]] = (
     layer_grids.SECTION,
     projection.SECTION,
+    words.SECTION,
     maps.SECTION,
     scores.SECTION,
     transfer.SECTION,

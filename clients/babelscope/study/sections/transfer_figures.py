@@ -34,7 +34,7 @@ class Figures:
     Attributes:
         given: Figures of a table or of the study file.
         file: Name of the table; None for figures of the study file.
-        retrieval: Metric and estimator of the study's own retrieval, not centred.
+        retrieval: Metric and estimator of the study's own retrieval, not centred; the mean of both directions.
         layer: Of the retrieval: a layer, `best` (of the highest mean) or `same` (that of the similarity).
         score: Name, metric and estimator of a score of the study, from its `source` to its language.
     """
@@ -87,7 +87,7 @@ class Figures:
             wanted = layer if self.layer == "same" else self.layer
         if wanted not in by_layer:
             raise StudyError(f"Expected `transfer.retrieval.layer` among {sorted(by_layer)}, but got {wanted}")
-        return by_layer[wanted]
+        return _both_ways(by_layer[wanted])
 
     def _scored(self, found: Found) -> list[Transfer]:
         assert self.score is not None
@@ -99,6 +99,14 @@ class Figures:
             for figure in each.figures
             if figure.metric == metric and figure.estimator == (estimator or figure.estimator)
         ]
+
+
+def _both_ways(figures: Sequence[Transfer]) -> list[Transfer]:
+    """One figure a pair of languages, the mean of both directions: similarity has but one value for both."""
+    by_pair: dict[frozenset[str], list[Transfer]] = {}
+    for each in figures:
+        by_pair.setdefault(frozenset((each.source, each.target)), []).append(each)
+    return [Transfer(listed[0].source, listed[0].target, _mean(listed)) for listed in by_pair.values()]
 
 
 def _mean(figures: Sequence[Transfer]) -> float:

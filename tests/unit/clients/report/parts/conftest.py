@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 
 import pytest
-from babelscope.study.result import StudyResult
+from babelscope.study.result import Row, StudyResult
 from babelscope.study.sections.anova import Analysis, Group
 from babelscope.study.sections.layer_grids import Grid
 from babelscope.study.sections.maps import Mapped, Precision
 from babelscope.study.sections.projection import Cloud, Projected
 from babelscope.study.sections.scores import Figure, Scored
 from babelscope.study.sections.transfer import Coefficient, Correlated, Point
+from babelscope.study.sections.words import WordsFound
 
 from tests.support import chromium
 
@@ -67,6 +68,17 @@ def mapped(label: str, layer: int, seed: int, *, affine: bool = True) -> Mapped:
     return Mapped(label, label, "en", "fr", MODEL, layer, seed, trace, 90, 40, 30, precision, f"map:{label}")
 
 
+def words(target: str) -> WordsFound:
+    rows = tuple(
+        Row("words", metric, "csls", MODEL, "", "mean", *pair, layer, 0.3 + layer / 10 - at / 20, 0.2, 0.7, 90 + at,
+            0.0125, 0.01, signature="metric:p@1|gold")
+        for metric in ("p@1", "mrr")
+        for at, pair in enumerate((("en", target), (target, "en")))
+        for layer in (0, 3)
+    )  # fmt: skip
+    return WordsFound(f"en-{target}.tsv", "en", target, MODEL, 140, 120, 90, ("zebra", "yak"), 80, rows)
+
+
 def records() -> dict[str, tuple[object, ...]]:
     """Records of every section, by key."""
     return {
@@ -75,6 +87,7 @@ def records() -> dict[str, tuple[object, ...]]:
             grid("fr", "procrustes", "distance", 0.9),
         ),
         "projection": (projected(0), projected(3)),
+        "words": (words("fr"), words("ja")),
         "maps": (
             mapped("procrustes", 1, 0), mapped("procrustes", 3, 0), mapped("muse", 1, 0), mapped("muse", 1, 1),
             mapped("muse", 3, 0, affine=False),

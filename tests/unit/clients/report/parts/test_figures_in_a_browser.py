@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from babelscope.report import write_report
 from babelscope.study.result import StudyResult
-from babelscope.study.sections import layer_grids, maps, projection, transfer
+from babelscope.study.sections import layer_grids, maps, projection, transfer, words
 
 from tests.support import chromium
 
@@ -15,6 +15,8 @@ DATA = """((id) => document.getElementById(id).data.map(({type, name, x, y, z, t
 CHANGE = """((id, value) => { const field = document.getElementById(id); field.value = value;
   field.dispatchEvent(new Event('change', {bubbles: true}));
   field.dispatchEvent(new Event('input', {bubbles: true})); })"""
+FRAMED = """document.getElementById('fig-grid').layout.shapes.map(({x0, x1, y0, y1}) =>
+  [Math.round((y0 + y1) / 2), Math.round((x0 + x1) / 2)])"""
 MENU = "((id) => [...document.getElementById(id).options].map((each) => each.text))"
 
 
@@ -36,19 +38,19 @@ def test_a_grid_by_its_measure_and_pair(page: chromium.Page, opened: Path, whole
     french, japanese, distance = layer_grids.SECTION.records(whole)
     assert page.run(f"{MENU}('grid-measure')") == ["CKA, debiased", "Procrustes, distance"]
     assert page.run(f"{MENU}('grid-pair')") == ["English – French", "English – Japanese"]
-    drawn, nearest = page.run(f"{DATA}('fig-grid')")
+    (drawn,) = page.run(f"{DATA}('fig-grid')")
     assert drawn["z"] == [[pytest.approx(value, abs=5e-6) for value in row] for row in french.values]
     assert (drawn["x"], drawn["y"]) == (["emb", "1", "2", "3"], ["emb", "1", "2"])
-    assert nearest["x"] == ["emb", "1", "2"]
+    assert page.run(FRAMED) == [[0, 0], [1, 1], [2, 2]]
     assert "n = 200" in text(page, "grid-caption")
     assert "Chance: 0.001." in text(page, "grid-caption")
     page.run(f"{CHANGE}('grid-pair', 'English – Japanese')")
     assert page.run(f"{DATA}('fig-grid')")[0]["z"][2][3] == pytest.approx(japanese.values[2][3], abs=5e-6)
     # Of a distance the least is the nearest.
     page.run(f"{CHANGE}('grid-measure', 'Procrustes, distance')")
-    drawn, nearest = page.run(f"{DATA}('fig-grid')")
+    (drawn,) = page.run(f"{DATA}('fig-grid')")
     assert drawn["z"][0] == [pytest.approx(value, abs=5e-6) for value in distance.values[0]]
-    assert nearest["x"] == ["3", "3", "emb"]
+    assert page.run(FRAMED) == [[0, 3], [1, 3], [2, 0]]
     assert page.complaints(opened.as_uri()) == []
 
 
@@ -99,6 +101,21 @@ def test_sentences_by_layer_and_language(page: chromium.Page, opened: Path, whol
     assert "3 sentences of each of 3 languages" in text(page, "projection-caption")
     colours = page.run("document.getElementById('fig-projection').data.map((each) => each.marker.color)")
     assert len(set(colours)) == 3
+    assert page.complaints(opened.as_uri()) == []
+
+
+def test_words_by_dictionary_and_measure(page: chromium.Page, opened: Path, whole: StudyResult) -> None:
+    french, japanese = words.SECTION.records(whole)
+    chance, there, back = page.run(f"{DATA}('fig-words')")
+    assert (chance["x"], chance["y"]) == ([0, 3], [0.0125, 0.0125])
+    assert (there["name"], back["name"]) == ("English → French", "French → English")
+    assert there["y"] == [row.value for row in french.rows[:2]]
+    assert back["y"] == [row.value for row in french.rows[2:4]]
+    assert back["error_y"]["array"] == [row.high - row.value for row in french.rows[2:4]]
+    assert "90 of 120 source words of the dictionary are covered and asked, among 80" in text(page, "words-caption")
+    page.run(f"{CHANGE}('words-name', 'English → Japanese, en-ja.tsv')")
+    page.run(f"{CHANGE}('words-measure', 'MRR, CSLS')")
+    assert page.run(f"{DATA}('fig-words')")[1]["y"] == [row.value for row in japanese.rows[4:6]]
     assert page.complaints(opened.as_uri()) == []
 
 

@@ -55,9 +55,9 @@ def test_every_guide_has_its_chance_level(text: str) -> None:
         chance = re.search(r'<p class="chance">([^<]+)</p>', card)
         assert chance is not None
         assert len(chance[1]) > 10
-    assert "Chance here over all pairs of layers: 0.001 to 0.001." in guides
+    assert "Chance here over all pairs of layers: 0.001." in guides
     assert "Chance here for P@1 among unseen sentences: 1.00 %." in guides
-    assert "Two axes hold 60.0 % to 90.0 % of the variance here" in guides
+    assert "Two axes hold 60.0 to 90.0 % of the variance here" in guides
     assert "Chance is 0; with 4 pairs of languages here." in guides
 
 
@@ -86,6 +86,12 @@ def test_all_maps_stand_in_a_table(text: str) -> None:
         "<td>0.230 [0.100, 0.700]</td><td>0.530 [0.100, 0.700]</td><td>0.0100</td>"
     ) in folded
     assert "<td>not affine</td>" in folded
+
+
+def test_the_coverage_of_dictionaries_stands_in_a_table(text: str) -> None:
+    assert "<td>90 (75.0 %)</td><td>80</td>" in text
+    assert "zebra, yak" in text
+    assert "Chance here for P@1: 1.250 %." in text
 
 
 def test_variance_explained_stands_in_a_table(text: str) -> None:

@@ -70,12 +70,21 @@ class ArithmeticMesh:
     ) -> Comparison:
         self.calls.append(("retrieve", {"views": views, "pairs": list(pairs), **options}))
         estimates = [
-            estimate("p@1", similarity, left, right, layer, layer, value(views, left, right, layer, layer) ** 2)
-            for left, right in [*pairs, *((right, left) for left, right in pairs)]
+            estimate(
+                "p@1", similarity, left, right, layer, layer, (value(views, left, right, layer, layer) + back) ** 2
+            )
+            for back, ways in ((0, pairs), (0.1, [(right, left) for left, right in pairs]))
+            for left, right in ways
             for similarity in similarities
             for layer in (options["layers"] or range(3))
         ]
-        return Comparison(tuple(estimates), *reports(views, pairs))
+        seen, told = reports(views, pairs)
+        if "gold" in options:
+            covered = {one for one, other in options["gold"] if other in {text.id for text in views["target"].texts}}
+            sources = {one for one, _ in options["gold"]}
+            lacking = tuple(sorted(sources - covered))
+            told = (PairReport("source", "target", len(covered), 0, 0, lacking, len(sources), len(covered)),)
+        return Comparison(tuple(estimates), seen, told)
 
     def correlate(
         self, x: Sequence[float], y: Sequence[float], methods: Sequence[str], **options: Any

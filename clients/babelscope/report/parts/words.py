@@ -1,0 +1,96 @@
+"""Retrieval of words by layer, and how much of each dictionary could be asked."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from babelscope.report.guide import Guide, label
+from babelscope.report.markup import table
+from babelscope.report.names import language_name
+from babelscope.report.numbers import Measure
+from babelscope.report.parts.base import Part, figure, menu, span
+from babelscope.study.result import Row, StudyResult
+from babelscope.study.sections.words import SECTION, WordsFound
+
+_GUIDE: Final = Guide(
+    "Retrieval of words",
+    "The share of a dictionary’s words for which one of their translations is among the k nearest of all candidate "
+    "words (P@k), and the mean of 1 over the rank of the best of them (MRR). Words are encoded by themselves, "
+    "without a sentence.",
+    "Only covered words are asked: those with a translation among the candidates. More candidates make it harder, "
+    "and a dictionary’s noise counts as the model’s.",
+)
+
+
+def markup(records: Sequence[WordsFound], result: StudyResult) -> str:
+    """The figure, and the coverage of every dictionary."""
+    del result
+    inside = figure(
+        "fig-words",
+        "Does a word find its translation?",
+        "Every word of a dictionary looks for its translations among all candidate words, in both directions.",
+        "Line chart of word retrieval by layer in both directions",
+        menus=menu("words-name", "Dictionary") + menu("words-measure", "Measure"),
+        caption="words-caption",
+    )
+    head = (
+        "Dictionary",
+        "Words",
+        "Model",
+        "Pairs",
+        "Source words",
+        "Covered",
+        "Candidates",
+        "Not covered, for example",
+    )
+    body = [
+        (
+            each.dictionary, f"{language_name(each.source)} → {language_name(each.target)}", each.model,
+            f"{each.pairs:,}", f"{each.sources:,}", f"{each.covered:,} ({100 * each.covered / each.sources:.1f} %)",
+            f"{each.candidates:,}", ", ".join(each.lacking) or "–",
+        )
+        for each in records
+    ]  # fmt: skip
+    covered = table("How much of each dictionary was asked", head, body, words=frozenset({1, 2, 7}))
+    return f"<figure>{inside}</figure>{covered}"
+
+
+def payload(records: Sequence[WordsFound], result: StudyResult) -> list[dict[str, Any]]:
+    """An entry a dictionary and measure, nothing rounded."""
+    models = len({each.model for each in records}) > 1
+    del result
+    entries = []
+    for each in records:
+        pair = f"{language_name(each.source)} → {language_name(each.target)}, {each.dictionary}"
+        grouped: dict[tuple[str, str, bool], list[Row]] = {}
+        for row in each.rows:
+            grouped.setdefault((row.metric, row.estimator, row.centred), []).append(row)
+        for (metric, estimator, centred), rows in grouped.items():
+            ways: dict[str, list[Row]] = {}
+            for row in rows:
+                ways.setdefault(f"{language_name(row.source)} → {language_name(row.target)}", []).append(row)
+            entries.append(
+                {
+                    "name": f"{pair}, {each.model}" if models else pair,
+                    "measure": label(Measure("retrieval", metric, estimator, centred)),
+                    "lines": [
+                        {
+                            "name": way, "x": [row.layer for row in listed], "v": [row.value for row in listed],
+                            "lo": [row.low for row in listed], "hi": [row.high for row in listed],
+                            "nm": [row.null_mean for row in listed], "n": listed[0].n,
+                        }
+                        for way, listed in ways.items()
+                    ],
+                    "covered": each.covered, "sources": each.sources, "candidates": each.candidates,
+                }
+            )  # fmt: skip
+    return entries
+
+
+def guides(records: Sequence[WordsFound]) -> list[tuple[Guide, str]]:
+    """How to read it, with the chance level of P@1."""
+    null = [100 * row.null_mean for each in records for row in each.rows if row.metric == "p@1"]
+    said = f"Chance here for P@1: {span(null, 3)} %." if null else "Chance is k in the number of candidates."
+    return [(_GUIDE, said)]
+
+
+PART = Part(SECTION, "Words", markup, guides, payload, "words.js")

@@ -1,0 +1,194 @@
+"""Retrieval of words by a bilingual dictionary, with its coverage (Liu et al. 2020, section 3; Conneau et al. 2018)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from babelscope.comparison import Comparison, Estimate
+from babelscope.corpora import WordPairs, as_words, read_word_pairs, read_words
+from babelscope.models import Model
+from babelscope.study.design import Study
+from babelscope.study.nodes import Node
+from babelscope.study.paths import corpus_path
+from babelscope.study.result import ModelUse, Row
+from babelscope.study.sections.base import Asked, Cells, Found, Section, Services, ShowProgress, Task
+from babelscope.study.texts import digest
+from babelscope.study.values import get, layers, need, one_or_more
+from babelscope.texts import Text
+from babelscope.views import View
+
+_METRICS: Final = ("p@1", "p@5", "p@10", "mrr")
+_EXAMPLES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WordsDesign:
+    """What is asked.
+
+    Attributes:
+        source: Language of the dictionary's first column.
+        dictionaries: File by language of the second column.
+        candidates: Vocabulary by target language, a word a line; the dictionary's own words where empty.
+        words: At most so many source words, the first of the file; 0 for all.
+        similarities: `cosine`, `csls`.
+        centre: Whether each language's mean is subtracted first.
+        layers: Those of the study where None.
+    """
+
+    source: str
+    dictionaries: Mapping[str, Path]
+    candidates: Mapping[str, Path]
+    words: int = 0
+    similarities: tuple[str, ...] = ("cosine", "csls")
+    centre: bool = False
+    layers: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WordsFound:
+    """The words of one dictionary through one model.
+
+    Attributes:
+        dictionary: Name of its file.
+        source: Language of its first column.
+        target: Language of its second column.
+        model: Name of the model used.
+        pairs: Pairs asked for.
+        sources: Unique source words among them.
+        covered: Of them, those with at least one translation among the candidates.
+        lacking: Some of the others.
+        candidates: Words among which a translation is looked for.
+        rows: P@k and MRR by layer, from the source's words to the target's and back.
+    """
+
+    dictionary: str
+    source: str
+    target: str
+    model: str
+    pairs: int
+    sources: int
+    covered: int
+    lacking: tuple[str, ...]
+    candidates: int
+    rows: tuple[Row, ...]
+
+
+def read(node: Node, study: Study) -> tuple[WordsDesign, ...]:
+    """The section of a study file: dictionaries of one source language, or a list of such."""
+    return one_or_more(node, lambda item: _read(item, study))
+
+
+def _read(node: Node, study: Study) -> WordsDesign:
+    keys = node.mapping(
+        "dictionary", "source", "targets", "candidates", "words", "similarities", "centre", "layers"
+    )  # fmt: skip
+    dictionary = need(node, keys, "dictionary")
+    targets = need(node, keys, "targets").unique(Node.text)
+    if len(targets) > 1 and "{language}" not in dictionary.text():
+        dictionary.fail("`{language}` in the path of several dictionaries")
+    return WordsDesign(
+        source=get(keys, "source", Node.text, study.sources[0]),
+        dictionaries={target: corpus_path(dictionary, target) for target in targets},
+        candidates=get(keys, "candidates", lambda item: {each: corpus_path(item, each) for each in targets}, {}),
+        words=get(keys, "words", lambda item: item.integer(1), 0),
+        similarities=get(
+            keys, "similarities", lambda item: item.unique(lambda one: one.choice("cosine", "csls")), ("cosine", "csls")
+        ),
+        centre=get(keys, "centre", Node.boolean, False),
+        layers=get(keys, "layers", layers, None),
+    )
+
+
+def plan(designs: tuple[WordsDesign, ...], asked: Asked) -> list[Task]:
+    """A request for every dictionary and model."""
+    tasks = []
+    for design in designs:
+        for target, path in design.dictionaries.items():
+            pairs = _first(read_word_pairs(path), design.words)
+            words = read_words(design.candidates[target]) if target in design.candidates else as_words(pairs.targets)
+            tasks += [_task(design, target, pairs, words, use=use, asked=asked) for use in asked.models]
+    return tasks
+
+
+def _first(pairs: WordPairs, words: int) -> WordPairs:
+    """The pairs of the first source words."""
+    if not words:
+        return pairs
+    wanted = set(pairs.sources[:words])
+    return WordPairs(tuple(pair for pair in pairs.pairs if pair[0] in wanted))
+
+
+def _task(
+    design: WordsDesign, target: str, pairs: WordPairs, words: Sequence[Text], *, use: ModelUse, asked: Asked
+) -> Task:
+    chosen = design.layers or asked.study.layers
+    asked.check_layers("words.layers", chosen, use)
+    name = design.dictionaries[target].name
+    # The same word may be there in both languages, and so may the language: sides are named by their place.
+    sides = {"source": as_words(pairs.sources), "target": list(words)}
+    languages = {"source": design.source, "target": target}
+
+    def depends(found: Found) -> dict[str, Any]:
+        del found
+        return {
+            **asked.encoded([use], ()), "languages": languages, "pairs": pairs.pairs, "candidates": digest(words),
+            "similarities": design.similarities, "centre": design.centre, "layers": chosen, "dictionary": name,
+        }  # fmt: skip
+
+    def ask(mesh: Services, found: Found, show: ShowProgress | None) -> Sequence[WordsFound]:
+        del found
+        model = Model(use.used, use.revision)
+        answer: Comparison = mesh.metrics.retrieve(
+            {side: View(texts=texts, model=model, language=languages[side]) for side, texts in sides.items()},
+            design.similarities,
+            [("source", "target")],
+            gold=pairs.pairs,
+            centre=design.centre,
+            layers=chosen,
+            pooling=asked.study.pooling,
+            overflow=asked.study.overflow,
+            progress=show,
+        )
+        rows = [_row(each, languages, use, asked.study, design) for each in answer.estimates]
+        report = next(each for each in answer.pairs if each.left == "source")
+        return [
+            WordsFound(
+                dictionary=name, source=design.source, target=target, model=use.used, pairs=len(pairs.pairs),
+                sources=report.gold_sources, covered=report.covered_sources,
+                lacking=tuple(report.examples[:_EXAMPLES]), candidates=len(words),
+                rows=tuple(sorted(rows, key=lambda row: _order(row, design))),
+            )
+        ]  # fmt: skip
+
+    return Task(f"words of {name}, {design.source} to {target}, {use.used}", depends, ask)
+
+
+def _row(each: Estimate, languages: Mapping[str, str], use: ModelUse, study: Study, design: WordsDesign) -> Row:
+    return Row(
+        kind="words", metric=each.metric, estimator=each.estimator, model=use.used, reinit="", pooling=study.pooling,
+        source=languages[each.left], target=languages[each.right], layer=each.left_layer, value=each.value,
+        low=each.low, high=each.high, n=each.n, null_mean=each.null_mean, null_sd=each.null_sd, p=each.p, q=each.q,
+        centred=design.centre, signature=each.signature, warnings=tuple(each.warnings),
+    )  # fmt: skip
+
+
+def _order(row: Row, design: WordsDesign) -> tuple[int, str, str, bool, int]:
+    rank = _METRICS.index(row.metric) if row.metric in _METRICS else len(_METRICS)
+    return rank, row.metric, row.estimator, row.source != design.source, row.layer
+
+
+def cells(found: WordsFound) -> Iterable[Cells]:
+    """A line a row, and one for the coverage."""
+    common = {"kind": "words", "model": found.model, "source": found.source, "target": found.target}
+    yield {**common, "metric": "coverage", "estimator": found.dictionary, "value": found.covered / found.sources,
+           "n": found.sources}  # fmt: skip
+    for row in found.rows:
+        yield {
+            **common, "metric": row.metric, "estimator": f"{row.estimator}{'+centred' if row.centred else ''}",
+            "pooling": row.pooling, "source": row.source, "target": row.target, "layer": row.layer,
+            "value": row.value, "low": row.low, "high": row.high, "n": row.n, "signature": row.signature,
+        }  # fmt: skip
+
+
+SECTION = Section("words", WordsFound, read, plan, cells)
