@@ -101,3 +101,39 @@ async def test_convert_rate_takes_the_source_corpus(
         await asyncio.to_thread(run, ["score", "convert_rate", *files, "--source", f"{tmp_path}/short.txt", *mesh]) == 2
     )
     assert "short.txt, but got none" in capsys.readouterr().err
+
+
+@pytest.mark.shared_data
+async def test_real_gold_as_a_json_of_answers_scores_100(
+    serve: Callable[..., Any],
+    shared_data: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mesh = ["--mesh", f"metrics={(await serve()).client.address}"]
+    gold = shared_data("qa/xquad.th.json")
+    questions = [
+        item
+        for article in json.loads(gold.read_text(encoding="utf-8"))["data"]
+        for paragraph in article["paragraphs"]
+        for item in paragraph["qas"]
+    ]
+    answers = {item["id"]: item["answers"][0]["text"] for item in questions}
+    (tmp_path / "said.json").write_text(json.dumps(answers, ensure_ascii=False), encoding="utf-8")
+    files = [
+        "--prediction",
+        f"{tmp_path}/said.json",
+        "--gold",
+        str(gold),
+        "--language",
+        "th",
+        "--option",
+        "resamples=20",
+    ]
+    assert await asyncio.to_thread(run, ["score", "qa", *files, "--items", f"{tmp_path}/items.csv", *mesh]) == 0
+    rows = table(capsys.readouterr().out)
+    assert {(row["metric"], row["estimator"], float(row["value"]), row["n"]) for row in rows} == {
+        ("em", "char", 100.0, "1190"),
+        ("f1", "char", 100.0, "1190"),
+    }
+    assert len((tmp_path / "items.csv").read_text().splitlines()) == 1191
