@@ -23,6 +23,7 @@ _COMMANDS: Final = (
     "status",
     "encode",
     "measure",
+    "fit_map",
     "retrieve",
     "merge",
     "project",
