@@ -10,6 +10,7 @@ from babelscope.local import LocalMesh
 from babelscope.report import write_report
 from babelscope.report.names import language_name
 from babelscope.study import Overrides, StudyResult, load_study, run_study
+from babelscope.study.sections import anova, transfer
 
 from tests.support import chromium
 
@@ -90,4 +91,26 @@ def test_the_pud_study_over_all_its_languages(
         for language in [each for each in study.languages if each != "en"]:
             shown = next(each["y"] for each in traces if each["name"] == language_name(language))
             assert shown == [row.value for row in cka if (row.source, row.target) == ("en", language)]
+        assert page.complaints(path.as_uri()) == []
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(600)
+def test_the_example_of_sections(real: LocalMesh, tmp_path: Path) -> None:
+    """A part of studies/similarity-and-transfer.yaml, up to the report in a browser."""
+    overrides = Overrides(languages=("en", "es", "de", "ja"), sentences=40)
+    result = run_study(load_study(STUDIES / "similarity-and-transfer.yaml", overrides), real, tmp_path)
+    assert set(result.sections) == {"layer_grids", "projection", "maps", "transfer", "anova"}
+    mean = next(each for each in transfer.SECTION.records(result) if each.layer is None)
+    assert len(mean.points) == 6
+    assert all(-1 <= each.low <= each.value <= each.high <= 1 for each in mean.correlations)
+    # Table 2 of Hsu et al. 2019 has 11 training sets by 3 languages.
+    assert [each.df_between + each.df_within for each in anova.SECTION.records(result)] == [32, 32, 32]
+    path = write_report(result, tmp_path)
+    with chromium.browser_or_skip(tmp_path / "profile") as page:
+        page.size(1200, 900)
+        page.open(path.as_uri())
+        assert page.run("document.documentElement.dataset.ready") == "true"
+        shown = page.run("document.getElementById('fig-transfer').data[1].y")
+        assert shown == [each.transfer for each in mean.points]
         assert page.complaints(path.as_uri()) == []
