@@ -43,6 +43,12 @@ AlignmentOption = Annotated[
         help="strict: all sides have the same ids; intersect: the ids that both sides of a pair have.",
     ),
 ]
+PairingOption = Annotated[
+    str,
+    typer.Option(
+        "--layer-pairing", callback=one_of("same", "all"), help="same layers, or all: every layer with every layer."
+    ),
+]
 OutOption = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Folder for results.json and results.csv; a table with none."),
@@ -74,6 +80,7 @@ def compare(
     seed: SeedOption = 0,
     overflow: OverflowOption = "refuse",
     alignment: AlignmentOption = "strict",
+    layer_pairing: PairingOption = "same",
     standardise: Annotated[bool, typer.Option("--standardise", help="Divide each dimension by its spread.")] = False,
     drop_top_variance: Annotated[
         int, typer.Option("--drop-top-variance", min=0, help="Dimensions of largest variance to leave out.")
@@ -96,6 +103,7 @@ def compare(
         "pooling": pooling,
         "overflow": overflow,
         "alignment": alignment,
+        "layer_pairing": layer_pairing,
         "standardise": standardise,
         "drop_top_variance": drop_top_variance,
         "keep_state": keep_state,

@@ -98,6 +98,12 @@ async def test_shards_that_were_kept_are_merged(
     whole, merged = ({tuple(row[key] for key in ("metric", "source", "target", "layer")): row for row in
                       rows(tmp_path / name / "results.csv")} for name in ("all", "merged"))  # fmt: skip
     assert whole.keys() == merged.keys()
+    assert await asyncio.to_thread(run, compare("grid", slice(0, 90), "--layer-pairing", "all")) == 0
+    lines_printed = capsys.readouterr().out.splitlines()[1:]
+    grid = {tuple(line.split("\t")[:5]): float(line.split("\t")[5]) for line in lines_printed}
+    assert len(grid) == 2 * 9
+    assert grid["cka", "debiased", "en", "fr", "1"] == float(whole["cka", "en", "fr", "1"]["value"])
+    assert ("svcca", "mean", "en", "fr", "0|2") in grid
     for key, row in merged.items():
         assert float(row["value"]) == pytest.approx(float(whole[key]["value"]), rel=1e-9)
         assert row["n"] == "90"
