@@ -192,9 +192,8 @@ class MomentPair:
         right = self.right.directions(variance).basis
         assert left is not None
         assert right is not None
-        root = np.sqrt(self.n)
         product = cross(left, times(self._cross[: self.p, : self.q], right))
-        return Canonical(product, times(self.left.sample, left) * root, times(self.right.sample, right) * root)
+        return Canonical(product, self.left.coordinates(variance), self.right.coordinates(variance))
 
     def loadings(self, variance: float) -> F64:
         """Inner products of the left view's orthonormal directions with its centred columns."""
