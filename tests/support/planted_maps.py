@@ -36,7 +36,7 @@ def clustered(rng: Any, n: int, d: int, clusters: int = 30) -> Any:
     weights = 1 / np.arange(1, clusters + 1)
     label = rng.choice(clusters, n, p=weights / weights.sum())
     # The variance of directions falls as it does in trained embeddings: slowly, by a power of the rank.
-    spectrum = np.arange(1, d + 1) ** -0.7
+    spectrum = np.arange(1, d + 1) ** -0.6
     centres = rng.standard_normal((clusters, d)) * spectrum
     spreads = np.exp(0.5 * rng.standard_normal((clusters, d))) * spectrum
     return centres[label] + spreads[label] * rng.standard_normal((n, d))

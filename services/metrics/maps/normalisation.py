@@ -24,6 +24,9 @@ SCHEMES: Final = {
 }
 """Steps by name. `iterative` is Zhang et al. 2019, section 3.2: five rounds, then unit rows once more."""
 
+_ROUNDING: Final = 1e-13
+"""Of the mean's norm: what the rounding of its sum may leave of a row that equals it."""
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -56,7 +59,7 @@ class Normalisation:
         for step in steps:
             if step == CENTRE:
                 means.append(moved.mean(axis=0))
-                moved -= means[-1]
+                _centre(moved, means[-1])
             else:
                 _to_unit(moved)
         return cls(steps, np.array(means).reshape(len(means), moved.shape[1])), moved
@@ -73,10 +76,16 @@ class Normalisation:
         moved, means = np.array(rows, np.float64), iter(self.means)
         for step in self.steps:
             if step == CENTRE:
-                moved -= next(means)
+                _centre(moved, next(means))
             else:
                 _to_unit(moved)
         return moved
+
+
+def _centre(rows: F64, mean: F64) -> None:
+    """Subtracts the mean, in place. A row that equals it but for rounding is zero then: it has no direction."""
+    rows -= mean
+    rows[np.linalg.norm(rows, axis=1) <= _ROUNDING * np.linalg.norm(mean)] = 0.0
 
 
 def _to_unit(rows: F64) -> None:
