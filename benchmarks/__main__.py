@@ -16,7 +16,7 @@ from rich.table import Table
 
 from benchmarks.rows import Row
 
-BENCHES = ("datagen", "encoder", "grammar", "service", "similarity")
+BENCHES = ("datagen", "encoder", "grammar", "retrieval", "service", "similarity")
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 

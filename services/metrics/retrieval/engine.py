@@ -13,6 +13,7 @@ from services.metrics.accumulate import nothing
 from services.metrics.arrays import F64, Floats
 from services.metrics.cosines import check_equal_width
 from services.metrics.errors import Degenerate
+from services.metrics.retrieval.crew import Crew, crew_for
 from services.metrics.retrieval.gold import Gold, Indices
 from services.metrics.retrieval.nearest import Nearest
 from services.metrics.retrieval.offsets import Neighbourhood, NoOffset, Offset
@@ -77,10 +78,10 @@ def retrieve(
     """
     check_sizes(left.shape, right.shape, similarities, csls_k)
     gold = check_gold(gold, len(left), len(right), left.shape[1])
-    with torch.inference_mode():
-        target = pick_device(device)
-        search = _Search(Side(left, centre, target), Side(right, centre, target), gold, check)
-        return search.run(similarities, csls_k)
+    target = pick_device(device)
+    with crew_for(target) as crew:
+        one, other = (Side(rows, centre, target, crew) for rows in (left, right))
+        return _Search(one, other, gold, crew, check).run(similarities, csls_k)
 
 
 def pick_device(name: str) -> torch.device:
@@ -131,8 +132,8 @@ def check_gold(gold: Gold | None, n: int, m: int, d: int) -> Gold:
 class _Search:
     """One retrieval."""
 
-    def __init__(self, left: Side, right: Side, gold: Gold, check: Check) -> None:
-        self._left, self._right, self._gold, self._check = left, right, gold, check
+    def __init__(self, left: Side, right: Side, gold: Gold, crew: Crew, check: Check) -> None:
+        self._left, self._right, self._gold, self._crew, self._check = left, right, gold, crew, check
         self._forward, self._backward = np.unique(gold.left), np.unique(gold.right)
         # Few queries among many rows: two narrow passes cost less than one over everything.
         narrow = len(self._forward) * right.n + left.n * len(self._backward)
@@ -163,14 +164,14 @@ class _Search:
             return Retrieved(forward[self._forward], backward[self._backward])
         rows, columns = (torch.from_numpy(one).to(self._left.device) for one in (self._forward, self._backward))
         (forward,) = self._count(
-            Products(self._left.subset(rows), self._right),
+            Products(self._left.subset(rows), self._right, self._crew),
             replace(self._gold, left=np.searchsorted(self._forward, self._gold.left)),
             (offsets[0].subset(rows), offsets[1]),
             None,
             (True,),
         )
         (backward,) = self._count(
-            Products(self._left, self._right.subset(columns)),
+            Products(self._left, self._right.subset(columns), self._crew),
             replace(self._gold, right=np.searchsorted(self._backward, self._gold.right)),
             (offsets[0], offsets[1].subset(columns)),
             None,
@@ -207,7 +208,7 @@ class _Search:
 
     def _products(self) -> Products:
         if self._whole is None:
-            self._whole = Products(self._left, self._right)
+            self._whole = Products(self._left, self._right, self._crew)
         return self._whole
 
 
@@ -222,23 +223,26 @@ def _scan(products: Products, near: Sequence[Nearest], tallies: Sequence[Tally],
         check: Called between tiles.
     """
     answers = _Answers(gold, products)
-    space = None
-    for rows, number, tile in products.tiles():
-        check()
-        columns = products.columns[number]
-        if near:
-            near[0].see_rows(tile, rows, columns)
-            near[1].see_columns(tile, rows, columns)
-        if not tallies:
-            continue
-        right = answers.within(rows, number)
-        tile[right] = NOTHING
-        if space is None:
-            # The first tile is the largest.
-            space = tile.new_empty(2 * tile.numel())
-        mask = space[: 2 * tile.numel()].view(2, *tile.shape)
-        for tally in tallies:
-            tally.see(tile, mask, right, rows, columns)
+
+    def look(place: int) -> None:
+        rows, space = products.rows[place], None
+        for columns, tile in products.tiles(place):
+            check()
+            if near:
+                near[0].see_rows(tile, rows, columns)
+                near[1].see_columns(tile, rows, columns)
+            if not tallies:
+                continue
+            right = answers.within(rows, columns)
+            tile[right] = NOTHING
+            if space is None:
+                # The first tile is the largest.
+                space = tile.new_empty(2 * tile.numel())
+            mask = space[: 2 * tile.numel()].view(2, *tile.shape)
+            for tally in tallies:
+                tally.see(tile, mask, right, rows, columns)
+
+    products.crew.map(look, range(len(products.rows)))
 
 
 class _Answers:
@@ -250,11 +254,11 @@ class _Answers:
         order = np.argsort(key, kind="stable")
         self._keys, self._left, self._right = key[order], gold.left[order], gold.right[order]
 
-    def within(self, rows: slice, number: int) -> tuple[Tensor, Tensor]:
+    def within(self, rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
         """Rows and columns of the answers in a tile, counted from its corner."""
-        key = self._key(np.int64(rows.start), np.int64(number))
+        key = self._key(np.int64(rows.start), np.int64(columns.start // self._products.tile_columns))
         part = slice(*np.searchsorted(self._keys, (key, key + 1)))
-        left, right = self._left[part] - rows.start, self._right[part] - self._products.columns[number].start
+        left, right = self._left[part] - rows.start, self._right[part] - columns.start
         device = self._products.left.device
         return torch.from_numpy(left).to(device), torch.from_numpy(right).to(device)
 

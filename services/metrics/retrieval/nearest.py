@@ -1,5 +1,7 @@
 """Running nearest of each row, or of each column, while scores come in tiles."""
 
+import threading
+
 import torch
 from torch import Tensor
 
@@ -7,7 +9,7 @@ from services.metrics.retrieval.products import GROUP
 
 
 class Nearest:
-    """The k largest scores of each item seen so far, largest first, with where they were.
+    """The k largest scores of each item seen so far, largest first, with where they were. Threads may share it.
 
     Args:
         n: Items.
@@ -19,6 +21,7 @@ class Nearest:
         self.values = torch.full((n, k), -torch.inf, device=device)
         self.indices = torch.full((n, k), -1, dtype=torch.int64, device=device)
         self.k = k
+        self._lock = threading.Lock()
 
     def see_rows(self, tile: Tensor, rows: slice, columns: slice) -> None:
         """Takes a tile into account whose rows are the items.
@@ -43,6 +46,7 @@ class Nearest:
         group, item = torch.nonzero(maxima >= bound, as_tuple=True)
         by_item = torch.argsort(item, stable=True)
         item, group = item[by_item], group[by_item]
+        # Other tiles of these columns may be under way.
         self._take(item, group, groups[:, group, item].T, bound, step=len(maxima), items=columns, others=rows)
 
     def _bound(self, maxima: Tensor, items: slice) -> Tensor:
@@ -78,7 +82,8 @@ class Nearest:
         width = self.k + int(counts.max())
         values = self.values.new_full((len(touched), width), -torch.inf)
         indices = self.indices.new_full((len(touched), width), -1)
-        values[:, : self.k], indices[:, : self.k] = self.values[kept], self.indices[kept]
         values[line, slot], indices[line, slot] = scores[pick, member], place[pick, member] + others.start
-        best = values.topk(self.k, dim=1)
-        self.values[kept], self.indices[kept] = best.values, indices.gather(1, best.indices)
+        with self._lock:
+            values[:, : self.k], indices[:, : self.k] = self.values[kept], self.indices[kept]
+            best = values.topk(self.k, dim=1)
+            self.values[kept], self.indices[kept] = best.values, indices.gather(1, best.indices)

@@ -11,11 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from services.metrics.retrieval.crew import ALONE, Crew
 from services.metrics.retrieval.offsets import NoOffset, Offset
 from services.metrics.retrieval.sides import Side, order_of
 
 TILE_ROWS: Final = 512
 """Rows of a tile."""
+
+LEAST_ROWS: Final = 128
+"""Rows of a tile, at least, where there are so many."""
 
 TILE_COLUMNS: Final = 2048
 """Columns of a tile: 4 MB of scores, which stay in the cache while they are looked at."""
@@ -62,19 +66,23 @@ class Products:
     Args:
         left: Rows of the tiles.
         right: Columns of the tiles.
+        crew: Who does the work.
         blocked: Whether to use oneDNN's layout; None decides by the machine.
 
     Attributes:
         columns: Of the tiles, in order.
+        rows: Of the tiles, in order.
     """
 
-    def __init__(self, left: Side, right: Side, *, blocked: bool | None = None) -> None:
-        self.left, self.right = left, right
+    def __init__(self, left: Side, right: Side, crew: Crew = ALONE, *, blocked: bool | None = None) -> None:
+        self.left, self.right, self.crew = left, right, crew
         self._blocked = has_blocked_kernels(left.device) if blocked is None else blocked
         self._order = order_of(left.d, left.device)
-        self.tile_rows, self.tile_columns = TILE_ROWS, TILE_COLUMNS
-        self.columns = _slices(right.n, TILE_COLUMNS)
-        self._row_slices = _slices(left.n, TILE_ROWS)
+        # Each of the crew has a tile, if it is not too small to pay.
+        share = _filled(-(-left.n // crew.size), TILE_ROWS)
+        self.tile_rows, self.tile_columns = max(share, min(LEAST_ROWS, TILE_ROWS)), TILE_COLUMNS
+        self.columns = _slices(right.n, self.tile_columns)
+        self.rows = _slices(left.n, self.tile_rows)
         # x.y = (x - c).(y - e) + x.e + c.(y - e): a product of small rows, a term of the row, a term of the column.
         self._row_terms, self._left_norms, self._left_fourths = torch.empty(
             3, left.n, dtype=torch.float64, device=left.device
@@ -84,15 +92,9 @@ class Products:
         )
         self._tiles: dict[tuple[int, int], Tensor] = {}
         self._keep_tiles = left.n * right.n * 4 <= _KEPT_BYTES
-        self._kept: list[Tensor] | None = [] if left.n * left.d * 4 <= _KEPT_BYTES else None
-        self._weights = [self._arranged(columns) for columns in self.columns]
-        for rows in self._row_slices:
-            exact = left.exact(rows)
-            torch.mv(exact, right.centroid, out=self._row_terms[rows])
-            units = self._small(exact.sub_(left.centroid), self.tile_rows)
-            self._left_norms[rows], self._left_fourths[rows] = _sizes(units[: len(exact)])
-            if self._kept is not None:
-                self._kept.append(units)
+        self._keep_units = left.n * left.d * 4 <= _KEPT_BYTES
+        self._weights = crew.map(self._arranged, self.columns)
+        self._kept = crew.map(self._measured, self.rows)
         self.set_offsets(NoOffset(left.n, left.device), NoOffset(right.n, left.device))
 
     def set_offsets(self, left: Offset, right: Offset) -> None:
@@ -105,31 +107,42 @@ class Products:
         self.left_offset, self.right_offset = left, right
         rows, columns = self._row_terms - left.values, self._column_terms - right.values
         self.origin = rows.mean() + columns.mean()
-        self._rows, self._columns = rows - rows.mean(), columns - columns.mean()
+        self._row_shift, self._column_shift = rows - rows.mean(), columns - columns.mean()
 
-    def tiles(self) -> Iterator[tuple[slice, int, Tensor]]:
-        """All tiles: their rows, the number of their columns, and scores less `origin`.
+    def tiles(self, place: int) -> Iterator[tuple[slice, Tensor]]:
+        """The tiles of some rows: their columns, and scores less `origin`.
 
         Scores are [R, C] float32 with sides that are multiples of `GROUP`: what fills a tile up scores `NOTHING`.
-        """
-        for place, rows in enumerate(self._row_slices):
-            lines = _filled_with(NOTHING, self._rows[rows], self.tile_rows)
-            units = None
-            for number, columns in enumerate(self.columns):
-                base = self._tiles.get((place, number))
-                if base is None:
-                    units = self._units(place, rows) if units is None else units
-                    base = self._times(units, self._weights[number])
-                    if self._keep_tiles:
-                        self._tiles[place, number] = base
-                scores = base + lines[:, None] if self._keep_tiles else base.add_(lines[:, None])
-                yield rows, number, scores.add_(_filled_with(NOTHING, self._columns[columns], self.tile_columns))
 
-    def _units(self, place: int, rows: slice) -> Tensor:
+        Args:
+            place: Of the rows among `rows`.
+        """
+        rows = self.rows[place]
+        lines = _filled_with(NOTHING, self._row_shift[rows], self.tile_rows)[:, None]
+        units = None
+        for number, columns in enumerate(self.columns):
+            base = self._tiles.get((place, number))
+            if base is None:
+                units = self._units(place) if units is None else units
+                base = self._times(units, self._weights[number])
+                if self._keep_tiles:
+                    self._tiles[place, number] = base
+            scores = base + lines if self._keep_tiles else base.add_(lines)
+            yield columns, scores.add_(_filled_with(NOTHING, self._column_shift[columns], self.tile_columns))
+
+    def _units(self, place: int) -> Tensor:
         """[R, d] small rows of tiles, filled up with zeros."""
-        if self._kept is not None and place < len(self._kept):
+        if self._keep_units:
             return self._kept[place]
-        return self._small(self.left.exact(rows).sub_(self.left.centroid), self.tile_rows)
+        return self._small(self.left.exact(self.rows[place]).sub_(self.left.centroid), self.tile_rows)
+
+    def _measured(self, rows: slice) -> Tensor:
+        """[R, d] small rows of tiles, whose terms and sizes it notes; nothing where they are not kept."""
+        exact = self.left.exact(rows)
+        torch.mv(exact, self.right.centroid, out=self._row_terms[rows])
+        units = self._small(exact.sub_(self.left.centroid), self.tile_rows)
+        self._left_norms[rows], self._left_fourths[rows] = _sizes(units[: len(exact)])
+        return units if self._keep_units else units.new_empty(0)
 
     def _times(self, units: Tensor, weight: Tensor) -> Tensor:
         """[R, C]: small rows with small columns."""
@@ -167,8 +180,8 @@ class Products:
             scores: [n] one a row (or column), relative to `origin`; infinite ones have no slack.
             of_rows: Whether they are the rows'.
         """
-        own = (self._rows, self._left_norms, self._left_fourths)
-        other = (self._columns, self._right_norms, self._right_fourths)
+        own = (self._row_shift, self._left_norms, self._left_fourths)
+        other = (self._column_shift, self._right_norms, self._right_fourths)
         if not of_rows:
             own, other = other, own
         terms, norms, fourths = own

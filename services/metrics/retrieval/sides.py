@@ -13,6 +13,7 @@ from torch import Tensor
 
 from services.metrics.arrays import Floats
 from services.metrics.errors import Degenerate
+from services.metrics.retrieval.crew import ALONE, Crew
 
 BLOCK: Final = 1024
 """Rows at a time where a whole side is read."""
@@ -28,36 +29,21 @@ class Side:
         rows: [n, d], finite.
         centre: Subtract the view's mean first.
         device: Where products are made.
+        crew: Who does the work.
 
     Raises:
         Degenerate: A row is zero; the cause says which, counted from 0.
     """
 
-    def __init__(self, rows: Floats, centre: bool, device: torch.device) -> None:
+    def __init__(self, rows: Floats, centre: bool, device: torch.device, crew: Crew = ALONE) -> None:
         self.n, self.d = rows.shape
         self.device = device
         self._rows = torch.from_numpy(np.ascontiguousarray(rows)).to(device)
         self._mean = self._rows.mean(dim=0, dtype=torch.float64) if centre else None
         self._index: Tensor | None = None
         self._factor = torch.empty(self.n, 1, dtype=torch.float64, device=device)
-        plain = self._mean is None and self._rows.dtype == torch.float32
-        centroid = torch.zeros(self.d, dtype=torch.float64, device=device)
-        for start in range(0, self.n, BLOCK):
-            part = slice(start, start + BLOCK)
-            norms = self._norms(part)
-            zero = torch.nonzero(norms == 0)
-            if len(zero):
-                subtracted = "" if self._mean is None else " once the mean is subtracted"
-                raise Degenerate(
-                    f"Expected rows with a direction, but row {start + int(zero[0, 0])} of n={self.n} is "
-                    f"zero{subtracted} (d={self.d})"
-                )
-            self._factor[part] = 1 / norms
-            # What is taken off need not be the very mean; float32 will do.
-            centroid += (
-                self._rows[part].T.float().mv(self._factor[part, 0].float()) if plain else self.exact(part).sum(0)
-            )
-        self.centroid = centroid / self.n
+        sums = crew.map(self._measure, [slice(start, start + BLOCK) for start in range(0, self.n, BLOCK)])
+        self.centroid = torch.stack(sums).sum(dim=0) / self.n
 
     def subset(self, rows: Tensor) -> "Side":
         """Some rows as a side of their own, about the same centroid.
@@ -75,6 +61,21 @@ class Side:
         at = rows if self._index is None else self._index[rows]
         found = self._rows[at]
         return (found if self._mean is None else found - self._mean) * self._factor[at]
+
+    def _measure(self, part: slice) -> Tensor:
+        """Finds the norms of some rows; returns the sum of their unit rows, which float32 is good enough for."""
+        norms = self._norms(part)
+        zero = torch.nonzero(norms == 0)
+        if len(zero):
+            subtracted = "" if self._mean is None else " once the mean is subtracted"
+            raise Degenerate(
+                f"Expected rows with a direction, but row {part.start + int(zero[0, 0])} of n={self.n} is "
+                f"zero{subtracted} (d={self.d})"
+            )
+        self._factor[part] = 1 / norms
+        if self._mean is None and self._rows.dtype == torch.float32:
+            return self._rows[part].T.mv(self._factor[part, 0].float()).double()
+        return self.exact(part).sum(dim=0)
 
     def _norms(self, rows: slice) -> Tensor:
         """[m, 1] float64 norms."""

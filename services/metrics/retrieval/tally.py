@@ -1,11 +1,12 @@
 """How many candidates score at least as high as a query's right answer, counted tile by tile."""
 
+import threading
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from services.metrics.retrieval.products import Products
+from services.metrics.retrieval.products import PAIRS, Products
 
 _TIE: Final = 1e-12
 """Scores that differ by less are equal: the order of additions differs between equal rows."""
@@ -45,6 +46,7 @@ class Tally:
         self._low, self._high = (relative - slack).float(), (relative + slack).float()
         self._exact = torch.full_like(relative, torch.nan)
         self._waiting: list[tuple[Tensor, Tensor]] = []
+        self._lock = threading.Lock()
         self._counts = torch.zeros(side.n, dtype=torch.int64, device=side.device)
 
     def see(self, tile: Tensor, mask: Tensor, gold: tuple[Tensor, Tensor], rows: slice, columns: slice) -> None:
@@ -68,6 +70,7 @@ class Tally:
         sure = above.sum(dim=axis)[:m].long()
         near = maybe.sum(dim=axis)[:m].long() - sure
         total = int(near.sum())
+        ties = None
         if total > _MANY * tile.numel():
             exact = self._products.exact_tile(rows, columns)
             exact[gold] = -torch.inf
@@ -79,25 +82,38 @@ class Tally:
             within = (some >= low.index_select(1 - axis, lines)) & (some <= high.index_select(1 - axis, lines))
             row, column = torch.nonzero(within, as_tuple=True)
             row, column = (lines[row], column) if axis else (row, lines[column])
-            self._waiting.append((rows.start + row, columns.start + column))
-        self._counts[queries] += sure
-        if sum(len(row) for row, _ in self._waiting) > _WAITING:
-            self._settle()
+            ties = (rows.start + row, columns.start + column)
+        with self._lock:
+            self._counts[queries] += sure
+            if ties is not None:
+                self._waiting.append(ties)
+            full = sum(len(row) for row, _ in self._waiting) > _WAITING
+            pairs = self._taken() if full else []
+        for pair in pairs:
+            self._settle(pair)
 
     def counts(self) -> Tensor:
         """[n] candidates that score at least as high as each query's best right answer."""
-        self._settle()
+        self._products.crew.map(self._settle, self._taken())
         return self._counts
 
-    def _settle(self) -> None:
-        """Scores near ties in float64."""
+    def _taken(self) -> list[tuple[Tensor, Tensor]]:
+        """Near ties that waited, in parts for the crew."""
         if not self._waiting:
-            return
+            return []
         row, column = (torch.cat(parts) for parts in zip(*self._waiting, strict=True))
         self._waiting = []
+        size = max(PAIRS, -(-len(row) // self._products.crew.size))
+        return [(row[at : at + size], column[at : at + size]) for at in range(0, len(row), size)]
+
+    def _settle(self, pairs: tuple[Tensor, Tensor]) -> None:
+        """Scores near ties in float64."""
+        row, column = pairs
         query = row if self._axis else column
         hit = self._products.exact(row, column) >= self._best_exact(query)
-        self._counts += torch.bincount(query[hit], minlength=len(self._counts))
+        found = torch.bincount(query[hit], minlength=len(self._counts))
+        with self._lock:
+            self._counts += found
 
     def _best_exact(self, queries: Tensor) -> Tensor:
         """[m] float64 score that a candidate must reach, infinite for what is no query."""

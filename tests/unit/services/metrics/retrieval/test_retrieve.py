@@ -149,15 +149,13 @@ def test_the_stated_error_of_scores_holds(scale, blocked):
     x = (rng.standard_normal((500, 768)) + scale).astype(np.float32)
     y = (x + rng.standard_normal((500, 768))).astype(np.float32)
     device = torch.device("cpu")
-    with torch.inference_mode():
-        products = Products(Side(x, False, device), Side(y, False, device), blocked=blocked)
-        exact = products.exact_tile(slice(0, 500), slice(0, 500)) - products.origin
-        tile = torch.cat([tile for _, _, tile in products.tiles()])[:500, :500]
-        error = (tile.double() - exact).abs()
-        slack = products.slack(exact.abs().amax(dim=1), of_rows=True)
-        assert bool((error < slack[:, None]).all())
-        assert float((error.amax(dim=1) / slack).max()) < 0.7
-        assert float(slack.max()) < 3e-6
+    products = Products(Side(x, False, device), Side(y, False, device), blocked=blocked)
+    exact = products.exact_tile(slice(0, 500), slice(0, 500)) - products.origin
+    ((_, tile),) = products.tiles(0)
+    error = (tile[:500, :500].double() - exact).abs()
+    slack = products.slack(exact.abs().amax(dim=1), of_rows=True)
+    assert float((error.amax(dim=1) / slack).max()) < 0.7
+    assert float(slack.max()) < 3e-6
 
 
 def test_the_nearest_of_rows_and_columns_as_tiles_come():
