@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from babelscope.report.guide import is_distance
 from babelscope.report.names import language_name, metric_name
 from babelscope.report.numbers import Measure, Numbers, Series, chance_by_layer, mean_by_layer
 from babelscope.study.result import StudyResult, Variant
@@ -80,6 +81,9 @@ def find(result: StudyResult, numbers: Numbers, model: str) -> list[Finding]:
     similarity = leading(numbers.measures("similarity", model), "similarity")
     retrieval = leading(numbers.measures("retrieval", model), "retrieval")
     found: list[Finding] = []
+    # What these sentences say of similarity would be wrong of a distance.
+    if similarity and is_distance(similarity):
+        similarity = None
     if similarity:
         listed = numbers.from_source(similarity, model, "", source)
         if listed:

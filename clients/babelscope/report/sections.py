@@ -9,6 +9,7 @@ from babelscope.report.markup import facts, folded, table
 from babelscope.report.names import language_name, metric_name
 from babelscope.report.numbers import Measure, Numbers
 from babelscope.study.result import ModelUse, StudyResult
+from babelscope.study.sections import SECTIONS
 
 
 def deck(result: StudyResult) -> str:
@@ -192,12 +193,15 @@ def _languages(result: StudyResult) -> str:
 
 
 def _requests(result: StudyResult) -> str:
-    signatures = list(dict.fromkeys(row.signature for row in result.rows if row.signature))
+    records = [(section, record) for section in SECTIONS for record in section.records(result)]
+    said = [row.signature for row in result.rows]
+    said += [cells.get("signature", "") for section, record in records for cells in section.cells(record)]
+    signatures = list(dict.fromkeys(filter(None, said)))
     shown = "".join(f"<li><code>{escape(each)}</code></li>" for each in signatures[:12])
     more = f"<p>… and {len(signatures) - 12:,} more in results.csv.</p>" if len(signatures) > 12 else ""
     warned: dict[str, int] = {}
-    for row in result.rows:
-        for warning in row.warnings:
+    for each in (*result.rows, *(record for _, record in records)):
+        for warning in getattr(each, "warnings", ()):
             warned[warning] = warned.get(warning, 0) + 1
     parts = [folded("Signatures of the numbers", f"<ul>{shown}</ul>{more}")]
     if warned:

@@ -23,7 +23,7 @@ EXTRA = """
 layer_grids:
   - {pairs: sources, measures: [cka]}
   - {pairs: same, measures: [cka], models: [tiny, other]}
-projection: {sentences: 100}
+projection: [{sentences: 100}, {rows: tokens, layers: [2], sentences: 5}]
 words: {dictionary: "en-{language}.tsv", targets: [fr], words: 12}
 maps:
   - {method: procrustes, options: {normalisation: centre, refinements: 2}, seeds: [0, 1], layers: [1, 2]}
@@ -132,7 +132,11 @@ def test_transfer_is_the_study_s_own_retrieval(run: tuple[StudyResult, Path]) ->
 
 def test_a_projection_is_of_all_languages_together(run: tuple[StudyResult, Path]) -> None:
     result, _ = run
-    for each in records(result, "projection"):
+    found = records(result, "projection")
+    assert [(each.rows, each.model, each.layer) for each in found if each.rows == "tokens"] == [
+        ("tokens", "tiny", 2), ("tokens", "other", 2)
+    ]  # fmt: skip
+    for each in (each for each in found if each.rows == "sentences"):
         assert [(cloud.language, len(cloud.ids)) for cloud in each.clouds] == [
             (tag, 100) for tag in ("en", "fr", "de", "sw")
         ]

@@ -23,7 +23,7 @@ sections.projection = (() => {
       legend: { orientation: "h", y: -0.18, x: 0, font: { size: 12 } }, height: narrow() ? 460 : 560,
     });
     const n = each.clouds.map((cloud) => cloud.ids.length), low = Math.min(...n), high = Math.max(...n);
-    $("projection-caption").textContent = `${each.name}, ${layerName(each.layer)}: ${low === high ? low : `${low} to ${high}`} sentences of each of ${n.length} languages, one fit for all of them.`;
+    $("projection-caption").textContent = `${each.name}, ${layerName(each.layer)}: ${low === high ? low : `${low} to ${high}`} ${each.rows} of each of ${n.length} languages, one fit for all of them.`;
     openTables();
   }
   function start(given) {

@@ -1,4 +1,4 @@
-"""A scatter of sentences coloured by language, with a slider of layers."""
+"""A scatter of sentences or tokens coloured by language, with a slider of layers."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -13,7 +13,7 @@ from babelscope.study.sections.projection import SECTION, Projected
 _GUIDES: Final = {
     "pca": Guide(
         "Principal components",
-        "The directions along which the sentences of all languages together differ most, fitted once for all. "
+        "The directions along which the rows of all languages together differ most, fitted once for all. "
         "Languages that lie apart are told apart by those directions; where they overlap, these hold meaning rather "
         "than language.",
         "Two axes show only the share of the variance that they explain: languages that overlap here may well lie "
@@ -39,8 +39,8 @@ def markup(records: Sequence[Projected], result: StudyResult) -> str:
     inside = figure(
         "fig-projection",
         "Do languages lie apart?",
-        "Every point is a sentence; its colour and mark are its language. The axes are the same for all languages.",
-        "Scatter plot of sentences on two axes, coloured by language",
+        "Every point is a sentence or a token; its colour and mark are its language. The axes are the same for all.",
+        "Scatter plot of rows on two axes, coloured by language",
         menus=menu("projection-name", "Projection") + slider,
         caption="projection-caption",
     )
@@ -49,13 +49,13 @@ def markup(records: Sequence[Projected], result: StudyResult) -> str:
 
 
 def _tables(records: Sequence[Projected]) -> list[str]:
-    grouped: dict[str, list[Projected]] = {}
+    grouped: dict[tuple[str, str], list[Projected]] = {}
     for each in records:
         if each.explained:
-            grouped.setdefault(each.model, []).append(each)
+            grouped.setdefault((each.rows, each.model), []).append(each)
     tables = []
-    for model, listed in grouped.items():
-        head = ["Layer", "Sentences", *(f"Axis {axis}" for axis in range(1, len(listed[0].explained) + 1))]
+    for (rows, model), listed in grouped.items():
+        head = ["Layer", rows.capitalize(), *(f"Axis {axis}" for axis in range(1, len(listed[0].explained) + 1))]
         body = [
             [_layer(each.layer), f"{sum(len(cloud.ids) for cloud in each.clouds):,}", *map(_percent, each.explained)]
             for each in listed
@@ -69,7 +69,8 @@ def payload(records: Sequence[Projected], result: StudyResult) -> list[dict[str,
     del result
     return [
         {
-            "name": f"{each.method.upper()}, {each.model}", "layer": each.layer, "explained": each.explained[:2],
+            "name": f"{each.method.upper()} of {each.rows}, {each.model}", "rows": each.rows,
+            "layer": each.layer, "explained": each.explained[:2],
             "clouds": [
                 {
                     "name": language_name(cloud.language), "ids": cloud.ids,

@@ -1,9 +1,10 @@
-"""Coordinates of sentences on axes fitted to all languages together (Hsu et al. 2019, figure 1)."""
+"""Coordinates of sentences or tokens on axes fitted to all languages together (Hsu et al. 2019, figure 1)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
+from babelscope.models import Model
 from babelscope.projection import Projection
 from babelscope.study.design import Study
 from babelscope.study.nodes import Node
@@ -11,10 +12,13 @@ from babelscope.study.result import ModelUse
 from babelscope.study.sections.base import Asked, Cells, Found, Section, Services, ShowProgress, Task
 from babelscope.study.texts import MINIMUM, digest
 from babelscope.study.values import get, layers, one_or_more
+from babelscope.views import View
 
 Method = Literal["pca", "umap"]
 
-_SENTENCES: Final = 200
+Rows = Literal["sentences", "tokens"]
+
+_SENTENCES: Final = {"sentences": 200, "tokens": 20}
 # Coordinates are float32: seven digits are all they have.
 _DIGITS: Final = 7
 
@@ -25,24 +29,26 @@ class ProjectionDesign:
 
     Attributes:
         method: `pca` or `umap`.
-        components: Coordinates of a sentence.
+        rows: `sentences`, pooled as in the study, or their `tokens`, special ones included.
+        components: Coordinates of a row.
         layers: Those of the study where None.
         languages: Those of the study where None.
-        sentences: At most so many of each language, the first by id.
+        sentences: At most so many of each language, the first by id; 0 for 200, or 20 where tokens are projected.
         seed: Of umap.
     """
 
     method: Method = "pca"
+    rows: Rows = "sentences"
     components: int = 2
     layers: tuple[int, ...] | None = None
     languages: tuple[str, ...] | None = None
-    sentences: int = _SENTENCES
+    sentences: int = 0
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """The sentences of one language: ids, and coordinates by sentence and axis."""
+    """The rows of one language: ids, and coordinates by row and axis."""
 
     language: str
     ids: tuple[str, ...]
@@ -55,6 +61,7 @@ class Projected:
 
     Attributes:
         method: `pca` or `umap`.
+        rows: `sentences` or `tokens`.
         model: Name of the model used.
         layer: The layer.
         explained: Share of the variance of all languages together, by axis; empty for umap.
@@ -64,6 +71,7 @@ class Projected:
     """
 
     method: str
+    rows: str
     model: str
     layer: int
     explained: tuple[float, ...]
@@ -78,13 +86,14 @@ def read(node: Node, study: Study) -> tuple[ProjectionDesign, ...]:
 
 
 def _read(node: Node, study: Study) -> ProjectionDesign:
-    keys = node.mapping("method", "components", "layers", "languages", "sentences", "seed")
+    keys = node.mapping("method", "rows", "components", "layers", "languages", "sentences", "seed")
     return ProjectionDesign(
         method=get(keys, "method", lambda item: cast(Method, item.choice("pca", "umap")), "pca"),
+        rows=get(keys, "rows", lambda item: cast(Rows, item.choice("sentences", "tokens")), "sentences"),
         components=get(keys, "components", lambda item: item.integer(2), 2),
         layers=get(keys, "layers", layers, None),
         languages=get(keys, "languages", lambda item: item.unique(lambda one: one.choice(*study.languages)), None),
-        sentences=get(keys, "sentences", lambda item: item.integer(MINIMUM), _SENTENCES),
+        sentences=get(keys, "sentences", lambda item: item.integer(MINIMUM), 0),
         seed=get(keys, "seed", lambda item: item.integer(0), 0),
     )
 
@@ -98,20 +107,33 @@ def _task(design: ProjectionDesign, use: ModelUse, asked: Asked) -> Task:
     chosen = design.layers or asked.study.layers
     asked.check_layers("projection.layers", chosen, use)
     languages = design.languages or asked.study.languages
-    texts = {language: asked.texts.corpus.texts[language][: design.sentences] for language in languages}
+    most = design.sentences or _SENTENCES[design.rows]
+    texts = {language: asked.texts.corpus.texts[language][:most] for language in languages}
 
     def depends(found: Found) -> dict[str, Any]:
         del found
         return {
             **asked.encoded([use], ()),
             "data": {language: digest(listed) for language, listed in texts.items()},
-            "project": [design.method, design.components, design.seed], "layers": chosen,
+            "project": [design.method, design.rows, design.components, design.seed], "layers": chosen,
         }  # fmt: skip
 
     def ask(mesh: Services, found: Found, show: ShowProgress | None) -> Sequence[Projected]:
         del found
+        views = {
+            language: asked.view(use, language, texts=listed)
+            if design.rows == "sentences"
+            else View(
+                activations=mesh.encoder.encode(
+                    listed, model=Model(use.used, use.revision), layers=chosen, pooling="token",
+                    overflow=asked.study.overflow, progress=show,
+                ),
+                language=language,
+            )
+            for language, listed in texts.items()
+        }  # fmt: skip
         answer: Projection = mesh.metrics.project(
-            {language: asked.view(use, language, texts=listed) for language, listed in texts.items()},
+            views,
             design.components,
             method=design.method,
             seed=design.seed,
@@ -122,7 +144,7 @@ def _task(design: ProjectionDesign, use: ModelUse, asked: Asked) -> Task:
         )
         return [_projected(design, use, answer, layer, languages) for layer in sorted(answer.layers)]
 
-    return Task(f"{design.method} of {len(languages)} languages together, {use.used}", depends, ask)
+    return Task(f"{design.method} of {design.rows} of {len(languages)} languages together, {use.used}", depends, ask)
 
 
 def _projected(
@@ -141,6 +163,7 @@ def _projected(
     )
     return Projected(
         method=design.method,
+        rows=design.rows,
         model=use.used,
         layer=layer,
         explained=tuple(map(float, answer.explained_variance.get(layer, ()))),

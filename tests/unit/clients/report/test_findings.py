@@ -136,3 +136,9 @@ def test_similarity_and_retrieval_are_held_against_each_other() -> None:
     )
     fewer = study(*rows[:20])
     assert not find(fewer, Numbers(fewer), MODEL)[-1].figure.startswith("ρ")
+
+
+def test_no_sentence_takes_a_distance_for_a_similarity() -> None:
+    rows = [replace(each, metric="procrustes", estimator="distance") for each in ROWS]
+    result = study(*rows)
+    assert find(result, Numbers(result), MODEL) == []

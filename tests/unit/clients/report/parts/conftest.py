@@ -53,7 +53,7 @@ def projected(layer: int) -> Projected:
         Cloud(language, ("s1", "s2", "s3"), tuple((at + row / 3 + layer, row - at / 7, 9.0) for row in range(3)))
         for at, language in enumerate(("en", "fr", "ja"))
     )
-    return Projected("pca", MODEL, layer, (0.4 + layer / 10, 0.2, 0.1), clouds, "method:pca")
+    return Projected("pca", "sentences", MODEL, layer, (0.4 + layer / 10, 0.2, 0.1), clouds, "method:pca")
 
 
 def mapped(label: str, layer: int, seed: int, *, affine: bool = True) -> Mapped:

@@ -80,6 +80,25 @@ def test_umap_explains_nothing_and_takes_its_seed(section: Read, run: Run, mesh)
     assert len(asked(mesh, "project")) == 1
 
 
+def test_tokens_are_encoded_first(section: Read, run: Run, mesh) -> None:
+    def encode(texts: Any, **options: Any) -> Any:
+        mesh.calls.append(("encode", {"texts": texts, **options}))
+        return "rows"
+
+    def project(views: Mapping[str, View], components: int, **options: Any) -> Projection:
+        assert [(view.activations, view.language) for view in views.values()] == [("rows", "en"), ("rows", "fr")]
+        one = {(name, 1): np.float32([[1, 2]]) for name in views}
+        return Projection(one, dict.fromkeys(views, ("s0#0",)), {1: (0.5, 0.25)}, {1: "signature"})
+
+    mesh.encode, mesh.project = encode, project
+    study = section("projection: {rows: tokens, sentences: 4, layers: [1]}", languages=("en", "fr"))
+    (found,) = projection.SECTION.records(run(study))
+    assert (found.rows, found.clouds[0].ids) == ("tokens", ("s0#0",))
+    assert [(len(call["texts"]), call["pooling"], call["layers"]) for call in asked(mesh, "encode")] == [
+        (4, "token", (1,)), (4, "token", (1,))
+    ]  # fmt: skip
+
+
 def test_a_map_is_measured_on_sentences_that_it_has_not_seen(section: Read, run: Run, mesh, monkeypatch) -> None:
     monkeypatch.setattr(maps, "MINIMUM", 1)
     study = section(
