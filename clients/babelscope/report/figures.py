@@ -3,34 +3,25 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
+from babelscope.report.drawing import PALETTE, Drawing, save, stem
 from babelscope.report.findings import leading
 from babelscope.report.guide import label
 from babelscope.report.names import language_name
 from babelscope.report.numbers import Measure, Numbers, Series, chance_by_layer, mean_by_layer
+from babelscope.report.parts import PARTS
 from babelscope.study.result import StudyResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's palette.
-_PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7A5C3E")
-_STYLE: Final[dict[Any, Any]] = {
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#888888",
-    "svg.hashsalt": "babelscope",  # the same numbers give the same bytes
-    "svg.fonttype": "none",
-}
-
 
 def write_figures(result: StudyResult, folder: Path) -> list[Path]:
     """Writes the figures of a result and gives their paths.
 
-    For every model: similarity by layer, the same as a heat map, REF against RANDOM-INIT, and retrieval by layer.
+    For every model: similarity by layer, the same as a heat map, REF against RANDOM-INIT, and retrieval by layer; then
+    those of the report's parts.
 
     Raises:
         ImportError: Matplotlib is not installed (extra `report`).
@@ -39,7 +30,6 @@ def write_figures(result: StudyResult, folder: Path) -> list[Path]:
     source = str(result.study["sources"][0])
     written: list[Path] = []
     for model in dict.fromkeys(use.used for use in result.models):
-        stem = "".join(char if char.isalnum() or char in "-_." else "-" for char in model)
         similarity = leading(numbers.measures("similarity", model), "similarity")
         retrieval = leading(numbers.measures("retrieval", model), "retrieval")
         for name, measure, draw in (
@@ -49,20 +39,19 @@ def write_figures(result: StudyResult, folder: Path) -> list[Path]:
         ):
             listed = numbers.from_source(measure, model, "", source) if measure else {}
             if measure and listed:
-                path = folder / f"{stem}.{name}.svg"
-                _save(
-                    path,
-                    f"{label(measure)}, {language_name(source)} to X, {model}",
-                    partial(draw, listed=listed, measure=measure),
-                )
-                written.append(path)
+                title = f"{label(measure)}, {language_name(source)} to X, {model}"
+                drawn = partial(draw, listed=listed, measure=measure)
+                written.append(_save(folder, f"{stem(model)}.{name}", title, drawn))
         groups = _groups(result, numbers, similarity, model) if similarity else {}
         if similarity and groups:
-            path = folder / f"{stem}.random-init.svg"
             title = f"{label(similarity)}, {language_name(source)} to X, mean, {model}"
             plain = numbers.from_source(similarity, model, "", source)
-            _save(path, title, partial(_random_init, plain=plain, groups=groups, measure=similarity))
-            written.append(path)
+            drawn = partial(_random_init, plain=plain, groups=groups, measure=similarity)
+            written.append(_save(folder, f"{stem(model)}.random-init", title, drawn))
+    for part in PARTS:
+        records = part.section.records(result)
+        if records and part.drawings:
+            written += [save(drawing, folder) for drawing in part.drawings(records, result)]
     return written
 
 
@@ -77,17 +66,8 @@ def _groups(result: StudyResult, numbers: Numbers, measure: Measure, model: str)
     return {name: listed for name, listed in found.items() if listed}
 
 
-def _save(path: Path, title: str, draw: "Callable[[Axes], None]") -> None:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-        axes = figure.add_subplot()
-        axes.set_title(title, loc="left", fontsize=10)
-        draw(axes)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format="svg", metadata={"Date": None})
+def _save(folder: Path, name: str, title: str, draw: "Callable[[Axes], None]") -> Path:
+    return save(Drawing(name, title, lambda figure: draw(figure.add_subplot())), folder)
 
 
 def _lines(axes: "Axes", listed: dict[str, Series], measure: Measure) -> None:
@@ -95,7 +75,7 @@ def _lines(axes: "Axes", listed: dict[str, Series], measure: Measure) -> None:
     order = sorted(listed, key=lambda language: -listed[language].peak.value)
     for at, language in enumerate(order):
         series = listed[language]
-        colour, dash = _PALETTE[at % len(_PALETTE)], ("-", "--", ":")[at // len(_PALETTE) % 3]
+        colour, dash = PALETTE[at % len(PALETTE)], ("-", "--", ":")[at // len(PALETTE) % 3]
         axes.plot(series.layers, series.values, dash, color=colour, lw=1.4, label=language_name(language))
         lows, highs = [row.low for row in series.rows], [row.high for row in series.rows]
         axes.fill_between(series.layers, lows, highs, color=colour, alpha=0.12, lw=0)
@@ -119,7 +99,7 @@ def _random_init(axes: "Axes", plain: dict[str, Series], groups: dict[str, list[
     _chance(axes, plain)
     for at, (name, listed) in enumerate(groups.items()):
         means = mean_by_layer(listed)
-        colour = _PALETTE[at % len(_PALETTE)]
+        colour = PALETTE[at % len(PALETTE)]
         axes.plot(list(means), list(means.values()), "o-", ms=3, lw=1.4, color=colour, label=f"layers {name}")
     means = mean_by_layer(plain.values())
     axes.plot(list(means), list(means.values()), "ko-", ms=3, lw=2, label="REF")

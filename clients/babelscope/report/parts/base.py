@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from babelscope.report.drawing import Drawing
 from babelscope.report.guide import Guide
 from babelscope.study.result import StudyResult
 from babelscope.study.sections import Section
@@ -21,6 +22,7 @@ class Part:
         guides: How to read its numbers, each with the chance level that this study found, as (guide, chance).
         payload: What its script draws, as JSON values; None where it needs no script.
         script: Name of the script among the assets; empty where it needs none.
+        drawings: Its static figures; None for none.
     """
 
     section: Section
@@ -29,6 +31,7 @@ class Part:
     guides: Callable[[Sequence[Any]], Sequence[tuple[Guide, str]]]
     payload: Callable[[Sequence[Any], StudyResult], Any] | None = None
     script: str = ""
+    drawings: Callable[[Sequence[Any], StudyResult], Sequence[Drawing]] | None = None
 
 
 def figure(name: str, heading: str, lead: str, description: str, *, menus: str = "", caption: str = "") -> str:

@@ -1,14 +1,19 @@
 """A scatter of sentences or tokens coloured by language, with a slider of layers."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
+from babelscope.report.drawing import MARKERS, PALETTE, Drawing, facets, stem
 from babelscope.report.guide import Guide
 from babelscope.report.markup import folded, table
 from babelscope.report.names import language_name
 from babelscope.report.parts.base import Part, figure, menu, span
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.projection import SECTION, Projected
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _GUIDES: Final = {
     "pca": Guide(
@@ -110,4 +115,37 @@ def _layer(layer: int) -> str:
     return "embeddings" if layer == 0 else str(layer)
 
 
-PART = Part(SECTION, "The space itself", markup, guides, payload, "projection.js")
+def drawings(records: Sequence[Projected], result: StudyResult) -> list[Drawing]:
+    """One figure a projection and model, its layers side by side."""
+    del result
+    grouped: dict[tuple[str, str, str], list[Projected]] = {}
+    for each in records:
+        grouped.setdefault((each.method, each.rows, each.model), []).append(each)
+    return [
+        Drawing(
+            stem(f"{model}.{method}.{rows}"),
+            f"{method.upper()} of {rows}, {model}",
+            partial(_facets, records=listed),
+            facets(len(listed))[2],
+        )
+        for (method, rows, model), listed in grouped.items()
+    ]
+
+
+def _facets(figure: "Figure", records: Sequence[Projected]) -> None:
+    rows, columns, _ = facets(len(records))
+    places = figure.subplots(rows, columns, squeeze=False).flat
+    for axes, each in zip(places, records, strict=False):
+        for at, cloud in enumerate(each.clouds):
+            x, y = [row[0] for row in cloud.coordinates], [row[1] for row in cloud.coordinates]
+            colour, mark = PALETTE[at % len(PALETTE)], MARKERS[(at + at // len(PALETTE)) % len(MARKERS)]
+            axes.scatter(x, y, s=6, c=colour, marker=mark, alpha=0.7, lw=0, label=language_name(cloud.language))
+        axes.set_title("embeddings" if each.layer == 0 else f"layer {each.layer}", fontsize=8)
+        axes.tick_params(labelsize=6)
+    for axes in list(figure.axes)[len(records) :]:
+        axes.remove()
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=7, frameon=False)
+
+
+PART = Part(SECTION, "The space itself", markup, guides, payload, "projection.js", drawings)

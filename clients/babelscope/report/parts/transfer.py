@@ -1,8 +1,10 @@
 """Similarity against transfer: a scatter with its line, the coefficient by layer, and all coefficients as a table."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
+from babelscope.report.drawing import PALETTE, Drawing, stem
 from babelscope.report.guide import Guide, label
 from babelscope.report.markup import folded, table
 from babelscope.report.names import coefficient_name
@@ -10,6 +12,9 @@ from babelscope.report.numbers import Measure
 from babelscope.report.parts.base import Part, figure, interval, menu, p_text
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.transfer import SECTION, Coefficient, Correlated
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _GUIDE: Final = Guide(
     "Correlation with transfer",
@@ -120,4 +125,45 @@ def _layer(each: Correlated) -> str:
     return "mean over layers" if each.layer is None else "embeddings" if each.layer == 0 else f"layer {each.layer}"
 
 
-PART = Part(SECTION, "Similarity and transfer", markup, guides, payload, "transfer.js")
+def drawings(records: Sequence[Correlated], result: StudyResult) -> list[Drawing]:
+    """One figure a set of transfer, model and measure: the mean over layers, or the one layer there is."""
+    del result
+    first: dict[tuple[str, str, str], Correlated] = {}
+    for each in _mean_first(records):
+        first.setdefault((each.name, each.model, _label(each)), each)
+    return [
+        Drawing(
+            stem(f"{model}.transfer.{name}.{each.metric}-{each.estimator}"),
+            f"{name} over {measure}, {_layer(each)}, {model}",
+            partial(_scatter, each=each),
+        )
+        for (name, model, measure), each in first.items()
+    ]
+
+
+def _p(value: float) -> str:
+    said = p_text(value)
+    return f"p {said}" if said.startswith("<") else f"p = {said}"
+
+
+def _scatter(figure: "Figure", each: Correlated) -> None:
+    axes = figure.add_subplot()
+    x, y = [point.similarity for point in each.points], [point.transfer for point in each.points]
+    ends = [min(x), max(x)]
+    axes.plot(ends, [each.intercept + each.slope * end for end in ends], "--", color="#777777", lw=1.2)
+    axes.scatter(x, y, s=18, c=PALETTE[0])
+    for point in each.points:
+        place = (point.similarity, point.transfer)
+        axes.annotate(
+            f"{point.source}–{point.target}", place, (0, 4), textcoords="offset points", fontsize=6, ha="center"
+        )
+    axes.set_xlabel(f"{_label(each)}, {_layer(each)}")
+    axes.set_ylabel(each.name)
+    said = "; ".join(
+        f"{coefficient_name(one.method)} {interval(one.value, one.low, one.high, 2)}, {_p(one.p_value)}"
+        for one in each.correlations
+    )
+    axes.set_title(f"{said}; n = {len(each.points)}", fontsize=7, loc="left")
+
+
+PART = Part(SECTION, "Similarity and transfer", markup, guides, payload, "transfer.js", drawings)

@@ -3,9 +3,12 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from babelscope.report.build import render
+from babelscope.report.figures import write_figures
 from babelscope.report.parts import PARTS
 from babelscope.study.result import StudyResult
 from babelscope.study.sections import SECTIONS
@@ -105,6 +108,25 @@ def test_all_coefficients_stand_in_a_table(text: str) -> None:
         '<th scope="row">mean over layers</th><td>4</td><td>0.650 [0.100, 0.900]</td><td>&lt; 0.001</td>'
         "<td>−0.200 [−0.700, 0.400]</td><td>0.510</td>"
     ) in folded
+
+
+def test_static_figures_are_well_formed_and_the_same_each_time(whole: StudyResult, tmp_path: Path) -> None:
+    before = {path.name for path in write_figures(replace(whole, sections={}), tmp_path / "less")}
+    first = write_figures(whole, tmp_path / "a")
+    again = write_figures(whole, tmp_path / "b")
+    added = sorted({path.name for path in first} - before)
+    assert added == [
+        "made-up-encoder.layer-by-layer.cka-debiased.svg", "made-up-encoder.layer-by-layer.procrustes-distance.svg",
+        "made-up-encoder.pca.sentences.svg", "made-up-encoder.transfer.F1.cka-debiased.svg",
+        "made-up-encoder.transfer.LAS.cka-debiased.svg",
+    ]  # fmt: skip
+    for one, other in zip(first, again, strict=True):
+        data = one.read_bytes()
+        assert ElementTree.fromstring(data).tag.endswith("svg")
+        assert data == other.read_bytes()
+    text = (tmp_path / "a" / "made-up-encoder.transfer.F1.cka-debiased.svg").read_text(encoding="utf-8")
+    assert "Spearman’s ρ 0.65 [0.10, 0.90], p &lt; 0.001" in text
+    assert "en–ja" in text
 
 
 def test_many_grids_make_no_huge_page(whole: StudyResult) -> None:
