@@ -110,6 +110,44 @@ class StoredMap:
             moved /= norms
         return moved @ self.matrix
 
+    @property
+    def affine(self) -> bool:
+        """Whether rows move by a matrix and a bias alone."""
+        return "unit" not in self.steps
+
+    @property
+    def bias(self) -> NDArray[np.float64]:
+        """[d], what an affine side adds to `rows matrix`.
+
+        Raises:
+            ValueError: Rows are divided by their norms.
+        """
+        if not self.affine:
+            raise ValueError(f"Expected a map fitted with `normalisation` none or centre, but got steps {self.steps}")
+        shift: NDArray[np.float64] = -self.means.sum(axis=0) @ self.matrix
+        return shift
+
+    def into(self, target: "StoredMap | None", *, positions: Positions | None = None) -> LinearMap:
+        """The edit that moves rows of this side's language to where the other language's own rows lie.
+
+        The common space of a map has both languages centred, or turned; this goes on from there by the inverse of the
+        other side.
+
+        Args:
+            target: The other side of the same map; None where its rows stay where they are.
+            positions: Positions touched; all where None.
+
+        Raises:
+            ValueError: A side divides rows by their norms, or the other side has no inverse.
+        """
+        if target is None:
+            return LinearMap(self.matrix, self.bias, positions)
+        try:
+            back = np.linalg.inv(target.matrix)
+        except np.linalg.LinAlgError:
+            raise ValueError("Expected a target side that can be inverted, but its matrix is singular") from None
+        return LinearMap(self.matrix @ back, (self.bias - target.bias) @ back, positions)
+
 
 def load_map(source: bytes | str | Path) -> StoredMap:
     """Reads a map.

@@ -132,6 +132,10 @@ async def test_a_call_given_up_frees_its_thread(serve: Callable[..., Any], case:
     )
     task = asyncio.create_task(work)
     await asyncio.wait_for(started.wait(), 60)
+    # Measuring has threads of its own and does not wait for a map.
+    rows = np.random.default_rng(0).standard_normal((40, 4))
+    assert (await one.client.compare({"x": rows, "y": rows})).estimates
+    assert not task.done()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -168,6 +172,14 @@ def test_an_encoder_applies_a_fitted_map_by_its_name(mesh: tuple[babelscope.Mesh
     np.testing.assert_allclose(mapped.array[:, 0], kept.transform(plain.array[:, 0]), rtol=0, atol=2e-5)
     inline = Intervention(2, linear_map=LinearMap(kept.matrix, bias=-kept.means.sum(axis=0) @ kept.matrix))
     by_hand = opened.encoder.encode(source, model="tiny", layers=(2,), interventions=[inline])
+    if normalisation == "centre":
+        _, _, other = found[2].target_map.partition("/")
+        into = kept.into(babelscope.load_map(store / "maps" / other[:2] / other))
+        inside = opened.encoder.encode(
+            source, model="tiny", layers=(2,), interventions=[Intervention(2, linear_map=into)]
+        )
+        there = opened.encoder.encode(target, model="tiny", layers=(2,))
+        np.testing.assert_allclose(inside.array.mean(axis=0), there.array.mean(axis=0), rtol=0, atol=2e-5)
     np.testing.assert_allclose(mapped.array, by_hand.array, rtol=0, atol=1e-5)
     assert np.abs(mapped.array - plain.array).max() > 0.1
 

@@ -54,6 +54,23 @@ def test_an_affine_side_has_a_bias_and_no_other_has(scheme: str) -> None:
         np.testing.assert_allclose(rows @ tensors["matrix"] + tensors["bias"], expected, rtol=0, atol=1e-12)
 
 
+def test_one_side_into_the_other_s_own_space() -> None:
+    left, right = side("centre", 1), side("centre", 2)
+    source, target = (babelscope.load_map(artifacts.dump(each, {})) for each in (left, right))
+    rows = np.random.default_rng(3).standard_normal((6, 5))
+    edit = source.into(target)
+    moved = rows @ edit.matrix + edit.bias
+    np.testing.assert_allclose(right.transform(moved), left.transform(rows), rtol=0, atol=1e-9)
+    alone = source.into(None, positions="non_special")
+    np.testing.assert_allclose(rows @ alone.matrix + alone.bias, left.transform(rows), rtol=0, atol=1e-12)
+    assert alone.positions == "non_special"
+    with pytest.raises(ValueError, match="none or centre"):
+        source.into(babelscope.load_map(artifacts.dump(side("unit"), {})))
+    flat = Side(right.normalisation, np.zeros((5, 5)))
+    with pytest.raises(ValueError, match="singular"):
+        source.into(babelscope.load_map(artifacts.dump(flat, {})))
+
+
 def test_a_side_that_stays_where_it_is() -> None:
     still = Normalisation((), np.empty((0, 3)))
     assert artifacts.is_identity(Side(still, np.eye(3)))
