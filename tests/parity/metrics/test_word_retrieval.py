@@ -6,29 +6,7 @@ import pytest
 from services.metrics.retrieval import Gold, locate, retrieve
 from services.metrics.retrieval import products as tiles
 from services.metrics.retrieval.index import retrieve_by_index
-
-
-def brute_force(x, y, gold, k=10):
-    """By similarity: ranks of left queries, ranks of right queries; of the best right answer, ties before it."""
-    x, y = (np.asarray(rows, float) / np.linalg.norm(np.asarray(rows, float), axis=1, keepdims=True) for rows in (x, y))
-    cosine = x @ y.T
-    mean_t = np.sort(cosine, axis=1)[:, -k:].mean(axis=1)
-    mean_s = np.sort(cosine, axis=0)[-k:].mean(axis=0)
-    scored = {"cosine": cosine, "csls": 2 * cosine - mean_t[:, None] - mean_s}
-    right = np.zeros(cosine.shape, bool)
-    right[gold.left, gold.right] = True
-    found = {}
-    for name, scores in scored.items():
-        both = []
-        for each, answers in ((scores, right), (scores.T, right.T)):
-            queries = np.flatnonzero(answers.any(axis=1))
-            ranks = []
-            for query in queries:
-                best = each[query, answers[query]].max()
-                ranks.append(1 + np.count_nonzero(each[query, ~answers[query]] >= best - 1e-11))
-            both.append(np.array(ranks))
-        found[name] = tuple(both)
-    return found
+from tests.support import word_references as reference
 
 
 def words(seed, n, m, d, queries, *, noise=1.0):
@@ -48,7 +26,7 @@ def words(seed, n, m, d, queries, *, noise=1.0):
 
 def assert_ranks(x, y, gold, **options):
     found = retrieve(x, y, gold=gold, **options)
-    expected = brute_force(x, y, gold, options.get("csls_k", 10))
+    expected = reference.ranks(x, y, gold, options.get("csls_k", 10))
     for name, ranks in found.items():
         np.testing.assert_array_equal(ranks.forward, expected[name][0], err_msg=f"{name} forward")
         np.testing.assert_array_equal(ranks.backward, expected[name][1], err_msg=f"{name} backward")
@@ -113,7 +91,7 @@ def test_outlier_dimensions_and_halves_that_cancel():
 def test_rows_far_from_the_range_of_float32():
     x, y, gold = words(12, 80, 70, 9, 30)
     scale = 10.0 ** np.linspace(-300, 300, 80)[:, None]
-    found, expected = retrieve(x * scale, y * scale[:70], gold=gold), brute_force(x, y, gold)
+    found, expected = retrieve(x * scale, y * scale[:70], gold=gold), reference.ranks(x, y, gold)
     for name, ranks in found.items():
         np.testing.assert_array_equal(ranks.forward, expected[name][0])
         np.testing.assert_array_equal(ranks.backward, expected[name][1])
@@ -141,7 +119,7 @@ def test_an_index_that_finds_everything_gives_the_exact_ranks(kind):
     pytest.importorskip("faiss")
     x, y, gold = words(14, 90, 80, 16, 40, noise=0.7)
     found = retrieve_by_index(x.astype(np.float32), y.astype(np.float32), kind=kind, gold=gold)
-    expected = brute_force(x, y, gold)
+    expected = reference.ranks(x, y, gold)
     assert set(found.forward.found) == set(found.backward.found) == {10}
     for name, ranks in found.ranks.items():
         np.testing.assert_array_equal(ranks.forward, expected[name][0], err_msg=name)
