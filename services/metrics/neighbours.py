@@ -29,7 +29,7 @@ class Nearest:
         bound = self.values[rows].min(axis=1)
         if bound[0] == -np.inf:
             bound = np.maximum(bound, _lower_bound(tile, self.values.shape[1]))
-        row, column = np.nonzero(tile >= bound[:, None])
+        row, column = _where(tile >= bound[:, None])
         if not len(row):
             return
         touched, position = np.unique(row, return_inverse=True)
@@ -57,3 +57,12 @@ def _lower_bound(tile: NDArray[np.float32], k: int) -> NDArray[np.float32]:
     edges = np.linspace(0, columns, groups, endpoint=False).astype(np.intp)
     maxima = np.maximum.reduceat(tile, edges, axis=1)
     return np.asarray(np.partition(maxima, groups - k, axis=1)[:, groups - k], dtype=np.float32)
+
+
+def _where(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the trues, in order of memory, which is much the faster where columns are contiguous."""
+    if mask.flags.c_contiguous:
+        row, column = np.divmod(np.flatnonzero(mask), mask.shape[1])
+    else:
+        column, row = np.divmod(np.flatnonzero(mask.T), mask.shape[0])
+    return row, column

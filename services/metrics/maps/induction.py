@@ -19,9 +19,9 @@ from services.metrics.maps.base import Pairs
 from services.metrics.neighbours import Nearest
 from services.metrics.products import times_transposed
 
-TILE_ROWS: Final = 512
+TILE_ROWS: Final = 256
 TILE_COLUMNS: Final = 4096
-"""A tile of scores is 8 MB."""
+"""A tile of scores is 4 MB."""
 
 Tile = NDArray[np.float32]
 Perturb = Callable[[Tile], Tile]
