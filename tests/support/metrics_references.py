@@ -31,6 +31,34 @@ def biased_cka(x, y):
     return np.sum(k * l) / np.sqrt(np.sum(k * k) * np.sum(l * l))
 
 
+def debiased_cka_by_sums(x, y):
+    """The streamed form of definitions.md, term by term, for n of which no Gram matrix can be had.
+
+    tr(K~L~) = |X'Y|_F^2 - S(kl), 1'K~1 = |s_x|^2 - S(k), 1'K~L~1 = s_x'(X'Y)s_y - s_x'S(xl) - s_y'S(yk) + S(kl). Rows
+    are moved near their mean, not onto it, so that no sum vanishes; the sums are added up in long doubles.
+    """
+    n = len(x)
+    sides = []
+    for given in (x, y):
+        rows = np.asarray(given, np.longdouble)
+        rows = rows - rows[:: max(n // 50, 1)].mean(0)
+        sides.append((rows, (rows * rows).sum(1)))
+
+    def hsic(one, two):
+        (a, k), (b, l) = one, two  # noqa: E741
+        product = np.stack([(column[:, None] * b).sum(0) for column in a.T])
+        s_a, s_b, s_kl = a.sum(0), b.sum(0), (k * l).sum()
+        trace = (product**2).sum() - s_kl
+        sums = ((s_a**2).sum() - k.sum()) * ((s_b**2).sum() - l.sum())
+        cross = (
+            (s_a[:, None] * product * s_b).sum() - s_a @ (l[:, None] * a).sum(0) - s_b @ (k[:, None] * b).sum(0) + s_kl
+        )
+        return trace + sums / ((n - 1) * (n - 2)) - 2 * cross / (n - 2)
+
+    left, right = sides
+    return float(hsic(left, right) / np.sqrt(hsic(left, left) * hsic(right, right)))
+
+
 def svcca(x, y, variance=0.99):
     """SVD of the centred data, QR of what is kept, SVD of the product."""
     kept = []
