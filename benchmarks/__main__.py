@@ -17,18 +17,21 @@ from rich.table import Table
 from benchmarks.rows import Row
 
 BENCHES = ("datagen", "encoder", "grammar", "retrieval", "service", "similarity")
+LONG = ("maps",)
+"""Run where they are named: they take an hour and more."""
+_HELP = f"of {', '.join(BENCHES)} (all of these by default), {', '.join(LONG)}"
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
 def main() -> None:
-    """Runs what the command line names, all benches by default."""
+    """Runs what the command line names; by default all benches but the long ones."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; all by default")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=_HELP)
     parser.add_argument("--quick", action="store_true", help="fewer and smaller rounds, to see that all runs")
     options = parser.parse_args()
-    unknown = set(options.names) - set(BENCHES)
+    unknown = set(options.names) - {*BENCHES, *LONG}
     if unknown:
-        parser.error(f"Expected names of {', '.join(BENCHES)}, but got {', '.join(sorted(unknown))}")
+        parser.error(f"Expected names of {', '.join(BENCHES + LONG)}, but got {', '.join(sorted(unknown))}")
     rows: list[Row] = []
     for name in options.names or BENCHES:
         rows += importlib.import_module(f"benchmarks.{name}").run(quick=options.quick)
