@@ -16,6 +16,7 @@ from babelscope.views import View
 from services.metrics.accumulate import nothing
 from services.metrics.maps.induction import induce
 from services.metrics.maps.procrustes import Procrustes, ProcrustesOptions
+from services.metrics.maps.registry import METHODS
 from tests.mesh.metrics.conftest import OFFLINE
 from tests.support.encoder_calls import sentences
 from tests.support.planted_maps import Planted, planted
@@ -85,6 +86,30 @@ async def test_ids_in_common_are_the_translations_where_none_are_given(
     assert not found[0].target_map
     assert found[0].affine
     assert found[0].trace == pytest.approx(again[0].trace, rel=1e-12)
+
+
+QUICK = {
+    "procrustes": ({}, 0.99),
+    "vecmap": ({"supervision": "supervised"}, 0.99),
+    "dema": ({"steps": 300, "learning_rate": 0.02, "batch": 64}, 0.9),
+    # Too short to find anything: only that it goes through.
+    "muse": ({"epochs": 2, "steps": 10, "hidden": 16, "normalisation": "unit_centre_unit"}, 0.0),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_every_method_answers_with_maps_that_bring_both_sides_together(
+    serve: Callable[..., Any], case: Planted, tmp_path: Path, method: str
+) -> None:
+    one = await serve()
+    options, least = QUICK[method]
+    found = (await one.client.fit_map(*views(case), method, seeds=seeds(case, 60), options=options))[0]
+    assert f"map:{method}|" in found.signature
+    assert np.isfinite(found.trace).all()
+    left = stored(tmp_path, found.source_map).transform(case.problem.source)
+    right = stored(tmp_path, found.target_map).transform(case.problem.target)
+    assert np.mean(induce(left, right).forward.best == case.gold) >= least
+    assert len(found.dictionary) == 400
 
 
 async def test_the_same_request_gives_the_same_objects(serve: Callable[..., Any], case: Planted) -> None:
