@@ -145,7 +145,7 @@ def _facets(figure: "Figure", records: Sequence[Projected]) -> None:
     for axes in list(figure.axes)[len(records) :]:
         axes.remove()
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=7, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=7, frameon=False, markerscale=2.5)
 
 
 PART = Part(SECTION, "The space itself", markup, guides, payload, "projection.js", drawings)

@@ -134,10 +134,10 @@ def drawings(records: Sequence[Correlated], result: StudyResult) -> list[Drawing
     return [
         Drawing(
             stem(f"{model}.transfer.{name}.{each.metric}-{each.estimator}"),
-            f"{name} over {measure}, {_layer(each)}, {model}",
+            f"Similarity and transfer, {model}",
             partial(_scatter, each=each),
         )
-        for (name, model, measure), each in first.items()
+        for (name, model, _), each in first.items()
     ]
 
 
@@ -159,11 +159,11 @@ def _scatter(figure: "Figure", each: Correlated) -> None:
         )
     axes.set_xlabel(f"{_label(each)}, {_layer(each)}")
     axes.set_ylabel(each.name)
-    said = "; ".join(
+    said = [
         f"{coefficient_name(one.method)} {interval(one.value, one.low, one.high, 2)}, {_p(one.p_value)}"
         for one in each.correlations
-    )
-    axes.set_title(f"{said}; n = {len(each.points)}", fontsize=7, loc="left")
+    ]
+    axes.set_title("\n".join([*said, f"n = {len(each.points)}"]), fontsize=7, loc="left")
 
 
 PART = Part(SECTION, "Similarity and transfer", markup, guides, payload, "transfer.js", drawings)
