@@ -1,7 +1,8 @@
 """Changes of a text as replaced spans, and where every offset of the old text lies in the new one."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -91,11 +92,57 @@ class Edits:
 
 
 def between(old: str, new: str) -> Edits:
-    """The edits that make one text of another, where what changed it does not tell: the longest common parts stay."""
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    edits = Edits(
-        old,
-        [Edit(i, j, new[k:m]) for kind, i, j, k, m in matcher.get_opcodes() if kind != "equal"] if old != new else (),
-    )
+    """The edits that make one text of another, where what changed it does not tell.
+
+    Where only white space differs, all else stays in its place. Otherwise texts are compared by what stands between
+    white space, and what differs there by characters: common parts stay.
+    """
+    if old == new:
+        return Edits(old)
+    edits = Edits(old, _differences(old, new))
     assert edits.text == new
     return edits
+
+
+def _differences(old: str, new: str) -> Iterator[Edit]:
+    if _spelled_alike(old, new):
+        yield from _gaps(old, new)
+        return
+    left, right = _PARTS.findall(old), _PARTS.findall(new)
+    at = 0
+    # White space is no part that others are told apart by: taken for common it would tear words from their places.
+    for kind, i, j, k, m in difflib.SequenceMatcher(str.isspace, left, right, autojunk=False).get_opcodes():
+        before, after = "".join(left[i:j]), "".join(right[k:m])
+        if kind != "equal":
+            edits = _gaps(before, after) if _spelled_alike(before, after) else _changes(before, after)
+            for edit in edits:
+                yield Edit(at + edit.start, at + edit.end, edit.new)
+        at += len(before)
+
+
+def _spelled_alike(old: str, new: str) -> bool:
+    """Whether two texts differ in nothing but white space."""
+    return "".join(old.split()) == "".join(new.split())
+
+
+def _gaps(old: str, new: str) -> Iterator[Edit]:
+    """The edits of white space."""
+    at = there = 0
+    for match, twin in zip(_PRINTED.finditer(old), _PRINTED.finditer(new), strict=True):
+        start, other = match.start(), twin.start()
+        if old[at:start] != new[there:other]:
+            yield Edit(at, start, new[there:other])
+        at, there = start + 1, other + 1
+    if old[at:] != new[there:]:
+        yield Edit(at, len(old), new[there:])
+
+
+def _changes(old: str, new: str) -> Iterator[Edit]:
+    """The edits of characters."""
+    for kind, i, j, k, m in difflib.SequenceMatcher(str.isspace, old, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            yield Edit(i, j, new[k:m])
+
+
+_PARTS = re.compile(r"\s+|\S+")
+_PRINTED = re.compile(r"\S")

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from babelscope.corpora.examples import Example, Question, Sentence, TextPair
 
+from services.datagen.chunks import RECENT
 from services.datagen.content import rewrite, texts, with_content
-from services.datagen.edits import between
+from services.datagen.edits import Edits, between
 from services.datagen.transforms.base import StepReport
 
 Change = Callable[[str, str], str]
@@ -31,6 +33,11 @@ def changed(
         InvalidArgument: An answer's offset is wrong.
     """
     counts = report.counts
+
+    @lru_cache(maxsize=RECENT)  # the questions about one context follow one another
+    def edits(text: str, language: str) -> Edits:
+        return between(text, change(text, language))
+
     for example in examples:
         counts["read"] += 1
         language, content = example.language, example.content
@@ -40,8 +47,7 @@ def changed(
             counts["annotation_lost"] += 1
             report.warn("Sentences in words became running text: their trees and tags are gone")
         elif isinstance(content, Question):
-            parts = [between(text, change(text, language)) for text in texts(content)]
-            done = rewrite(example, parts, report)
+            done = rewrite(example, [edits(text, language) for text in texts(content)], report)
         elif isinstance(content, TextPair):
             premise, hypothesis = change(content.premise, language), change(content.hypothesis, language)
             done = with_content(example, replace(content, premise=premise, hypothesis=hypothesis))

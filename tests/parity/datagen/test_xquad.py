@@ -10,16 +10,9 @@ from babelscope.corpora.examples import Answer, Example
 
 from services.datagen.dictionaries import WordPairs, find_dictionary, read_dictionary
 from services.datagen.transforms.recover_answers import POSITIONS, positions
-from tests.support.datagen_corpora import Memory, assert_offsets, squad, transform
+from tests.support.datagen_corpora import Memory, assert_offsets, transform
 
 pytestmark = pytest.mark.shared_data
-
-
-@pytest.fixture(scope="module")
-def xquad(shared_data: Callable[[str], Path]) -> dict[str, list[Example]]:
-    shared_data("qa/xquad.en.json")
-    files = sorted(shared_data("qa").glob("xquad.*.json"))
-    return {file.name.split(".")[1]: squad(file, file.name.split(".")[1]) for file in files}
 
 
 class Folder(Memory):

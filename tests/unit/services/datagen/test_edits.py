@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.datagen.edits import Edit, Edits
+from services.datagen.edits import Edit, Edits, between
 from tests.support.datagen_corpora import texts
 
 
@@ -63,3 +63,35 @@ def test_what_was_not_touched_is_found_again(changed: Edits, data: st.DataObject
         ]
         local = sorted((Edit(one.start - start, one.end - start, one.new) for one in within), key=lambda one: one.start)
         assert changed.text[new_start:new_end] == Edits(changed.old[start:end], local).text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "edits"),
+    [
+        ("a b", "a b", ()),
+        ("the end.", "the end .", (Edit(7, 7, " "),)),
+        ("a  «b»", 'a "b"', (Edit(2, 4, '"'), Edit(5, 6, '"'))),
+        ("im Jahr (1685) und", "im Jahr ( 1685 ) und", (Edit(9, 9, " "), Edit(13, 13, " "))),
+        ("我吃鱼", "我 吃 鱼", (Edit(1, 1, " "), Edit(2, 2, " "))),
+        ("\ufeff", "", (Edit(0, 1, ""),)),
+    ],
+)
+def test_edits_between_texts(old: str, new: str, edits: tuple[Edit, ...]) -> None:
+    assert between(old, new).edits == edits
+
+
+@given(texts, st.data())
+def test_where_only_spaces_differ_every_word_stays(text: str, data: st.DataObject) -> None:
+    new = "".join(character + data.draw(st.sampled_from(["", "", " "])) for character in text)
+    edits = between(text, new)
+    assert edits.text == new
+    for place, character in enumerate(text):
+        if not character.isspace():
+            start, end, widened = edits.span(place, place + 1)
+            assert (new[start:end], widened) == (character, False)
+
+
+@given(texts, texts)
+def test_edits_between_any_texts_make_one_of_the_other(old: str, new: str) -> None:
+    assert between(old, new).text == new
+    assert between(old, old).edits == ()
