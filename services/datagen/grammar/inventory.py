@@ -11,9 +11,9 @@ from functools import cache
 from itertools import product
 
 from services.datagen.grammar import names
-from services.datagen.grammar.concepts import FUTURE_YEARS, PAST_YEARS, concepts
+from services.datagen.grammar.concepts import FUTURE_YEARS, PAST_YEARS, Verb, concepts
 from services.datagen.grammar.languages.base import Language
-from services.datagen.grammar.linear import Phrase
+from services.datagen.grammar.linear import Phrase, Tok
 from services.datagen.grammar.syntax import (
     COUNTS,
     Clause,
@@ -37,6 +37,8 @@ PHRASES = frozenset({"subject", "object", "place", "other", "core", "content", "
 _TENSES: tuple[Tense, ...] = ("past", "present", "future")
 _MAN, _WOMAN = Name("PER", (names.inventory("man")[0],)), Name("PER", (names.inventory("woman")[0],))
 _SOME_TIMES = {"past": ("yesterday", "in_1987"), "present": ("often",), "future": ("tomorrow",)}
+_TRIED = 16
+"""Verbs of a kind that are written in every frame; the others only where one of these shows another form."""
 _CITY = Name("LOC", (names.inventory("place")[0],))
 
 
@@ -88,14 +90,12 @@ def inventory_of(language: Language) -> Inventory:
             cores[language.core_key(forms)].append((phrase, role))
     verbs: dict[tuple[str, Forms], set[VerbUse]] = defaultdict(set)
     clauses: dict[str, set[Shape]] = defaultdict(set)
-    for clause, mode in _clauses(language):
-        phrase_ = language.clause(clause, mode)
-        clauses[mode].add(_record(phrase_, (clause.verb, clause.tense, clause.negative), verbs))
+    for clause, mode, written in _clauses(language):
+        clauses[mode].add(_record(written, (clause.verb, clause.tense, clause.negative), verbs))
     relatives = set()
     for noun, role, tense in _relatives(language):
         assert noun.relative is not None
-        written = language.np(noun, role, tense)
-        relatives.add(_record(written, (noun.relative.verb, tense, False), verbs))
+        relatives.add(_record(language.np(noun, role, tense), (noun.relative.verb, tense, False), verbs))
     links: dict[Shape, set[Link]] = defaultdict(set)
     for statement in _statements():
         shape = _record(language.statement(statement), ("", "past", False), verbs)
@@ -118,7 +118,7 @@ def _record(phrase: Phrase, use: VerbUse, verbs: dict[tuple[str, Forms], set[Ver
     """Notes the words of the slots that hold words; returns the slots."""
     for slot, tokens in phrase.parts:
         if slot not in PHRASES:
-            verbs[slot, tuple(token.form for token in tokens)].add(use if slot.startswith("v") else ("", "past", False))
+            verbs[slot, _forms(tokens)].add(use if slot.startswith("v") else ("", "past", False))
     return tuple(slot for slot, _ in phrase.parts)
 
 
@@ -142,23 +142,59 @@ def _representatives(language: Language) -> list[NounPhrase]:
     return list(found.values())
 
 
-def _clauses(language: Language) -> Iterator[tuple[Clause, str]]:
-    """Clauses that show all forms of all verbs, and all shapes."""
+def _clauses(language: Language) -> Iterator[tuple[Clause, str, Phrase]]:
+    """Clauses that show all forms of all verbs, and all shapes, with their modes and as they are written."""
+    for like in ("read", "sleep", "say"):
+        kind = concepts().verbs[like]
+        verbs = [
+            verb.id
+            for verb in concepts().verbs.values()
+            if (verb.transitive, verb.takes_clause) == (kind.transitive, kind.takes_clause)
+        ]
+        seen = set()
+        for frame, mode in _frames(language, kind):
+            written = []
+            for verb in verbs[:_TRIED]:
+                clause = replace(frame, verb=verb)
+                phrase = language.clause(clause, mode)
+                yield clause, mode, phrase
+                written.append(tuple((slot, _forms(tokens)) for slot, tokens in phrase.parts if slot[0] == "v"))
+            agreement = (frame.tense, frame.negative, tuple(written))
+            for verb in verbs[_TRIED:] if agreement not in seen else ():
+                clause = replace(frame, verb=verb)
+                yield clause, mode, language.clause(clause, mode)
+            seen.add(agreement)
+    for clause, mode in _shaped(language):
+        yield clause, mode, language.clause(clause, mode)
+
+
+def _forms(tokens: Iterable[Tok]) -> Forms:
+    """The surface forms of some tokens."""
+    return tuple(token.form for token in tokens)
+
+
+def _frames(language: Language, kind: Verb) -> Iterator[tuple[Clause, str]]:
+    """Clauses that show all that verbs of a kind may agree with; their own verb stands for others."""
     agents = _representatives(language)
-    modes = (*language.main_modes, *language.content_modes, "because", "when")
-    inner = Clause(_MAN, "sleep")
-    book = Common("book")
-    for verb in concepts().verbs.values():
-        object_ = book if verb.transitive else None
-        content = inner if verb.takes_clause else None
-        for tense, negative, mode in product(_TENSES, (False, True), modes):
-            for subject in agents:
-                yield Clause(subject, verb.id, tense, negative, object_, content), mode
-            for thing in agents if object_ else ():
-                yield Clause(_MAN, verb.id, tense, negative, thing), mode
-                if isinstance(thing, Pronoun):
-                    for subject in agents:
-                        yield Clause(subject, verb.id, tense, negative, thing), mode
+    object_ = Common("book") if kind.transitive else None
+    content = Clause(_MAN, "sleep") if kind.takes_clause else None
+    for tense, negative, mode in product(_TENSES, (False, True), _modes(language)):
+        for subject in agents:
+            yield Clause(subject, kind.id, tense, negative, object_, content), mode
+        for thing in agents if object_ else ():
+            yield Clause(_MAN, kind.id, tense, negative, thing), mode
+            if isinstance(thing, Pronoun):
+                for subject in agents:
+                    yield Clause(subject, kind.id, tense, negative, thing), mode
+
+
+def _modes(language: Language) -> tuple[str, ...]:
+    return (*language.main_modes, *language.content_modes, "because", "when")
+
+
+def _shaped(language: Language) -> Iterator[tuple[Clause, str]]:
+    """Clauses that show all shapes."""
+    modes, inner, book = _modes(language), Clause(_MAN, "sleep"), Common("book")
     subjects: tuple[NounPhrase, ...] = (_MAN, Pronoun("I"), Common("teacher"))
     options = product(("read", "sleep", "say"), _TENSES, (False, True), subjects, ("", "quickly"), (False, True), modes)
     for verb_, tense, negative, subject, manner, placed, mode in options:
@@ -218,17 +254,14 @@ def _adjectives(language: Language) -> dict[Forms, set[str]]:
     found: dict[Forms, set[str]] = defaultdict(set)
     agents = [phrase for phrase in _representatives(language) if isinstance(phrase, Common)]
     places = [Common("park"), Common("city"), Common("table"), Common("lamp")]
-    for adjective in concepts().adjectives:
-        for phrase, role in product([*agents, *places], language.roles):
-            for det, plural, count in determiners():
-                if plural == phrase.plural:
-                    full = replace(phrase, adjective=adjective, det=det, count=count)
-                    plain = replace(phrase, det=det, count=count)
-                    extra = _difference(
-                        language.core_key(language.core(full, role).forms),
-                        language.core_key(language.core(plain, role).forms),
-                    )
-                    found[extra].add(adjective)
+    for phrase, role, (det, plural, count) in product([*agents, *places], language.roles, determiners()):
+        if plural != phrase.plural:
+            continue
+        plain = replace(phrase, det=det, count=count)
+        shorter = language.core_key(language.core(plain, role).forms)
+        for adjective in concepts().adjectives:
+            longer = language.core_key(language.core(replace(plain, adjective=adjective), role).forms)
+            found[_difference(longer, shorter)].add(adjective)
     return dict(found)
 
 

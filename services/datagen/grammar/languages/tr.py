@@ -40,9 +40,7 @@ def _stop(stem: str) -> str:
     return "t" if stem[-1] in _VOICELESS else "d"
 
 
-def inflect(  # noqa: PLR0913 - each is a trait of a noun
-    stem: str, soft: str, role: str, *, possessed: bool = False, mark: str = "", front: bool = False
-) -> str:
+def inflect(stem: str, soft: str, role: str, *, possessed: bool = False, mark: str = "", front: bool = False) -> str:
     """A noun in a case.
 
     Args:
