@@ -33,7 +33,7 @@ PAIRS: Final = 256
 NOTHING: Final = -1e30
 """Score of what only fills a tile up."""
 
-_KEPT_BYTES: Final = 32 << 20
+_KEPT_BYTES: Final = 16 << 20
 """Size up to which rows of tiles, or tiles themselves, are kept; larger ones are made again as they are needed."""
 
 _UNIT: Final = 2.0**-24

@@ -15,7 +15,7 @@ from services.metrics.arrays import Floats
 from services.metrics.errors import Degenerate
 from services.metrics.retrieval.crew import ALONE, Crew
 
-BLOCK: Final = 1024
+BLOCK: Final = 512
 """Rows at a time where a whole side is read."""
 
 _LARGEST: Final = 1021
@@ -38,7 +38,8 @@ class Side:
     def __init__(self, rows: Floats, centre: bool, device: torch.device, crew: Crew = ALONE) -> None:
         self.n, self.d = rows.shape
         self.device = device
-        self._rows = torch.from_numpy(np.ascontiguousarray(rows)).to(device)
+        # Rows mapped from a file cannot be written to, which torch does not take.
+        self._rows = torch.from_numpy(np.require(rows, requirements=("C", "W"))).to(device)
         self._mean = self._rows.mean(dim=0, dtype=torch.float64) if centre else None
         self._index: Tensor | None = None
         self._factor = torch.empty(self.n, 1, dtype=torch.float64, device=device)

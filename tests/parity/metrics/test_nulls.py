@@ -122,3 +122,27 @@ def test_retrieval_nulls_are_those_of_uniform_ranks():
     mrr = (1 / ranks).mean(axis=1)
     assert mrr_null(n).mean == pytest.approx(mrr.mean(), rel=0.01)
     assert mrr_null(n).sd == pytest.approx(mrr.std(), rel=0.03)
+
+
+@pytest.mark.parametrize("n", [7, 50])
+def test_retrieval_nulls_of_several_right_answers_are_those_of_random_orders(n):
+    rng = np.random.default_rng(6)
+    answers = np.array([1, 1, 3, 2, 5])
+    best = np.stack(
+        [rng.permuted(np.tile(np.arange(1, n + 1), (20000, 1)), axis=1)[:, :m].min(axis=1) for m in answers]
+    )
+    for k in (1, 4, n):
+        rates = (best <= k).mean(axis=0)
+        null = precision_null(n, k, answers)
+        assert null.mean == pytest.approx(rates.mean(), rel=0.04)
+        assert null.sd == pytest.approx(rates.std(), rel=0.04, abs=1e-12)
+    mrr = (1 / best).mean(axis=0)
+    assert mrr_null(n, answers).mean == pytest.approx(mrr.mean(), rel=0.01)
+    assert mrr_null(n, answers).sd == pytest.approx(mrr.std(), rel=0.03)
+
+
+def test_the_null_of_mrr_is_the_harmonic_number_over_n_for_many_candidates():
+    n = 200_000
+    assert mrr_null(n, np.ones(10, int)).mean == pytest.approx((np.log(n) + np.euler_gamma) / n, rel=1e-5)
+    every = precision_null(4, 2, np.array([4, 4]))
+    assert (every.mean, every.sd) == (1.0, 0.0)

@@ -1,0 +1,81 @@
+"""Dictionaries, vocabularies and vectors of words."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from babelscope import CorpusError, Text
+from babelscope.corpora import as_words, read_word_pairs, read_word_vectors, read_words
+
+
+def _write(folder: Path, text: str, name: str = "file.txt") -> Path:
+    path = folder / name
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    return path
+
+
+@pytest.mark.parametrize("name", ["pairs.tsv", "pairs.tsv.gz"])
+def test_a_dictionary(tmp_path: Path, name: str) -> None:
+    path = _write(tmp_path, "dog\tHund\n\ncat\tKatze\t0.7\ncat\tKater\ndog\tHund\nice cream\tEis\n", name)
+    found = read_word_pairs(path)
+    assert found.pairs == (("dog", "Hund"), ("cat", "Katze"), ("cat", "Kater"), ("ice cream", "Eis"))
+    assert found.sources == ("dog", "cat", "ice cream")
+    assert found.targets == ("Hund", "Katze", "Kater", "Eis")
+
+
+def test_a_dictionary_of_muse_has_spaces(tmp_path: Path) -> None:
+    assert read_word_pairs(_write(tmp_path, "the der\nthe  die\n")).pairs == (("the", "der"), ("the", "die"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("dog\tHund\ncat\n", "file.txt:2: .*a word and its translation, but got 'cat'"), ("\n", "one word pair"),
+     ("dog\t \n", "file.txt:1: ")],
+)  # fmt: skip
+def test_what_is_no_dictionary_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(CorpusError, match=message):
+        read_word_pairs(_write(tmp_path, text))
+
+
+def test_a_vocabulary(tmp_path: Path) -> None:
+    path = _write(tmp_path, "eins\nzwei\n\neins\ndrei\n")
+    assert read_words(path, language="de") == as_words(["eins", "zwei", "drei"], "de")
+    assert read_words(path, limit=2) == [Text("eins", "eins"), Text("zwei", "zwei")]
+    with pytest.raises(CorpusError, match="one word"):
+        read_words(_write(tmp_path, "\n \n"))
+
+
+@pytest.mark.parametrize("head", ["3 2\n", ""])
+def test_vectors(tmp_path: Path, head: str) -> None:
+    path = _write(tmp_path, f"{head}de 1 2.5\nla -1e-3 0\nde 9 9\n, 0.5 4 \n", "wiki.vec.gz")
+    found = read_word_vectors(path)
+    assert found.words == ("de", "la", ",")
+    assert found.vectors.dtype == np.float32
+    np.testing.assert_allclose(found.vectors, [[1, 2.5], [-1e-3, 0], [0.5, 4]])
+    assert read_word_vectors(path, limit=1).words == ("de",)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a 1 2\nb 1\n", "file.txt:2: .*2 numbers as on the first line, but got 1"),
+        ("a 1 x\n", "file.txt:1: .*a word and its numbers"),
+        ("a 1 nan\n", "finite numbers for the word 'a'"),
+        ("word\n", "a word and its numbers"),
+        ("2 300\n", "at least one vector"),
+    ],
+)
+def test_what_are_no_vectors_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(CorpusError, match=message):
+        read_word_vectors(_write(tmp_path, text))
+
+
+@pytest.mark.shared_data
+def test_the_shared_dictionaries(shared_data: Callable[[str], Path]) -> None:
+    folder = shared_data("dictionaries")
+    for path in sorted(folder.glob("*.tsv")):
+        found = read_word_pairs(path)
+        assert len(found.pairs) == len(path.read_text(encoding="utf-8").splitlines()), path.name
+        assert all(word == word.strip() for pair in found.pairs for word in pair)
