@@ -118,10 +118,28 @@ class Flow:
             await self._measure(views, specs, stack, work, answer)
 
     async def tables(
-        self, plan: StudyPlan, specs: Specs, messages: AsyncIterator[Any], stack: ExitStack, tell: Tell
+        self,
+        plan: StudyPlan,
+        specs: Specs,
+        messages: AsyncIterator[Any],
+        stack: ExitStack,
+        tell: Tell,
+        *,
+        check_ids: Callable[..., object] | None = None,
     ) -> list[Table]:
-        """The rows of all views, pushed or encoded; they lie in scratch until the stack is closed."""
+        """The rows of all views, pushed or encoded; they lie in scratch until the stack is closed.
+
+        Args:
+            plan: With its views.
+            specs: How they are encoded.
+            messages: With their rows.
+            stack: Closes what was opened.
+            tell: Receives progress.
+            check_ids: Called with the ids of each view before anything is encoded; raises where they do not fit.
+        """
         views = await self._read(plan, messages, stack)
+        if check_ids is not None:
+            await asyncio.to_thread(check_ids, *map(_ids, views.values()))
         return await self._tables(views, specs, stack, tell)
 
     async def _read(
@@ -132,11 +150,7 @@ class Flow:
         async for message in messages:
             await intake.take(message)
         views = intake.finish()
-        ids = [
-            view.ids if isinstance(view, Table) else [text.id for text in view.texts]
-            for view in views.values()
-            if not isinstance(view, ViewReport)
-        ]
+        ids = [_ids(view) for view in views.values()]
         if gold is not None and isinstance(plan, RetrievePlan) and plan.gold:
             gold += intake.gold
             await asyncio.to_thread(matched, plan, ids, gold)
@@ -255,6 +269,14 @@ class Flow:
             return writer.append
 
         return Pairing(plan, budget=self._settings.work_bytes, spill=[spill(), spill()])
+
+
+def _ids(view: Corpus | Table | ViewReport) -> Sequence[str]:
+    """Ids of a view's rows."""
+    if isinstance(view, Table):
+        return view.ids
+    assert isinstance(view, Corpus)
+    return [text.id for text in view.texts]
 
 
 async def _all(work: Sequence[Any]) -> list[Any]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, aclosing, suppress
+from functools import partial
 from typing import Any, Final
 
 from babelscope.v1 import metrics_pb2
@@ -11,7 +12,7 @@ from services.metrics.answers import Answers, first
 from services.metrics.estimates import Check, Progress
 from services.metrics.flow import Flow
 from services.metrics.map_requests import read_fit_map
-from services.metrics.maps.fitting import FittedMap, fit_maps
+from services.metrics.maps.fitting import FittedMap, fit_maps, known_pairs
 from services.metrics.settings import MetricsSettings
 from services.metrics.worker import Workers
 from services.runtime.store import Store
@@ -38,7 +39,9 @@ class MapsDoor:
         beat = _Beat(answer)
         with ExitStack() as stack:
             specs = [spec.source.encode, spec.target.encode]
-            tables = await self._flow.tables(plan, specs, request_iterator, stack, answer.tell)
+            tables = await self._flow.tables(
+                plan, specs, request_iterator, stack, answer.tell, check_ids=partial(known_pairs, plan)
+            )
 
             def work(check: Check) -> Iterator[FittedMap]:
                 return fit_maps(

@@ -83,7 +83,7 @@ def fit_maps(
             f"Expected rows of a layer within {budget} bytes in float64, but n={len(source.ids)}, "
             f"m={len(target.ids)}, d={source.d} take {size}; send the most frequent ones",
         )
-    pairs = _pairs(plan, source, target)
+    pairs = known_pairs(plan, source.ids, target.ids)
     for number, layer in enumerate(layers):
         check()
         every = slice(0, None)
@@ -114,9 +114,18 @@ def _layers(plan: MapPlan, source: Table, target: Table) -> tuple[int, ...]:
     return source.layers
 
 
-def _pairs(plan: MapPlan, source: Table, target: Table) -> Pairs:
-    """Known translations as rows."""
-    left, right = ({one: row for row, one in enumerate(table.ids)} for table in (source, target))
+def known_pairs(plan: MapPlan, source: Sequence[str], target: Sequence[str]) -> Pairs:
+    """Known translations as rows: those of the request or, where there are none and the method needs some, equal ids.
+
+    Args:
+        plan: With its seeds.
+        source: Ids of the source rows.
+        target: Ids of the target rows.
+
+    Raises:
+        InvalidArgument: A seed names no row, or there are no translations at all.
+    """
+    left, right = ({one: row for row, one in enumerate(ids)} for ids in (source, target))
     for index, pair in enumerate(plan.seeds):
         for side, known, one, view in zip(("source_id", "target_id"), (left, right), pair, plan.views, strict=True):
             if one not in known:
@@ -127,13 +136,13 @@ def _pairs(plan: MapPlan, source: Table, target: Table) -> Pairs:
                 )
     ids = dict.fromkeys(plan.seeds)
     if not ids and plan.method.supervised:
-        ids = {(one, one): None for one in source.ids if one in right}
+        ids = {(one, one): None for one in source if one in right}
         if not ids:
             raise InvalidArgument(
                 "spec.seeds",
                 f"Expected known translations, or ids that both views have, for {plan.method.name}, but got none "
-                f"(n={len(left)}, m={len(right)}): {plan.views[0].name!r} has {quoted(source.ids)}, "
-                f"{plan.views[1].name!r} has {quoted(target.ids)}",
+                f"(n={len(left)}, m={len(right)}): {plan.views[0].name!r} has {quoted(source)}, "
+                f"{plan.views[1].name!r} has {quoted(target)}",
             )
     return np.array([(left[a], right[b]) for a, b in ids], np.int64).reshape(-1, 2)
 

@@ -139,6 +139,16 @@ async def test_no_ids_in_common_and_no_seeds(serve: Callable[..., Any]) -> None:
     assert "'y' has 'v0'" in found.fields["spec.seeds"]
 
 
+async def test_seeds_are_looked_at_before_anything_is_encoded(serve: Callable[..., Any]) -> None:
+    encoded = metrics_pb2.View(name="y", encode=encoder_pb2.EncodeSpec(model=model_pb2.ModelRef(name="tiny")))
+    texts = metrics_pb2.ViewTexts(view="y", texts=[text_pb2.Text(id="t0", text="the cat")])
+    asked = spec(target=encoded, seeds=[seed("w0", "t1")])
+    # There is no encoder at all; with the right seed this would be UNAVAILABLE.
+    found = await failure(await serve(), asked, rows("x", block()), metrics_pb2.FitMapRequest(texts=texts))
+    assert found.code == CODES.INVALID_ARGUMENT
+    assert "but got 't1'" in found.fields["spec.seeds[0].target_id"]
+
+
 async def test_more_rows_than_there_is_memory_for(serve: Callable[..., Any]) -> None:
     one = await serve(work_bytes=64 << 20, max_message_bytes=16 << 20)
     wide = np.zeros((1000, 5000), np.float32)
