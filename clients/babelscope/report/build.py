@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from babelscope.report import sections
 from babelscope.report.figures import write_figures
+from babelscope.report.findings import Finding
 from babelscope.report.numbers import Numbers
 from babelscope.report.parts import PARTS, Part
 from babelscope.report.payload import payload
@@ -61,7 +62,7 @@ def render(result: StudyResult) -> str:
         css=_asset("page.css"),
         deck=sections.deck(result),
         notices=sections.notices(result),
-        findings=sections.findings(result, numbers),
+        findings=sections.findings(result, numbers, _findings(shown, result)),
         parts="".join(_part(part, records, result) for part, records in shown),
         guides=sections.guides(
             numbers, result.models, [each for part, records in shown for each in part.guides(records)]
@@ -79,6 +80,10 @@ def _part(part: Part, records: Sequence[Any], result: StudyResult) -> str:
     name = f"h-{part.section.key.replace('_', '-')}"
     inside = part.markup(records, result)
     return f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(part.title)}</h2>{inside}</section>'
+
+
+def _findings(shown: Sequence[tuple[Part, Sequence[Any]]], result: StudyResult) -> list[Finding]:
+    return [each for part, records in shown if part.findings for each in part.findings(records, result)]
 
 
 def _script(parts: Sequence[Part]) -> str:

@@ -41,14 +41,17 @@ def notices(result: StudyResult) -> str:
     return "".join(f'<p class="notice">{text}</p>' for text in said)
 
 
-def findings(result: StudyResult, numbers: Numbers) -> str:
-    """The findings of every model as cards."""
+def findings(result: StudyResult, numbers: Numbers, more: Sequence[Finding] = ()) -> str:
+    """The findings of every model as cards, then those of the page's parts."""
     models = list(dict.fromkeys(use.used for use in result.models))
     parts = []
     for model in models:
         if len(models) > 1:
             parts.append(f"<h3>{escape(model)}</h3>")
-        parts.append(f'<ul class="findings">{"".join(_card(each) for each in find(result, numbers, model))}</ul>')
+        own = [*find(result, numbers, model), *(more if len(models) == 1 else ())]
+        parts.append(f'<ul class="findings">{"".join(map(_card, own))}</ul>')
+    if len(models) > 1 and more:
+        parts.append(f'<h3>Beyond layers</h3><ul class="findings">{"".join(map(_card, more))}</ul>')
     return "".join(parts)
 
 

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from babelscope.report.drawing import Drawing
+from babelscope.report.findings import Finding
 from babelscope.report.guide import Guide
 from babelscope.study.result import StudyResult
 from babelscope.study.sections import Section
@@ -23,6 +24,7 @@ class Part:
         payload: What its script draws, as JSON values; None where it needs no script.
         script: Name of the script among the assets; empty where it needs none.
         drawings: Its static figures; None for none.
+        findings: What it adds to what was found, in sentences; None for nothing.
     """
 
     section: Section
@@ -32,6 +34,7 @@ class Part:
     payload: Callable[[Sequence[Any], StudyResult], Any] | None = None
     script: str = ""
     drawings: Callable[[Sequence[Any], StudyResult], Sequence[Drawing]] | None = None
+    findings: Callable[[Sequence[Any], StudyResult], Sequence[Finding]] | None = None
 
 
 def figure(name: str, heading: str, lead: str, description: str, *, menus: str = "", caption: str = "") -> str:

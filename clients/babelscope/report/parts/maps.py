@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from babelscope.report.findings import Finding, percent
 from babelscope.report.guide import Guide
 from babelscope.report.markup import folded, table
 from babelscope.report.names import language_name
@@ -109,4 +110,41 @@ def _pair(each: Mapped) -> str:
     return f"{language_name(each.source)} → {language_name(each.target)}, {each.model}"
 
 
-PART = Part(SECTION, "Maps", markup, guides, payload, "maps.js")
+def findings(records: Sequence[Mapped], result: StudyResult) -> list[Finding]:
+    """For every method and model, P@1 with and without the map at the layer where most is found without, over pairs."""
+    del result
+    grouped: dict[tuple[str, str], list[Mapped]] = {}
+    for each in records:
+        if _csls(each, mapped=True):
+            grouped.setdefault((each.label, each.model), []).append(each)
+    found = []
+    for (name, model), listed in grouped.items():
+        before, after = (_means(listed, mapped=mapped) for mapped in (False, True))
+        best, top = (max(means, key=lambda layer: (means[layer], -layer)) for means in (before, after))
+        pairs = len({(each.source, each.target) for each in listed})
+        found.append(
+            Finding(
+                f"{percent(before[best]).removesuffix(' %')} → {percent(after[top])}",
+                f"P@1 of unseen sentences as it is and through {name}, each at its best layer",
+                f"Among sentences that no map has seen, {model} finds {percent(before[best])} of translations at "
+                f"{_layer(best)} as it is, and {percent(after[top])} at {_layer(top)} through {name}; means over "
+                f"{pairs} {'pair' if pairs == 1 else 'pairs'} of languages.",
+            )
+        )
+    return found
+
+
+def _means(listed: Sequence[Mapped], *, mapped: bool) -> dict[int, float]:
+    """P@1 by layer, the mean over pairs and seeds."""
+    values: dict[int, list[float]] = {}
+    for each in listed:
+        if one := _csls(each, mapped=mapped):
+            values.setdefault(each.layer, []).append(one.value)
+    return {layer: sum(found) / len(found) for layer, found in values.items()}
+
+
+def _layer(layer: int) -> str:
+    return "the embeddings" if layer == 0 else f"layer {layer}"
+
+
+PART = Part(SECTION, "Maps", markup, guides, payload, "maps.js", findings=findings)

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from babelscope.report.drawing import PALETTE, Drawing, stem
+from babelscope.report.findings import Finding
 from babelscope.report.guide import Guide, label
 from babelscope.report.markup import folded, table
 from babelscope.report.names import coefficient_name
@@ -166,4 +167,33 @@ def _scatter(figure: "Figure", each: Correlated) -> None:
     axes.set_title("\n".join([*said, f"n = {len(each.points)}"]), fontsize=7, loc="left")
 
 
-PART = Part(SECTION, "Similarity and transfer", markup, guides, payload, "transfer.js", drawings)
+def findings(records: Sequence[Correlated], result: StudyResult) -> list[Finding]:
+    """The first coefficient over the mean of layers, of the first measure of every set of figures and model."""
+    del result
+    first: dict[tuple[str, str], Correlated] = {}
+    for each in _mean_first(records):
+        first.setdefault((each.name, each.model), each)
+    found = []
+    for (name, model), each in first.items():
+        one = each.correlations[0]
+        verdict = (
+            "they go together"
+            if one.low > 0
+            else "they go against each other"
+            if one.high < 0
+            else "no more than chance may give"
+        )
+        said = coefficient_name(one.method)
+        found.append(
+            Finding(
+                f"{said[-1]} = {one.value:+.2f}".replace("-", "−"),
+                f"{said} of {_label(each)} and {name}",
+                f"Over {len(each.points)} pairs of languages and {model}, {_label(each)} ({_layer(each)}) and {name} "
+                f"have {said} {interval(one.value, one.low, one.high, 2)}, {_p(one.p_value)}: "
+                f"{verdict}.",
+            )
+        )
+    return found
+
+
+PART = Part(SECTION, "Similarity and transfer", markup, guides, payload, "transfer.js", drawings, findings)

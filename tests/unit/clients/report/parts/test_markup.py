@@ -64,6 +64,17 @@ def test_every_guide_has_its_chance_level(text: str) -> None:
     assert "Chance is 0; with 4 pairs of languages here." in guides
 
 
+def test_what_was_found_has_the_main_numbers_of_parts(text: str) -> None:
+    found = text[text.index("What was found") : text.index('id="h-figures"')]
+    assert "<b>ρ = +0.65</b><i>Spearman’s ρ of CKA, debiased and F1</i>" in found
+    assert "Spearman’s ρ 0.65 [0.10, 0.90], p &lt; 0.001: they go together." in found
+    assert "<b>26 → 56 %</b><i>P@1 of unseen sentences as it is and through procrustes" in found
+    # Muse has a map that can be applied at layer 1 alone, of two seeds: their mean.
+    assert "P@1 of unseen sentences as it is and through muse" in found
+    assert "at layer 1 through muse; means over 1 pair of languages." in found
+    assert "finds 26 % of translations at layer 3 as it is, and 56 % at layer 3 through procrustes" in found
+
+
 def test_scores_and_their_confusion(text: str) -> None:
     assert "<h3>NLI &lt;zero-shot&gt;</h3>" in text
     assert '<th scope="row">French</th><td>English</td><td>100</td><td>95.0 [85.0, 100.0]</td>' in text
