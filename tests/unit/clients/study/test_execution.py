@@ -239,3 +239,13 @@ def test_a_result_that_is_none_is_refused(study_file: Write, mesh, tmp_path: Pat
         StudyResult.read(path)
     with pytest.raises(StudyError, match=r"a study's results.json"):
         StudyResult.read(tmp_path / "absent.json")
+
+
+def test_a_result_of_the_format_before_has_no_sections(study_file: Write, mesh, tmp_path: Path) -> None:
+    result = run_study(load_study(study_file()), mesh, tmp_path / "out")
+    path = tmp_path / "out" / "results.json"
+    whole = json.loads(path.read_text())
+    del whole["sections"]
+    path.write_text(json.dumps({**whole, "format": "babelscope-study/1"}))
+    old = StudyResult.read(path)
+    assert (old.rows, old.sections) == (result.rows, {})

@@ -100,3 +100,16 @@ def test_a_score_stands_once_for_a_language(section: Read, tmp_path: Path) -> No
     one = NLI.removeprefix("scores: ")
     with pytest.raises(StudyError, match="scores: Expected a name of its own for each score of a language"):
         section(f"scores: [{one}, {one.replace('seed: 3', 'seed: 4')}]")
+
+
+def test_a_run_that_broke_off_within_a_section_goes_on_there(section: Read, run: Run, mesh, tmp_path: Path) -> None:
+    files(tmp_path)
+    study = section("anova: {name: F1, table: table.csv, value: f1, factors: [corpus, size]}")
+    answer, mesh.anova = mesh.anova, lambda groups: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(study)
+    assert not (tmp_path / "out" / "results.json").exists()
+    mesh.anova = answer
+    result = run(study)
+    assert [name for name, _ in mesh.calls] == ["compare", "anova", "anova"]
+    assert [step.reused for step in result.steps] == [True, False, False]
