@@ -99,7 +99,7 @@ def test_every_transform(name: str, language: str, xquad: dict[str, list[Example
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_compositions(language: str, xquad: dict[str, list[Example]], tmp_path: Path) -> None:
     draw = random.Random(language)
-    for _ in range(4):
+    for _ in range(2):
         names = tuple(draw.sample(COMPOSED, 4))
         done = run(language, xquad[language], names, tmp_path)
         assert done, names
