@@ -12,7 +12,7 @@ _SENTENCE = re.compile(r"\S.*?(?:[.!?。।](?=\s|$)|(?=\s*$))", re.DOTALL)
 
 
 class MadeTrees:
-    """Takes the word in the middle of a sentence for its verb, what precedes it for the subject, the rest for objects."""
+    """Takes the word in the middle of a sentence for its verb, those before it for the subject, others for objects."""
 
     def parse(self, text: str, language: str) -> Sequence[Parsed]:
         del language
