@@ -18,7 +18,7 @@ from services.metrics.retrieval.gold import Gold, Indices
 from services.metrics.retrieval.nearest import Nearest
 from services.metrics.retrieval.offsets import Neighbourhood, NoOffset, Offset
 from services.metrics.retrieval.products import NOTHING, Products
-from services.metrics.retrieval.sides import Side
+from services.metrics.retrieval.sides import BLOCK, Side
 from services.metrics.retrieval.tally import Tally
 
 Check = Callable[[], None]
@@ -80,8 +80,12 @@ def retrieve(
     gold = check_gold(gold, len(left), len(right), left.shape[1])
     target = pick_device(device)
     with crew_for(target) as crew:
-        one, other = (Side(rows, centre, target, crew) for rows in (left, right))
-        return _Search(one, other, gold, crew, check).run(similarities, csls_k)
+
+        def search() -> dict[str, Retrieved]:
+            one, other = (Side(rows, centre, target, crew) for rows in (left, right))
+            return _Search(one, other, gold, crew, check).run(similarities, csls_k)
+
+        return crew.lead(search)
 
 
 def pick_device(name: str) -> torch.device:
@@ -191,7 +195,9 @@ class _Search:
         products.set_offsets(*offsets)
         rows, columns = (torch.from_numpy(one).to(products.left.device) for one in (gold.left, gold.right))
         if self._cosines is None:
-            self._cosines = products.cosines(rows, columns)
+            parts = [slice(start, start + BLOCK) for start in range(0, len(rows), BLOCK)]
+            found = self._crew.map(lambda part: products.cosines(rows[part], columns[part]), parts)
+            self._cosines = torch.cat(found)
         tallies = [Tally(products, rows, columns, self._cosines, of_rows=of_rows) for of_rows in directions]
         _scan(products, near or (), tallies, gold, self._check)
         return [tally.counts().cpu().numpy() + 1 for tally in tallies]
