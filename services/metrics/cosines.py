@@ -23,7 +23,9 @@ def unit_rows(rows: Floats) -> F64:
     peaks = np.max(np.abs(rows), axis=1, keepdims=True).astype(np.float64)
     zero = np.flatnonzero(peaks[:, 0] == 0)
     if len(zero):
-        raise Degenerate(f"Expected rows with a direction, but row {int(zero[0])} of {len(rows)} is zero")
+        raise Degenerate(
+            f"Expected rows with a direction, but row {int(zero[0])} of {len(rows)} is zero (d={rows.shape[1]})"
+        )
     # By the largest entry first: squares of very large or very small entries leave the range of doubles.
     scaled = rows / peaks
     scaled /= np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]

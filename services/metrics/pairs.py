@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from services.metrics.arrays import F64, Floats
 from services.metrics.cosines import CosineSums, check_equal_width
+from services.metrics.errors import Degenerate, all_equal
 from services.metrics.grams import GramPair, Meeting
 from services.metrics.hsic import HsicSums, RowTerms
 from services.metrics.moments import CrossMoments
 from services.metrics.pair_statistics import Canonical, NeuronSums, ProcrustesSums
 from services.metrics.products import cross, gram, inner, times, times_transposed
-from services.metrics.views import HeldView, MomentView
+from services.metrics.views import Directions, HeldView, MomentView
 
 _CONSTANT: Final = 1e-24
 """Variance of a column over the largest below which it is a constant with rounding."""
@@ -24,6 +25,14 @@ def _varying(left: F64, right: F64) -> NDArray[np.intp]:
     """The columns that vary on both sides, by their sums of squares."""
     varies = (left > _CONSTANT * left.max(initial=0.0)) & (right > _CONSTANT * right.max(initial=0.0))
     return np.flatnonzero(varies)
+
+
+def _directions(view: HeldView | MomentView, variance: float, side: str) -> Directions:
+    """The directions of a view; a view without any is refused with its side."""
+    try:
+        return view.directions(variance)
+    except Degenerate as error:
+        raise all_equal(view.n, view.d, side) from error
 
 
 def _fit(product: F64, left: F64, right: F64) -> tuple[float, F64]:
@@ -72,8 +81,8 @@ class HeldPair(GramPair):
 
     def canonical(self, variance: float) -> Canonical:
         """Both views in the coordinates of their leading directions, every row of them."""
-        left = self.left.directions(variance).rows
-        right = self.right.directions(variance).rows
+        left = _directions(self.left, variance, "left").rows
+        right = _directions(self.right, variance, "right").rows
         assert left is not None
         assert right is not None
         root = np.sqrt(self.n)
@@ -81,7 +90,7 @@ class HeldPair(GramPair):
 
     def loadings(self, variance: float) -> F64:
         """Inner products of the left view's orthonormal directions with its centred columns."""
-        rows = self.left.directions(variance).rows
+        rows = _directions(self.left, variance, "left").rows
         assert rows is not None
         return cross(np.ascontiguousarray(rows), self.left.centred)
 
@@ -104,7 +113,7 @@ class HeldPair(GramPair):
         kept = _varying(left, right)
         x, y = x[:, kept] / np.sqrt(left[kept]), y[:, kept] / np.sqrt(right[kept])
         # |X'X o Y'Y| = |X Y'|^2: whichever is smaller.
-        wide = self.n < x.shape[1]
+        wide = self.n < x.shape[1] or not len(kept)
         spread = float(np.sum(times_transposed(x, y) ** 2)) if wide else inner(gram(x), gram(y))
         root = np.sqrt(self.n)
         return NeuronSums(np.einsum("ij,ij->j", x, y), x * root, y * root, spread)
@@ -188,8 +197,8 @@ class MomentPair:
 
     def canonical(self, variance: float) -> Canonical:
         """Both views in the coordinates of their leading directions, sampled rows only."""
-        left = self.left.directions(variance).basis
-        right = self.right.directions(variance).basis
+        left = _directions(self.left, variance, "left").basis
+        right = _directions(self.right, variance, "right").basis
         assert left is not None
         assert right is not None
         product = cross(left, times(self._cross[: self.p, : self.q], right))
@@ -197,7 +206,7 @@ class MomentPair:
 
     def loadings(self, variance: float) -> F64:
         """Inner products of the left view's orthonormal directions with its centred columns."""
-        directions = self.left.directions(variance)
+        directions = _directions(self.left, variance, "left")
         assert directions.basis is not None
         # basis = V / s, hence basis' Xc'Xc = s V'.
         return np.ascontiguousarray((directions.basis * directions.squares).T)

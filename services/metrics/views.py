@@ -14,7 +14,7 @@ import scipy.linalg
 
 from services.metrics.arrays import F64, Floats
 from services.metrics.cosines import unit_rows
-from services.metrics.errors import Degenerate
+from services.metrics.errors import all_equal
 from services.metrics.moments import Frame, ViewMoments
 from services.metrics.products import gram, inner, row_gram, times
 
@@ -49,11 +49,11 @@ def kept_directions(squares: F64, variance: float, floor: float) -> int:
         floor: Directions with s^2 <= floor * s_max^2 are dropped whatever the share.
 
     Raises:
-        Degenerate: All of `squares` are zero.
+        ValueError: All of `squares` are zero.
     """
     positive = squares[squares > floor * squares[0]] if squares[0] > 0 else squares[:0]
     if not len(positive):
-        raise Degenerate(f"Expected features that vary, but all {len(squares)} directions have a variance of 0")
+        raise ValueError(f"Expected a direction that varies, but all {len(squares)} have a variance of 0")
     share = np.cumsum(positive) / np.sum(np.maximum(squares, 0.0))
     needed = int(np.searchsorted(share, variance * (1 - 1e-12))) + 1
     return min(needed, len(positive))
@@ -150,6 +150,8 @@ class HeldView:
         floor = (max(self.n, self.d) * eps) ** 2
         small = self.gram if self.n <= self.d else gram(self.centred)
         values, vectors = _eigenvectors(small)
+        if not values[0] > 0:
+            raise all_equal(self.n, self.d)
         k = kept_directions(values, variance, floor)
         if values[k - 1] > _SAFE_RATIO * values[0]:
             rows = vectors[:, :k] if self.n <= self.d else times(self.centred, vectors[:, :k] / np.sqrt(values[:k]))
@@ -223,6 +225,8 @@ class MomentView:
             Degenerate: All rows are equal.
         """
         values, vectors = _eigenvectors(self.covariance)
+        if not values[0] > 0:
+            raise all_equal(self.n, self.d)
         # The squares are known to eps, so that the singular values are known to its root only.
         floor = max(self.n, self.d) * float(np.finfo(np.float64).eps)
         k = kept_directions(values, variance, floor)

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from services.metrics.errors import Degenerate
+from services.metrics.errors import Degenerate, all_equal
 from services.metrics.hsic import HsicSums, RowTerms, biased_cka, debiased_cka, debiased_hsic, without_row
 from services.metrics.intervals import jackknife
 from services.metrics.nulls import Null, biased_cka_null, debiased_cka_null
@@ -86,10 +86,7 @@ def _check(sums: HsicSums, pair: SummedPair, *, debiased: bool) -> None:
     sides = (("left", pair.p, sums.xx, sums.kk, sums.k), ("right", pair.q, sums.yy, sums.ll, sums.l))
     for side, d, product, fourth, trace in sides:
         if not float(np.asarray(product)) > 0:
-            raise Degenerate(
-                f"Expected features that vary, but the {side} rows are all equal (n={sums.n}, d={d}); "
-                "with CLS pooling layer 0 is the same vector for every text"
-            )
+            raise all_equal(sums.n, d, side)
         if debiased:
             own = float(np.asarray(debiased_hsic(sums.n, product, fourth, trace, trace)))
             # Rows on a simplex have an HSIC_1 of exactly 0; rounding leaves a trace of either sign.

@@ -9,7 +9,7 @@ squared distance that Ding et al. report.
 import math
 from typing import Final
 
-from services.metrics.errors import Degenerate
+from services.metrics.errors import Degenerate, all_equal
 from services.metrics.intervals import Interval, influence
 from services.metrics.pair_statistics import PairStatistics
 from services.metrics.rotations import procrustes_null
@@ -32,7 +32,7 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     sums = pair.procrustes()
     for side, d, trace in (("left", pair.p, sums.left), ("right", pair.q, sums.right)):
         if not trace > 0:
-            raise Degenerate(f"Expected features that vary, but the {side} rows are all equal (n={n}, d={d})")
+            raise all_equal(n, d, side)
     scale = math.sqrt(sums.left) * math.sqrt(sums.right)
     similarity = min(sums.nuclear / scale, 1.0)
     influences = n * (

@@ -176,6 +176,12 @@ WRONG_ROWS: dict[str, tuple[list[metrics_pb2.CompareRequest], str, str]] = {
         "spec.measures",
         "the left rows are all equal (n=20, d=5)",
     ),
+    "constant rows of a decomposition": (
+        [compare(*TWO, measure="svcca"), rows("x", block()), rows("y", np.ones((20, 1, 5)))],
+        "spec.measures",
+        "the right rows are all equal (n=20, d=5): leave that layer out; with CLS pooling layer 0 is the same vector "
+        "for every text, with mean pooling it is not; svcca (mean) of views 'x' and 'y' at layers 0 and 0",
+    ),
     "a row of zeros": (
         [compare(*TWO, measure="cosine"), rows("x", np.zeros((20, 1, 5))), rows("y", block())],
         "spec.measures",
