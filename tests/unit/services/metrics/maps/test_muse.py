@@ -196,3 +196,14 @@ def test_it_stops_when_the_caller_has_gone() -> None:
 
     with pytest.raises(ConnectionAbortedError):
         Muse().fit(planted(0, 40, 5, 0.1).problem, MuseOptions(), check=check, tell=silent)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_it_finds_a_planted_rotation_and_restarts_keep_the_best() -> None:
+    """Of attempts as short as these many collapse; it is enough that one does not."""
+    case = planted(2, 1000, 40, 0.1)
+    found = fit(case.problem, hidden=64, steps=1500, epochs=3, rate=0.4, restarts=2)
+    assert precision_at_1(case, found) >= 0.95
+    assert not found.warnings
+    assert found.trace[-1] == pytest.approx(1 / np.sqrt(1.01), abs=0.005)
