@@ -28,7 +28,7 @@ class DatagenService:
         self._store = Store(settings.store_url)
         self._workers = Workers(settings.max_streams)
         datasets = Datasets(self._store, settings.scratch_dir)
-        translators = Translators(settings, settings.scratch_dir / "translation")
+        translators = Translators(settings, settings.scratch_dir / "translation", self._store)
         self._servicer = DatagenServicer(settings, datasets, self._workers, translators)
         self._translate = TranslateServicer(settings, datasets, self._workers, translators)
 

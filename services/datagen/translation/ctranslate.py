@@ -1,11 +1,11 @@
 """The same models through CTranslate2, several times as fast on processors; converted once and kept."""
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from services.datagen.translation.conversions import Conversions
 from services.datagen.translation.model_files import digest
 from services.datagen.translation.tokenizing import SourceTokenizer
 from services.runtime.errors import FailedPrecondition
@@ -18,7 +18,7 @@ class CTranslateEngine:
 
     Args:
         folder: Of the model, with safetensors.
-        cache: Folder that keeps conversions, by the digest of the model's files.
+        conversions: Keeps what is converted, by the digest of the model's files.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         threads: Cores; CTranslate2's own choice where 0.
 
@@ -26,7 +26,7 @@ class CTranslateEngine:
         FailedPrecondition: CTranslate2 is not installed, or does not know such models.
     """
 
-    def __init__(self, folder: Path, cache: Path, device: str, threads: int = 0) -> None:
+    def __init__(self, folder: Path, conversions: Conversions, device: str, threads: int = 0) -> None:
         try:
             import ctranslate2
         except ImportError as error:
@@ -34,7 +34,7 @@ class CTranslateEngine:
                 "ctranslate", "Expected the package ctranslate2: install the extra `datagen`, or take `transformers`"
             ) from error
         self._tokenizer = SourceTokenizer(folder)
-        converted = _converted(folder, cache)
+        converted = _converted(folder, conversions)
         kind, _, index = device.partition(":")
         self._translator: Any = ctranslate2.Translator(
             str(converted), device=kind, device_index=int(index or 0), intra_threads=threads
@@ -62,25 +62,20 @@ class CTranslateEngine:
         return self._tokenizer.decode([self._tokenizer.ids(one.hypotheses[0][len(prefix) :]) for one in found])
 
 
-def _converted(folder: Path, cache: Path) -> Path:
+def _converted(folder: Path, conversions: Conversions) -> Path:
     """The conversion of a model, made where there is none; it appears whole or not at all."""
     import ctranslate2
     from safetensors import SafetensorError
 
-    place = cache / f"{digest(folder)}-ct2-{ctranslate2.__version__}"
-    if place.is_dir():
-        return place
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="convert-") as made:
+    key = f"{digest(folder)}-ct2-{ctranslate2.__version__}"
+    found = conversions.find(key)
+    if found is not None:
+        return found
+    conversions.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=conversions.folder, prefix="convert-") as made:
         target = Path(made) / "model"
         try:
             ctranslate2.converters.TransformersConverter(str(folder)).convert(str(target))
         except (ValueError, KeyError, OSError, ImportError, SafetensorError) as error:
             raise FailedPrecondition(f"model {folder.name}", f"CTranslate2 cannot convert it: {error}") from error
-        try:
-            target.rename(place)
-        except OSError:  # another request was first
-            shutil.rmtree(target, ignore_errors=True)
-            if not place.is_dir():
-                raise
-    return place
+        return conversions.keep(key, target)

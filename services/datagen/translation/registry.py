@@ -11,11 +11,13 @@ from babelscope.retry import RetryPolicy
 from services.datagen.transforms.base import Dictionary
 from services.datagen.translation.base import Translator
 from services.datagen.translation.choice import BACKENDS, Choice
+from services.datagen.translation.conversions import Conversions
 from services.datagen.translation.dictionary import DictionaryTranslator, Lookup
 from services.datagen.translation.model_files import ModelFolders
 from services.datagen.translation.neural import NeuralTranslator
 from services.datagen.translation.settings import TranslationSettings
 from services.runtime.errors import InvalidArgument
+from services.runtime.store import Store
 
 
 class Translators:
@@ -24,10 +26,11 @@ class Translators:
     Args:
         settings: What is allowed, and where models run.
         cache: Folder that keeps converted models.
+        store: Keeps them for other servers, too.
     """
 
-    def __init__(self, settings: TranslationSettings, cache: Path) -> None:
-        self._settings, self._cache = settings, cache
+    def __init__(self, settings: TranslationSettings, cache: Path, store: Store | None = None) -> None:
+        self._settings, self._conversions = settings, Conversions(cache, store)
         self._folders = ModelFolders(settings.translation_roots, hub=settings.translation_hub)
         self._held: OrderedDict[Choice, Translator] = OrderedDict()
         self._lock = threading.Lock()
@@ -71,7 +74,7 @@ class Translators:
         if choice.backend == "ctranslate":
             from services.datagen.translation.ctranslate import CTranslateEngine
 
-            fast = CTranslateEngine(folder, self._cache, device, self._settings.translation_threads)
+            fast = CTranslateEngine(folder, self._conversions, device, self._settings.translation_threads)
             return NeuralTranslator(fast, choice.name, beam=choice.beam, batch_tokens=choice.batch_tokens)
         from services.datagen.translation.transformers import TransformersEngine
 
