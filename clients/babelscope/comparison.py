@@ -23,7 +23,7 @@ class Estimate:
     """One number with what is needed to read it.
 
     Args:
-        metric: `cka`, `svcca`, `cosine`, `p@1`, `p@5`, `p@10`, `mrr`.
+        metric: `cka`, `svcca`, `cosine`, `p@1`, `p@5`, `p@10`, `mrr`, `index_recall`.
         estimator: Variant: `debiased`, `biased`, `mean`, `csls`.
         left: Name of the left (source) view.
         right: Name of the right (target) view.

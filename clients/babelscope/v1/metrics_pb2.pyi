@@ -545,7 +545,7 @@ class Estimate(_message.Message):
     SIGNATURE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     metric: _builtins.str
-    """`cka`, `svcca`, `cosine`, `p@1`, `p@5`, `p@10`, `mrr`."""
+    """`cka`, `svcca`, `cosine`, `p@1`, `p@5`, `p@10`, `mrr`, `index_recall`."""
     estimator: _builtins.str
     """Variant: `debiased`, `biased`, `mean`, `csls`, ..."""
     left: _builtins.str
