@@ -25,11 +25,10 @@ import math
 from typing import Final
 
 import numpy as np
-import scipy.linalg
 
 from services.metrics.arrays import F64
 from services.metrics.nulls import Null
-from services.metrics.products import gram, row_gram, times_transposed
+from services.metrics.products import row_gram
 
 _LEAST_EXPANDED: Final = 8
 """Directions below which rotations are drawn."""
@@ -136,42 +135,39 @@ def _stationary(order: int, t: F64, left: F64, right: F64) -> tuple[F64, F64]:
 def _drawn(n: int, left: F64, right: F64, *, distance: bool) -> Null:
     """By seeded draws of rotations."""
     rng = np.random.default_rng((n, len(left), len(right)))
-    values = np.empty(_DRAWS)
-    for draw in range(_DRAWS):
-        block = random_block(rng, n - 1, len(left), len(right))
-        block *= np.sqrt(left)[:, None]
-        block *= np.sqrt(right)
-        # The squares lose what is below 1e-8 of the largest: nothing beside the spread.
-        squares = scipy.linalg.eigvalsh(gram(np.ascontiguousarray(block.T)), check_finite=False)
-        values[draw] = min(float(np.sqrt(np.maximum(squares, 0.0)).sum()), 1.0)
+    blocks = random_blocks(rng, _DRAWS, n - 1, len(left), len(right))
+    blocks *= np.sqrt(left)[:, None] * np.sqrt(right)
+    # The squares lose what is below 1e-8 of the largest: nothing beside the spread.
+    squares = np.linalg.eigvalsh(np.einsum("nij,nkj->nik", blocks, blocks))
+    values = np.minimum(np.sqrt(np.maximum(squares, 0.0)).sum(axis=1), 1.0)
     if distance:
         values = np.sqrt(2 - 2 * values)
     return Null(float(values.mean()), float(values.std(ddof=1)), f"rotations-{_DRAWS}")
 
 
-def random_block(rng: np.random.Generator, order: int, rows: int, columns: int) -> F64:
-    """The upper left block of a random (Haar) orthogonal matrix.
+def random_blocks(rng: np.random.Generator, count: int, order: int, rows: int, columns: int) -> F64:
+    """The upper left blocks of random (Haar) orthogonal matrices.
 
     G C^-T has orthonormal columns for normal G and C C' = G'G; only the rows of G that are wanted are drawn, the
     product of the others is a Wishart matrix, drawn by its factor (Bartlett 1933).
 
     Args:
-        rng: Source of the draw.
-        order: Of the orthogonal matrix.
+        rng: Source of the draws.
+        count: Matrices.
+        order: Of them.
         rows: At most `order`.
         columns: At most `order`.
 
     Returns:
-        [rows, columns].
+        [count, rows, columns].
     """
-    wanted = rng.standard_normal((columns, rows))
+    wanted = rng.standard_normal((count, rows, columns))
     rest = order - columns
     if rest >= rows:
-        factor = np.tril(rng.standard_normal((rows, rows)), -1)
-        factor[np.diag_indices(rows)] = np.sqrt(rng.chisquare(rest - np.arange(rows)))
-        others = times_transposed(factor, factor)
+        others = np.tril(rng.standard_normal((count, rows, rows)), -1)
+        diagonal = np.arange(rows)
+        others[:, diagonal, diagonal] = np.sqrt(rng.chisquare(rest - diagonal, (count, rows)))
     else:
-        others = gram(rng.standard_normal((rest, rows))) if rest else np.zeros((rows, rows))
-    cholesky = scipy.linalg.cholesky(gram(wanted) + others, lower=True, check_finite=False)
-    block: F64 = scipy.linalg.solve_triangular(cholesky, wanted.T, lower=True, check_finite=False)
-    return block
+        others = rng.standard_normal((count, rows, rest))
+    products = np.einsum("nij,nkj->nik", wanted, wanted) + np.einsum("nij,nkj->nik", others, others)
+    return np.asarray(np.linalg.solve(np.linalg.cholesky(products), wanted))

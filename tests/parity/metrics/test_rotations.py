@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.metrics.accumulate import Accumulator, Needs
-from services.metrics.rotations import nuclear_moments, procrustes_null, random_block
+from services.metrics.rotations import nuclear_moments, procrustes_null, random_blocks
 from services.metrics.similarity import MEASURES, Options
 from tests.support import metrics_references as reference
 
@@ -76,11 +76,9 @@ def test_expansion_is_that_of_drawn_rotations(order, p, q, left, right):
 def test_expansion_is_that_of_drawn_rotations_at_the_width_of_encoders(kind):
     spectra = spectrum(kind, 256), spectrum(kind, 256)
     mean, sd = nuclear_moments(1000, *spectra)
-    values = []
-    for seed in range(60):
-        block = random_block(np.random.default_rng(seed), 1000, 256, 256)
-        scaled = np.sqrt(spectra[0])[:, None] * block * np.sqrt(spectra[1])
-        values.append(np.linalg.svd(scaled, compute_uv=False).sum())
+    blocks = random_blocks(np.random.default_rng(0), 60, 1000, 256, 256)
+    scaled = np.sqrt(spectra[0])[:, None] * blocks * np.sqrt(spectra[1])
+    values = np.linalg.svd(scaled, compute_uv=False).sum(axis=1)
     assert mean == pytest.approx(np.mean(values), abs=0.55 * np.std(values))
     assert sd == pytest.approx(np.std(values), rel=0.4)
 
@@ -107,7 +105,7 @@ def test_scale_and_sides_change_nothing(seed, scale):
 @pytest.mark.parametrize(("order", "rows", "columns"), [(9, 3, 4), (9, 6, 7), (5, 5, 5), (30, 4, 2)])
 def test_blocks_are_those_of_random_orthogonal_matrices(order, rows, columns):
     rng = np.random.default_rng(0)
-    found = np.array([random_block(rng, order, rows, columns) for _ in range(3000)])
+    found = random_blocks(rng, 3000, order, rows, columns)
     expected = [np.linalg.qr(rng.standard_normal((order, rows)))[0][:columns].T for _ in range(3000)]
     norms = [np.linalg.svd(each, compute_uv=False).sum(axis=1) for each in (found, np.array(expected))]
     assert norms[0].mean() == pytest.approx(norms[1].mean(), rel=0.01)
