@@ -63,7 +63,12 @@ def put(
     *,
     title: Annotated[str, typer.Option("--title", help="For people; the file's name with none.")] = "",
     language: Annotated[str, typer.Option("--language", help="BCP 47 tag of the texts.")] = "",
-    column: Annotated[str, typer.Option("--column", help="Column of a TSV file that holds the text.")] = "",
+    column: Annotated[
+        str, typer.Option("--column", help="Column of TSV or of the hub that holds the text; hub: or PART=COLUMN,...")
+    ] = "",
+    id_column: Annotated[
+        str, typer.Option("--id-column", help="Column of TSV or of the hub that holds the ids; # numbers the rows.")
+    ] = "",
     format: FormatOption = None,  # noqa: A002
     mesh: MeshOption = None,
     store: StoreOption = None,
@@ -71,7 +76,7 @@ def put(
     token: TokenOption = None,
 ) -> None:
     """Stores a corpus. Its name is printed on the standard output: the same examples have the same name."""
-    examples = read_examples(file, format=format, options=Options(language, column))
+    examples = read_examples(file, format=format, options=Options(language, column, id_column))
     with open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token) as opened:
         found = opened.datagen.put_dataset(examples, title=title or (str(file) if is_reference(file) else file.name))
     typer.echo(found.name)

@@ -160,5 +160,11 @@ def test_a_local_mesh_and_the_command_line(tmp_path: Path, capsys: Any) -> None:
         assert run(["datasets", "show", name, *to]) == 0
         assert "un chat" in capsys.readouterr().out
         assert run(["datasets", "put", str(source), *to]) == 0
+        rows = tmp_path / "rows.tsv"
+        rows.write_text("key\tbody\n7\tun chien\n", encoding="utf-8")
+        columns = ["--column", "body", "--id-column", "key", "--language", "fr"]
+        capsys.readouterr()
+        assert run(["datasets", "put", str(rows), *columns, *to]) == 0
+        assert list(mesh.datagen.get_dataset(capsys.readouterr().out.strip())) == [Example("7", "un chien", "fr")]
         assert run(["datasets", "export", name, "--output", str(tmp_path / "q.json"), *to]) == 0
         assert '"answer_start": 3' in (tmp_path / "q.json").read_text(encoding="utf-8")
