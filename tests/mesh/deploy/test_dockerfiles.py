@@ -64,7 +64,7 @@ def test_packages_are_those_of_the_lock(service: str, image: Any) -> None:
     assert set(extras.split(",")) <= known.keys()
 
 
-@pytest.mark.parametrize("service", ["encoder", "datagen"])
+@every_service
 def test_torch_is_pinned_and_its_build_chosen_by_an_argument(service: str, image: Any) -> None:
     """Installed in the same command, so that no newer build is pulled in; whoever builds chooses the index."""
     instructions = image(service).instructions
@@ -74,10 +74,6 @@ def test_torch_is_pinned_and_its_build_chosen_by_an_argument(service: str, image
     assert torch in pins
     assert '${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"}' in install
     assert [text for name, text in instructions if name == "ARG"] == ["TORCH_INDEX="]
-
-
-def test_the_metrics_image_has_no_torch(image: Any) -> None:
-    assert "torch" not in str(image("metrics").instructions)
 
 
 @pytest.mark.parametrize("service", ["encoder", "datagen"])
