@@ -84,7 +84,7 @@ def inventory_of(language: Language) -> Inventory:
     cores: dict[Forms, list[tuple[NounPhrase, str]]] = defaultdict(list)
     for phrase in _simple_phrases():
         for role in language.roles:
-            if role == "place" and isinstance(phrase, Common) and phrase.plural:
+            if role == "place" and isinstance(phrase, Common) and (phrase.plural or not _is_place(phrase)):
                 continue  # places are one by one
             forms = language.core(phrase, role).forms
             cores[language.core_key(forms)].append((phrase, role))
@@ -120,6 +120,10 @@ def _record(phrase: Phrase, use: VerbUse, verbs: dict[tuple[str, Forms], set[Ver
         if slot not in PHRASES:
             verbs[slot, _forms(tokens)].add(use if slot.startswith("v") else ("", "past", False))
     return tuple(slot for slot, _ in phrase.parts)
+
+
+def _is_place(phrase: Common) -> bool:
+    return concepts().nouns[phrase.noun].kind == "place"
 
 
 def _simple_phrases() -> Iterator[NounPhrase]:
