@@ -36,7 +36,7 @@ class Contestant:
         name: Of the method.
         known: Translations that it is given.
         options: Where they are not the defaults. MUSE's discriminator is small and its epochs are short, since those of
-            the paper take a day on two cores; VecMap is less patient.
+            the paper take about six hours a run on one core; VecMap is less patient.
         goals: Least median P@1, by noise.
     """
 
