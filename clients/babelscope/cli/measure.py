@@ -56,6 +56,10 @@ OutOption = Annotated[
 KeepOption = Annotated[
     bool, typer.Option("--keep-state", help="Keep the sums in the store, for `merge`; says under what name.")
 ]
+StandardiseOption = Annotated[bool, typer.Option("--standardise", help="Divide each dimension by its spread.")]
+DropOption = Annotated[
+    int, typer.Option("--drop-top-variance", min=0, help="Dimensions of largest variance to leave out.")
+]
 _SHOWN = ("metric", "estimator", "source", "target", "layer", "value", "low", "high", "n")
 
 
@@ -81,10 +85,8 @@ def compare(
     overflow: OverflowOption = "refuse",
     alignment: AlignmentOption = "strict",
     layer_pairing: PairingOption = "same",
-    standardise: Annotated[bool, typer.Option("--standardise", help="Divide each dimension by its spread.")] = False,
-    drop_top_variance: Annotated[
-        int, typer.Option("--drop-top-variance", min=0, help="Dimensions of largest variance to leave out.")
-    ] = 0,
+    standardise: StandardiseOption = False,
+    drop_top_variance: DropOption = 0,
     compute_dtype: DtypeOption = "float32",
     keep_state: KeepOption = False,
     out: OutOption = None,

@@ -69,8 +69,9 @@ async def test_project_writes_coordinates_and_tells_shares(
     assert "min(n - 1, d) = 20 components for n = 21, d = 32, but got 40" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("treatment", [[], ["--standardise", "--drop-top-variance", "2"]])
 async def test_shards_that_were_kept_are_merged(
-    serve: Callable[..., Any], encoder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    serve: Callable[..., Any], encoder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], treatment: list[str]
 ) -> None:
     mesh = ["--mesh", f"encoder={encoder},metrics={(await serve(encoder)).client.address}"]
     lines = {name: sentences(90, seed) for seed, name in enumerate(("en", "fr"))}
@@ -82,7 +83,19 @@ async def test_shards_that_were_kept_are_merged(
             numbered = list(enumerate(texts))[part]
             path.write_text("id\ttext\tnote\n" + "".join(f"s{number}\t{text}\t-\n" for number, text in numbered))
             sides += ["--parallel", f"{language}={path}"]
-        return ["compare", *sides, "--model", "tiny", "--measure", "cka", "--measure", "svcca", *mesh, *more]
+        return [
+            "compare",
+            *sides,
+            "--model",
+            "tiny",
+            "--measure",
+            "cka",
+            "--measure",
+            "svcca",
+            *mesh,
+            *treatment,
+            *more,
+        ]
 
     states = []
     for name, part in (("one", slice(0, 40)), ("two", slice(40, 90))):
@@ -93,7 +106,7 @@ async def test_shards_that_were_kept_are_merged(
         states.append(state)
     assert await asyncio.to_thread(run, compare("all", slice(0, 90), "--out", str(tmp_path / "all"))) == 0
     options = ["--measure", "cka", "--measure", "svcca", "--keep-state", "--out", str(tmp_path / "merged"), *mesh]
-    assert await asyncio.to_thread(run, ["merge", *states, *options]) == 0
+    assert await asyncio.to_thread(run, ["merge", *states, *options, *treatment]) == 0
     assert "Kept: moments/" in capsys.readouterr().err
     whole, merged = ({tuple(row[key] for key in ("metric", "source", "target", "layer")): row for row in
                       rows(tmp_path / name / "results.csv")} for name in ("all", "merged"))  # fmt: skip
