@@ -4,9 +4,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.datagen.grammar.corpus import LANGUAGES, language_of
+from services.datagen.grammar.corpus import DOMAINS, LANGUAGES, language_of
+from services.datagen.grammar.inference import LABELS, inference
 from services.datagen.grammar.parse import parse
+from services.datagen.grammar.questions import paragraph
 from services.datagen.grammar.sampling import Sampler
+from services.datagen.grammar.syntax import Statement
 from services.datagen.transforms.base import generator
 
 SLOW = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -14,11 +17,23 @@ SLOW = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCh
 
 @pytest.mark.parametrize("tag", LANGUAGES)
 @SLOW
-@given(seed=st.integers(0, 2**32), domain=st.sampled_from(["everyday", "nature"]), depth=st.integers(1, 3))
+@given(seed=st.integers(0, 2**32), domain=st.sampled_from(["everyday", "nature"]), depth=st.integers(1, 4))
 def test_every_sentence_parses_back(tag: str, seed: int, domain: str, depth: int) -> None:
     statement = Sampler(generator(seed, "parse"), domain, depth).statement()
     sentence = language_of(tag).sentence(statement)
     assert parse(language_of(tag), [word.form for word in sentence.words]) == [statement], sentence.text
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("tag", LANGUAGES)
+def test_premises_hypotheses_and_paragraphs_parse_back(tag: str, domain: str) -> None:
+    language = language_of(tag)
+    for number in range(60):
+        sampler = Sampler(generator(number, "kinds"), domain, 2)
+        statements = [*inference(sampler, LABELS[number % 3]), *map(Statement, paragraph(sampler).clauses)]
+        for statement in statements:
+            sentence = language.sentence(statement)
+            assert parse(language, [word.form for word in sentence.words]) == [statement], sentence.text
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)
