@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from babelscope.cli.console import ProgressReport
-from babelscope.cli.measure import AlignmentOption, OutOption, PoolingOption, parallel_views, show
+from babelscope.cli.measure import AlignmentOption, OutOption, PairingOption, PoolingOption, parallel_views, show
 from babelscope.cli.options import (
     CaOption,
     DtypeOption,
@@ -83,6 +83,7 @@ def retrieve(
     seed: SeedOption = 0,
     overflow: OverflowOption = "refuse",
     alignment: AlignmentOption = "strict",
+    layer_pairing: PairingOption = "same",
     compute_dtype: DtypeOption = "float32",
     out: OutOption = None,
     mesh: MeshOption = None,
@@ -105,6 +106,7 @@ def retrieve(
         "pooling": pooling,
         "overflow": overflow,
         "alignment": alignment,
+        "layer_pairing": layer_pairing,
         "compute_dtype": compute_dtype,
     }
     if gold is None:

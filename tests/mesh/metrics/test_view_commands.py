@@ -117,6 +117,10 @@ async def test_shards_that_were_kept_are_merged(
     assert len(grid) == 2 * 9
     assert grid["cka", "debiased", "en", "fr", "1"] == float(whole["cka", "en", "fr", "1"]["value"])
     assert ("svcca", "mean", "en", "fr", "0|2") in grid
+    found = ["retrieve", *compare("grid", slice(0, 90))[1:5], "--model", "tiny", "--layer-pairing", "all", *mesh]
+    assert await asyncio.to_thread(run, found) == 0
+    layers = {line.split("\t")[4] for line in capsys.readouterr().out.splitlines()[1:]}
+    assert layers == {"0", "1", "2", "0|1", "0|2", "1|0", "1|2", "2|0", "2|1"}
     for key, row in merged.items():
         assert float(row["value"]) == pytest.approx(float(whole[key]["value"]), rel=1e-9)
         assert row["n"] == "90"
