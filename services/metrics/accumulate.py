@@ -55,9 +55,9 @@ def nothing() -> None:
     """Checks nothing."""
 
 
-def state_bytes(widths: Sequence[int], edges: Sequence[Edge]) -> int:
-    """Bytes of the moments of some nodes and edges."""
-    sizes = [width(d, squares=False) for d in widths]
+def state_bytes(widths: Sequence[int], edges: Sequence[Edge], *, squares: bool = False) -> int:
+    """Bytes of the moments of some nodes and edges, with those of the squares of entries or without."""
+    sizes = [width(d, squares=squares) for d in widths]
     return 8 * (sum(k * k for k in sizes) + sum(sizes[i] * sizes[j] for i, j in edges))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from services.metrics.accumulate import Accumulator, Edge, Needs, nothing
+from services.metrics.accumulate import Accumulator, Edge, Needs, nothing, state_bytes
 from services.metrics.alignment import Group, align
 from services.metrics.errors import Degenerate
 from services.metrics.estimates import Aligned, Check, Estimate, Event, Found, Progress
@@ -15,7 +15,7 @@ from services.metrics.similarity import MEASURES, Options
 from services.metrics.tables import CHUNK_ROWS, Table, part_of, treat
 from services.metrics.treatments import NO_PREPROCESSING, Treatment
 from services.metrics.views import prefers_rows
-from services.runtime.errors import InvalidArgument
+from services.runtime.errors import InvalidArgument, LimitExceeded
 
 Node = tuple[int, int]
 """View and layer."""
@@ -215,6 +215,7 @@ def _statistics(
         needs = needs_of(plan.measures)
         if keep:
             needs, held = kept_needs(plan), False
+            _check_size(widths, numbered, budget, squares=needs.squares)
         accumulator = Accumulator(widths, numbered, needs, hold=n if held else None, check=check)
         for start in range(0, n, CHUNK_ROWS):
             check()
@@ -231,3 +232,14 @@ def _statistics(
     except Degenerate as error:
         names = ", ".join(dict.fromkeys(f"{plan.views[view].name!r} at layer {layer}" for view, layer in nodes))
         raise InvalidArgument("spec.measures", f"{error.cause}; among views {names}, n={n}") from error
+
+
+def _check_size(widths: Sequence[int], edges: Sequence[Edge], budget: int, *, squares: bool) -> None:
+    """Refuses sums that are too large to be kept: they cannot go in portions, which would differ from shard to shard."""
+    size = state_bytes(widths, edges, squares=squares)
+    if size > budget:
+        raise LimitExceeded(
+            "work_bytes",
+            f"Expected sums to keep of at most {budget} bytes, but {len(edges)} pairs of layers with d={max(widths)} "
+            f"need {size}; ask for fewer layers, or for the same layer on both sides",
+        )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from babelscope.errors import InvalidRequest, NotFound, RpcError
+from babelscope.errors import InvalidRequest, LimitExceeded, NotFound, RpcError
 from babelscope.metrics import MetricsClient
 from babelscope.views import Measure, View
 
@@ -61,6 +61,17 @@ async def test_shards_merged_equal_the_whole(serve: Callable[..., Any], cuts: tu
     assert not joined.estimates
     nested = await one.client.merge([joined.state, states[0]], MEASURES)
     assert numbers(nested) == pytest.approx(numbers(merged), rel=1e-9, abs=1e-9)
+
+
+async def test_sums_too_large_to_keep_are_refused(serve: Callable[..., Any]) -> None:
+    client = (await serve(work_bytes=64 << 20)).client
+    rng = np.random.default_rng(2)
+    views = {name: rng.standard_normal((20, 2, 1200), np.float32) for name in ("en", "fr")}
+    kept = await client.compare(views, ("cka",), layer_pairing="all", keep_state=True)
+    assert kept.state
+    with pytest.raises(LimitExceeded, match="2 pairs of layers with d=1200 need") as caught:
+        await client.compare(views, ("cka",), layer_pairing="all", keep_state=True, standardise=True)
+    assert caught.value.subject == "work_bytes"
 
 
 async def test_what_cannot_be_merged_is_refused(serve: Callable[..., Any]) -> None:
