@@ -235,7 +235,7 @@ def _statistics(
 
 
 def _check_size(widths: Sequence[int], edges: Sequence[Edge], budget: int, *, squares: bool) -> None:
-    """Refuses sums that are too large to be kept: they cannot go in portions, which would differ from shard to shard."""
+    """Refuses sums that are too large to be kept: portions would differ from shard to shard."""
     size = state_bytes(widths, edges, squares=squares)
     if size > budget:
         raise LimitExceeded(
