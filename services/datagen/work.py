@@ -17,6 +17,8 @@ Out = TypeVar("Out")
 
 _END: Final = object()
 _WAITING: Final = 4
+_END_SECONDS: Final = 0.05
+"""How long an end of a stream is waited for to be none."""
 
 
 class Stopped(Exception):
@@ -41,6 +43,9 @@ class Feed(Generic[In]):
         except Exception as error:  # raised again by the reader, whose request it fails
             self._queue.put(error)
         else:
+            # gRPC may show a client's departure as an end of its stream, and cancel the request a moment later: half a
+            # stream must not be taken for a whole one.
+            await asyncio.sleep(_END_SECONDS)
             self._queue.put(_END)
 
     def stop(self) -> None:

@@ -178,7 +178,7 @@ async def test_a_pipeline_whose_other_server_is_gone_ends_at_once(
                     yield example
 
             many = [Example(f"s{number}", f"the cat {number} sat on the mat", "en") for number in range(30_000)]
-            with pytest.raises(Refused, match=r"the translation server at 127.*examples\[s[1-9]\d*\]"):
+            with pytest.raises(Refused, match=r"the translation server at 127.*examples\[s\d+\]"):
                 await one.client.transform(killing(), [step], store_as="translated").finish()
     await one.idle()
     assert one.stored() == []

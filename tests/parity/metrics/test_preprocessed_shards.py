@@ -72,7 +72,8 @@ def test_numbers_are_those_of_rows_that_were_preprocessed_first(n, preprocessing
     assert expected[1, 0] == pytest.approx(reference.biased_cka(*first), rel=1e-9)
     for hold in (0, n):
         found = numbers(shard(x, y, np.arange(n), hold=hold), preprocessing)
-        np.testing.assert_allclose(found[:, 0], expected[:, 0], rtol=1e-7)
+        # Without `standardise` the columns keep their unlike spreads, and CCA inverts them.
+        np.testing.assert_allclose(found[:, 0], expected[:, 0], rtol=1e-6)
         if hold == 0:
             np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
 
