@@ -22,7 +22,7 @@ from services.metrics.similarity import MEASURES, Options
 from services.metrics.tables import Table
 
 D = 768
-CHUNK = 1024
+CHUNK = 2048
 LAYERS = 13
 
 

@@ -28,8 +28,11 @@ from services.metrics.treatments import Spread, Treatment
 FLOAT64_ROWS: Final = 4096
 """Rows whose products are computed in float64, so that float32 is only used where its rounding averages out."""
 
-BLOCK_ROWS: Final = 1024
-"""Rows of one matrix product: float32 sums stay short, and adding a block to the float64 state costs a tenth of it."""
+BLOCK_ROWS: Final = 2048
+"""Rows of one matrix product: float32 sums stay short, and adding a block to the float64 state costs a tenth at most."""
+
+_RUN: Final = 64
+"""Entries of a float32 row whose squares are added up before float64 takes over: a third of the time of float64."""
 
 _ROUNDING: Final = 1e-13
 """Share of the squares about a frame's origin below which those about the mean are rounding."""
@@ -107,7 +110,7 @@ class Block:
         """Takes rows into the frame; `exact` asks for float64 products, `squares` for those of single entries."""
         moved = frame.apply(rows, np.float64 if exact else np.float32)
         m, d = moved.shape
-        norms = np.einsum("ij,ij->i", moved, moved, dtype=np.float64)
+        norms = _squared_norms(moved)
         augmented = np.empty((m, width(d, squares=squares)), moved.dtype)
         augmented[:, :d] = moved
         if squares:
@@ -116,6 +119,17 @@ class Block:
             augmented[:, d] = norms
         augmented[:, -1] = 1.0
         return cls(augmented, norms)
+
+
+def _squared_norms(rows: Floats) -> F64:
+    """[m] float64: those of float32 rows from sums of a few entries each, whose rounding averages out over rows."""
+    if rows.dtype == np.float64:
+        return np.asarray(np.einsum("ij,ij->i", rows, rows))
+    m, d = rows.shape
+    whole = d - d % _RUN
+    runs, rest = rows[:, :whole].reshape(m, -1, _RUN), rows[:, whole:]
+    found: F64 = np.einsum("ijk,ijk->ij", runs, runs).sum(axis=1, dtype=np.float64)
+    return found + np.einsum("ij,ij->i", rest, rest, dtype=np.float64)
 
 
 def width(d: int, *, squares: bool) -> int:

@@ -5,6 +5,7 @@ alternate between the two fight for the cores (measured: 3 to 10 times slower on
 service therefore goes through SciPy's, which also offers the symmetric product and thus half the work.
 """
 
+import threading
 from typing import Final, TypeVar
 
 import numpy as np
@@ -12,6 +13,23 @@ from numpy.typing import NDArray
 from scipy.linalg import blas
 
 _Real = TypeVar("_Real", np.float32, np.float64)
+
+
+class _Buffers(threading.local):
+    """A thread's room for the last products of float32, one a kind: fresh pages would cost a tenth of a product."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, NDArray[np.float32]] = {}
+
+    def of(self, kind: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+        """In the order of BLAS; zeros at first, and wherever that kind of product does not write."""
+        kept = self._kept.get(kind)
+        if kept is None or kept.shape != shape:
+            kept = self._kept[kind] = np.zeros(shape, np.float32, order="F")
+        return kept
+
+
+_BUFFERS: Final = _Buffers()
 
 _TILE: Final = 128
 """Side of the squares in which a matrix is transposed, so that both squares stay in the cache."""
@@ -84,7 +102,8 @@ def plus_gram(lower: NDArray[np.float64], rows: NDArray[np.float32] | NDArray[np
         [d, d]; what `lower` has above the diagonal stays.
     """
     if rows.dtype == np.float32:
-        lower += blas.ssyrk(1.0, rows.T).T
+        room = _BUFFERS.of("gram", lower.shape)
+        lower += blas.ssyrk(1.0, rows.T, beta=0.0, c=room, overwrite_c=True).T
         return lower
     summed: NDArray[np.float64] = blas.dsyrk(1.0, rows.T, beta=1.0, c=lower.T, overwrite_c=True).T
     return summed
@@ -106,7 +125,8 @@ def plus_cross(
         [p, q].
     """
     if left.dtype == np.float32:
-        total += blas.sgemm(1.0, right.T, left.T, trans_b=1).T
+        room = _BUFFERS.of("cross", (total.shape[1], total.shape[0]))
+        total += blas.sgemm(1.0, right.T, left.T, beta=0.0, c=room, overwrite_c=True, trans_b=1).T
         return total
     summed: NDArray[np.float64] = blas.dgemm(1.0, right.T, left.T, beta=1.0, c=total.T, trans_b=1, overwrite_c=True).T
     return summed

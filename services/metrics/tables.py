@@ -13,7 +13,7 @@ from services.metrics.estimates import ViewReport
 from services.metrics.treatments import Preprocessing, Spread, Treatment
 from services.runtime.errors import InvalidArgument
 
-CHUNK_ROWS = 1024
+CHUNK_ROWS = 2048
 
 
 @dataclass(frozen=True, eq=False)
