@@ -29,7 +29,7 @@ FLOAT64_ROWS: Final = 4096
 """Rows whose products are computed in float64, so that float32 is only used where its rounding averages out."""
 
 BLOCK_ROWS: Final = 2048
-"""Rows of one matrix product: float32 sums stay short, and adding a block to the float64 state costs a tenth at most."""
+"""Rows of one matrix product: float32 sums stay short, and adding a block to the float64 state costs a tenth of it."""
 
 _RUN: Final = 64
 """Entries of a float32 row whose squares are added up before float64 takes over: a third of the time of float64."""
@@ -129,7 +129,8 @@ def _squared_norms(rows: Floats) -> F64:
     whole = d - d % _RUN
     runs, rest = rows[:, :whole].reshape(m, -1, _RUN), rows[:, whole:]
     found: F64 = np.einsum("ijk,ijk->ij", runs, runs).sum(axis=1, dtype=np.float64)
-    return found + np.einsum("ij,ij->i", rest, rest, dtype=np.float64)
+    found += np.einsum("ij,ij->i", rest, rest, dtype=np.float64)
+    return found
 
 
 def width(d: int, *, squares: bool) -> int:
