@@ -54,8 +54,9 @@ protos-check: $(VENV)/.dev ## Fail where the stubs are not those of protos/
 bench: $(VENV)/.dev ## Measure speed, as ratios in one run
 	$(BIN)/python -m benchmarks
 
-soak: $(VENV)/.dev ## Run the mesh under load for SOAK_SECONDS, ten minutes by default
+soak: $(VENV)/.dev ## Run the mesh under load for SOAK_SECONDS (ten minutes by default), and all of XQuAD through all transforms
 	$(BIN)/python -m pytest tests/soak -m soak --timeout 3600 $(PYTEST_ARGS)
+	BABELSCOPE_WHOLE=1 $(BIN)/python -m pytest tests/parity/datagen/test_xquad_compositions.py
 
 studies: $(VENV)/.dev ## Run the studies of the papers
 	$(BIN)/babelscope study studies/pud-similarity.yaml --out out/pud-similarity
