@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from services.encoder.linear import Linear, has_blocked_kernels
+from services.models.layers.linear import Linear, has_blocked_kernels
 
 SIZE = 1024
 SPREAD_AT_MOST = 0.12

@@ -17,8 +17,8 @@ from babelscope.demo import DEMO_MODEL, demo_model
 
 from benchmarks.probe import gemm_rate, steady
 from benchmarks.rows import Row, row
-from services.encoder.models import ModelFiles, load_engine
-from services.encoder.spec import EncodePlan, ModelSpec, Pooling
+from services.models.catalogue import ModelFiles, load_engine
+from services.models.spec import EncodePlan, ModelSpec, Pooling
 
 TEXTS = 256
 SAMPLE = Path(babelscope.__file__).parent / "data" / "sample.tsv"

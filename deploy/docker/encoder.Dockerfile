@@ -23,6 +23,7 @@ WORKDIR /app
 COPY clients clients
 COPY services/__init__.py services/__init__.py
 COPY services/runtime services/runtime
+COPY services/models services/models
 COPY services/encoder services/encoder
 ENV PATH=/venv/bin:$PATH \
     PYTHONPATH=/app:/app/clients \

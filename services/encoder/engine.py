@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from services.encoder import interventions
 from services.encoder.backends.base import Backend, NotFinite
-from services.encoder.spec import EncodePlan, ModelInfo, TokenizedText
-from services.encoder.tokenization import Tokenizer
+from services.models.layers import interventions
+from services.models.spec import EncodePlan, ModelInfo, TokenizedText
+from services.models.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 
 

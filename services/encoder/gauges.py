@@ -1,7 +1,7 @@
 """What Prometheus is told of the queue and of the device."""
 
+from services.encoder.queue.scheduler import BatchReport, Scheduler
 from services.encoder.registry import Registry
-from services.encoder.scheduler import BatchReport, Scheduler
 from services.runtime.telemetry import Telemetry
 
 _WAIT_SECONDS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)

@@ -11,8 +11,8 @@ from enum import Enum
 from typing import Protocol
 
 from services.encoder.engine import Engine
-from services.encoder.models import ModelSummary
-from services.encoder.spec import ModelInfo, ModelSpec
+from services.models.catalogue import ModelSummary
+from services.models.spec import ModelInfo, ModelSpec
 from services.runtime.errors import LimitExceeded
 
 log = logging.getLogger(__name__)

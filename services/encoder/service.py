@@ -6,14 +6,14 @@ import logging
 import grpc
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc
 
+from services.encoder.api.servicer import EncoderServicer
 from services.encoder.engine import Engine
 from services.encoder.gauges import Gauges
-from services.encoder.models import ModelFiles, load_engine
+from services.encoder.queue.scheduler import Scheduler
 from services.encoder.registry import Registry
-from services.encoder.scheduler import Scheduler
-from services.encoder.servicer import EncoderServicer
 from services.encoder.settings import EncoderSettings
-from services.encoder.spec import ModelSpec
+from services.models.catalogue import ModelFiles, load_engine
+from services.models.spec import ModelSpec
 from services.runtime.errors import FailedPrecondition, ServiceError
 from services.runtime.security import UsageError
 from services.runtime.store import Store

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 
 from services.encoder.engine import Engine
-from services.encoder.models import ModelFiles, load_engine
-from services.encoder.spec import Edit, ModelSpec, Pooling, TokenizedText
+from services.models.catalogue import ModelFiles, load_engine
+from services.models.spec import Edit, ModelSpec, Pooling, TokenizedText
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.encoder.spec import EncodePlan, TokenizedText
+from services.models.spec import EncodePlan, TokenizedText
 
 
 class NotFinite(ArithmeticError):

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from services.encoder.backends.base import NotFinite
-from services.encoder.blocks import Layout
-from services.encoder.interventions import Interventions
-from services.encoder.packing import Pack, PositionRule, pack, split
-from services.encoder.pooling import pool
-from services.encoder.spec import EncodePlan, Pooling, TokenizedText
-from services.encoder.weights import Encoder
-from services.encoder.workers import Workers
+from services.encoder.backends.workers import Workers
+from services.models.layers.blocks import Layout
+from services.models.layers.interventions import Interventions
+from services.models.layers.packing import Pack, PositionRule, pack, split
+from services.models.layers.pooling import pool
+from services.models.spec import EncodePlan, Pooling, TokenizedText
+from services.models.weights import Encoder
 
 CPU_CHUNK_ROWS = 1024
 """Rows of a chunk on a processor: enough for full speed of the matrix products, few enough for the caches."""

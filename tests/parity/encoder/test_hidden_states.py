@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from services.encoder.spec import EncodePlan, Pooling, TokenizedText
+from services.models.spec import EncodePlan, Pooling, TokenizedText
 from tests.support.encoder_pairs import Pair, reduced
 from tests.support.tiny_models import CONFIGURATIONS, build_model, mixed_texts
 

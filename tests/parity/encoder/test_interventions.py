@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.encoder.spec import Edit, EncodePlan, Pooling, Positions
+from services.models.spec import Edit, EncodePlan, Pooling, Positions
 from tests.support.encoder_pairs import Pair, reduced
 from tests.support.tiny_models import mixed_texts
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.encoder.scheduler import BatchReport, Scheduler
-from services.encoder.spec import EncodePlan, ModelInfo, Pooling, TokenizedText
+from services.encoder.queue.scheduler import BatchReport, Scheduler
+from services.models.spec import EncodePlan, ModelInfo, Pooling, TokenizedText
 from services.runtime.errors import InvalidArgument
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from services.encoder.models import ModelSummary
 from services.encoder.registry import Registry, State
-from services.encoder.spec import ModelSpec, Reinit
+from services.models.catalogue import ModelSummary
+from services.models.spec import ModelSpec, Reinit
 from services.runtime.errors import FailedPrecondition, LimitExceeded, NotFound
 
 

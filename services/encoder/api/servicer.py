@@ -1,0 +1,180 @@
+"""The door of the encoder: messages to domain calls and back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2, text_pb2
+
+from services.encoder.api import requests, responses
+from services.encoder.api.requests import Asked
+from services.encoder.artifacts import Objects
+from services.encoder.engine import Engine
+from services.encoder.queue.scheduler import Scheduler
+from services.encoder.queue.streams import Stream
+from services.encoder.registry import Registry
+from services.encoder.settings import EncoderSettings
+from services.models.spec import ModelSpec, TokenizedText
+from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.paging import cut_page, read_page
+
+TOKENIZE_AT_ONCE = 256
+"""Texts cut into tokens by one call, so that the first reach the device while the others are being cut."""
+
+
+class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
+    """Answers `babelscope.v1.EncoderService`.
+
+    Args:
+        registry: The models.
+        scheduler: The device.
+        store: Where interventions' arrays are kept.
+        settings: Limits.
+    """
+
+    def __init__(self, registry: Registry, scheduler: Scheduler, store: Objects, settings: EncoderSettings) -> None:
+        self._registry = registry
+        self._scheduler = scheduler
+        self._store = store
+        self._settings = settings
+        self._tokenizers = ThreadPoolExecutor(2, thread_name_prefix="tokenize")
+
+    async def ListModels(  # noqa: N802 - gRPC's name
+        self, request: encoder_pb2.ListModelsRequest, context: Any
+    ) -> encoder_pb2.ListModelsResponse:
+        """A page of the models under the roots and in memory."""
+        size, after = read_page(request.page_size, request.page_token)
+        listed = await self._registry.models()
+        page, token = cut_page(listed, size, after, key=lambda model: (model.name, model.revision))
+        models = [responses.listed_model(model) for model in page]
+        return encoder_pb2.ListModelsResponse(models=models, next_page_token=token)
+
+    async def GetModel(  # noqa: N802 - gRPC's name
+        self, request: encoder_pb2.GetModelRequest, context: Any
+    ) -> model_pb2.Model:
+        """One model, loaded."""
+        async with self._lease(requests.read_model(request.model, "model"), "model") as engine:
+            return responses.loaded_model(engine.info)
+
+    async def Tokenize(  # noqa: N802 - gRPC's name
+        self, request: encoder_pb2.TokenizeRequest, context: Any
+    ) -> encoder_pb2.TokenizeResponse:
+        """The pieces of texts."""
+        spec = requests.read_model(request.model, "model")
+        overflow = requests.read_overflow(request.overflow, "overflow")
+        requests.check_texts(request.texts, "texts", self._settings.max_texts)
+        async with self._lease(spec, "model") as engine:
+            limit = engine.info.max_tokens
+            tokenized = await self._tokenize(engine, request.texts, limit)
+            requests.check_tokens(request.texts, tokenized, overflow, limit, "texts")
+            answer = encoder_pb2.TokenizeResponse(
+                texts=[
+                    responses.tokenized(text.id, tokens, engine.pieces(tokens.ids))
+                    for text, tokens in zip(request.texts, tokenized, strict=True)
+                ]
+            )
+        if answer.ByteSize() > self._settings.max_message_bytes:
+            raise LimitExceeded(
+                "max_message_bytes",
+                f"Expected an answer of at most {self._settings.max_message_bytes} bytes, but these texts need "
+                f"{answer.ByteSize()}; send fewer at once",
+            )
+        return answer
+
+    async def Encode(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
+        self, request_iterator: AsyncIterator[encoder_pb2.EncodeRequest], context: Any
+    ) -> None:
+        """Hidden states: reads texts and writes blocks at the same time."""
+        asked = await self._first(request_iterator)
+        async with self._registry.lease(asked.model) as engine:
+            plan, limit = asked.plan(engine.info), asked.limit(engine.info)
+            engine.validate(plan)
+            budget = self._settings.budget(engine.info.max_tokens, engine.device)
+            stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer(), output=asked.output)
+            intake = asyncio.create_task(self._intake(request_iterator, stream, engine, asked, limit))
+            try:
+                await self._write(context, responses.started(engine.info, asked, plan, engine.device, limit))
+                number = 0
+                while (block := await stream.next_block()) is not None:
+                    for message in responses.chunks(number, block, asked):
+                        await self._write(context, message)
+                    number += 1
+                await self._write(context, responses.finished(stream))
+            finally:
+                stream.close()
+                intake.cancel()
+                await asyncio.gather(intake, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Releases the threads."""
+        await asyncio.to_thread(self._tokenizers.shutdown)
+
+    @asynccontextmanager
+    async def _lease(self, spec: ModelSpec, field: str) -> AsyncIterator[Engine]:
+        """Lends an engine to a request whose ModelRef is at `field`; the domain names the fields of an EncodeSpec."""
+        try:
+            async with self._registry.lease(spec) as engine:
+                yield engine
+        except InvalidArgument as error:
+            raise InvalidArgument(error.field.replace("spec.model", field, 1), error.problem) from error
+
+    async def _first(self, messages: AsyncIterator[encoder_pb2.EncodeRequest]) -> Asked:
+        """Reads the specification."""
+        async for message in messages:
+            if message.WhichOneof("message") != "spec":
+                got = "`texts`" if message.HasField("texts") else "an empty message"
+                raise InvalidArgument("spec", f"Expected `spec` in the first message, but got {got}")
+            return await asyncio.to_thread(
+                requests.read_spec, message.spec, self._store, self._settings.max_interventions
+            )
+        raise InvalidArgument("spec", "Expected `spec` in the first message, but the stream ended without any")
+
+    async def _intake(
+        self,
+        messages: AsyncIterator[encoder_pb2.EncodeRequest],
+        stream: Stream,
+        engine: Engine,
+        asked: Asked,
+        limit: int,
+    ) -> None:
+        """Reads texts as fast as the queue takes them, and tells the stream how that ended."""
+        try:
+            empty = True
+            async for message in messages:
+                if message.HasField("spec"):
+                    raise InvalidArgument("spec", "Expected `spec` once, in the first message, but got another")
+                if not message.HasField("texts"):
+                    raise InvalidArgument("texts", "Expected `texts` after the first message, but got an empty message")
+                texts = message.texts.texts
+                requests.check_texts(texts, "texts.texts", self._settings.max_texts)
+                empty = False
+                for offset in range(0, len(texts), TOKENIZE_AT_ONCE):
+                    some = texts[offset : offset + TOKENIZE_AT_ONCE]
+                    tokenized = await self._tokenize(engine, some, limit)
+                    requests.check_tokens(some, tokenized, asked.overflow, limit, "texts.texts", offset=offset)
+                    await stream.submit([(text.id, tokens) for text, tokens in zip(some, tokenized, strict=True)])
+            if empty:
+                raise InvalidArgument("texts", "Expected at least one text, but the stream ended without any")
+            stream.finish()
+        except Exception as error:  # a boundary between tasks: the stream's own task raises it
+            stream.fail(error)
+
+    async def _tokenize(self, engine: Engine, texts: Sequence[text_pb2.Text], limit: int) -> list[TokenizedText]:
+        """Cuts texts into tokens in a thread: tokenizers work without the interpreter's lock."""
+        strings = [text.text for text in texts]
+        return await asyncio.get_running_loop().run_in_executor(
+            self._tokenizers, lambda: engine.tokenize(strings, max_tokens=limit)
+        )
+
+    async def _write(self, context: Any, message: encoder_pb2.EncodeResponse) -> None:
+        """Writes a message; a client that does not read for long loses its stream."""
+        try:
+            async with asyncio.timeout(self._settings.read_seconds):
+                await context.write(message)
+        except TimeoutError:
+            raise LimitExceeded(
+                "read_seconds",
+                f"Expected the client to read its answers within {self._settings.read_seconds:g} s, but it did not",
+            ) from None

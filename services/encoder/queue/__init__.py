@@ -1,0 +1,1 @@
+"""From many streams to batches of one device, and back."""

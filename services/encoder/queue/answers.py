@@ -1,0 +1,112 @@
+"""Hidden states of a batch to blocks of bytes, cut for the wire."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from babelscope.tensors import CHUNK_BYTES, f32_to_bf16
+from numpy.typing import NDArray
+
+from services.encoder.queue.fairqueue import Entry
+from services.models.spec import EncodePlan, Pooling
+
+OutputType = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One text of a block.
+
+    Attributes:
+        index: Its position in the stream.
+        id: Its id.
+        rows: Rows it has in the block.
+        tokens: Tokens computed, special tokens included.
+        truncated: Whether it was cut.
+    """
+
+    index: int
+    id: str
+    rows: int
+    tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Block:
+    """Rows of some texts, one after the other.
+
+    Attributes:
+        items: The texts.
+        shape: (rows, layers, d).
+        chunks: The array's bytes in C order, little-endian, in pieces of at most `CHUNK_BYTES`.
+        reserved: Bytes that the stream gives back once the block is written.
+    """
+
+    items: tuple[Item, ...]
+    shape: tuple[int, int, int]
+    chunks: tuple[bytes, ...]
+    reserved: int
+
+
+def rows_of(tokens: int, plan: EncodePlan) -> int:
+    """Rows that a text of so many tokens has in the answer."""
+    return tokens if plan.pooling is Pooling.TOKEN else 1
+
+
+def bytes_of(tokens: int, plan: EncodePlan, hidden_size: int) -> int:
+    """Bytes of a text's answer while it is float32."""
+    return rows_of(tokens, plan) * len(plan.layers) * hidden_size * 4
+
+
+def cut(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> list[Block]:
+    """Packs the texts of one stream into blocks of at most `CHUNK_BYTES`; a longer text has a block of its own.
+
+    Args:
+        entries: The texts.
+        arrays: Their hidden states, [rows, K, d] float32 each.
+        output: Elements of the answer; bfloat16 rounds to nearest, ties to even.
+    """
+    width = 2 if output == "bfloat16" else 4
+    blocks = []
+    first = size = 0
+    for position, array in enumerate(arrays):
+        extra = array.size * width
+        if size and size + extra > CHUNK_BYTES:
+            blocks.append(_block(entries[first:position], arrays[first:position], output))
+            first, size = position, 0
+        size += extra
+    blocks.append(_block(entries[first:], arrays[first:], output))
+    return blocks
+
+
+def _block(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> Block:
+    items = tuple(
+        Item(entry.index, entry.id, array.shape[0], entry.length, entry.text.truncated)
+        for entry, array in zip(entries, arrays, strict=True)
+    )
+    _, layers, width = arrays[0].shape
+    wire: Sequence[NDArray[Any]] = [f32_to_bf16(array) for array in arrays] if output == "bfloat16" else arrays
+    return Block(
+        items=items,
+        shape=(sum(item.rows for item in items), layers, width),
+        chunks=tuple(_pieces(wire)),
+        reserved=sum(entry.reserved for entry in entries),
+    )
+
+
+def _pieces(arrays: Sequence[NDArray[Any]]) -> Iterator[bytes]:
+    """The bytes of contiguous arrays, copied once; several arrays fit one piece, one array may need many."""
+    laid = [memoryview(_wire(array)).cast("B") for array in arrays]
+    if len(laid) > 1:
+        yield b"".join(laid)
+        return
+    whole = laid[0]
+    for offset in range(0, len(whole), CHUNK_BYTES):
+        yield bytes(whole[offset : offset + CHUNK_BYTES])
+
+
+def _wire(array: NDArray[Any]) -> Any:
+    """A flat array in C order, little-endian."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1)

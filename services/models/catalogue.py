@@ -1,0 +1,218 @@
+"""Names of models to verified folders on this machine, and folders to engines."""
+
+import difflib
+import os
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.encoder.backends.torch import TorchBackend
+from services.encoder.engine import Engine
+from services.models import reinit as random_init
+from services.models.families import FAMILIES
+from services.models.files.checkpoint import Checkpoint
+from services.models.files.digests import folder_digest, reinit_digest
+from services.models.files.folders import ModelFolder, check_name, family_of, folders_below, inspect, read_config
+from services.models.files.hub import Hub
+from services.models.spec import ModelInfo, ModelSpec
+from services.models.tokenization import Tokenizer
+from services.models.weights import Encoder
+from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """One model that a server can name.
+
+    Attributes:
+        name: The name by which requests call it.
+        family: The Hugging Face model type; empty where there is none.
+        reason: Why it is refused; empty where it can be served.
+    """
+
+    name: str
+    family: str
+    reason: str
+
+
+class ModelFiles:
+    """Where models may come from.
+
+    Args:
+        roots: Folders whose sub-folders are models; names are relative to them.
+        aliases: Names to folders anywhere.
+        hub: Whether other names are looked up at the hub, or in its cache.
+        cache_dir: The hub's cache; None for its default.
+    """
+
+    def __init__(
+        self,
+        roots: Sequence[Path] = (),
+        aliases: Mapping[str, Path] | None = None,
+        hub: bool = False,
+        cache_dir: Path | None = None,
+    ) -> None:
+        self._roots = [Path(root) for root in roots]
+        self._aliases = {name: Path(path) for name, path in (aliases or {}).items()}
+        self._hub = Hub(cache_dir) if hub else None
+        self._loaded: weakref.WeakValueDictionary[tuple[str, str], Encoder] = weakref.WeakValueDictionary()
+        self._lock = threading.Lock()
+
+    def resolve(self, name: str, revision: str = "") -> Path:
+        """The verified local folder of a model.
+
+        Raises:
+            InvalidArgument: A name that leaves the roots, or a revision of a local folder.
+            NotFound: No such model, with names nearby.
+            FailedPrecondition: A model that cannot be served, with the reason.
+        """
+        return self.find(name, revision).path
+
+    def find(self, name: str, revision: str = "") -> ModelFolder:
+        """As `resolve`, with what was found in the folder."""
+        check_name(name)
+        subject = f"model {name}"
+        local = self._local(name)
+        if local is not None:
+            if revision:
+                raise InvalidArgument(
+                    "spec.model.revision", f"Expected none, as {subject} is a local folder, but got {revision!r}"
+                )
+            return inspect(local[0], subject, local[1])
+        if self._hub is None or name.count("/") > 1:
+            raise NotFound("model", name, self._nearby(name))
+        try:
+            family_of(read_config(self._hub.config(name, revision), subject), subject)
+            return inspect(self._hub.model(name, revision), subject, None)
+        except NotFound as error:
+            raise NotFound("model", name, self._nearby(name), error.note) from error
+
+    def _local(self, name: str) -> tuple[Path, Path | None] | None:
+        """The folder of a name, and the root that it must not leave; None where there is none."""
+        if name in self._aliases:
+            return self._aliases[name], None
+        for root in self._roots:
+            if (root / name).is_dir():
+                return root / name, root
+        return None
+
+    def list(self) -> Sequence[ModelSummary]:
+        """All models under the roots and aliases, by name; those refused with their reason."""
+        found: dict[str, ModelSummary] = {}
+        for name, folder, root in self._named():
+            if name not in found:
+                found[name] = _summary(name, folder, root)
+        return sorted(found.values(), key=lambda summary: summary.name)
+
+    def _named(self) -> Sequence[tuple[str, Path, Path | None]]:
+        """Names, their folders and their roots; what comes first has precedence."""
+        aliased = [(name, path, None) for name, path in self._aliases.items()]
+        return [*aliased, *((name, folder, root) for root in self._roots for name, folder in folders_below(root))]
+
+    def _nearby(self, name: str) -> Sequence[str]:
+        """Names that look alike."""
+        return difflib.get_close_matches(name, sorted({known for known, _, _ in self._named()}), n=3, cutoff=0.4)
+
+    def longest_input(self, name: str) -> int:
+        """A model's longest input in tokens, from its configuration alone.
+
+        Raises:
+            ServiceError: As `find`, or its configuration does not load.
+        """
+        folder = self.find(name)
+        return FAMILIES[folder.family].dimensions(_configuration(folder, f"model {name}")).max_tokens
+
+    def base(self, folder: ModelFolder, config: Any, subject: str, device: str) -> tuple[Encoder, str]:
+        """A folder's weights, shared by all engines that live, and their digest."""
+        digest = folder_digest(folder.files)
+        with self._lock:
+            encoder = self._loaded.get((digest, device))
+            if encoder is None:
+                encoder = _read(folder, config, subject, device)
+                self._loaded[digest, device] = encoder
+        return encoder, digest
+
+
+def load_engine(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", threads: int | None = None) -> Engine:
+    """Load a model.
+
+    Variants with re-initialised layers share all other tensors with their base model while any of them lives.
+
+    Args:
+        files: Where models come from.
+        spec: Which weights.
+        device: `cpu`, `cuda`, `cuda:0`.
+        threads: Cores to use on a processor; all of this process's where None.
+
+    Raises:
+        InvalidArgument: A bad name, or layers that the model does not have.
+        NotFound: No such model.
+        FailedPrecondition: It cannot be served, with the reason.
+    """
+    folder = files.find(spec.name, spec.revision)
+    subject = f"model {spec.name}"
+    config = _configuration(folder, subject)
+    family = FAMILIES[folder.family]
+    reason = family.refusal(config)
+    if reason:
+        raise FailedPrecondition(subject, reason)
+    sizes = family.dimensions(config)
+    random_init.check(spec.reinit, sizes.layers, spec.name)
+    tokenizer = Tokenizer.load(folder.path, subject)
+    encoder, digest = files.base(folder, config, subject, device)
+    info = ModelInfo(
+        name=spec.name,
+        revision=spec.revision,
+        family=folder.family,
+        layers=sizes.layers,
+        hidden_size=sizes.hidden_size,
+        heads=sizes.heads,
+        vocabulary_size=sizes.vocabulary_size,
+        max_tokens=sizes.max_tokens,
+        parameters=encoder.parameters,
+        digest=reinit_digest(digest, spec.reinit),
+        predicts_tokens=encoder.predicts_tokens,
+    )
+    if spec.reinit:
+        encoder = random_init.reinitialised(encoder, family, config, spec.reinit, device)
+    cores = threads or len(os.sched_getaffinity(0))
+    backend = TorchBackend(encoder, family.position_rule(config), device=device, threads=cores)
+    return Engine(info, tokenizer, backend)
+
+
+def _configuration(folder: ModelFolder, subject: str) -> Any:
+    """Transformers' configuration object, which knows the defaults and the old names of settings."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(str(folder.path), local_files_only=True, trust_remote_code=False)
+    except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+        raise FailedPrecondition(subject, f"its configuration does not load: {error}") from error
+
+
+def _read(folder: ModelFolder, config: Any, subject: str, device: str) -> Encoder:
+    """All weights of a folder."""
+    family = FAMILIES[folder.family]
+    sizes = family.dimensions(config)
+    with Checkpoint(folder.weights, family, subject, device) as checkpoint:
+        embeddings = family.embeddings(checkpoint, config)
+        blocks = tuple(family.block(checkpoint, config, layer) for layer in range(1, sizes.layers + 1))
+        final_norm = family.final_norm(checkpoint, config)
+        checkpoint.finish(sizes.layers)
+        return Encoder(embeddings, blocks, final_norm, checkpoint.parameters, checkpoint.has_head())
+
+
+def _summary(name: str, folder: Path, root: Path | None) -> ModelSummary:
+    """What a listing says of a folder."""
+    family = ""
+    try:
+        family = str(read_config(folder, f"model {name}").get("model_type") or "")
+        inspect(folder, f"model {name}", root)
+    except FailedPrecondition as error:
+        return ModelSummary(name, family, error.reason)
+    except InvalidArgument as error:
+        return ModelSummary(name, family, error.problem)
+    return ModelSummary(name, family, "")

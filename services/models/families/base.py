@@ -1,0 +1,114 @@
+"""What a model family must say of itself, and what all families refuse alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.models.layers.blocks import Block, Norm
+from services.models.layers.linear import Activation
+from services.models.layers.packing import PositionRule
+from services.models.weights import Embeddings, Source
+
+ACTIVATIONS: dict[str, Activation] = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+}
+"""transformers' names of the activations offered."""
+
+DEFAULT_STD = 0.02
+"""transformers' standard deviation where a configuration gives none or zero."""
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """Sizes of a model.
+
+    Attributes:
+        layers: Blocks, L.
+        hidden_size: d.
+        heads: Attention heads.
+        vocabulary_size: Rows of the word embeddings.
+        max_tokens: Longest input, special tokens included.
+    """
+
+    layers: int
+    hidden_size: int
+    heads: int
+    vocabulary_size: int
+    max_tokens: int
+
+
+class Family(Protocol):
+    """One kind of encoder. `config` is transformers' configuration object, layers count from 1."""
+
+    prefixes: tuple[str, ...]
+    """Prefixes of the encoder's tensors in a checkpoint that has a head; such a checkpoint may also have none."""
+    word_table: str
+    """Name of the word embeddings, by which the prefix is recognised."""
+    owned: tuple[str, ...]
+    """Beginnings of the names of tensors that belong to the embeddings: an unknown one is refused."""
+    block_prefix: str
+    """Beginning of the names of the blocks' tensors, before the block's number."""
+    head_tensor: str
+    """Name of a tensor that only a masked-language-model head has."""
+
+    def refusal(self, config: Any) -> str:
+        """Why a model of this family cannot be served; empty where it can."""
+
+    def dimensions(self, config: Any) -> Dimensions:
+        """Its sizes."""
+
+    def position_rule(self, config: Any) -> PositionRule:
+        """Token ids of one text to position ids."""
+
+    def embeddings(self, source: Source, config: Any) -> Embeddings:
+        """Hidden state 0."""
+
+    def block(self, source: Source, config: Any, layer: int) -> Block:
+        """The block whose output is hidden state `layer`."""
+
+    def final_norm(self, source: Source, config: Any) -> Norm | None:
+        """The norm of the last hidden state, where transformers' last hidden state is after it."""
+
+
+def initial_std(config: Any) -> float:
+    """Standard deviation of the model's own draw."""
+    return float(config.initializer_range or DEFAULT_STD)
+
+
+def count_positions(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Position ids 0..T-1 of a text of T tokens."""
+    return np.arange(ids.shape[0], dtype=np.int64)
+
+
+def common_refusal(raw: Mapping[str, Any]) -> str:
+    """Why a model cannot be served, by its config.json alone, whatever its family; empty where nothing speaks against.
+
+    Args:
+        raw: config.json as it was read.
+    """
+    if raw.get("auto_map"):
+        return "its configuration names code of its own (`auto_map`), which is never run"
+    if raw.get("is_encoder_decoder"):
+        return "it is an encoder-decoder; only encoders are served"
+    if raw.get("is_decoder") or raw.get("add_cross_attention"):
+        return "it is a decoder; only encoders are served"
+    if raw.get("quantization_config"):
+        return "its weights are quantised"
+    if raw.get("position_embedding_type", "absolute") != "absolute":
+        return f"its positions are {raw['position_embedding_type']!r}; only 'absolute' is offered"
+    return ""
+
+
+def activation_refusal(name: object) -> str:
+    """Why an activation is not offered; empty where it is."""
+    if name in ACTIVATIONS:
+        return ""
+    return f"its activation is {name!r}; offered are {', '.join(ACTIVATIONS)}"

@@ -1,0 +1,88 @@
+"""BERT (Devlin et al. 2019), and the shape that its relatives share."""
+
+from typing import Any
+
+from services.models.families.base import ACTIVATIONS, Dimensions, activation_refusal, count_positions, initial_std
+from services.models.layers.blocks import Block, Norm, PostNormBlock
+from services.models.layers.packing import PositionRule
+from services.models.weights import Embeddings, Slot, Source, read_linear, read_norm
+
+
+class BertFamily:
+    """BERT."""
+
+    prefixes: tuple[str, ...] = ("bert.",)
+    word_table = "embeddings.word_embeddings.weight"
+    owned: tuple[str, ...] = ("embeddings.",)
+    block_prefix = "encoder.layer."
+    head_tensor = "cls.predictions.transform.dense.weight"
+
+    def refusal(self, config: Any) -> str:
+        """Why a model of this family cannot be served; empty where it can."""
+        return activation_refusal(config.hidden_act)
+
+    def dimensions(self, config: Any) -> Dimensions:
+        """Its sizes."""
+        return Dimensions(
+            layers=config.num_hidden_layers,
+            hidden_size=config.hidden_size,
+            heads=config.num_attention_heads,
+            vocabulary_size=config.vocab_size,
+            max_tokens=config.max_position_embeddings,
+        )
+
+    def position_rule(self, config: Any) -> PositionRule:
+        """Positions 0..T-1."""
+        return count_positions
+
+    def embedding_width(self, config: Any) -> int:
+        """Columns of the embedding tables."""
+        return int(config.hidden_size)
+
+    def embeddings(self, source: Source, config: Any) -> Embeddings:
+        """Word, position and segment tables, and their norm."""
+        width, std = self.embedding_width(config), initial_std(config)
+        word = source.tensor(
+            Slot(self.word_table, (config.vocab_size, width), "table", std=std, padding=config.pad_token_id)
+        )
+        position = source.tensor(
+            Slot(
+                "embeddings.position_embeddings.weight",
+                (config.max_position_embeddings, width),
+                "table",
+                std=std,
+                padding=self.position_padding(config),
+            )
+        )
+        segment = source.tensor(
+            Slot("embeddings.token_type_embeddings.weight", (config.type_vocab_size, width), "table", std=std)
+        )
+        norm = read_norm(source, "embeddings.LayerNorm", width, config.layer_norm_eps)
+        project = None
+        if width != config.hidden_size:
+            project = read_linear(source, ["embeddings_project"], (config.hidden_size, width), std)
+        return Embeddings(word, position, segment, norm, project)
+
+    def position_padding(self, config: Any) -> int | None:
+        """Row of the position table that stands for padding, where there is one."""
+        return None
+
+    def block(self, source: Source, config: Any, layer: int) -> Block:
+        """The block whose output is hidden state `layer`."""
+        at = f"{self.block_prefix}{layer - 1}."
+        d, f = config.hidden_size, config.intermediate_size
+        std, eps = initial_std(config), config.layer_norm_eps
+        return PostNormBlock(
+            qkv=read_linear(source, [f"{at}attention.self.{name}" for name in ("query", "key", "value")], (d, d), std),
+            out=read_linear(source, [f"{at}attention.output.dense"], (d, d), std),
+            attention_norm=read_norm(source, f"{at}attention.output.LayerNorm", d, eps),
+            up=read_linear(source, [f"{at}intermediate.dense"], (f, d), std),
+            down=read_linear(source, [f"{at}output.dense"], (d, f), std),
+            output_norm=read_norm(source, f"{at}output.LayerNorm", d, eps),
+            heads=config.num_attention_heads,
+            activation=ACTIVATIONS[config.hidden_act],
+        )
+
+    def final_norm(self, source: Source, config: Any) -> Norm | None:
+        """None: the last block's output is the last hidden state."""
+        return None

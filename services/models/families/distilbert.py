@@ -1,0 +1,75 @@
+"""DistilBERT (Sanh et al. 2019)."""
+
+from typing import Any
+
+from services.models.families.base import ACTIVATIONS, Dimensions, activation_refusal, count_positions, initial_std
+from services.models.layers.blocks import Block, Norm, PostNormBlock
+from services.models.layers.packing import PositionRule
+from services.models.weights import Embeddings, Slot, Source, read_linear, read_norm
+
+NORM_EPS = 1e-12
+"""Written into transformers' model, not into its configuration."""
+
+
+class DistilBertFamily:
+    """BERT's blocks under other names, without segments."""
+
+    prefixes: tuple[str, ...] = ("distilbert.",)
+    word_table = "embeddings.word_embeddings.weight"
+    owned: tuple[str, ...] = ("embeddings.",)
+    block_prefix = "transformer.layer."
+    head_tensor = "vocab_transform.weight"
+
+    def refusal(self, config: Any) -> str:
+        """Why a model of this family cannot be served; empty where it can."""
+        return activation_refusal(config.activation)
+
+    def dimensions(self, config: Any) -> Dimensions:
+        """Its sizes."""
+        return Dimensions(
+            layers=config.n_layers,
+            hidden_size=config.dim,
+            heads=config.n_heads,
+            vocabulary_size=config.vocab_size,
+            max_tokens=config.max_position_embeddings,
+        )
+
+    def position_rule(self, config: Any) -> PositionRule:
+        """Positions 0..T-1."""
+        return count_positions
+
+    def embeddings(self, source: Source, config: Any) -> Embeddings:
+        """Word and position tables, and their norm."""
+        std = initial_std(config)
+        word = source.tensor(
+            Slot(self.word_table, (config.vocab_size, config.dim), "table", std=std, padding=config.pad_token_id)
+        )
+        position = source.tensor(
+            Slot(
+                "embeddings.position_embeddings.weight",
+                (config.max_position_embeddings, config.dim),
+                "sinusoid" if config.sinusoidal_pos_embds else "table",
+                std=std,
+            )
+        )
+        norm = read_norm(source, "embeddings.LayerNorm", config.dim, NORM_EPS)
+        return Embeddings(word, position, None, norm, None)
+
+    def block(self, source: Source, config: Any, layer: int) -> Block:
+        """The block whose output is hidden state `layer`."""
+        at = f"{self.block_prefix}{layer - 1}."
+        d, f, std = config.dim, config.hidden_dim, initial_std(config)
+        return PostNormBlock(
+            qkv=read_linear(source, [f"{at}attention.{name}_lin" for name in ("q", "k", "v")], (d, d), std),
+            out=read_linear(source, [f"{at}attention.out_lin"], (d, d), std),
+            attention_norm=read_norm(source, f"{at}sa_layer_norm", d, NORM_EPS),
+            up=read_linear(source, [f"{at}ffn.lin1"], (f, d), std),
+            down=read_linear(source, [f"{at}ffn.lin2"], (d, f), std),
+            output_norm=read_norm(source, f"{at}output_layer_norm", d, NORM_EPS),
+            heads=config.n_heads,
+            activation=ACTIVATIONS[config.activation],
+        )
+
+    def final_norm(self, source: Source, config: Any) -> Norm | None:
+        """None: the last block's output is the last hidden state."""
+        return None

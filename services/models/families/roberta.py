@@ -1,0 +1,43 @@
+"""RoBERTa (Liu et al. 2019), XLM-R (Conneau et al. 2020) and CamemBERT (Martin et al. 2020)."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.models.families.base import Dimensions
+from services.models.families.bert import BertFamily
+from services.models.layers.packing import PositionRule
+
+
+class RobertaFamily(BertFamily):
+    """BERT's blocks; positions start after the padding token's id."""
+
+    prefixes: tuple[str, ...] = ("roberta.", "camembert.")
+    head_tensor = "lm_head.dense.weight"
+
+    def refusal(self, config: Any) -> str:
+        """Why a model of this family cannot be served; empty where it can."""
+        if config.pad_token_id is None:
+            return "its configuration has no `pad_token_id`, from which its positions count"
+        return super().refusal(config)
+
+    def dimensions(self, config: Any) -> Dimensions:
+        """Its sizes; positions up to the padding token's id are never used by tokens."""
+        sizes = super().dimensions(config)
+        limit = config.max_position_embeddings - config.pad_token_id - 1
+        return Dimensions(sizes.layers, sizes.hidden_size, sizes.heads, sizes.vocabulary_size, limit)
+
+    def position_padding(self, config: Any) -> int | None:
+        """The padding token's id."""
+        return int(config.pad_token_id)
+
+    def position_rule(self, config: Any) -> PositionRule:
+        """Tokens count from `pad_token_id + 1`; a padding token written out in a text keeps the padding position."""
+        padding = int(config.pad_token_id)
+
+        def positions(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+            real = (ids != padding).astype(np.int64)
+            return np.asarray(np.cumsum(real) * real + padding, dtype=np.int64)
+
+        return positions

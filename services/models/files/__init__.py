@@ -1,0 +1,1 @@
+"""Files of models: where they come from, what is in them, and their digests."""

@@ -1,0 +1,173 @@
+"""Tensors of a checkpoint folder: safetensors only, one file or several with an index, with or without a prefix.
+
+A tensor that the encoder needs and the checkpoint lacks is an error that names it, and so is a tensor of the encoder's
+own part that is not understood: a silently random or silently ignored layer would be the worst of faults.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from services.models.families import Family
+from services.models.weights import Slot
+from services.runtime.errors import FailedPrecondition
+
+SINGLE_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+
+_OLD_NAMES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
+_NOT_WEIGHTS = ("position_ids", "token_type_ids", "inv_freq")
+_SHOWN = 8
+
+
+def weight_files(folder: Path, subject: str) -> list[Path]:
+    """The files that hold a checkpoint's tensors.
+
+    Args:
+        folder: The checkpoint.
+        subject: What to call it in errors.
+
+    Raises:
+        FailedPrecondition: There are none, or the index names a file that is not there.
+    """
+    if (folder / SINGLE_FILE).is_file():
+        return [folder / SINGLE_FILE]
+    index = folder / INDEX_FILE
+    if not index.is_file():
+        pickles = sorted(path.name for path in folder.glob("*.bin"))
+        found = f"only {', '.join(pickles)}, which would have to be unpickled" if pickles else "no weights at all"
+        raise FailedPrecondition(subject, f"Expected weights as {SINGLE_FILE} or with {INDEX_FILE}, but found {found}")
+    try:
+        names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FailedPrecondition(subject, f"{INDEX_FILE} cannot be read: {error}") from error
+    if any(not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors") for name in names):
+        raise FailedPrecondition(subject, f"{INDEX_FILE} names files that are not safetensors files of this folder")
+    missing = sorted(name for name in names if not (folder / name).is_file())
+    if missing:
+        raise FailedPrecondition(subject, f"{INDEX_FILE} names files that are missing: {_shortened(missing)}")
+    return [folder / name for name in sorted(names)]
+
+
+class Checkpoint:
+    """The tensors of one folder, as a source of weights. A context manager; `finish` before leaving.
+
+    Args:
+        files: Its safetensors files.
+        family: The model's family.
+        subject: What to call it in errors.
+        device: Where tensors go.
+    """
+
+    def __init__(self, files: Sequence[Path], family: Family, subject: str, device: str) -> None:
+        self._family, self._subject, self._device = family, subject, device
+        self._files = list(files)
+        self._open: list[Any] = []
+        self._where: dict[str, tuple[Any, str]] = {}
+        self._missing: list[str] = []
+        self._misshapen: list[str] = []
+        self._used: set[str] = set()
+        self._prefix = ""
+        self.parameters = 0
+        """Numbers in the tensors handed out."""
+
+    def __enter__(self) -> "Checkpoint":
+        for path in self._files:
+            try:
+                handle: Any = safe_open(str(path), framework="pt", device="cpu")
+            except (SafetensorError, OSError) as error:
+                self.__exit__(None, None, None)
+                raise FailedPrecondition(
+                    self._subject, f"{path.name} is not a whole safetensors file: {error}"
+                ) from error
+            self._open.append(handle)
+            for stored in handle.keys():  # noqa: SIM118 (not a mapping)
+                name = stored
+                for old, new in _OLD_NAMES:
+                    name = name.replace(old, new)
+                self._where[name] = (handle, stored)
+        candidates = [
+            prefix for prefix in ("", *self._family.prefixes) if prefix + self._family.word_table in self._where
+        ]
+        if len(candidates) > 1:
+            self.__exit__(None, None, None)
+            raise FailedPrecondition(
+                self._subject, f"Expected one encoder in the checkpoint, but got several, under {candidates}"
+            )
+        self._prefix = candidates[0] if candidates else ""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._where.clear()
+        self._open.clear()
+
+    def has_head(self) -> bool:
+        """Whether there is a masked-language-model head."""
+        return self._family.head_tensor in self._where
+
+    def tensor(self, slot: Slot) -> Tensor:
+        """The tensor of a slot in float32; zeros where it is missing, which `finish` reports."""
+        name = self._prefix + slot.name
+        self._used.add(name)
+        if name not in self._where:
+            self._missing.append(slot.name)
+            return torch.zeros(slot.shape)
+        handle, stored = self._where[name]
+        shape = tuple(handle.get_slice(stored).get_shape())
+        if shape != slot.shape:
+            self._misshapen.append(f"{slot.name} {list(shape)}, expected {list(slot.shape)}")
+            return torch.zeros(slot.shape)
+        kept: Tensor = handle.get_tensor(stored)
+        if not kept.is_floating_point():
+            raise FailedPrecondition(self._subject, f"Expected floating-point weights, but {slot.name} is {kept.dtype}")
+        self.parameters += kept.numel()
+        # A copy: the file is mapped, and weights must not change under a model when somebody writes over it.
+        return kept.to(device=self._device, dtype=torch.float32, copy=True)
+
+    def finish(self, layers: int) -> None:
+        """Make sure that every tensor of the encoder was there, of the right shape, and understood.
+
+        Args:
+            layers: Blocks of the model; tensors of later ones are left out on purpose.
+
+        Raises:
+            FailedPrecondition: Names the tensors.
+        """
+        if self._missing:
+            raise FailedPrecondition(
+                self._subject,
+                f"Expected all of the encoder's tensors in the checkpoint, but {len(self._missing)} are missing: "
+                f"{_shortened(self._missing)}",
+            )
+        if self._misshapen:
+            raise FailedPrecondition(self._subject, f"Tensors do not fit config.json: {_shortened(self._misshapen)}")
+        strange = sorted(name for name in self._where if name not in self._used and self._is_own(name, layers))
+        if strange:
+            raise FailedPrecondition(
+                self._subject, f"The checkpoint holds tensors that this family does not have: {_shortened(strange)}"
+            )
+
+    def _is_own(self, name: str, layers: int) -> bool:
+        """Whether a tensor would take part in the encoder's hidden states."""
+        if not name.startswith(self._prefix) or name.endswith(_NOT_WEIGHTS):
+            return False
+        inner = name[len(self._prefix) :]
+        if inner.startswith(self._family.owned):
+            return True
+        number = re.match(re.escape(self._family.block_prefix) + r"(\d+)\.", inner)
+        return number is not None and int(number[1]) < layers
+
+
+def _shortened(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,48 @@
+"""SHA-256 of a model's files and of what is drawn anew: equal digests, equal weights."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from services.models.spec import Reinit
+
+_BLOCK_BYTES = 1 << 22
+
+_known: dict[tuple[str, int, int], str] = {}
+_lock = threading.Lock()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, read once for each (path, time of change, size)."""
+    real = path.resolve(strict=True)
+    state = real.stat()
+    key = (str(real), state.st_mtime_ns, state.st_size)
+    with _lock:
+        if key in _known:
+            return _known[key]
+    digest = hashlib.sha256()
+    with real.open("rb") as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            digest.update(block)
+    with _lock:
+        _known[key] = digest.hexdigest()
+    return digest.hexdigest()
+
+
+def folder_digest(files: Sequence[Path]) -> str:
+    """SHA-256 over the names and the contents of files, in order of name."""
+    digest = hashlib.sha256()
+    for path in sorted(files, key=lambda item: item.name):
+        digest.update(f"{path.name}\0{file_digest(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def reinit_digest(base: str, reinit: Sequence[Reinit]) -> str:
+    """The digest of a model whose layers were drawn anew; the base's own where there are none."""
+    if not reinit:
+        return base
+    steps = [asdict(step) | {"layers": sorted(set(step.layers))} for step in reinit]
+    return hashlib.sha256(f"{base}\n{json.dumps(steps, sort_keys=True)}".encode()).hexdigest()

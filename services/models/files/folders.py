@@ -1,0 +1,143 @@
+"""Folders that hold a model: what they must have, and nothing that leads out of them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.models.families import FAMILIES, common_refusal
+from services.models.files.checkpoint import weight_files
+from services.models.tokenization import TOKENIZER_FILE
+from services.runtime.errors import FailedPrecondition, InvalidArgument
+
+CONFIG_FILE = "config.json"
+NAME_FIELD = "spec.model.name"
+_DIGESTED = (
+    CONFIG_FILE,
+    TOKENIZER_FILE,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
+_DEEPEST = 3
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder that passed inspection.
+
+    Attributes:
+        path: The folder.
+        family: Its model type.
+        weights: Its safetensors files.
+        files: All files that determine what it computes.
+    """
+
+    path: Path
+    family: str
+    weights: tuple[Path, ...]
+    files: tuple[Path, ...]
+
+
+def check_name(name: str) -> None:
+    """Refuse names that could lead out of the roots.
+
+    Raises:
+        InvalidArgument: An empty or absolute name, one with `..`, a back-slash or a control character.
+    """
+    parts = name.split("/")
+    if (
+        not name
+        or any(part in ("", ".", "..") for part in parts)
+        or "\\" in name
+        or ":" in parts[0]
+        or not name.isprintable()
+    ):
+        raise InvalidArgument(
+            NAME_FIELD, f"Expected a hub id or a folder's path below a model root, without `..`, but got {name!r}"
+        )
+
+
+def read_config(folder: Path, subject: str) -> dict[str, Any]:
+    """config.json of a folder.
+
+    Raises:
+        FailedPrecondition: There is none, or it is not a JSON object.
+    """
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise FailedPrecondition(subject, f"Expected a model folder, but it has no {CONFIG_FILE}")
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise FailedPrecondition(subject, f"{CONFIG_FILE} cannot be read: {error}") from error
+    if not isinstance(config, dict):
+        raise FailedPrecondition(subject, f"Expected an object in {CONFIG_FILE}, but got {type(config).__name__}")
+    return config
+
+
+def family_of(config: dict[str, Any], subject: str) -> str:
+    """The family of a configuration.
+
+    Raises:
+        FailedPrecondition: It is not offered; lists those that are.
+    """
+    family = config.get("model_type")
+    if not isinstance(family, str) or family not in FAMILIES:
+        raise FailedPrecondition(
+            subject, f"its family is {family!r}; the families offered are {', '.join(sorted(FAMILIES))}"
+        )
+    reason = common_refusal(config)
+    if reason:
+        raise FailedPrecondition(subject, reason)
+    return family
+
+
+def inspect(folder: Path, subject: str, inside: Path | None) -> ModelFolder:
+    """Make sure that a folder holds a model that can be served.
+
+    Args:
+        folder: The folder.
+        subject: What to call it in errors.
+        inside: No file may lead out of this folder by a symbolic link; None where the operator chose the folder.
+
+    Raises:
+        FailedPrecondition: It cannot be served, with the reason.
+        InvalidArgument: It leads out of `inside`.
+    """
+    if inside is not None:
+        require_inside(folder, inside, subject)
+    family = family_of(read_config(folder, subject), subject)
+    weights = weight_files(folder, subject)
+    if not (folder / TOKENIZER_FILE).is_file():
+        raise FailedPrecondition(subject, f"Expected a fast tokenizer, but the folder has no {TOKENIZER_FILE}")
+    files = [*weights, *(folder / name for name in _DIGESTED if (folder / name).is_file())]
+    if inside is not None:
+        for path in files:
+            require_inside(path, inside, subject)
+    return ModelFolder(folder, family, tuple(weights), tuple(files))
+
+
+def require_inside(path: Path, root: Path, subject: str) -> None:
+    """Refuse a path that a symbolic link leads out of a root.
+
+    Raises:
+        InvalidArgument: It does.
+    """
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise InvalidArgument(NAME_FIELD, f"Expected {subject} to lie within a model root, but a link leads out of it")
+
+
+def folders_below(root: Path) -> Iterator[tuple[str, Path]]:
+    """Model folders below a root, with their names; a model's own sub-folders are not looked into."""
+    pending = [(root, 0)]
+    while pending:
+        folder, depth = pending.pop()
+        if depth > 0 and (folder / CONFIG_FILE).is_file():
+            yield folder.relative_to(root).as_posix(), folder
+        elif depth < _DEEPEST and folder.is_dir():
+            pending.extend((child, depth + 1) for child in folder.iterdir() if child.is_dir() and child.name[0] != ".")

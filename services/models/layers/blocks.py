@@ -1,0 +1,211 @@
+"""The two kinds of Transformer block on packed rows, and the layout that they share.
+
+The residual stream is float32 always; `dtype` is the arithmetic of the linear layers and of attention.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from services.models.layers.attention import attend
+from services.models.layers.linear import Activation, Linear
+from services.models.layers.packing import Group, Pack
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where the texts lie in T packed rows, with the index tensors on the model's device.
+
+    Attributes:
+        groups: Texts of equal length.
+        ids: [T] int64, token ids.
+        positions: [T] int64.
+        content: [C] int64, rows that are not special tokens.
+        piece_starts: [P] int64, where pieces of texts begin in `content`.
+        text_pieces: [n] int64, each text's first piece.
+        content_counts: [n] int64, rows of each text that are not special tokens.
+        starts: [n] int64, first row of each text.
+    """
+
+    groups: tuple[Group, ...]
+    ids: Tensor
+    positions: Tensor
+    content: Tensor
+    piece_starts: Tensor
+    text_pieces: Tensor
+    content_counts: Tensor
+    starts: Tensor
+    _tables: dict[object, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, pack: Pack, device: str) -> "Layout":
+        """The layout of a pack."""
+
+        def place(name: str) -> Tensor:
+            return torch.from_numpy(getattr(pack, name)).to(device)
+
+        return cls(
+            groups=pack.groups,
+            ids=place("ids"),
+            positions=place("positions"),
+            content=place("content"),
+            piece_starts=place("piece_starts"),
+            text_pieces=place("text_pieces"),
+            content_counts=place("content_counts"),
+            starts=place("starts"),
+        )
+
+    def table(self, owner: object, make: Callable[[Tensor], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """What `make` computes from the positions, once for each owner."""
+        if owner not in self._tables:
+            self._tables[owner] = make(self.positions)
+        return self._tables[owner]
+
+
+@dataclass(frozen=True, eq=False)
+class Norm:
+    """Layer normalisation.
+
+    Attributes:
+        weight: [d] float32.
+        bias: [d] float32, or None.
+        eps: Added to the variance.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    eps: float
+
+    def __call__(self, hidden_TD: Tensor) -> Tensor:
+        """Normalise each row of [T, d]."""
+        return functional.layer_norm(hidden_TD, self.weight.shape, self.weight, self.bias, self.eps)
+
+
+class Block(Protocol):
+    """One block: hidden state l - 1 to hidden state l."""
+
+    def linears(self) -> tuple[Linear, ...]:
+        """Its affine layers."""
+
+    def __call__(self, hidden_TD: Tensor, layout: Layout, dtype: torch.dtype) -> Tensor:
+        """Apply to [T, d] float32 rows; the argument is left as it was."""
+
+
+@dataclass(frozen=True, eq=False)
+class PostNormBlock:
+    """The block of BERT (Vaswani et al. 2017): attention, add and normalise, feed-forward, add and normalise.
+
+    Attributes:
+        qkv: Queries, keys and values in one, [3 d, d].
+        out: [d, d].
+        attention_norm: After the first addition.
+        up: [f, d].
+        down: [d, f].
+        output_norm: After the second.
+        heads: Attention heads.
+        activation: Between `up` and `down`.
+    """
+
+    qkv: Linear
+    out: Linear
+    attention_norm: Norm
+    up: Linear
+    down: Linear
+    output_norm: Norm
+    heads: int
+    activation: Activation
+
+    def linears(self) -> tuple[Linear, ...]:
+        """Its affine layers."""
+        return (self.qkv, self.out, self.up, self.down)
+
+    def __call__(self, hidden_TD: Tensor, layout: Layout, dtype: torch.dtype) -> Tensor:
+        """Apply to [T, d] float32 rows; the argument is left as it was."""
+        qkv_TE = self.qkv(hidden_TD.to(dtype))
+        context_TD = attend(qkv_TE, layout.groups, self.heads)
+        attended_TD = self.attention_norm(_residual(self.out(context_TD), hidden_TD))
+        wide_TF = self.up(attended_TD.to(dtype), self.activation)
+        return self.output_norm(_residual(self.down(wide_TF), attended_TD))
+
+
+@dataclass(frozen=True)
+class Rotary:
+    """Rotary position embedding (Su et al. 2021, equation 34). Equal ones share their tables within a layout.
+
+    Attributes:
+        base: theta.
+        size: Numbers a head, even.
+    """
+
+    base: float
+    size: int
+
+    def tables(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and sines, [T, 1, size] float32 each, of positions [T]."""
+        steps = torch.arange(0, self.size, 2, dtype=torch.float32, device=positions.device) / self.size
+        angles = positions[:, None].float() * (1.0 / self.base**steps)
+        both = torch.cat((angles, angles), dim=-1)[:, None, :]
+        return both.cos(), both.sin()
+
+    def turn(self, qkv_TE: Tensor, layout: Layout, heads: int) -> Tensor:
+        """Turn queries and keys in place, computed in float32; values stay."""
+        cos, sin = layout.table(self, self.tables)
+        both = qkv_TE.view(qkv_TE.shape[0], 3 * heads, -1)[:, : 2 * heads]
+        exact = both.float()
+        first, second = exact.chunk(2, dim=-1)
+        both.copy_(exact * cos + torch.cat((-second, first), dim=-1) * sin)
+        return qkv_TE
+
+
+@dataclass(frozen=True, eq=False)
+class PreNormBlock:
+    """The block of ModernBERT (Warner et al. 2024): normalise first, rotary positions, gated feed-forward.
+
+    Attributes:
+        attention_norm: Before attention; None in the first block.
+        qkv: Queries, keys and values in one, [3 d, d].
+        rotary: Positions.
+        out: [d, d].
+        mlp_norm: Before the feed-forward layer.
+        up: [f, d], goes through the activation.
+        gate: [f, d], multiplies it.
+        down: [d, f].
+        heads: Attention heads.
+        activation: Of `up`.
+        window: How far attention reaches to each side; None for everywhere.
+    """
+
+    attention_norm: Norm | None
+    qkv: Linear
+    rotary: Rotary
+    out: Linear
+    mlp_norm: Norm
+    up: Linear
+    gate: Linear
+    down: Linear
+    heads: int
+    activation: Activation
+    window: int | None
+
+    def linears(self) -> tuple[Linear, ...]:
+        """Its affine layers."""
+        return (self.qkv, self.out, self.up, self.gate, self.down)
+
+    def __call__(self, hidden_TD: Tensor, layout: Layout, dtype: torch.dtype) -> Tensor:
+        """Apply to [T, d] float32 rows; the argument is left as it was."""
+        entering_TD = hidden_TD if self.attention_norm is None else self.attention_norm(hidden_TD)
+        qkv_TE = self.rotary.turn(self.qkv(entering_TD.to(dtype)), layout, self.heads)
+        context_TD = attend(qkv_TE, layout.groups, self.heads, self.window)
+        attended_TD = _residual(self.out(context_TD), hidden_TD)
+        narrow_TD = self.mlp_norm(attended_TD).to(dtype)
+        wide_TF = self.up(narrow_TD, self.activation).mul_(self.gate(narrow_TD))
+        return _residual(self.down(wide_TF), attended_TD)
+
+
+def _residual(update_TD: Tensor, hidden_TD: Tensor) -> Tensor:
+    """The sum in float32; in place where the update is float32 (it is always a fresh tensor)."""
+    return update_TD.add_(hidden_TD) if update_TD.dtype == torch.float32 else hidden_TD + update_TD

@@ -1,0 +1,148 @@
+"""Packing: texts of any lengths one after the other in a single sequence, with no padding.
+
+Texts are sorted by length, so that texts of equal length lie together: the linear layers see one [T, d] matrix, and
+attention runs on one dense [count, heads, length, head_size] view for each distinct length.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.models.spec import TokenizedText
+
+PIECE_ROWS = 64
+"""Rows of a text that are summed in one go: sums of sums lose less to rounding than one long sum."""
+
+ROWS_STEP = 16
+"""The number of rows is a multiple of this. Kernels are made for each shape that is met and are kept: with any number
+of rows, a long-lived server's memory would grow by hundreds of MB, and each new number would pay for new kernels."""
+
+PositionRule = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+"""Token ids of one text, [T], to its position ids, [T]."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Texts of equal length that lie together.
+
+    Attributes:
+        start: First row.
+        count: Number of texts.
+        length: Rows of each.
+    """
+
+    start: int
+    count: int
+    length: int
+
+    @property
+    def stop(self) -> int:
+        """One past the last row."""
+        return self.start + self.count * self.length
+
+
+@dataclass(frozen=True, eq=False)
+class Pack:
+    """Some texts of a batch as one sequence of T rows, fewer than ROWS_STEP of which, the last ones, belong to no text.
+
+    Attributes:
+        members: [n] int64, place of each text in the batch, in the order of the pack.
+        starts: [n] int64, first row of each text.
+        lengths: [n] int64, rows of each text.
+        ids: [T] int64, token ids.
+        positions: [T] int64, position ids, starting anew at each text.
+        content: [C] int64, rows that are not special tokens, ascending.
+        piece_starts: [P] int64, where pieces of at most PIECE_ROWS rows of one text begin in `content`.
+        text_pieces: [n] int64, each text's first piece; texts without content have none.
+        content_counts: [n] int64, rows of each text that are not special tokens.
+        groups: Texts of equal length, in order.
+    """
+
+    members: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    content: NDArray[np.int64]
+    piece_starts: NDArray[np.int64]
+    text_pieces: NDArray[np.int64]
+    content_counts: NDArray[np.int64]
+    groups: tuple[Group, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the texts; they come before those that belong to none."""
+        return int(self.lengths.sum())
+
+
+def split(lengths: Sequence[int], chunk_rows: int, workers: int) -> list[NDArray[np.int64]]:
+    """Share out a batch into chunks of about equal numbers of rows, each of texts of similar length.
+
+    Args:
+        lengths: Tokens of each text.
+        chunk_rows: Rows that a chunk should not much exceed; a longer text is a chunk of its own.
+        workers: Chunks that run at the same moment: their number is made a multiple of it where there are enough texts.
+
+    Returns:
+        For each chunk the places of its texts in the batch, by length; the longest texts come first, so that the last
+        chunks to finish are small.
+    """
+    sizes = np.asarray(lengths, dtype=np.int64)
+    if sizes.size == 0:
+        return []
+    order = np.argsort(-sizes, kind="stable")
+    total = int(sizes.sum())
+    chunks = -(-total // chunk_rows)
+    chunks = -(-chunks // workers) * workers
+    middles = np.cumsum(sizes[order]) - sizes[order] / 2
+    owner = np.minimum((middles * chunks / total).astype(np.int64), chunks - 1)
+    borders = np.flatnonzero(np.diff(owner)) + 1
+    return np.split(order, borders)
+
+
+def pack(batch: Sequence[TokenizedText], members: NDArray[np.int64], position_rule: PositionRule) -> Pack:
+    """Lay some texts of a batch one after the other.
+
+    Args:
+        batch: The batch.
+        members: [n], places of the texts to pack, texts of equal length next to one another.
+        position_rule: The model's rule for position ids.
+    """
+    texts = [batch[place] for place in members]
+    lengths = np.fromiter((len(text) for text in texts), dtype=np.int64, count=len(texts))
+    starts = np.cumsum(lengths) - lengths
+    special = np.concatenate([text.special for text in texts])
+    content_counts = np.fromiter((text.content_length for text in texts), dtype=np.int64, count=len(texts))
+    piece_starts, text_pieces = _pieces(content_counts)
+    groups: list[Group] = []
+    for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+        if groups and groups[-1].length == length:
+            groups[-1] = Group(groups[-1].start, groups[-1].count + 1, length)
+        else:
+            groups.append(Group(start, 1, length))
+    ids = np.concatenate([text.ids for text in texts])
+    positions = np.concatenate([position_rule(text.ids) for text in texts])
+    filler = -len(ids) % ROWS_STEP
+    return Pack(
+        members=members,
+        starts=starts,
+        lengths=lengths,
+        # Filled with a token that has an embedding and a position; what becomes of it is never read.
+        ids=np.append(ids, np.repeat(ids[:1], filler)),
+        positions=np.append(positions, np.repeat(positions[:1], filler)),
+        content=np.flatnonzero(~special),
+        piece_starts=piece_starts,
+        text_pieces=text_pieces,
+        content_counts=content_counts,
+        groups=tuple(groups),
+    )
+
+
+def _pieces(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where pieces of at most PIECE_ROWS rows begin, and the first piece of each text, for [n] counts of rows."""
+    pieces = -(-counts // PIECE_ROWS)
+    firsts = np.cumsum(pieces) - pieces
+    within = np.arange(int(pieces.sum())) - np.repeat(firsts, pieces)
+    return np.repeat(np.cumsum(counts) - counts, pieces) + within * PIECE_ROWS, firsts

@@ -1,0 +1,123 @@
+"""RANDOM-INIT: layers drawn anew from a model's own initial distribution (Muller et al. 2021, section 2.1).
+
+A block is its attention, intermediate and output layers with their norms. Each layer has a generator of its own, whose
+seed follows from the request's seed and the layer's number: what is drawn depends on nothing else, neither on the
+process, nor on the global generator, nor on which other layers are drawn.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from services.models.families import Family
+from services.models.spec import Reinit, Scheme
+from services.models.weights import Encoder, Slot
+from services.runtime.errors import InvalidArgument
+
+
+def check(reinit: Sequence[Reinit], layers: int, model: str) -> None:
+    """Refuse layers that a model does not have.
+
+    Raises:
+        InvalidArgument: Names the field, the layers that exist and the one asked for.
+    """
+    for place, step in enumerate(reinit):
+        field = f"spec.model.reinit[{place}]"
+        if not step.layers and not step.embeddings:
+            raise InvalidArgument(f"{field}.layers", "Expected at least one layer, or the embeddings, but got neither")
+        for layer in step.layers:
+            if not 1 <= layer <= layers:
+                raise InvalidArgument(
+                    f"{field}.layers", f"Expected `layers` within 1..{layers} for model {model}, but got {layer}"
+                )
+
+
+def reinitialised(
+    encoder: Encoder,
+    family: Family,
+    config: Any,
+    reinit: Sequence[Reinit],
+    device: str,
+) -> Encoder:
+    """An encoder with some layers drawn anew; all other layers are the very ones of the base.
+
+    Args:
+        encoder: The base; left as it was.
+        family: Its family.
+        config: transformers' configuration.
+        reinit: What to draw, in order; already checked.
+        device: Where the tensors go.
+    """
+    blocks, embeddings = list(encoder.blocks), encoder.embeddings
+    for step in reinit:
+        for layer in sorted(set(step.layers)):
+            blocks[layer - 1] = family.block(Draw(step.seed, layer, step.scheme, device), config, layer)
+        if step.embeddings:
+            embeddings = family.embeddings(Draw(step.seed, 0, step.scheme, device), config)
+    return replace(encoder, blocks=tuple(blocks), embeddings=embeddings)
+
+
+class Draw:
+    """A source of weights that draws them.
+
+    Args:
+        seed: The request's seed.
+        layer: Number of the layer; 0 for the embeddings.
+        scheme: `model`, the rule of the slot; `torch_default`, what PyTorch's constructors draw.
+        device: Where tensors go. The draw itself is on the CPU, so that it is the same everywhere.
+    """
+
+    def __init__(self, seed: int, layer: int, scheme: Scheme, device: str) -> None:
+        digest = hashlib.sha256(f"babelscope reinit seed={seed} layer={layer}".encode()).digest()
+        self._generator = torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
+        self._draw = _draw_own if scheme == "model" else _draw_default
+        self._device = device
+
+    def tensor(self, slot: Slot) -> Tensor:
+        """The tensor of a slot, float32. Slots must be asked for in the family's order."""
+        drawn = torch.empty(slot.shape, dtype=torch.float32)
+        match slot.rule:
+            case "scale":
+                drawn.fill_(1.0)
+            case "offset":
+                drawn.zero_()
+            case _:
+                self._draw(drawn, slot, self._generator)
+        if slot.rule == "table" and slot.padding is not None:
+            drawn[slot.padding] = 0.0
+        return drawn.to(self._device)
+
+
+def _draw_own(drawn: Tensor, slot: Slot, generator: torch.Generator) -> None:
+    """The model's own rule: normal, cut where the family cuts; biases zero."""
+    if slot.rule == "bias":
+        drawn.zero_()
+    elif slot.rule == "sinusoid":
+        drawn.copy_(sinusoids(*slot.shape))
+    elif slot.cutoff is None:
+        drawn.normal_(0.0, slot.std, generator=generator)
+    else:
+        reach = slot.cutoff * slot.std
+        torch.nn.init.trunc_normal_(drawn, 0.0, slot.std, -reach, reach, generator=generator)
+
+
+def _draw_default(drawn: Tensor, slot: Slot, generator: torch.Generator) -> None:
+    """PyTorch's constructors: uniform within 1 / sqrt(inputs) for affine layers, standard normal for tables."""
+    if slot.rule in ("table", "sinusoid"):
+        drawn.normal_(0.0, 1.0, generator=generator)
+    else:
+        reach = slot.inputs**-0.5
+        drawn.uniform_(-reach, reach, generator=generator)
+
+
+def sinusoids(positions: int, width: int) -> Tensor:
+    """The fixed position table of Vaswani et al. 2017, section 3.5: [positions, width] float32."""
+    columns = np.arange(width)
+    angles = np.arange(positions)[:, None] / np.power(10000.0, 2 * (columns // 2) / width)
+    table = np.where(columns % 2 == 0, np.sin(angles), np.cos(angles))
+    return torch.from_numpy(table.astype(np.float32))

@@ -1,0 +1,121 @@
+"""Texts to tokens, with the model's own fast tokenizer."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.models.spec import TokenizedText
+from services.runtime.errors import FailedPrecondition
+
+TOKENIZER_FILE = "tokenizer.json"
+SETTINGS_FILE = "tokenizer_config.json"
+
+
+class Tokenizer:
+    """A model's tokenizer. Safe to use from several threads at once: nothing in it changes after construction.
+
+    Args:
+        backend: A `tokenizers.Tokenizer`; its own truncation and padding are switched off.
+        truncation_side: Which end of a long text is cut, `right` or `left`.
+    """
+
+    def __init__(self, backend: Any, truncation_side: str = "right") -> None:
+        backend.no_truncation()
+        backend.no_padding()
+        self._backend = backend
+        self._cut_left = truncation_side == "left"
+
+    @classmethod
+    def load(cls, folder: Path, subject: str) -> "Tokenizer":
+        """The tokenizer of a model folder, just as transformers builds it.
+
+        Raises:
+            FailedPrecondition: There is no fast tokenizer, or it needs code of its own, or does not load.
+        """
+        if not (folder / TOKENIZER_FILE).is_file():
+            raise FailedPrecondition(subject, f"Expected a fast tokenizer, but the folder has no {TOKENIZER_FILE}")
+        if _has_own_code(folder / SETTINGS_FILE):
+            raise FailedPrecondition(subject, "its tokenizer names code of its own (`auto_map`), which is never run")
+        from transformers import AutoTokenizer
+
+        try:
+            loaded = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        except Exception as error:  # the tokenizers library raises nothing narrower for a file it does not understand
+            raise FailedPrecondition(subject, f"its tokenizer does not load: {error}") from error
+        if not loaded.is_fast:
+            raise FailedPrecondition(subject, "Expected a fast tokenizer, but transformers loads a slow one")
+        tokenizer = cls(loaded.backend_tokenizer, loaded.truncation_side)
+        tokenizer.check(subject)
+        return tokenizer
+
+    def check(self, subject: str) -> None:
+        """Make sure that texts are laid out as the packed encoder expects: one segment, special tokens at the ends.
+
+        Raises:
+            FailedPrecondition: They are not.
+        """
+        probe = self._backend.encode("a b", add_special_tokens=True)
+        if any(probe.type_ids):
+            raise FailedPrecondition(subject, "its tokenizer puts single texts into a segment other than 0")
+        inner = np.flatnonzero(np.asarray(probe.special_tokens_mask) == 0)
+        if inner.size and inner[-1] - inner[0] + 1 != inner.size:
+            raise FailedPrecondition(subject, "its tokenizer puts special tokens between those of a text")
+
+    def tokenize(self, texts: Sequence[str], max_tokens: int) -> list[TokenizedText]:
+        """Cut texts into tokens.
+
+        Args:
+            texts: The texts.
+            max_tokens: Longer ones are cut, special tokens kept.
+        """
+        return [
+            self._tokenized(encoding, max_tokens)
+            for encoding in self._backend.encode_batch(list(texts), add_special_tokens=True)
+        ]
+
+    def _tokenized(self, encoding: Any, max_tokens: int) -> TokenizedText:
+        """One text, cut where need be."""
+        ids = np.array(encoding.ids, dtype=np.int64)
+        special = np.array(encoding.special_tokens_mask, dtype=bool)
+        offsets = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)
+        full = ids.shape[0]
+        if full > max_tokens:
+            kept = self._kept(special, max_tokens)
+            ids, special, offsets = ids[kept], special[kept], offsets[kept]
+        return TokenizedText(
+            ids=ids,
+            special=special,
+            starts=np.ascontiguousarray(offsets[:, 0]),
+            ends=np.ascontiguousarray(offsets[:, 1]),
+            truncated=full > max_tokens,
+            full_length=full,
+        )
+
+    def _kept(self, special: NDArray[np.bool_], max_tokens: int) -> NDArray[np.int64]:
+        """Places of the tokens that stay: all special ones, and as many others as there is room for."""
+        content = np.flatnonzero(~special)
+        room = max(max_tokens - int(special.sum()), 0)
+        chosen = content[content.size - room :] if self._cut_left else content[:room]
+        return np.sort(np.concatenate([np.flatnonzero(special), chosen]))
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The vocabulary's entries for token ids; empty for ids that it does not have."""
+        return [self._backend.id_to_token(int(token)) or "" for token in ids]
+
+    @property
+    def special_count(self) -> int:
+        """Special tokens that are put around a text."""
+        return int(self._backend.num_special_tokens_to_add(False))
+
+
+def _has_own_code(settings: Path) -> bool:
+    """Whether a tokenizer's settings name code of its own; settings that cannot be read are left to transformers."""
+    try:
+        loaded = json.loads(settings.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(loaded, dict) and bool(loaded.get("auto_map"))

@@ -1,0 +1,152 @@
+"""The tensors of an encoder: what each is called, its shape, how the model's authors draw it, and where it comes from.
+
+A family describes its tensors once, as slots. A *source* fills slots: the checkpoint's files, or a random generator.
+So a re-initialised block is built by the very code that loads one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from services.models.layers.blocks import Block, Layout, Norm
+from services.models.layers.linear import Linear
+
+Rule = Literal["matrix", "bias", "scale", "offset", "table", "sinusoid"]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One tensor of an encoder.
+
+    Attributes:
+        name: Its name in the checkpoint, without the model's prefix.
+        shape: Its shape.
+        rule: What it is, which decides how it is drawn: the weight or bias of an affine layer, the scale or offset of
+            a norm, an embedding table, or fixed sinusoids.
+        std: Standard deviation of the model's own draw, for matrices and tables.
+        cutoff: The draw is cut at this many standard deviations; None for a plain normal one.
+        inputs: Inputs of the affine layer; PyTorch's default bounds are 1 / sqrt(inputs).
+        padding: Row of a table that is drawn as zero.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    rule: Rule
+    std: float = 0.0
+    cutoff: float | None = None
+    inputs: int = 0
+    padding: int | None = None
+
+
+class Source(Protocol):
+    """Where tensors come from."""
+
+    def tensor(self, slot: Slot) -> Tensor:
+        """The tensor of a slot: float32, on the model's device, owned by the caller."""
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """Token ids and positions to hidden state 0.
+
+    Attributes:
+        word: [V, e] float32.
+        position: [P, e] float32; None where positions enter elsewhere.
+        segment: [S, e] float32, of which row 0 is used; None where the model has none.
+        norm: Layer normalisation.
+        project: [d, e], where e is not d.
+    """
+
+    word: Tensor
+    position: Tensor | None
+    segment: Tensor | None
+    norm: Norm
+    project: Linear | None
+
+    def __call__(self, layout: Layout) -> Tensor:
+        """Hidden state 0: [T, d] float32. The terms are added in the order in which transformers adds them."""
+        summed_TD = torch.index_select(self.word, 0, layout.ids)
+        if self.segment is not None:
+            summed_TD += self.segment[0]
+        if self.position is not None:
+            summed_TD += torch.index_select(self.position, 0, layout.positions)
+        normed_TD = self.norm(summed_TD)
+        return normed_TD if self.project is None else self.project(normed_TD)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """All weights of an encoder. Variants share the parts that they do not replace.
+
+    Attributes:
+        embeddings: Hidden state 0.
+        blocks: L blocks.
+        final_norm: Applied to the last hidden state, where the model has it.
+        parameters: Numbers in all tensors.
+        predicts_tokens: Whether the checkpoint carries a masked-language-model head beside them.
+    """
+
+    embeddings: Embeddings
+    blocks: tuple[Block, ...]
+    final_norm: Norm | None
+    parameters: int
+    predicts_tokens: bool
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the hidden states, d."""
+        embeddings = self.embeddings
+        return int(embeddings.word.shape[1]) if embeddings.project is None else embeddings.project.shape[0]
+
+    def prepare(self, dtype: torch.dtype) -> None:
+        """Make the blocks ready for an arithmetic."""
+        for block in self.blocks:
+            for linear in block.linears():
+                linear.prepare(dtype)
+
+
+def read_affine(
+    source: Source,
+    name: str,
+    shape: tuple[int, int],
+    std: float,
+    *,
+    bias: bool = True,
+    cutoff: float | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of one affine layer of the checkpoint.
+
+    Args:
+        source: Where from.
+        name: Checkpoint name without `.weight`.
+        shape: (outputs, inputs).
+        std: Of the model's own draw.
+        bias: Whether it has a bias.
+        cutoff: Of the model's own draw.
+    """
+    weight = source.tensor(Slot(f"{name}.weight", shape, "matrix", std=std, cutoff=cutoff, inputs=shape[1]))
+    if not bias:
+        return weight, None
+    return weight, source.tensor(Slot(f"{name}.bias", shape[:1], "bias", inputs=shape[1]))
+
+
+def read_linear(source: Source, names: Sequence[str], shape: tuple[int, int], std: float) -> Linear:
+    """One layer from one or several checkpoint layers with biases, stacked by output; see `read_affine`."""
+    parts = [read_affine(source, name, shape, std) for name in names]
+    if len(parts) == 1:
+        return Linear(*parts[0])
+    return Linear(
+        torch.cat([weight for weight, _ in parts]), torch.cat([bias for _, bias in parts if bias is not None])
+    )
+
+
+def read_norm(source: Source, name: str, size: int, eps: float, *, bias: bool = True) -> Norm:
+    """A layer normalisation."""
+    return Norm(
+        weight=source.tensor(Slot(f"{name}.weight", (size,), "scale")),
+        bias=source.tensor(Slot(f"{name}.bias", (size,), "offset")) if bias else None,
+        eps=eps,
+    )
