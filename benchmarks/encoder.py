@@ -22,7 +22,8 @@ from transformers.utils import logging as transformers_logging
 from benchmarks.gemm import SPREAD_AT_MOST, Probe, Rates
 from benchmarks.rows import Row, row
 from services.encoder.engine import Engine
-from services.models.catalogue import ModelFiles, load_engine
+from services.encoder.loading import load_engine
+from services.models.catalogue import ModelFiles
 from services.models.spec import EncodePlan, ModelSpec, TokenizedText
 
 TEXTS = 256

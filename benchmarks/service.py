@@ -17,7 +17,8 @@ from babelscope.demo import DEMO_MODEL, demo_model
 
 from benchmarks.probe import gemm_rate, steady
 from benchmarks.rows import Row, row
-from services.models.catalogue import ModelFiles, load_engine
+from services.encoder.loading import load_engine
+from services.models.catalogue import ModelFiles
 from services.models.spec import EncodePlan, ModelSpec, Pooling
 
 TEXTS = 256

@@ -9,10 +9,11 @@ from babelscope.v1 import encoder_pb2, encoder_pb2_grpc
 from services.encoder.api.servicer import EncoderServicer
 from services.encoder.engine import Engine
 from services.encoder.gauges import Gauges
+from services.encoder.loading import load_engine
 from services.encoder.queue.scheduler import Scheduler
 from services.encoder.registry import Registry
 from services.encoder.settings import EncoderSettings
-from services.models.catalogue import ModelFiles, load_engine
+from services.models.catalogue import ModelFiles
 from services.models.spec import ModelSpec
 from services.runtime.errors import FailedPrecondition, ServiceError
 from services.runtime.security import UsageError

@@ -1,7 +1,6 @@
-"""Names of models to verified folders on this machine, and folders to engines."""
+"""Names of models to verified folders on this machine, and folders to weights in memory."""
 
 import difflib
-import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -9,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.encoder.backends.torch import TorchBackend
-from services.encoder.engine import Engine
 from services.models import reinit as random_init
 from services.models.families import FAMILIES
 from services.models.files.checkpoint import Checkpoint
 from services.models.files.digests import folder_digest, reinit_digest
 from services.models.files.folders import ModelFolder, check_name, family_of, folders_below, inspect, read_config
 from services.models.files.hub import Hub
+from services.models.layers.packing import PositionRule
 from services.models.spec import ModelInfo, ModelSpec
 from services.models.tokenization import Tokenizer
 from services.models.weights import Encoder
@@ -36,6 +34,23 @@ class ModelSummary:
     name: str
     family: str
     reason: str
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in memory.
+
+    Attributes:
+        info: What clients are told of it.
+        tokenizer: Its own fast tokenizer.
+        encoder: Its weights, re-initialised layers included.
+        positions: How its tokens are numbered.
+    """
+
+    info: ModelInfo
+    tokenizer: Tokenizer
+    encoder: Encoder
+    positions: PositionRule
 
 
 class ModelFiles:
@@ -136,8 +151,8 @@ class ModelFiles:
         return encoder, digest
 
 
-def load_engine(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", threads: int | None = None) -> Engine:
-    """Load a model.
+def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu") -> LoadedModel:
+    """Load a model's weights and its tokenizer.
 
     Variants with re-initialised layers share all other tensors with their base model while any of them lives.
 
@@ -145,7 +160,6 @@ def load_engine(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", thre
         files: Where models come from.
         spec: Which weights.
         device: `cpu`, `cuda`, `cuda:0`.
-        threads: Cores to use on a processor; all of this process's where None.
 
     Raises:
         InvalidArgument: A bad name, or layers that the model does not have.
@@ -178,9 +192,7 @@ def load_engine(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", thre
     )
     if spec.reinit:
         encoder = random_init.reinitialised(encoder, family, config, spec.reinit, device)
-    cores = threads or len(os.sched_getaffinity(0))
-    backend = TorchBackend(encoder, family.position_rule(config), device=device, threads=cores)
-    return Engine(info, tokenizer, backend)
+    return LoadedModel(info, tokenizer, encoder, family.position_rule(config))
 
 
 def _configuration(folder: ModelFolder, subject: str) -> Any:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 
 from services.encoder.engine import Engine
-from services.models.catalogue import ModelFiles, load_engine
+from services.encoder.loading import load_engine
+from services.models.catalogue import ModelFiles
 from services.models.spec import Edit, ModelSpec, Pooling, TokenizedText
 
 

@@ -9,7 +9,8 @@ import pytest
 from babelscope.tensors import CHUNK_BYTES, bf16_to_f32, to_proto
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 
-from services.models.catalogue import ModelFiles, load_engine
+from services.encoder.loading import load_engine
+from services.models.catalogue import ModelFiles
 from services.models.spec import EncodePlan, ModelSpec, Pooling
 from tests.support.encoder_calls import encode, sentences, spec, texts
 from tests.support.refusals import read_failure

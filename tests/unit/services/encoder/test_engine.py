@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from services.encoder.engine import Engine
-from services.models.catalogue import ModelFiles, load_engine
+from services.encoder.loading import load_engine
+from services.models.catalogue import ModelFiles
 from services.models.spec import Edit, EncodePlan, ModelSpec, Pooling
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from tests.support.tiny_models import LINES, build_model, mixed_texts

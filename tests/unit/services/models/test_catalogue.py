@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.models.catalogue import ModelFiles, load_engine
+from services.encoder.loading import load_engine
+from services.models.catalogue import ModelFiles
 from services.models.spec import ModelSpec, Reinit
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from tests.support.tiny_models import build_model

@@ -11,7 +11,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
-from services.models.catalogue import ModelFiles, load_engine
+from services.encoder.loading import load_engine
+from services.models.catalogue import ModelFiles
 from services.models.families import FAMILIES
 from services.models.layers.blocks import Block, Norm, PostNormBlock, PreNormBlock
 from services.models.reinit import Draw, check, reinitialised, sinusoids

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from services.models.catalogue import ModelFiles, load_engine
+from services.encoder.loading import load_engine
+from services.models.catalogue import ModelFiles
 from services.models.files.hub import Hub
 from services.models.spec import ModelSpec
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound

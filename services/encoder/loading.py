@@ -1,0 +1,26 @@
+"""A model from its name to an engine that is ready to encode."""
+
+import os
+
+from services.encoder.backends.torch import TorchBackend
+from services.encoder.engine import Engine
+from services.models.catalogue import ModelFiles, load_model
+from services.models.spec import ModelSpec
+
+
+def load_engine(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", threads: int | None = None) -> Engine:
+    """Load a model for the PyTorch back end.
+
+    Args:
+        files: Where models come from.
+        spec: Which weights.
+        device: `cpu`, `cuda`, `cuda:0`.
+        threads: Cores to use on a processor; all of this process's where None.
+
+    Raises:
+        ServiceError: As `load_model`.
+    """
+    model = load_model(files, spec, device=device)
+    cores = threads or len(os.sched_getaffinity(0))
+    backend = TorchBackend(model.encoder, model.positions, device=device, threads=cores)
+    return Engine(model.info, model.tokenizer, backend)
