@@ -102,7 +102,7 @@ def test_results_do_not_depend_on_the_batch(twin: Pair, sizes: list[int], seed: 
     [alone] = twin.engine.encode([batch[chosen]], plan)
     np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
     expected = reduced(twin.states(batch[chosen]), batch[chosen], Pooling.TOKEN)
-    np.testing.assert_allclose(together, expected, atol=TOLERANCE, rtol=0)
+    np.testing.assert_allclose(together, expected, atol=TOLERANCE, rtol=1e-5)  # some states are near 10
 
 
 @pytest.mark.parametrize("size", [17, 18, 255, 256, 257, 300, 700, 1024])
