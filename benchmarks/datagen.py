@@ -16,9 +16,10 @@ from fuzzysearch import find_near_matches
 
 from benchmarks.rows import Row, row
 from services.datagen.batches import IdDictionary, code_switch_ids, permutation_of_ids, permute_ids
+from services.datagen.counts import StepReport
 from services.datagen.dictionaries import Pair, WordPairs
 from services.datagen.spans import closest_span
-from services.datagen.transforms.base import StepReport, Transform
+from services.datagen.transforms.base import Transform
 from services.datagen.transforms.registry import create
 
 BENCH = "datagen"

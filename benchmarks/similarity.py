@@ -14,11 +14,13 @@ from benchmarks.rounds import alternate
 from benchmarks.rows import Row, row
 from services.metrics.accumulate import Accumulator, Needs
 from services.metrics.compare import compare
-from services.metrics.estimates import Found, ViewReport
+from services.metrics.estimates import Found
 from services.metrics.hsic import biased_cka
-from services.metrics.plans import ComparePlan, ViewPlan
+from services.metrics.plans import ViewPlan
+from services.metrics.reports import ViewReport
 from services.metrics.settings import MetricsSettings
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.plan import ComparePlan
 from services.metrics.tables import Table
 
 D = 768

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from babelscope.corpora.examples import Answer, Content, Example, Question, Sentence, TextPair, Word
 
+from services.datagen.counts import StepReport
 from services.datagen.edits import Rewritten
-from services.datagen.transforms.base import StepReport
 from services.runtime.errors import InvalidArgument
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from babelscope.corpora.examples import Example
 
 from services.datagen import parquet
+from services.datagen.counts import StepReport
 from services.datagen.datasets import DatasetInfo, Datasets
 from services.datagen.pipeline import Pipeline
 from services.datagen.resources import StoredDataset
-from services.datagen.transforms.base import StepReport
 
 _PORTION_EXAMPLES = 512
 _PORTION_CHARACTERS = 128 << 10

@@ -2,8 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
+from typing import Protocol
 
 from services.datagen.words import Span, clusters, fold, is_unspaced, segment
+
+
+class Dictionary(Protocol):
+    """A bilingual dictionary: source word to its translations with their weights."""
+
+    def translations(self, word: str) -> tuple[tuple[str, float], ...]:
+        """Translations of a word (case-folded look-up), best first; empty where it has none."""
+
+    def sources(self) -> Iterable[str]:
+        """All source words."""
 
 
 class Lexicon:

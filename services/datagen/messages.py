@@ -8,11 +8,11 @@ from babelscope.exchange import from_proto, to_proto
 from babelscope.v1 import datagen_pb2
 
 from services.datagen.checks import check_example
+from services.datagen.counts import StepReport
 from services.datagen.datasets import DatasetInfo, Description
 from services.datagen.jobs import Tally
 from services.datagen.pipeline import Step
 from services.datagen.settings import DatagenSettings
-from services.datagen.transforms.base import StepReport
 from services.datagen.transforms.options import describe
 from services.datagen.transforms.registry import TRANSFORMS
 from services.runtime.errors import InvalidArgument, LimitExceeded

@@ -10,7 +10,9 @@ from pathlib import Path
 from babelscope.corpora.examples import Example
 
 from services.datagen import parquet
-from services.datagen.transforms.base import Resources, StepReport, Transform, seed_of
+from services.datagen.counts import StepReport
+from services.datagen.randomness import seed_of
+from services.datagen.transforms.base import Resources, Transform
 from services.datagen.transforms.registry import create
 
 

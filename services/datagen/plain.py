@@ -8,8 +8,8 @@ from babelscope.corpora.examples import Example, Question, Sentence, TextPair
 
 from services.datagen.chunks import RECENT
 from services.datagen.content import rewrite, texts, with_content
+from services.datagen.counts import StepReport
 from services.datagen.edits import Edits, between
-from services.datagen.transforms.base import StepReport
 
 Change = Callable[[str, str], str]
 """From a text and its language to the text that it becomes; what is empty then is left out."""

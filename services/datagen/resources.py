@@ -7,7 +7,7 @@ from babelscope.corpora.examples import Example, TextPair
 
 from services.datagen.datasets import KIND, Datasets
 from services.datagen.dictionaries import Pair, WordPairs, find_dictionary, read_dictionary
-from services.datagen.transforms.base import Dictionary
+from services.datagen.lexicon import Dictionary
 from services.datagen.translation.base import Translator
 from services.datagen.translation.choice import Choice
 from services.datagen.translation.registry import Translators

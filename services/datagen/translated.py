@@ -7,7 +7,7 @@ from itertools import groupby
 
 from babelscope.corpora.examples import Answer, Content, Example, Question, Sentence, TextPair
 
-from services.datagen.transforms.base import StepReport
+from services.datagen.counts import StepReport
 from services.datagen.transforms.recover_answers import POSITIONS, positions
 from services.datagen.translation.base import Translated, Translator
 from services.runtime.errors import (

@@ -8,34 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.metrics.plans import Alignment
+from services.metrics.reports import PairReport
 from services.runtime.errors import InvalidArgument
 
 _EXAMPLES = 5
-
-
-@dataclass(frozen=True)
-class PairReport:
-    """What a pair used and what it left out.
-
-    Args:
-        left: Name of the left view.
-        right: Name of the right view.
-        n: Rows used.
-        left_only: Ids that only the left view has.
-        right_only: Ids that only the right view has.
-        examples: Some of them; with gold pairs some sources that are not covered.
-        gold_sources: Unique sources of gold pairs.
-        covered_sources: Of them, those that both views have an answer for.
-    """
-
-    left: str
-    right: str
-    n: int
-    left_only: int = 0
-    right_only: int = 0
-    examples: tuple[str, ...] = ()
-    gold_sources: int = 0
-    covered_sources: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 from services.metrics import responses
-from services.metrics.alignment import PairReport
-from services.metrics.estimates import Estimate, Progress, ViewReport
+from services.metrics.estimates import Estimate, Progress
+from services.metrics.reports import PairReport, ViewReport
 from services.runtime.errors import InvalidArgument
 
 _PROGRESS_SECONDS: Final = 0.1

@@ -9,9 +9,10 @@ from services.metrics.alignment import Group, align
 from services.metrics.errors import Degenerate
 from services.metrics.estimates import Aligned, Check, Estimate, Event, Found, Progress
 from services.metrics.pair_statistics import PairStatistics
-from services.metrics.plans import ComparePlan, ViewPlan, layer_pairs
+from services.metrics.plans import ViewPlan, layer_pairs
 from services.metrics.signature import signature
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.plan import ComparePlan
 from services.metrics.tables import CHUNK_ROWS, Table, part_of, treat
 from services.metrics.treatments import NO_PREPROCESSING, Treatment
 from services.metrics.views import prefers_rows

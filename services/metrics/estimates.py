@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.metrics.alignment import PairReport
 from services.metrics.errors import Degenerate
+from services.metrics.reports import PairReport
 
 
 @dataclass(frozen=True)
@@ -76,27 +76,6 @@ class Progress:
     done: int
     total: int
     detail: str
-
-
-@dataclass(frozen=True)
-class ViewReport:
-    """One view of a request.
-
-    Args:
-        name: Its name.
-        rows: Rows received.
-        truncated: Texts cut to fit the model.
-        tokens: Tokens computed.
-        model_digest: Of the model behind the rows, empty for pushed rows.
-        data_digest: SHA-256 over ids and texts (or rows), in order.
-    """
-
-    name: str
-    rows: int
-    truncated: int = 0
-    tokens: int = 0
-    model_digest: str = ""
-    data_digest: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,20 @@ from babelscope.errors import InvalidRequest
 from babelscope.texts import Text
 from babelscope.v1 import encoder_pb2
 
-from services.metrics.alignment import PairReport, align
+from services.metrics.alignment import align
 from services.metrics.compare import compare, kept_needs
-from services.metrics.estimates import Aligned, Check, Estimate, Event, Found, Progress, ViewReport
+from services.metrics.estimates import Aligned, Check, Estimate, Event, Found, Progress
 from services.metrics.intake import Corpus, Intake
 from services.metrics.pairing import Pairing, Spill
-from services.metrics.plans import ComparePlan, RetrievePlan, StudyPlan
+from services.metrics.plans import StudyPlan
 from services.metrics.ranking import matched, rank
+from services.metrics.reports import PairReport, ViewReport
 from services.metrics.retrieval.index import require
+from services.metrics.retrieval.plan import RetrievePlan
 from services.metrics.scratch import Scratch
 from services.metrics.settings import MetricsSettings
 from services.metrics.shards import Keeper
+from services.metrics.similarity.plan import ComparePlan
 from services.metrics.sources import Order, Sources, Tell, named
 from services.metrics.tables import Table
 from services.metrics.worker import Workers

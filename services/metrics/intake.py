@@ -15,8 +15,9 @@ from babelscope.v1 import metrics_pb2, tensor_pb2, text_pb2
 from numpy.typing import NDArray
 
 from services.metrics.alignment import check_unique
-from services.metrics.estimates import ViewReport
-from services.metrics.plans import RetrievePlan, StudyPlan, ViewPlan
+from services.metrics.plans import StudyPlan, ViewPlan
+from services.metrics.reports import ViewReport
+from services.metrics.retrieval.plan import RetrievePlan
 from services.metrics.scratch import Scratch, Writer
 from services.metrics.settings import MetricsSettings
 from services.metrics.tables import Table, check_finite

@@ -15,7 +15,8 @@ from services.metrics.alignment import check_strict, quoted, report
 from services.metrics.compare import measure, needs_of
 from services.metrics.errors import Degenerate
 from services.metrics.estimates import Aligned, Check, Event, Found, Progress
-from services.metrics.plans import ComparePlan, layer_pairs
+from services.metrics.plans import layer_pairs
+from services.metrics.similarity.plan import ComparePlan
 from services.runtime.errors import InvalidArgument, LimitExceeded
 
 HELD_BYTES: Final = 64 << 20

@@ -1,11 +1,9 @@
-"""What a request asks for, checked: views, pairs, layers, measures."""
+"""What a request over several views asks for, checked: views, their pairs, and the layers that meet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from services.metrics.similarity import Options
-from services.metrics.treatments import NO_PREPROCESSING, Preprocessing
 from services.runtime.errors import InvalidArgument
 
 Alignment = Literal["strict", "intersect"]
@@ -50,42 +48,6 @@ class StudyPlan:
     def field(self, index: int) -> str:
         """Path of a view in the request."""
         return f"spec.views[{index}]"
-
-
-@dataclass(frozen=True)
-class ComparePlan(StudyPlan):
-    """A comparison.
-
-    Args:
-        measures: With their options.
-        preprocessing: What is done to the rows first.
-        keep_state: Keep the sums, so that other shards of the corpus can be joined to them.
-    """
-
-    measures: tuple[Options, ...]
-    preprocessing: Preprocessing = NO_PREPROCESSING
-    keep_state: bool = False
-
-
-@dataclass(frozen=True)
-class RetrievePlan(StudyPlan):
-    """A retrieval.
-
-    Args:
-        similarities: `cosine`, `csls`.
-        csls_k: Neighbours of CSLS.
-        ranks: Of precision.
-        centre: Subtract each view's mean first.
-        gold: Right answers come as pairs of ids, and all rows are candidates.
-        index: `exact`, or the kind of an approximate index.
-    """
-
-    similarities: tuple[str, ...]
-    csls_k: int
-    ranks: tuple[int, ...]
-    centre: bool
-    gold: bool = False
-    index: str = "exact"
 
 
 def layer_pairs(left: ViewPlan, right: ViewPlan, pairing: Pairing) -> list[tuple[int, int]]:

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from services.metrics.estimates import Estimate
 from services.metrics.intervals import Interval, mean_reciprocal, student, wilson
 from services.metrics.nulls import Null, mrr_null, precision_null
-from services.metrics.plans import RetrievePlan, ViewPlan
+from services.metrics.plans import ViewPlan
 from services.metrics.retrieval import Ranks, hits, reciprocal
 from services.metrics.retrieval.index import Recall
+from services.metrics.retrieval.plan import RetrievePlan
 from services.metrics.signature import signature
 
 

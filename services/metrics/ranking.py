@@ -7,13 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.metrics.accumulate import nothing
-from services.metrics.alignment import PairReport, align, quoted
+from services.metrics.alignment import align, quoted
 from services.metrics.errors import Degenerate
 from services.metrics.estimates import Aligned, Check, Estimate, Event, Found, Progress
-from services.metrics.plans import RetrievePlan, ViewPlan, layer_pairs
+from services.metrics.plans import ViewPlan, layer_pairs
 from services.metrics.rank_estimates import Direction
+from services.metrics.reports import PairReport
 from services.metrics.retrieval import Gold, locate, retrieve
 from services.metrics.retrieval.index import Approximate, retrieve_by_index
+from services.metrics.retrieval.plan import RetrievePlan
 from services.metrics.tables import Table, part_of
 from services.runtime.errors import InvalidArgument
 

@@ -6,9 +6,11 @@ from typing import Any, Final, NoReturn
 
 from babelscope.v1 import metrics_pb2, model_pb2, tensor_pb2
 
-from services.metrics.plans import Alignment, ComparePlan, Pairing, RetrievePlan, ViewPlan
+from services.metrics.plans import Alignment, Pairing, ViewPlan
+from services.metrics.retrieval.plan import RetrievePlan
 from services.metrics.settings import MetricsSettings
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.plan import ComparePlan
 from services.metrics.treatments import Preprocessing
 from services.runtime.errors import InvalidArgument, LimitExceeded
 

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 from babelscope.v1 import metrics_pb2
 
-from services.metrics.alignment import PairReport
-from services.metrics.estimates import Estimate, Progress, ViewReport
+from services.metrics.estimates import Estimate, Progress
+from services.metrics.reports import PairReport, ViewReport
 
 
 def progress(told: Progress) -> metrics_pb2.MetricsProgress:

@@ -12,13 +12,14 @@ from typing import Any, Final
 
 from services.metrics import states
 from services.metrics.accumulate import Accumulator, Edge, Needs
-from services.metrics.alignment import PairReport
 from services.metrics.compare import Node, measure, needs_of
 from services.metrics.errors import Degenerate
-from services.metrics.estimates import Check, Event, Found, ViewReport
+from services.metrics.estimates import Check, Event, Found
 from services.metrics.pair_statistics import PairStatistics
-from services.metrics.plans import Alignment, ComparePlan, ViewPlan
+from services.metrics.plans import Alignment, ViewPlan
+from services.metrics.reports import PairReport, ViewReport
 from services.metrics.similarity import Options
+from services.metrics.similarity.plan import ComparePlan
 from services.metrics.treatments import NO_PREPROCESSING, Preprocessing
 from services.runtime.errors import DataLoss, InvalidArgument
 from services.runtime.store import Store

@@ -20,8 +20,9 @@ from babelscope.retry import RetryPolicy
 from babelscope.v1 import encoder_pb2, model_pb2
 from numpy.typing import NDArray
 
-from services.metrics.estimates import Progress, ViewReport
+from services.metrics.estimates import Progress
 from services.metrics.intake import Corpus
+from services.metrics.reports import ViewReport
 from services.metrics.scratch import Scratch
 from services.metrics.settings import MetricsSettings
 from services.metrics.tables import Table, check_finite

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.metrics.arrays import Floats
 from services.metrics.errors import Degenerate
-from services.metrics.estimates import ViewReport
+from services.metrics.reports import ViewReport
 from services.metrics.treatments import Preprocessing, Spread, Treatment
 from services.runtime.errors import InvalidArgument
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from babelscope.corpora.examples import Answer, Example, Question
 from hypothesis import strategies as st
 
+from services.datagen.counts import StepReport
 from services.datagen.dictionaries import Pair, WordPairs
-from services.datagen.transforms.base import StepReport
 from services.datagen.transforms.registry import create
 from services.runtime.errors import NotFound
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from services.metrics.estimates import ViewReport
 from services.metrics.plans import ViewPlan
 from services.metrics.projection.base import ProjectPlan
 from services.metrics.projection.engine import Placed, project
+from services.metrics.reports import ViewReport
 from services.metrics.tables import Table
 
 

@@ -20,7 +20,7 @@ from services.datagen.grammar.languages.zh import Chinese
 from services.datagen.grammar.questions import Paragraph, paragraph, written
 from services.datagen.grammar.sampling import Sampler
 from services.datagen.grammar.syntax import DEEPEST, Statement
-from services.datagen.transforms.base import generator
+from services.datagen.randomness import generator
 from services.runtime.errors import InvalidArgument
 
 _CLASSES: tuple[type[Language], ...] = (Arabic, English, Spanish, Hindi, Japanese, Russian, Turkish, Chinese)

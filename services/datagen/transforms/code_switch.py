@@ -11,9 +11,11 @@ from babelscope.corpora.examples import Example
 
 from services.datagen.chunks import ChunkRewriter, Piece
 from services.datagen.content import rewrite, texts
+from services.datagen.counts import StepReport
 from services.datagen.edits import Edit, Edits, Rewritten
-from services.datagen.lexicon import Lexicon
-from services.datagen.transforms.base import Dictionary, Resources, StepReport, generator
+from services.datagen.lexicon import Dictionary, Lexicon
+from services.datagen.randomness import generator
+from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.datagen.words import Span, is_unspaced, with_case_of
 

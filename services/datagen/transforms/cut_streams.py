@@ -8,8 +8,9 @@ import numpy as np
 from babelscope.corpora.examples import Example
 from numpy.typing import NDArray
 
+from services.datagen.counts import StepReport
 from services.datagen.preparation.streams import Stream, StreamCutter
-from services.datagen.transforms.base import Resources, StepReport
+from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.runtime.errors import InvalidArgument
 

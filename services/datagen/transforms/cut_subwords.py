@@ -10,8 +10,9 @@ from babelscope.corpora.vocabularies import from_examples
 from numpy.typing import NDArray
 
 from services.datagen.content import with_content
+from services.datagen.counts import StepReport
 from services.datagen.preparation.vocabulary import UNKNOWN, Vocabulary, join
-from services.datagen.transforms.base import Resources, StepReport
+from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 

@@ -9,7 +9,8 @@ from typing import ClassVar, Literal
 from babelscope.corpora.examples import Example, Sentence
 
 from services.datagen.content import texts
-from services.datagen.transforms.base import Resources, StepReport
+from services.datagen.counts import StepReport
+from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 
 

@@ -9,8 +9,9 @@ from babelscope.corpora.examples import Example
 from babelscope.corpora.vocabularies import to_examples
 
 from services.datagen.content import texts
+from services.datagen.counts import StepReport
 from services.datagen.preparation.vocabulary import learn_from
-from services.datagen.transforms.base import Resources, StepReport
+from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.runtime.errors import InvalidArgument
 

@@ -9,9 +9,10 @@ from typing import ClassVar
 from babelscope.corpora.examples import Example
 
 from services.datagen.content import texts
+from services.datagen.counts import StepReport
 from services.datagen.preparation.anchors import compare
 from services.datagen.preparation.vocabulary import SPECIALS
-from services.datagen.transforms.base import Resources, StepReport
+from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 
 

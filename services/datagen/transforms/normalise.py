@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from babelscope.corpora.examples import Example
 
+from services.datagen.counts import StepReport
 from services.datagen.plain import changed
 from services.datagen.preparation.normalise import normalise
-from services.datagen.transforms.base import Resources, StepReport
+from services.datagen.transforms.base import Resources
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ from babelscope.corpora.examples import Example
 
 from services.datagen.chunks import ChunkRewriter, Piece
 from services.datagen.content import rewrite, texts
+from services.datagen.counts import StepReport
 from services.datagen.edits import Edit, Edits
-from services.datagen.transforms.base import Resources, StepReport, generator
+from services.datagen.randomness import generator
+from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.datagen.words import is_unspaced, segment, with_case_of
 

@@ -7,8 +7,9 @@ from typing import ClassVar
 from babelscope.corpora.examples import Example, Sentence
 
 from services.datagen.content import rewrite, texts
+from services.datagen.counts import StepReport
 from services.datagen.edits import Edit, Edits
-from services.datagen.transforms.base import Resources, StepReport
+from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.datagen.words import segment, units
 from services.runtime.errors import InvalidArgument

@@ -7,8 +7,9 @@ from typing import ClassVar, Literal
 
 from babelscope.corpora.examples import Answer, Example, Question
 
+from services.datagen.counts import StepReport
 from services.datagen.spans import closest_span
-from services.datagen.transforms.base import Resources, StepReport
+from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.runtime.errors import InvalidArgument
 

@@ -8,9 +8,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from babelscope.corpora.examples import Answer, Content, Example, Question, Sentence, TextPair, Word
 
+from services.datagen.counts import StepReport
 from services.datagen.parsing import Parsed, Parser, parser_of
+from services.datagen.randomness import generator
 from services.datagen.surface import Span, Written, align, rewrite
-from services.datagen.transforms.base import Resources, StepReport, generator
+from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.datagen.trees import tree_of
 from services.datagen.word_order import ORDERS, final_punctuation, reordered

@@ -9,8 +9,10 @@ from typing import ClassVar
 import numpy as np
 from babelscope.corpora.examples import Example
 
+from services.datagen.counts import StepReport
 from services.datagen.preparation.sampling import EXPONENT, Budget, budgets
-from services.datagen.transforms.base import Resources, StepReport, draw
+from services.datagen.randomness import draw
+from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.runtime.errors import InvalidArgument
 

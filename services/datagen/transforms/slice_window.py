@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 
 from babelscope.corpora.examples import Example
 
-from services.datagen.transforms.base import Resources, StepReport
+from services.datagen.counts import StepReport
+from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.datagen.words import Span, units
 from services.runtime.errors import InvalidArgument

@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 from babelscope.corpora.examples import Example, Question, TextPair
 
 from services.datagen.content import check_answers
-from services.datagen.transforms.base import Resources, StepReport
+from services.datagen.counts import StepReport
+from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from services.datagen.edits import Edit, Edits
-from services.datagen.lexicon import Lexicon
-from services.datagen.transforms.base import Dictionary
+from services.datagen.lexicon import Dictionary, Lexicon
 from services.datagen.translation.base import Translated
 from services.datagen.words import is_unspaced, with_case_of
 

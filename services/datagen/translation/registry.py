@@ -8,7 +8,7 @@ from typing import Protocol
 from babelscope.channel import TLS, ClientConfig, is_loopback
 from babelscope.retry import RetryPolicy
 
-from services.datagen.transforms.base import Dictionary
+from services.datagen.lexicon import Dictionary
 from services.datagen.translation.base import Translator
 from services.datagen.translation.choice import BACKENDS, Choice
 from services.datagen.translation.conversions import Conversions

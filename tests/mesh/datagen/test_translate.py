@@ -15,7 +15,7 @@ from babelscope import Answer, Example, Question, Step
 from babelscope.errors import InvalidRequest, NotFound, Refused
 from babelscope.v1 import text_pb2, translate_pb2, translate_pb2_grpc
 
-from services.datagen.transforms.base import StepReport
+from services.datagen.counts import StepReport
 from services.datagen.transforms.registry import create
 from services.runtime import errors
 from tests.support.refusals import refusal

@@ -8,8 +8,8 @@ import pytest
 from babelscope.corpora.examples import Example
 from babelscope.errors import BabelscopeError
 
+from services.datagen.counts import StepReport
 from services.datagen.parsing import PARSERS, StanzaParser, from_stanza, parser_of
-from services.datagen.transforms.base import StepReport
 from services.datagen.transforms.reorder import Reorder, ReorderOptions
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 

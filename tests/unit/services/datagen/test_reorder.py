@@ -10,9 +10,9 @@ from babelscope.corpora.examples import Answer, Example, Question, Sentence, Tex
 from babelscope.corpora.options import Options as ReadOptions
 
 from services.datagen import parsing
+from services.datagen.counts import StepReport
 from services.datagen.parsing import Parsed
 from services.datagen.surface import align
-from services.datagen.transforms.base import StepReport
 from services.datagen.transforms.reorder import Reorder, ReorderOptions
 from services.datagen.trees import tree_of
 from services.runtime.errors import FailedPrecondition, InvalidArgument

@@ -3,7 +3,7 @@
 import pytest
 from babelscope.corpora.examples import Example, Sentence, Word
 
-from services.datagen.transforms.base import StepReport
+from services.datagen.counts import StepReport
 from services.datagen.transforms.reorder import Reorder, ReorderOptions
 
 ORDERS = ("SOV", "VOS", "VSO", "OSV", "OVS", "SVO")

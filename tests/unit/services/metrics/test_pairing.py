@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from services.metrics.estimates import Aligned, Found
 from services.metrics.pairing import Pairing
-from services.metrics.plans import ComparePlan, ViewPlan
+from services.metrics.plans import ViewPlan
 from services.metrics.similarity import Options
+from services.metrics.similarity.plan import ComparePlan
 from services.runtime.errors import InvalidArgument, LimitExceeded
 
 VIEWS = (ViewPlan("x", (0, 1), encoded=False), ViewPlan("y", (0, 1), encoded=False))

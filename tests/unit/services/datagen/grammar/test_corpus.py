@@ -10,7 +10,7 @@ from services.datagen.grammar.inference import LABELS, inference
 from services.datagen.grammar.questions import paragraph
 from services.datagen.grammar.sampling import Sampler
 from services.datagen.grammar.syntax import Clause, Common, NounPhrase, Relative, Statement
-from services.datagen.transforms.base import generator
+from services.datagen.randomness import generator
 from services.runtime.errors import InvalidArgument
 
 

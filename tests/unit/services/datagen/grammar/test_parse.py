@@ -10,7 +10,7 @@ from services.datagen.grammar.parse import parse
 from services.datagen.grammar.questions import paragraph
 from services.datagen.grammar.sampling import Sampler
 from services.datagen.grammar.syntax import Statement
-from services.datagen.transforms.base import generator
+from services.datagen.randomness import generator
 
 SLOW = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

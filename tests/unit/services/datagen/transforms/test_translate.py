@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 from babelscope.corpora.examples import Answer, Example, Question, Sentence, TextPair, Word
 
-from services.datagen.transforms.base import StepReport
+from services.datagen.counts import StepReport
 from services.datagen.translated import translate_examples
 from services.datagen.translation.base import Translated
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound, ServiceError, Unavailable

@@ -1,0 +1,22 @@
+"""What a comparison asks for, checked."""
+
+from dataclasses import dataclass
+
+from services.metrics.plans import StudyPlan
+from services.metrics.similarity.measure import Options
+from services.metrics.treatments import NO_PREPROCESSING, Preprocessing
+
+
+@dataclass(frozen=True)
+class ComparePlan(StudyPlan):
+    """A comparison.
+
+    Args:
+        measures: With their options.
+        preprocessing: What is done to the rows first.
+        keep_state: Keep the sums, so that other shards of the corpus can be joined to them.
+    """
+
+    measures: tuple[Options, ...]
+    preprocessing: Preprocessing = NO_PREPROCESSING
+    keep_state: bool = False
