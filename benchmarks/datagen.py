@@ -11,16 +11,16 @@ from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
-from babelscope.corpora.examples import Answer, Example, Question
+from babelscope.data.examples import Answer, Example, Question
 from fuzzysearch import find_near_matches
 
 from benchmarks.rows import Row, row
-from services.datagen.batches import IdDictionary, code_switch_ids, permutation_of_ids, permute_ids
 from services.datagen.counts import StepReport
-from services.datagen.dictionaries import Pair, WordPairs
-from services.datagen.spans import closest_span
+from services.datagen.datasets.dictionaries import Pair, WordPairs
+from services.datagen.text.spans import closest_span
 from services.datagen.transforms.base import Transform
 from services.datagen.transforms.registry import create
+from services.trainer.pretraining.id_batches import IdDictionary, code_switch_ids, permutation_of_ids, permute_ids
 
 BENCH = "datagen"
 LETTERS = "etaoinshrdlucmfwypvbgk"

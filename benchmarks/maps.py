@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.rows import Row, row
-from services.metrics.accumulate import nothing
 from services.metrics.maps.registry import make
+from services.metrics.sums.accumulate import nothing
 from tests.support.planted_maps import planted, precision_at_1
 
 NOISES = (0.0, 0.1, 0.5)

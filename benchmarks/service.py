@@ -13,7 +13,7 @@ from typing import Any
 
 import babelscope
 import numpy as np
-from babelscope.demo import DEMO_MODEL, demo_model
+from babelscope.local.demo import DEMO_MODEL, demo_model
 
 from benchmarks.probe import gemm_rate, steady
 from benchmarks.rows import Row, row
@@ -22,7 +22,7 @@ from services.models.catalogue import ModelFiles
 from services.models.spec import EncodePlan, ModelSpec, Pooling
 
 TEXTS = 256
-SAMPLE = Path(babelscope.__file__).parent / "data" / "sample.tsv"
+SAMPLE = Path(babelscope.__file__).parent / "samples" / "sample.tsv"
 
 
 def run(quick: bool = False) -> list[Row]:

@@ -12,16 +12,16 @@ from scipy.linalg import svdvals
 
 from benchmarks.rounds import alternate
 from benchmarks.rows import Row, row
-from services.metrics.accumulate import Accumulator, Needs
-from services.metrics.compare import compare
-from services.metrics.estimates import Found
-from services.metrics.hsic import biased_cka
-from services.metrics.plans import ViewPlan
-from services.metrics.reports import ViewReport
+from services.metrics.estimates.estimates import Found
+from services.metrics.rows.plans import ViewPlan
+from services.metrics.rows.reports import ViewReport
+from services.metrics.rows.tables import Table
 from services.metrics.settings import MetricsSettings
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.compare import compare
 from services.metrics.similarity.plan import ComparePlan
-from services.metrics.tables import Table
+from services.metrics.sums.accumulate import Accumulator, Needs
+from services.metrics.sums.hsic import biased_cka
 
 D = 768
 CHUNK = 2048

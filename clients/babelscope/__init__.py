@@ -10,22 +10,20 @@
 asynchronous callers, `babelscope.errors` the errors.
 """
 
-from babelscope.activations import (
-    Activations,
-    EncodedBlock,
-    EncodedItem,
-    EncodeInfo,
-    EncodeTotals,
-    Progress,
-)
-from babelscope.base import Tokens
-from babelscope.channel import TLS, ClientConfig
-from babelscope.comparison import Comparison, Estimate, PairReport, ViewReport, ViewUse
-from babelscope.corpora.examples import Answer, Example, Question, Sentence, TextPair, Word
-from babelscope.datagen import DatagenClient, ExampleStream
-from babelscope.datasets import Dataset, DatasetDescription, Step, StepReport, TransformInfo, TransformOption
-from babelscope.encoder import EncoderClient
-from babelscope.encoding import Window
+from babelscope.calls.base import Tokens
+from babelscope.calls.encode import Window
+from babelscope.calls.maps import FittedMap, StoredMap, load_map
+from babelscope.calls.projection import Projection
+from babelscope.calls.scoring import Scores
+from babelscope.calls.views import Measure, View
+from babelscope.data.activations import Activations, EncodedBlock, EncodedItem, EncodeInfo, EncodeTotals, Progress
+from babelscope.data.comparison import Comparison, Estimate, PairReport, ViewReport, ViewUse
+from babelscope.data.datasets import Dataset, DatasetDescription, Step, StepReport, TransformInfo, TransformOption
+from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
+from babelscope.data.items import ItemScores
+from babelscope.data.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
+from babelscope.data.statistics import Anova, Correlation, Difference
+from babelscope.data.texts import Text
 from babelscope.errors import (
     BabelscopeError,
     Cancelled,
@@ -43,19 +41,14 @@ from babelscope.errors import (
     TensorError,
     Unavailable,
 )
-from babelscope.items import ItemScores
-from babelscope.local import LocalMesh, local
-from babelscope.maps import FittedMap, StoredMap, load_map
-from babelscope.mesh import Mesh, ServiceStatus, connect
-from babelscope.metrics import MetricsClient
-from babelscope.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
-from babelscope.projection import Projection
-from babelscope.retry import RetryPolicy
-from babelscope.scoring import Scores
-from babelscope.statistics import Anova, Correlation, Difference
-from babelscope.streams import EncodeStream
-from babelscope.texts import Text
-from babelscope.views import Measure, View
+from babelscope.local.mesh import LocalMesh, local
+from babelscope.sync.datagen import DatagenClient, ExampleStream
+from babelscope.sync.encoder import EncoderClient
+from babelscope.sync.mesh import Mesh, ServiceStatus, connect
+from babelscope.sync.metrics import MetricsClient
+from babelscope.sync.streams import EncodeStream
+from babelscope.transport.channel import TLS, ClientConfig
+from babelscope.transport.retry import RetryPolicy
 
 __all__ = [
     "TLS",

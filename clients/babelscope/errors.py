@@ -16,7 +16,7 @@
     ├── StudyError             a study file or a study's result that cannot be used
     └── MeshError              servers of the local mesh that do not start or do not stay up
 
-`babelscope.status` makes an `RpcError` from a gRPC status with its `google.rpc` details.
+`babelscope.transport.status` makes an `RpcError` from a gRPC status with its `google.rpc` details.
 """
 
 from collections.abc import Sequence

@@ -5,10 +5,10 @@ import asyncio
 import grpc
 from babelscope.v1 import datagen_pb2, datagen_pb2_grpc, translate_pb2_grpc
 
-from services.datagen.datasets import Datasets
-from services.datagen.servicer import DatagenServicer
+from services.datagen.api.servicer import DatagenServicer
+from services.datagen.api.translate_servicer import TranslateServicer
+from services.datagen.datasets.stored import Datasets
 from services.datagen.settings import DatagenSettings
-from services.datagen.translate_servicer import TranslateServicer
 from services.datagen.translation.registry import Translators
 from services.datagen.work import Workers
 from services.runtime.store import Store

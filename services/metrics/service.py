@@ -3,10 +3,10 @@
 import grpc
 from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
 
-from services.metrics.scratch import Scratch
-from services.metrics.servicer import MetricsServicer
+from services.metrics.api.servicer import MetricsServicer
+from services.metrics.api.sources import Sources
+from services.metrics.rows.scratch import Scratch
 from services.metrics.settings import MetricsSettings
-from services.metrics.sources import Sources
 from services.metrics.worker import Workers
 from services.runtime.store import Store
 

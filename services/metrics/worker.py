@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from services.metrics.estimates import Check
+from services.metrics.estimates.estimates import Check
 
 Item = TypeVar("Item")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import babelscope
 import numpy as np
 import pytest
-from babelscope.supervision import RestartPolicy
+from babelscope.local.supervision import RestartPolicy
 
 from tests.support.models import WORDS, make_root
 

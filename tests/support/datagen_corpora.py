@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from babelscope.corpora.examples import Answer, Example, Question
+from babelscope.data.examples import Answer, Example, Question
 from hypothesis import strategies as st
 
 from services.datagen.counts import StepReport
-from services.datagen.dictionaries import Pair, WordPairs
+from services.datagen.datasets.dictionaries import Pair, WordPairs
 from services.datagen.transforms.registry import create
 from services.runtime.errors import NotFound
 

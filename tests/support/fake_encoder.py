@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import grpc
 import numpy as np
-from babelscope.tensors import to_wire
+from babelscope.data.tensors import to_wire
 from babelscope.v1 import encoder_pb2 as pb
 from babelscope.v1 import encoder_pb2_grpc, model_pb2
 from babelscope.v1.tensor_pb2 import DATA_TYPE_F32, Tensor

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from babelscope.tensors import to_numpy
+from babelscope.data.tensors import to_numpy
 from babelscope.v1 import metrics_pb2 as pb
 from babelscope.v1 import metrics_pb2_grpc
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from babelscope.corpora.examples import Sentence, Word
+from babelscope.data.examples import Sentence, Word
 
-from services.datagen.parsing import Parsed
-from services.datagen.words import segment, units
+from services.datagen.text.words import segment, units
+from services.datagen.trees.parsing import Parsed
 
 _SENTENCE = re.compile(r"\S.*?(?:[.!?。।](?=\s|$)|(?=\s*$))", re.DOTALL)
 

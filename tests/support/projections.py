@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from services.metrics.plans import ViewPlan
 from services.metrics.projection.base import ProjectPlan
 from services.metrics.projection.engine import Placed, project
-from services.metrics.reports import ViewReport
-from services.metrics.tables import Table
+from services.metrics.rows.plans import ViewPlan
+from services.metrics.rows.reports import ViewReport
+from services.metrics.rows.tables import Table
 
 
 def table(array: Any, name: str = "en", layers: Sequence[int] | None = None) -> Table:

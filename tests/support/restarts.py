@@ -2,7 +2,7 @@
 
 import time
 
-from babelscope.local import LocalMesh
+from babelscope.local.mesh import LocalMesh
 
 
 def await_restarts(mesh: LocalMesh, name: str, times: int) -> None:

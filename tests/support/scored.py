@@ -1,6 +1,6 @@
 """Short ways to write predictions with their gold."""
 
-from babelscope.corpora.examples import Answer, Example, Question, Sentence, TextPair, Word
+from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 
 from services.metrics.scores import make
 from services.metrics.scores.base import estimates

@@ -7,11 +7,11 @@ from typing import Any
 
 import grpc
 
-from babelscope.aio.first_status import FirstStatus
-from babelscope.channel import ClientConfig, open_aio_channel
-from babelscope.corpora.examples import Example
-from babelscope.datasets import Dataset, DatasetDescription, StepReport, TransformInfo
-from babelscope.generating import AnyStep, DatagenBase, Job, ShowProgress, same
+from babelscope.calls.datagen import AnyStep, DatagenBase, Job, ShowProgress, same
+from babelscope.data.datasets import Dataset, DatasetDescription, StepReport, TransformInfo
+from babelscope.data.examples import Example
+from babelscope.transport.channel import ClientConfig, open_aio_channel
+from babelscope.transport.first_status import FirstStatus
 from babelscope.v1 import datagen_pb2, datagen_pb2_grpc
 
 

@@ -6,14 +6,14 @@ from typing import Any, TypeVar
 
 import grpc
 
-from babelscope.activations import Activations, Gather, Progress
 from babelscope.aio.streams import AsyncEncodeStream, Texts
-from babelscope.base import EncoderBase, Tokens, count
-from babelscope.channel import ClientConfig, open_aio_channel
-from babelscope.encoding import EncodeSession, FloatType, Overflow, Pooling, Window, encode_spec
-from babelscope.models import Intervention, Model, ModelInfo
-from babelscope.streams import StreamParts
-from babelscope.texts import Text
+from babelscope.calls.base import EncoderBase, Tokens, count
+from babelscope.calls.encode import EncodeSession, FloatType, Overflow, Pooling, Window, encode_spec
+from babelscope.data.activations import Activations, Gather, Progress
+from babelscope.data.models import Intervention, Model, ModelInfo
+from babelscope.data.texts import Text
+from babelscope.sync.streams import StreamParts
+from babelscope.transport.channel import ClientConfig, open_aio_channel
 from babelscope.v1 import encoder_pb2_grpc
 
 Answer = TypeVar("Answer")

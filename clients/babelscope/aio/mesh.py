@@ -8,14 +8,14 @@ from typing import Any, Final, Self
 
 import grpc
 
-from babelscope import health
 from babelscope.aio.datagen import AsyncDatagenClient
 from babelscope.aio.encoder import AsyncEncoderClient
 from babelscope.aio.metrics import AsyncMetricsClient
-from babelscope.channel import TLS, ClientConfig, open_aio_channel
-from babelscope.mesh import ServiceStatus, mesh_configs, unreachable
-from babelscope.retry import RetryPolicy
-from babelscope.status import from_rpc
+from babelscope.sync.mesh import ServiceStatus, mesh_configs, unreachable
+from babelscope.transport import health
+from babelscope.transport.channel import TLS, ClientConfig, open_aio_channel
+from babelscope.transport.retry import RetryPolicy
+from babelscope.transport.status import from_rpc
 
 _CLIENTS: Final[Any] = (
     ("encoder", AsyncEncoderClient),

@@ -6,19 +6,19 @@ from typing import Any
 
 import grpc
 
-from babelscope.activations import Progress
-from babelscope.aio.first_status import FirstStatus
-from babelscope.aio.mapping import AsyncMapCalls
-from babelscope.aio.numbers import AsyncStatisticsCalls
-from babelscope.aio.projecting import AsyncProjectionCalls
-from babelscope.channel import ClientConfig, open_aio_channel
-from babelscope.comparison import Comparison, Fold
-from babelscope.encoding import FloatType, Overflow, Pooling
-from babelscope.measuring import Answer, Repeatable
-from babelscope.models import Intervention, Model
-from babelscope.scoring import Item, Scores, ScoreWork
+from babelscope.aio.maps import AsyncMapCalls
+from babelscope.aio.projection import AsyncProjectionCalls
+from babelscope.aio.statistics import AsyncStatisticsCalls
+from babelscope.calls.encode import FloatType, Overflow, Pooling
+from babelscope.calls.metrics import Answer, Repeatable
+from babelscope.calls.scoring import Item, Scores, ScoreWork
+from babelscope.calls.views import AnyView, Defaults, Measure
+from babelscope.data.activations import Progress
+from babelscope.data.comparison import Comparison, Fold
+from babelscope.data.models import Intervention, Model
+from babelscope.transport.channel import ClientConfig, open_aio_channel
+from babelscope.transport.first_status import FirstStatus
 from babelscope.v1 import metrics_pb2_grpc
-from babelscope.views import AnyView, Defaults, Measure
 
 
 class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls, AsyncMapCalls):

@@ -1,4 +1,4 @@
-"""The asynchronous stream of an encode call: a thin loop around `babelscope.encoding`."""
+"""The asynchronous stream of an encode call: a thin loop around `babelscope.calls.encode`."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
@@ -7,11 +7,11 @@ from typing import Any, Final, Self
 
 import grpc
 
-from babelscope.activations import EncodedBlock, EncodeInfo, EncodeTotals
-from babelscope.aio.first_status import FirstStatus
-from babelscope.encoding import EncodeSession
-from babelscope.streams import StreamParts
-from babelscope.texts import Text
+from babelscope.calls.encode import EncodeSession
+from babelscope.data.activations import EncodedBlock, EncodeInfo, EncodeTotals
+from babelscope.data.texts import Text
+from babelscope.sync.streams import StreamParts
+from babelscope.transport.first_status import FirstStatus
 from babelscope.v1 import encoder_pb2
 
 Texts = AsyncIterable[Text | str] | Iterable[Text | str]

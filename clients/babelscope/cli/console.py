@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from babelscope.activations import Progress
+from babelscope.data.activations import Progress
 
 _LINE_SECONDS: Final = 5.0
 

@@ -14,7 +14,7 @@ from babelscope.corpora import Options, read_examples
 from babelscope.corpora.hub import is_reference
 from babelscope.corpora.writers import write_examples
 from babelscope.corpora.writers.registry import format_for
-from babelscope.datasets import Dataset
+from babelscope.data.datasets import Dataset
 from babelscope.errors import CorpusError
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="datasets/DIGEST.")]

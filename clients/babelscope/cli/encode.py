@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from babelscope.activations import Activations
 from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.options import (
     CaOption,
@@ -28,7 +27,8 @@ from babelscope.cli.options import (
     read_model,
 )
 from babelscope.corpora import read_texts
-from babelscope.texts import Text
+from babelscope.data.activations import Activations
+from babelscope.data.texts import Text
 
 
 def register(app: typer.Typer) -> None:

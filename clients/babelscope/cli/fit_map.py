@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from babelscope.calls.maps import FittedMap
+from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.measure import PoolingOption
 from babelscope.cli.options import (
@@ -26,9 +28,7 @@ from babelscope.cli.options import (
 )
 from babelscope.cli.output import print_table
 from babelscope.corpora import read_texts, read_word_pairs, read_word_vectors, read_words
-from babelscope.maps import FittedMap
-from babelscope.models import Model
-from babelscope.views import View
+from babelscope.data.models import Model
 
 _VECTORS = (".vec", ".vec.gz")
 _SHOWN = ("layer", "source_map", "target_map", "steps", "criterion", "pairs", "signature")

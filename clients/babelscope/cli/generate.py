@@ -23,8 +23,8 @@ from babelscope.cli.options import (
 from babelscope.cli.preview import preview as preview_table
 from babelscope.cli.writing import check_output, tell, write_corpus
 from babelscope.corpora import Options, find_format, read_examples
-from babelscope.corpora.examples import Example
-from babelscope.datasets import Step
+from babelscope.data.datasets import Step
+from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.options import (
     CaOption,
@@ -26,9 +27,8 @@ from babelscope.cli.options import (
     read_named,
 )
 from babelscope.cli.output import print_table, write_comparison
-from babelscope.comparison import Comparison
 from babelscope.corpora import read_texts
-from babelscope.views import View
+from babelscope.data.comparison import Comparison
 
 ParallelOption = Annotated[
     list[str],

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from babelscope.channel import TLS
 from babelscope.cli.console import note
-from babelscope.local import local
-from babelscope.mesh import Mesh, connect
-from babelscope.models import Model, parse_layers
+from babelscope.data.models import Model, parse_layers
+from babelscope.local.mesh import local
+from babelscope.sync.mesh import Mesh, connect
+from babelscope.transport.channel import TLS
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from babelscope.comparison import COLUMNS, Comparison, ViewUse
+from babelscope.data.comparison import COLUMNS, Comparison, ViewUse
 
 TableOption = Annotated[
     Path | None,

@@ -7,17 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from babelscope.calls.datagen import AnyStep
 from babelscope.cli.console import ProgressReport
 from babelscope.cli.options import CaOption, MeshOption, StoreOption, TokenOption, one_of, open_mesh, read_named
 from babelscope.cli.output import print_table
 from babelscope.cli.writing import LANGUAGE, check_output, tell, write_corpus
 from babelscope.corpora import Options, read_examples
-from babelscope.corpora.examples import Example
 from babelscope.corpora.vocabularies import from_examples, to_examples
-from babelscope.datasets import Step
+from babelscope.data.datasets import Step
+from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
-from babelscope.generating import AnyStep
-from babelscope.mesh import Mesh
+from babelscope.sync.mesh import Mesh
 
 InputOption = Annotated[
     list[str],

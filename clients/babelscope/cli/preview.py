@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from babelscope.corpora.examples import Example, Question, TextPair
+from babelscope.data.examples import Example, Question, TextPair
 
 _CHANGED = "bold reverse"
 

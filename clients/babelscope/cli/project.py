@@ -6,6 +6,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from babelscope.calls.projection import Projection
+from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.options import (
     CaOption,
@@ -28,8 +30,6 @@ from babelscope.cli.options import (
 )
 from babelscope.cli.output import check_table, print_table, whole, write_rows
 from babelscope.corpora import read_texts
-from babelscope.projection import Projection
-from babelscope.views import View
 
 _SHARES = ("layer", "component", "explained_variance")
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport
 from babelscope.cli.measure import AlignmentOption, OutOption, PairingOption, PoolingOption, parallel_views, show
 from babelscope.cli.options import (
@@ -25,7 +26,6 @@ from babelscope.cli.options import (
     read_model,
 )
 from babelscope.corpora import WordPairs, as_words, read_word_pairs, read_word_vectors, read_words
-from babelscope.views import View
 
 _VECTORS = (".vec", ".vec.gz")
 

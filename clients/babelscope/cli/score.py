@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from babelscope.calls.scoring import COLUMNS
 from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.options import (
     CaOption,
@@ -19,10 +20,9 @@ from babelscope.cli.options import (
 )
 from babelscope.cli.output import TableOption, check_table, show_rows, write_rows
 from babelscope.corpora import Options, read_examples
-from babelscope.corpora.examples import Example
 from babelscope.corpora.predictions import read_predictions
-from babelscope.items import KEYS
-from babelscope.scoring import COLUMNS
+from babelscope.data.examples import Example
+from babelscope.data.items import KEYS
 
 _SHOWN = ("metric", "estimator", "left", "right", "value", "low", "high", "n", "signature")
 

@@ -11,7 +11,7 @@ from babelscope.cli.columns import Columns, read_columns
 from babelscope.cli.console import note
 from babelscope.cli.options import CaOption, MeshOption, StoreOption, TokenOption, open_mesh
 from babelscope.cli.output import TableOption, check_table, show_rows
-from babelscope.items import KEYS
+from babelscope.data.items import KEYS
 
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="A table with a header: CSV, or tab-separated as commands print it.")

@@ -6,7 +6,7 @@ import typer
 
 from babelscope.cli.options import CaOption, MeshOption, StoreOption, TokenOption, open_mesh
 from babelscope.cli.output import print_table
-from babelscope.models import ModelInfo
+from babelscope.data.models import ModelInfo
 
 
 def register(app: typer.Typer) -> None:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from babelscope.channel import PORTS
 from babelscope.cli.console import note
 from babelscope.cli.options import StoreOption, read_named
-from babelscope.local import SERVICES, USUAL, local
+from babelscope.local.mesh import SERVICES, USUAL, local
+from babelscope.transport.channel import PORTS
 
 
 def register(app: typer.Typer) -> None:

@@ -10,10 +10,10 @@ from typing import Any, Final
 import typer
 
 from babelscope.cli.console import note
-from babelscope.corpora.examples import Example
 from babelscope.corpora.writers import WRITERS, write_examples
 from babelscope.corpora.writers.registry import MANY_LANGUAGES, format_for
-from babelscope.datasets import StepReport
+from babelscope.data.datasets import StepReport
+from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
 
 LANGUAGE: Final = "{language}"

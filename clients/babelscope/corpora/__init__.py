@@ -6,12 +6,12 @@
 A format is one file in this folder and one line in `registry.FORMATS`.
 """
 
-from babelscope.corpora.examples import Answer, Example, Question, Sentence, TextPair, Word
 from babelscope.corpora.options import Options
 from babelscope.corpora.parallel import ParallelCorpus, read_parallel
 from babelscope.corpora.reading import read_examples, read_texts, stream_texts
 from babelscope.corpora.registry import FORMATS, Format, find_format
 from babelscope.corpora.words import WordPairs, WordVectors, as_words, read_word_pairs, read_word_vectors, read_words
+from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 
 __all__ = [
     "FORMATS",

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from babelscope.corpora.blocks import Block, read_blocks, sentence_id
-from babelscope.corpora.examples import Example, Sentence, Word
 from babelscope.corpora.options import Options
+from babelscope.data.examples import Example, Sentence, Word
 from babelscope.errors import CorpusError
 
 COLUMNS = 10

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from babelscope.corpora.examples import Example
 from babelscope.corpora.hub_columns import Columns, find_columns
 from babelscope.corpora.options import Options
+from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
 
 PREFIX: Final = "hub:"

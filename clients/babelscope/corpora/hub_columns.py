@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from babelscope.corpora.examples import Answer, Content, Question, Sentence, TextPair, Word
+from babelscope.data.examples import Answer, Content, Question, Sentence, TextPair, Word
 
 Row = Mapping[str, Any]
 

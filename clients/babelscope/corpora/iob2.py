@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from babelscope.corpora.blocks import read_blocks, sentence_id
-from babelscope.corpora.examples import Example, Sentence, Word
 from babelscope.corpora.options import Options
+from babelscope.data.examples import Example, Sentence, Word
 from babelscope.errors import CorpusError
 
 SHORT, LONG = 2, 5

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from babelscope.corpora.reading import read_texts
-from babelscope.texts import Text
+from babelscope.data.texts import Text
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from babelscope.corpora.examples import Example
 from babelscope.corpora.files import read_whole
+from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from babelscope.corpora.examples import Example, Question, Sentence, TextPair
 from babelscope.corpora.options import Options
 from babelscope.corpora.registry import Format, find_format
+from babelscope.data.examples import Example, Question, Sentence, TextPair
+from babelscope.data.texts import Text
 from babelscope.errors import CorpusError
-from babelscope.texts import Text
 
 
 def read_examples(

@@ -7,9 +7,9 @@ from itertools import chain
 from pathlib import Path
 
 from babelscope.corpora import conllu, hub, iob2, squad, tatoeba, text_lines, tsv, xnli
-from babelscope.corpora.examples import Example
 from babelscope.corpora.files import BOM, open_bytes
 from babelscope.corpora.options import Options
+from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
 
 HEAD_BYTES = 1 << 16

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from babelscope.corpora.examples import Answer, Example, Question
 from babelscope.corpora.files import read_whole
 from babelscope.corpora.options import Options
+from babelscope.data.examples import Answer, Example, Question
 from babelscope.errors import CorpusError
 
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from babelscope.corpora.examples import Example
 from babelscope.corpora.files import read_lines
 from babelscope.corpora.options import Options
+from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
 
 NAME = re.compile(r"tatoeba\.(?P<pair>[a-z]{3}-[a-z]{3})\.(?P<side>[a-z]{3})(\.gz)?")

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from babelscope.corpora.examples import Example
 from babelscope.corpora.files import read_lines
 from babelscope.corpora.options import Options
+from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
 
 

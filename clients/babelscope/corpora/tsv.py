@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from babelscope.corpora.examples import Example
 from babelscope.corpora.files import read_lines
 from babelscope.corpora.options import Options
+from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
 
 ID_NAMES = ("id", "sent_id", "sentence_id", "pairid")

@@ -7,7 +7,7 @@ digest and moved as all datasets are.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
 PART_CHARACTERS: Final = 1 << 18
 FILE: Final = "tokenizer.json"

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babelscope.corpora.files import read_lines
+from babelscope.data.texts import Text
 from babelscope.errors import CorpusError
-from babelscope.texts import Text
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from babelscope.corpora.examples import Example, TextPair
 from babelscope.corpora.files import read_lines
 from babelscope.corpora.options import Options
+from babelscope.data.examples import Example, TextPair
 from babelscope.errors import CorpusError
 
 # The set's own names first, then those of re-issues.

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from babelscope.comparison import Comparison, Estimate
+from babelscope.calls.views import Measure, View
+from babelscope.data.comparison import Comparison, Estimate
 from babelscope.study.answers import Answer
 from babelscope.study.design import Study
 from babelscope.study.plan import Step
@@ -12,7 +13,6 @@ from babelscope.study.provenance import now
 from babelscope.study.result import PairUse, Row
 from babelscope.study.sections import Services, ShowProgress
 from babelscope.study.texts import StudyTexts
-from babelscope.views import Measure, View
 
 
 def ask_step(study: Study, step: Step, mesh: Services, texts: StudyTexts, show: ShowProgress | None) -> Answer:

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from babelscope.data.models import Model, ModelInfo
 from babelscope.errors import DeadlineExceeded, NotFound, Refused, Unavailable
-from babelscope.models import Model, ModelInfo
 from babelscope.study.answers import Answer, Answers
 from babelscope.study.asking import ask_step
 from babelscope.study.design import ModelDesign, Study

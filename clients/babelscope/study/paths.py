@@ -26,7 +26,7 @@ def corpus_path(node: Node, language: str) -> Path:
     """
     pattern = node.text()
     if pattern.startswith(BUNDLED):
-        return Path(str(files("babelscope") / "data" / Path(pattern.removeprefix(BUNDLED)).name))
+        return Path(str(files("babelscope") / "samples" / Path(pattern.removeprefix(BUNDLED)).name))
 
     def value(match: re.Match[str]) -> str:
         name, default = match["name"], match["default"]

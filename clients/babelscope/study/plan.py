@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from babelscope.data.models import Model
 from babelscope.errors import StudyError
-from babelscope.models import Model
 from babelscope.study.design import Study
 from babelscope.study.provenance import code_version
 from babelscope.study.result import ModelUse, Variant

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from babelscope.comparison import COLUMNS
+from babelscope.data.comparison import COLUMNS
 from babelscope.study.atomic import write_atomically
 from babelscope.study.result import Row, StudyResult
 from babelscope.study.sections import SECTIONS

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from babelscope.corpora import ParallelCorpus, find_format, read_parallel
+from babelscope.data.texts import Text
 from babelscope.errors import StudyError
 from babelscope.study.design import Study
 from babelscope.study.result import LanguageUse
-from babelscope.texts import Text
 
 MINIMUM = 4  # debiased CKA is not defined for fewer
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from babelscope.corpora.examples import Content, Example, Sentence, TextPair
+from babelscope.data.examples import Content, Example, Sentence, TextPair
 
 from services.datagen.grammar.concepts import DOMAINS as _LETTERS
 from services.datagen.grammar.inference import LABELS, inference

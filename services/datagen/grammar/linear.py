@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from babelscope.corpora.examples import Sentence, Word
+from babelscope.data.examples import Sentence, Word
 
 
 @dataclass(slots=True, eq=False)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from babelscope.corpora.examples import Answer, Question, Word
+from babelscope.data.examples import Answer, Question, Word
 
 from services.datagen.grammar.languages.base import Language
 from services.datagen.grammar.linear import sentence_of

@@ -4,7 +4,7 @@ import logging
 from functools import lru_cache
 from typing import Any
 
-from services.datagen.words import units
+from services.datagen.text.words import units
 
 _CHARACTERS = ("ja", "th", "lo", "km", "my", "yue")
 """Written without spaces and without a segmenter here: a character with its marks is a word."""

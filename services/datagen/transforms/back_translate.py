@@ -5,13 +5,13 @@ from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from typing import ClassVar, Literal
 
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
 from services.datagen.counts import StepReport
 from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.datagen.transforms.translate import SystemOptions, counted, mark
-from services.datagen.translated import translate_examples
+from services.datagen.transforms.translated import translate_examples
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ other datasets, translation) comes through `Resources`.
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Protocol
 
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
 from services.datagen.counts import StepReport
-from services.datagen.lexicon import Dictionary
+from services.datagen.text.lexicon import Dictionary
 from services.datagen.translation.base import Translator
 from services.datagen.translation.choice import Choice
 

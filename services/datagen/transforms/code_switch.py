@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
-from services.datagen.chunks import ChunkRewriter, Piece
-from services.datagen.content import rewrite, texts
 from services.datagen.counts import StepReport
-from services.datagen.edits import Edit, Edits, Rewritten
-from services.datagen.lexicon import Dictionary, Lexicon
 from services.datagen.randomness import generator
+from services.datagen.text.chunks import ChunkRewriter, Piece
+from services.datagen.text.content import rewrite, texts
+from services.datagen.text.edits import Edit, Edits, Rewritten
+from services.datagen.text.lexicon import Dictionary, Lexicon
+from services.datagen.text.words import Span, is_unspaced, with_case_of
 from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
-from services.datagen.words import Span, is_unspaced, with_case_of
 
 
 @dataclass(frozen=True)

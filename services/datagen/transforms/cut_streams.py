@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 from numpy.typing import NDArray
 
 from services.datagen.counts import StepReport

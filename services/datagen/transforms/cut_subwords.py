@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from babelscope.corpora.examples import Example
 from babelscope.corpora.vocabularies import from_examples
+from babelscope.data.examples import Example
 from numpy.typing import NDArray
 
-from services.datagen.content import with_content
 from services.datagen.counts import StepReport
 from services.datagen.preparation.vocabulary import UNKNOWN, Vocabulary, join
+from services.datagen.text.content import with_content
 from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.runtime.errors import FailedPrecondition, InvalidArgument

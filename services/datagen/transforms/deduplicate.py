@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from babelscope.corpora.examples import Example, Sentence
+from babelscope.data.examples import Example, Sentence
 
-from services.datagen.content import texts
 from services.datagen.counts import StepReport
+from services.datagen.text.content import texts
 from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from babelscope.corpora.examples import Example
 from babelscope.corpora.vocabularies import to_examples
+from babelscope.data.examples import Example
 
-from services.datagen.content import texts
 from services.datagen.counts import StepReport
 from services.datagen.preparation.vocabulary import learn_from
+from services.datagen.text.content import texts
 from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.runtime.errors import InvalidArgument

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar
 
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
-from services.datagen.content import texts
 from services.datagen.counts import StepReport
 from services.datagen.preparation.anchors import compare
 from services.datagen.preparation.vocabulary import SPECIALS
+from services.datagen.text.content import texts
 from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import ClassVar
 
 import numpy as np
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
 from services.datagen.counts import StepReport
 from services.datagen.randomness import draw

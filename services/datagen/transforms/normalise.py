@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
 from services.datagen.counts import StepReport
-from services.datagen.plain import changed
 from services.datagen.preparation.normalise import normalise
 from services.datagen.transforms.base import Resources
+from services.datagen.transforms.whole_texts import changed
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,16 @@ from functools import partial
 from itertools import chain
 from typing import ClassVar, Literal
 
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
-from services.datagen.chunks import ChunkRewriter, Piece
-from services.datagen.content import rewrite, texts
 from services.datagen.counts import StepReport
-from services.datagen.edits import Edit, Edits
 from services.datagen.randomness import generator
+from services.datagen.text.chunks import ChunkRewriter, Piece
+from services.datagen.text.content import rewrite, texts
+from services.datagen.text.edits import Edit, Edits
+from services.datagen.text.words import is_unspaced, segment, with_case_of
 from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
-from services.datagen.words import is_unspaced, segment, with_case_of
 
 REMEMBERED = 1 << 20
 """Pieces of text remembered at most while types are gathered."""

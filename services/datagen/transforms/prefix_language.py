@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from babelscope.corpora.examples import Example, Sentence
+from babelscope.data.examples import Example, Sentence
 
-from services.datagen.content import rewrite, texts
 from services.datagen.counts import StepReport
-from services.datagen.edits import Edit, Edits
+from services.datagen.text.content import rewrite, texts
+from services.datagen.text.edits import Edit, Edits
+from services.datagen.text.words import segment, units
 from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
-from services.datagen.words import segment, units
 from services.runtime.errors import InvalidArgument
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from babelscope.corpora.examples import Answer, Example, Question
+from babelscope.data.examples import Answer, Example, Question
 
 from services.datagen.counts import StepReport
-from services.datagen.spans import closest_span
+from services.datagen.text.spans import closest_span
 from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.runtime.errors import InvalidArgument

@@ -6,16 +6,16 @@ from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
-from babelscope.corpora.examples import Answer, Content, Example, Question, Sentence, TextPair, Word
+from babelscope.data.examples import Answer, Content, Example, Question, Sentence, TextPair, Word
 
 from services.datagen.counts import StepReport
-from services.datagen.parsing import Parsed, Parser, parser_of
 from services.datagen.randomness import generator
-from services.datagen.surface import Span, Written, align, rewrite
 from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
-from services.datagen.trees import tree_of
-from services.datagen.word_order import ORDERS, final_punctuation, reordered
+from services.datagen.trees.parsing import Parsed, Parser, parser_of
+from services.datagen.trees.surface import Span, Written, align, rewrite
+from services.datagen.trees.tree import tree_of
+from services.datagen.trees.word_order import ORDERS, final_punctuation, reordered
 from services.runtime.errors import FailedPrecondition
 
 
@@ -31,7 +31,7 @@ class ReorderOptions:
 
 
 class Reorder:
-    """Reorders every sentence of an example; see `services.datagen.word_order` for the rule.
+    """Reorders every sentence of an example; see `services.datagen.trees.word_order` for the rule.
 
     Sentences with trees are reordered as they are, raw text goes through the parser. Words move with all they carry.
     Answers are followed by their tokens: one whose tokens are no longer neighbours is dropped and counted, and so is an

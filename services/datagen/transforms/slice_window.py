@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
 from services.datagen.counts import StepReport
+from services.datagen.text.words import Span, units
 from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
-from services.datagen.words import Span, units
 from services.runtime.errors import InvalidArgument
 
 _PIECES = re.compile(r"\S+")

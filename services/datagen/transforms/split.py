@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from babelscope.corpora.examples import Example, Question
+from babelscope.data.examples import Example, Question
 
 from services.datagen.counts import StepReport
 from services.datagen.randomness import draw

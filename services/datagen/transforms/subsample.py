@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from babelscope.corpora.examples import Example, TextPair
+from babelscope.data.examples import Example, TextPair
 
 from services.datagen.counts import StepReport
 from services.datagen.randomness import draw

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from babelscope.corpora.examples import Example, Question, TextPair
+from babelscope.data.examples import Example, Question, TextPair
 
-from services.datagen.content import check_answers
 from services.datagen.counts import StepReport
+from services.datagen.text.content import check_answers
 from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
 from services.runtime.errors import FailedPrecondition, InvalidArgument

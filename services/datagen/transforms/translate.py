@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import ClassVar, Literal
 
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
 from services.datagen.counts import StepReport
 from services.datagen.transforms.base import Resources
 from services.datagen.transforms.options import option
-from services.datagen.translated import translate_examples
+from services.datagen.transforms.translated import translate_examples
 from services.datagen.translation.choice import Choice
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from services.datagen.edits import Edit, Edits
-from services.datagen.lexicon import Dictionary, Lexicon
+from services.datagen.text.edits import Edit, Edits
+from services.datagen.text.lexicon import Dictionary, Lexicon
+from services.datagen.text.words import is_unspaced, with_case_of
 from services.datagen.translation.base import Translated
-from services.datagen.words import is_unspaced, with_case_of
 
 Lookup = Callable[[str, str], Dictionary]
 

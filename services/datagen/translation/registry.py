@@ -5,10 +5,10 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Protocol
 
-from babelscope.channel import TLS, ClientConfig, is_loopback
-from babelscope.retry import RetryPolicy
+from babelscope.transport.channel import TLS, ClientConfig, is_loopback
+from babelscope.transport.retry import RetryPolicy
 
-from services.datagen.lexicon import Dictionary
+from services.datagen.text.lexicon import Dictionary
 from services.datagen.translation.base import Translator
 from services.datagen.translation.choice import BACKENDS, Choice
 from services.datagen.translation.conversions import Conversions

@@ -6,11 +6,11 @@ from itertools import islice
 from typing import Any
 
 import grpc
-from babelscope.channel import ClientConfig, open_channel
 from babelscope.errors import DeadlineExceeded, InvalidRequest, LimitExceeded, RpcError, Unavailable
 from babelscope.errors import NotFound as NotFoundThere
-from babelscope.retry import Contact, Retry
-from babelscope.status import from_rpc
+from babelscope.transport.channel import ClientConfig, open_channel
+from babelscope.transport.retry import Contact, Retry
+from babelscope.transport.status import from_rpc
 from babelscope.v1 import text_pb2, translate_pb2, translate_pb2_grpc
 
 from services.datagen.translation.base import Translated

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from babelscope.tensors import to_numpy, type_name
+from babelscope.data.tensors import to_numpy, type_name
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 from numpy.typing import NDArray
 

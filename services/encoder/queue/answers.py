@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from babelscope.tensors import CHUNK_BYTES, f32_to_bf16
+from babelscope.data.tensors import CHUNK_BYTES, f32_to_bf16
 from numpy.typing import NDArray
 
 from services.encoder.queue.fairqueue import Entry

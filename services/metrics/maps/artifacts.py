@@ -9,7 +9,7 @@ from safetensors.numpy import save
 from services.metrics.arrays import F64
 from services.metrics.maps.base import Side
 from services.metrics.maps.normalisation import CENTRE
-from services.metrics.products import times
+from services.metrics.sums.products import times
 
 FORMAT: Final = 1
 """Of the objects; a reader refuses another one."""

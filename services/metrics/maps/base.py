@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.metrics.arrays import F64, Floats
-from services.metrics.estimates import Check
+from services.metrics.estimates.estimates import Check
 from services.metrics.maps.normalisation import Normalisation
 
 Pairs = NDArray[np.int64]

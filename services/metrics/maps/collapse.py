@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 
 from services.metrics.arrays import F64
-from services.metrics.estimates import Check
+from services.metrics.estimates.estimates import Check
 from services.metrics.maps.induction import Induced, induce
 from services.metrics.maps.orthogonal import rotation
-from services.metrics.products import times
+from services.metrics.sums.products import times
 
 ROUNDS: Final = 2
 """Rounds from a random dictionary. More of them may find the right map, where it is easy to find, and are no chance

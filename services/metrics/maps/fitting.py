@@ -7,15 +7,15 @@ from functools import partial
 
 import numpy as np
 
-from services.metrics.alignment import quoted
 from services.metrics.errors import Degenerate
-from services.metrics.estimates import Check, Progress
+from services.metrics.estimates.estimates import Check, Progress
+from services.metrics.estimates.signature import signature
 from services.metrics.maps import artifacts
 from services.metrics.maps.base import Fitted, Pairs, Problem
 from services.metrics.maps.induction import induce
 from services.metrics.maps.plan import MapPlan
-from services.metrics.signature import signature
-from services.metrics.tables import Table
+from services.metrics.rows.alignment import quoted
+from services.metrics.rows.tables import Table
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.store import Store
 

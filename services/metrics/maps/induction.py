@@ -10,14 +10,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.metrics.accumulate import nothing
 from services.metrics.arrays import Floats
-from services.metrics.cosines import check_equal_width, unit_rows
 from services.metrics.errors import Degenerate
-from services.metrics.estimates import Check
+from services.metrics.estimates.estimates import Check
 from services.metrics.maps.base import Pairs
-from services.metrics.neighbours import Nearest
-from services.metrics.products import times_transposed
+from services.metrics.maps.neighbours import Nearest
+from services.metrics.sums.accumulate import nothing
+from services.metrics.sums.cosines import check_equal_width, unit_rows
+from services.metrics.sums.products import times_transposed
 
 TILE_ROWS: Final = 256
 TILE_COLUMNS: Final = 4096

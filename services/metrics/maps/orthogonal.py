@@ -7,7 +7,7 @@ import scipy.linalg
 
 from services.metrics.arrays import F64
 from services.metrics.errors import Degenerate
-from services.metrics.products import cross, times
+from services.metrics.sums.products import cross, times
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 from services.metrics.maps.base import Method
 from services.metrics.maps.registry import Common
-from services.metrics.plans import StudyPlan
+from services.metrics.rows.plans import StudyPlan
 
 
 @dataclass(frozen=True)

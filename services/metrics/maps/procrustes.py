@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from services.metrics.cosines import check_equal_width
 from services.metrics.errors import Degenerate
-from services.metrics.estimates import Check
+from services.metrics.estimates.estimates import Check
 from services.metrics.maps.base import Fitted, Problem, Side, Tell
 from services.metrics.maps.normalisation import SCHEMES, Normalisation
 from services.metrics.maps.options import option
 from services.metrics.maps.orthogonal import Rotation, rotation
 from services.metrics.maps.refinement import mean_cosine, refine
+from services.metrics.sums.cosines import check_equal_width
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.metrics.arrays import F64
-from services.metrics.cosines import unit_rows
-from services.metrics.estimates import Check
+from services.metrics.estimates.estimates import Check
 from services.metrics.maps.base import Pairs
 from services.metrics.maps.induction import induce
 from services.metrics.maps.orthogonal import Rotation, rotation
-from services.metrics.products import times
+from services.metrics.sums.cosines import unit_rows
+from services.metrics.sums.products import times
 
 
 @dataclass(frozen=True, eq=False)

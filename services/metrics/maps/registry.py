@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.metrics.maps.base import Method
-from services.metrics.maps.dema import DeMa
-from services.metrics.maps.muse import Muse
+from services.metrics.maps.dema.method import DeMa
+from services.metrics.maps.muse.method import Muse
 from services.metrics.maps.options import option, read
 from services.metrics.maps.procrustes import Procrustes
-from services.metrics.maps.vecmap import VecMap
+from services.metrics.maps.vecmap.method import VecMap
 from services.metrics.scores.base import unknown
 
 _ALL: Final[tuple[Method, ...]] = (

@@ -7,9 +7,9 @@ from typing import Protocol
 import numpy as np
 
 from services.metrics.arrays import F64, Floats
-from services.metrics.estimates import Check
-from services.metrics.plans import StudyPlan
-from services.metrics.tables import CHUNK_ROWS, Table
+from services.metrics.estimates.estimates import Check
+from services.metrics.rows.plans import StudyPlan
+from services.metrics.rows.tables import CHUNK_ROWS, Table
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.metrics.errors import Degenerate
-from services.metrics.estimates import Check, Progress
+from services.metrics.estimates.estimates import Check, Progress
+from services.metrics.estimates.signature import signature
 from services.metrics.projection.base import Fitted, ProjectPlan, Stack
 from services.metrics.projection.registry import METHODS
-from services.metrics.signature import signature
-from services.metrics.tables import Table
+from services.metrics.rows.tables import Table
 from services.runtime.errors import InvalidArgument
 
 CHUNK_BYTES: Final = 1 << 20

@@ -22,12 +22,12 @@ from scipy import linalg
 
 from services.metrics.arrays import F64, Floats
 from services.metrics.errors import Degenerate
-from services.metrics.estimates import Check
-from services.metrics.moments import Frame
-from services.metrics.products import cross, times, times_transposed
+from services.metrics.estimates.estimates import Check
 from services.metrics.projection.base import Fitted, ProjectPlan, Stack
 from services.metrics.projection.scatter import Scatter
-from services.metrics.tables import CHUNK_ROWS
+from services.metrics.rows.tables import CHUNK_ROWS
+from services.metrics.sums.moments import Frame
+from services.metrics.sums.products import cross, times, times_transposed
 from services.runtime.errors import LimitExceeded
 
 _RESOLVED: Final = 1e-6

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from services.metrics.arrays import F64
 from services.metrics.errors import Degenerate
-from services.metrics.estimates import Check
-from services.metrics.moments import Frame
+from services.metrics.estimates.estimates import Check
 from services.metrics.projection.base import Fitted, ProjectPlan, Stack
 from services.metrics.projection.scatter import Scatter
-from services.metrics.tables import CHUNK_ROWS
+from services.metrics.rows.tables import CHUNK_ROWS
+from services.metrics.sums.moments import Frame
 from services.runtime.errors import FailedPrecondition, LimitExceeded
 
 NEIGHBOURS: Final = 15

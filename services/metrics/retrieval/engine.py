@@ -9,9 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from services.metrics.accumulate import nothing
 from services.metrics.arrays import F64, Floats
-from services.metrics.cosines import check_equal_width
 from services.metrics.errors import Degenerate
 from services.metrics.retrieval.crew import Crew, crew_for
 from services.metrics.retrieval.gold import Gold, Indices
@@ -20,6 +18,8 @@ from services.metrics.retrieval.offsets import Neighbourhood, NoOffset, Offset
 from services.metrics.retrieval.products import NOTHING, Products
 from services.metrics.retrieval.sides import BLOCK, Side
 from services.metrics.retrieval.tally import Tally
+from services.metrics.sums.accumulate import nothing
+from services.metrics.sums.cosines import check_equal_width
 
 Check = Callable[[], None]
 """Called between tiles; raises to stop the work."""

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from services.metrics.accumulate import nothing
 from services.metrics.arrays import Floats
 from services.metrics.retrieval.engine import Ranks, Retrieved, check_gold, check_sizes
 from services.metrics.retrieval.gold import Gold, Indices
 from services.metrics.retrieval.sides import BLOCK, Side
+from services.metrics.sums.accumulate import nothing
 from services.runtime.errors import FailedPrecondition
 
 LEAST_DEPTH: Final = 100

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.metrics.plans import StudyPlan
+from services.metrics.rows.plans import StudyPlan
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 import numpy as np
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
 from services.metrics.arrays import F64
-from services.metrics.estimates import Check, Estimate
-from services.metrics.intervals import LEVEL
-from services.metrics.signature import signature
+from services.metrics.estimates.estimates import Check, Estimate
+from services.metrics.estimates.intervals import LEVEL
+from services.metrics.estimates.signature import signature
 from services.runtime.errors import InvalidArgument
 
 DEFAULT_RESAMPLES: Final = 1000

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import numpy as np
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
 from services.metrics.arrays import F64
 from services.metrics.scores import tokens

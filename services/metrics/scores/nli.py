@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import numpy as np
-from babelscope.corpora.examples import Example, TextPair
+from babelscope.data.examples import Example, TextPair
 
 from services.metrics.arrays import F64
 from services.metrics.scores.base import Figure, Score, Table, content, ratio

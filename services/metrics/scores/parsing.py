@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-from babelscope.corpora.examples import Example, Word
+from babelscope.data.examples import Example, Word
 
 from services.metrics.scores.base import Figure, Score, Table, ratio
 from services.metrics.scores.words import paired

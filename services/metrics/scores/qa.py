@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-from babelscope.corpora.examples import Example, Question
+from babelscope.data.examples import Example, Question
 
 from services.metrics.scores.base import Figure, Score, Table, choice, content, ratio
 from services.metrics.scores.normalisers import NORMALISERS, Normaliser, default_for

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
 from services.metrics.arrays import F64
 from services.metrics.scores.base import Figure, Score, Table, choice, ratio

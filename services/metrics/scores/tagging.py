@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
 from services.metrics.scores.base import Figure, Score, Table, choice, ratio
 from services.metrics.scores.placeholders import refuse_constant

@@ -2,7 +2,7 @@
 
 from itertools import zip_longest
 
-from babelscope.corpora.examples import Example, Sentence, Word
+from babelscope.data.examples import Example, Sentence, Word
 
 from services.metrics.scores.base import content
 from services.runtime.errors import InvalidArgument

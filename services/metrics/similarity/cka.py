@@ -10,11 +10,11 @@ from typing import Final, Protocol
 import numpy as np
 
 from services.metrics.errors import Degenerate, all_equal
-from services.metrics.hsic import HsicSums, RowTerms, biased_cka, debiased_cka, debiased_hsic, without_row
-from services.metrics.intervals import jackknife
-from services.metrics.nulls import Null, biased_cka_null, debiased_cka_null
-from services.metrics.pair_statistics import PairStatistics
+from services.metrics.estimates.intervals import jackknife
+from services.metrics.estimates.nulls import Null, biased_cka_null, debiased_cka_null
 from services.metrics.similarity.measure import NO_NULL, Measure, Measured, Options, bounded
+from services.metrics.sums.hsic import HsicSums, RowTerms, biased_cka, debiased_cka, debiased_hsic, without_row
+from services.metrics.sums.pair_statistics import PairStatistics
 
 LEAST_DEBIASED: Final = 4
 """Rows below which the unbiased HSIC does not exist."""

@@ -12,11 +12,11 @@ import scipy.linalg
 
 from services.metrics.arrays import F64
 from services.metrics.errors import Degenerate
-from services.metrics.intervals import influence
-from services.metrics.nulls import Null
-from services.metrics.pair_statistics import PairStatistics
-from services.metrics.products import times
+from services.metrics.estimates.intervals import influence
+from services.metrics.estimates.nulls import Null
 from services.metrics.similarity.measure import NO_NULL, Measured, bounded
+from services.metrics.sums.pair_statistics import PairStatistics
+from services.metrics.sums.products import times
 
 _ROWS_A_DIRECTION: Final = 10
 """Rows a kept direction below which canonical correlations are mostly chance."""

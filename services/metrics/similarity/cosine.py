@@ -3,10 +3,10 @@
 from typing import Final
 
 from services.metrics.errors import Degenerate
-from services.metrics.intervals import student
-from services.metrics.nulls import Null, cosine_null
-from services.metrics.pair_statistics import PairStatistics
+from services.metrics.estimates.intervals import student
+from services.metrics.estimates.nulls import Null, cosine_null
 from services.metrics.similarity.measure import NO_NULL, Measure, Measured, Options, bounded
+from services.metrics.sums.pair_statistics import PairStatistics
 
 
 def measure(pair: PairStatistics, options: Options) -> Measured:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from services.metrics.intervals import Interval
-from services.metrics.nulls import Null
-from services.metrics.pair_statistics import PairStatistics
+from services.metrics.estimates.intervals import Interval
+from services.metrics.estimates.nulls import Null
+from services.metrics.sums.pair_statistics import PairStatistics
 
 
 @dataclass(frozen=True)

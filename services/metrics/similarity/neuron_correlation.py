@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 
 from services.metrics.errors import Degenerate
-from services.metrics.intervals import influence
-from services.metrics.nulls import Null
-from services.metrics.pair_statistics import PairStatistics
+from services.metrics.estimates.intervals import influence
+from services.metrics.estimates.nulls import Null
 from services.metrics.similarity.measure import Measure, Measured, Options, bounded
+from services.metrics.sums.pair_statistics import PairStatistics
 
 
 def measure(pair: PairStatistics, options: Options) -> Measured:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from services.metrics.plans import StudyPlan
+from services.metrics.rows.plans import StudyPlan
+from services.metrics.rows.treatments import NO_PREPROCESSING, Preprocessing
 from services.metrics.similarity.measure import Options
-from services.metrics.treatments import NO_PREPROCESSING, Preprocessing
 
 
 @dataclass(frozen=True)

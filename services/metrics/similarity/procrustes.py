@@ -10,10 +10,10 @@ import math
 from typing import Final
 
 from services.metrics.errors import Degenerate, all_equal
-from services.metrics.intervals import Interval, influence
-from services.metrics.pair_statistics import PairStatistics
-from services.metrics.rotations import procrustes_null
+from services.metrics.estimates.intervals import Interval, influence
+from services.metrics.estimates.rotations import procrustes_null
 from services.metrics.similarity.measure import NO_INTERVAL, Measure, Measured, Options
+from services.metrics.sums.pair_statistics import PairStatistics
 
 
 def measure(pair: PairStatistics, options: Options) -> Measured:

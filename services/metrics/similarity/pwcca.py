@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from services.metrics.nulls import pwcca_null
-from services.metrics.pair_statistics import PairStatistics
-from services.metrics.products import times
+from services.metrics.estimates.nulls import pwcca_null
 from services.metrics.similarity.correlations import NONE, correlations, has_null, weighted
 from services.metrics.similarity.measure import Measure, Measured, Options
+from services.metrics.sums.pair_statistics import PairStatistics
+from services.metrics.sums.products import times
 
 
 def measure(pair: PairStatistics, options: Options) -> Measured:

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Final
 
 from services.metrics.errors import Degenerate
-from services.metrics.grams import GramPair
-from services.metrics.kernels import kernel_side, radial_kernel
-from services.metrics.pair_statistics import PairStatistics
 from services.metrics.similarity import cka
 from services.metrics.similarity.measure import Measure, Measured, Options
+from services.metrics.sums.grams import GramPair
+from services.metrics.sums.kernels import kernel_side, radial_kernel
+from services.metrics.sums.pair_statistics import PairStatistics
 
 DEFAULT_SAMPLE: Final = 2000
 

@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from services.metrics.nulls import svcca_null
-from services.metrics.pair_statistics import PairStatistics
+from services.metrics.estimates.nulls import svcca_null
 from services.metrics.similarity.correlations import NONE, correlations, has_null, weighted
 from services.metrics.similarity.measure import Measure, Measured, Options
+from services.metrics.sums.pair_statistics import PairStatistics
 
 
 def measure(pair: PairStatistics, options: Options) -> Measured:

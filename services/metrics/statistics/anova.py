@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from services.metrics.signature import signature
+from services.metrics.estimates.signature import signature
 from services.metrics.statistics.samples import sample
 from services.runtime.errors import InvalidArgument
 

@@ -19,9 +19,9 @@ import numpy as np
 from scipy import stats
 
 from services.metrics.arrays import F64
-from services.metrics.estimates import Check
-from services.metrics.intervals import LEVEL, Interval
-from services.metrics.signature import signature
+from services.metrics.estimates.estimates import Check
+from services.metrics.estimates.intervals import LEVEL, Interval
+from services.metrics.estimates.signature import signature
 from services.metrics.statistics.samples import draws, sample
 from services.runtime.errors import InvalidArgument
 

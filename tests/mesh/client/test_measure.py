@@ -12,7 +12,7 @@ import babelscope
 import babelscope.aio
 import pytest
 from babelscope import Comparison, InvalidRequest, LocalMesh, Progress, View
-from babelscope.local import checkout
+from babelscope.local.mesh import checkout
 
 from tests.support.numbered_texts import TEXTS
 from tests.support.restarts import await_restarts

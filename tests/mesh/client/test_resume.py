@@ -7,7 +7,7 @@ import babelscope.aio
 import numpy as np
 import pytest
 from babelscope import LocalMesh
-from babelscope.activations import EncodedBlock
+from babelscope.data.activations import EncodedBlock
 
 from tests.support.numbered_texts import TEXTS
 from tests.support.restarts import await_restarts

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from babelscope import Answer, CorpusError, Example, InvalidRequest, NotFound, Question, RpcError, Sentence, Word
 from babelscope.corpora import Options, read_examples
-from babelscope.exchange import to_proto
+from babelscope.data.example_messages import to_proto
 from babelscope.v1 import datagen_pb2, datagen_pb2_grpc
 
 from tests.support.refusals import refusal

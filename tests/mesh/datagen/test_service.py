@@ -90,7 +90,7 @@ async def test_the_same_seed_gives_the_same_corpus_to_all(serve: Callable[..., A
                 yield datagen_pb2.TransformRequest(examples=datagen_pb2.Examples(examples=portion))
 
         found = [each async for answer in one.stub.Transform(messages()) for each in answer.examples.examples]
-        return {each.id: babelscope.exchange.from_proto(each) for each in found}
+        return {each.id: babelscope.data.example_messages.from_proto(each) for each in found}
 
     shuffled = random.Random(1).sample(EXAMPLES, len(EXAMPLES))
     orders = (EXAMPLES, EXAMPLES[::-1], shuffled)

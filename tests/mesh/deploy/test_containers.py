@@ -18,8 +18,8 @@ from typing import Any
 import babelscope
 import grpc
 import pytest
-from babelscope.channel import TLS
 from babelscope.errors import InvalidRequest, RpcError
+from babelscope.transport.channel import TLS
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 ROOT = Path(__file__).resolve().parents[3]

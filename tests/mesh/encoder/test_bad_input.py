@@ -5,7 +5,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from babelscope.tensors import to_proto
+from babelscope.data.tensors import to_proto
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 from safetensors.numpy import save
 

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from babelscope.tensors import CHUNK_BYTES, bf16_to_f32, to_proto
+from babelscope.data.tensors import CHUNK_BYTES, bf16_to_f32, to_proto
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 
 from services.encoder.loading import load_engine

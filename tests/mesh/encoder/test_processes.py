@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from babelscope.demo import DEMO_MODEL, demo_model
+from babelscope.local.demo import DEMO_MODEL, demo_model
 
 from tests.support.encoder_calls import encode, refused, rest, sentences, spec, texts
 

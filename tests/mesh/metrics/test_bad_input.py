@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from babelscope.tensors import to_proto
+from babelscope.data.tensors import to_proto
 from babelscope.v1 import encoder_pb2, metrics_pb2, metrics_pb2_grpc, model_pb2, tensor_pb2, text_pb2
 
 from tests.support.encoder_calls import sentences
@@ -315,7 +315,7 @@ async def test_a_deadline_that_passes(serve: Callable[..., Any], monkeypatch: py
             loop.call_soon_threadsafe(stopped.set)
         yield
 
-    monkeypatch.setattr("services.metrics.flow.compare", endless)
+    monkeypatch.setattr("services.metrics.api.flow.compare", endless)
     messages = [compare(*TWO, view("z")), *[rows(name, block()) for name in ("x", "y", "z")]]
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         async for _ in one.stub.Compare(iter(messages), timeout=1.0):

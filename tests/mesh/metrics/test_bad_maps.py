@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from babelscope.tensors import to_proto
+from babelscope.data.tensors import to_proto
 from babelscope.v1 import encoder_pb2, metrics_pb2, metrics_pb2_grpc, model_pb2, text_pb2
 
 from tests.support.refusals import Failure, refusal

@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 import pytest
 from babelscope import InvalidRequest, Refused, View
-from babelscope.tensors import to_proto
+from babelscope.data.tensors import to_proto
 from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
 
 from tests.support.refusals import Failure, refusal

@@ -11,7 +11,7 @@ import babelscope
 import numpy as np
 import pytest
 from babelscope import Text
-from babelscope.views import View
+from babelscope.calls.views import View
 
 from tests.support import metrics_references as reference
 from tests.support.encoder_calls import sentences
@@ -123,7 +123,7 @@ async def test_a_view_is_encoded_once(serve: Callable[..., Any], encoder: str, m
     def none(*_: object) -> Any:
         raise AssertionError("encoded again")
 
-    monkeypatch.setattr("services.metrics.sources.SpecClient.blocks", none)
+    monkeypatch.setattr("services.metrics.api.sources.SpecClient.blocks", none)
     again = await one.client.compare(texts, ("cka", "cosine"), model="tiny")
     assert by_key(again) == by_key(first)
     assert again.views == first.views

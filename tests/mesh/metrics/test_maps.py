@@ -9,14 +9,14 @@ from typing import Any
 import babelscope
 import numpy as np
 import pytest
-from babelscope.activations import Progress
-from babelscope.models import Intervention, LinearMap
-from babelscope.views import View
+from babelscope.calls.views import View
+from babelscope.data.activations import Progress
+from babelscope.data.models import Intervention, LinearMap
 
-from services.metrics.accumulate import nothing
 from services.metrics.maps.induction import induce
 from services.metrics.maps.procrustes import Procrustes, ProcrustesOptions
 from services.metrics.maps.registry import METHODS
+from services.metrics.sums.accumulate import nothing
 from tests.mesh.metrics.conftest import OFFLINE
 from tests.support.encoder_calls import sentences
 from tests.support.planted_maps import Planted, planted

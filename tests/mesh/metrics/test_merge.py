@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from babelscope.calls.views import Measure, View
 from babelscope.errors import InvalidRequest, LimitExceeded, NotFound, RpcError
-from babelscope.metrics import MetricsClient
-from babelscope.views import Measure, View
+from babelscope.sync.metrics import MetricsClient
 
 MEASURES = (
     "cka", "cka:biased", "svcca", "cca", "pwcca", "procrustes", "neuron_correlation", "cosine",

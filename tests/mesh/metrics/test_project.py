@@ -11,12 +11,12 @@ import babelscope
 import numpy as np
 import pytest
 from babelscope import Text
+from babelscope.calls.projection import ProjectionWork
+from babelscope.calls.views import Defaults, View
+from babelscope.data.tensors import CHUNK_BYTES
 from babelscope.errors import InvalidRequest, LimitExceeded, Refused
-from babelscope.metrics import MetricsClient
-from babelscope.projection import ProjectionWork
-from babelscope.tensors import CHUNK_BYTES
+from babelscope.sync.metrics import MetricsClient
 from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
-from babelscope.views import Defaults, View
 
 from tests.support.encoder_calls import sentences
 from tests.support.projections import by_svd

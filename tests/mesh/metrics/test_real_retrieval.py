@@ -10,8 +10,8 @@ import pytest
 from babelscope import Comparison, View
 from babelscope.cli import run
 from babelscope.corpora import as_words, read_parallel, read_word_pairs
-from babelscope.demo import demo_model
-from babelscope.local import LocalMesh
+from babelscope.local.demo import demo_model
+from babelscope.local.mesh import LocalMesh
 
 from services.metrics.retrieval import Gold, locate
 from tests.support import word_references as reference

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from babelscope import Answer, Example, Question, Sentence, TextPair, Word
 from babelscope.errors import InvalidRequest, LimitExceeded
-from babelscope.metrics import MetricsClient
+from babelscope.sync.metrics import MetricsClient
 from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
 
 from tests.support.refusals import refusal

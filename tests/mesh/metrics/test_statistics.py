@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from babelscope.errors import InvalidRequest
-from babelscope.metrics import MetricsClient
+from babelscope.sync.metrics import MetricsClient
 from scipy import stats
 
 X, Y = [1.0, 2, 3, 5, 4, 9], [2.0, 1, 4, 3, 7, 8]

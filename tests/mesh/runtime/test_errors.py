@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 from babelscope import errors as client_errors
-from babelscope.status import from_rpc
+from babelscope.transport.status import from_rpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import babelscope
 import pytest
-from babelscope.local import LocalMesh
+from babelscope.local.mesh import LocalMesh
 from babelscope.study import StudyResult, load_study, run_study
 
 from tests.support.models import WORDS, make_root

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import babelscope
 import pytest
-from babelscope.demo import demo_model
-from babelscope.local import LocalMesh
+from babelscope.local.demo import demo_model
+from babelscope.local.mesh import LocalMesh
 from babelscope.report import write_report
 from babelscope.report.names import language_name
 from babelscope.study import Overrides, StudyResult, load_study, run_study

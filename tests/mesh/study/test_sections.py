@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.stats
-from babelscope.local import LocalMesh
+from babelscope.local.mesh import LocalMesh
 from babelscope.report import write_report
 from babelscope.study import StudyResult, load_study, run_study
 from babelscope.study.sections import SECTIONS

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from babelscope.activations import Progress
+from babelscope.data.activations import Progress
 from babelscope.errors import InvalidRequest
-from babelscope.local import LocalMesh
+from babelscope.local.mesh import LocalMesh
 from babelscope.report import write_report
 from babelscope.study import Row, StudyResult, Watcher, load_study, run_study
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
 from tests.support.datagen_corpora import squad
 

@@ -4,7 +4,7 @@ import random
 
 from fuzzysearch import find_near_matches
 
-from services.datagen.spans import closest_span
+from services.datagen.text.spans import closest_span
 
 
 def test_nothing_is_nearer_than_the_span_found() -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from babelscope.corpora.examples import Answer, Example
+from babelscope.data.examples import Answer, Example
 
-from services.datagen.dictionaries import WordPairs, find_dictionary, read_dictionary
+from services.datagen.datasets.dictionaries import WordPairs, find_dictionary, read_dictionary
 from services.datagen.transforms.recover_answers import POSITIONS, positions
 from tests.support.datagen_corpora import Memory, assert_offsets, transform
 

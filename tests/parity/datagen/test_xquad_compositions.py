@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
-from services.datagen import parsing
-from services.datagen.pipeline import Pipeline, Step
+from services.datagen.pipeline.steps import Pipeline, Step
+from services.datagen.text.words import segment
 from services.datagen.transforms.registry import TRANSFORMS
-from services.datagen.words import segment
+from services.datagen.trees import parsing
 from tests.support.datagen_corpora import assert_offsets
 from tests.support.made_trees import MadeTrees
 from tests.support.translating import Systems

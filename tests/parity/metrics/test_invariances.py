@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics.accumulate import Accumulator
-from services.metrics.compare import needs_of
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.compare import needs_of
+from services.metrics.sums.accumulate import Accumulator
 from tests.support import metrics_references as reference
 
 CKA = (Options("cka", "debiased"), Options("cka", "biased"))

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from services.metrics.accumulate import Accumulator
-from services.metrics.compare import needs_of
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.compare import needs_of
+from services.metrics.sums.accumulate import Accumulator
 from tests.support import metrics_references as reference
 
 N = 100_000

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from services.metrics.accumulate import nothing
 from services.metrics.maps.base import Problem
 from services.metrics.maps.orthogonal import rotation
 from services.metrics.maps.procrustes import Procrustes, ProcrustesOptions
+from services.metrics.sums.accumulate import nothing
 
 
 @pytest.mark.parametrize(("n", "d"), [(8, 3), (300, 64), (40, 64)])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from services.metrics.accumulate import nothing
-from services.metrics.maps.muse_adversary import Adversary, Game
+from services.metrics.maps.muse.adversary import Adversary, Game
+from services.metrics.sums.accumulate import nothing
 
 D, HIDDEN, BATCH = 4, 6, 3
 

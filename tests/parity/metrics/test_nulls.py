@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from services.metrics.cosines import CosineSums, unit_rows
-from services.metrics.nulls import (
+from services.metrics.estimates.nulls import (
     biased_cka_null,
     cosine_null,
     debiased_cka_null,
@@ -12,9 +11,10 @@ from services.metrics.nulls import (
     precision_null,
     svcca_null,
 )
-from services.metrics.pairs import HeldPair
 from services.metrics.similarity import MEASURES, Options
-from services.metrics.views import HeldView
+from services.metrics.sums.cosines import CosineSums, unit_rows
+from services.metrics.sums.pairs import HeldPair
+from services.metrics.sums.views import HeldView
 from tests.support import metrics_references as reference
 
 PERMUTATIONS = 2000

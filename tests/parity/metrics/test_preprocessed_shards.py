@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics.accumulate import Accumulator, Needs
 from services.metrics.errors import Degenerate
+from services.metrics.rows.treatments import NO_PREPROCESSING, Preprocessing, Spread, Treatment
 from services.metrics.similarity import MEASURES, Options
-from services.metrics.treatments import NO_PREPROCESSING, Preprocessing, Spread, Treatment
+from services.metrics.sums.accumulate import Accumulator, Needs
 from tests.support import metrics_references as reference
 
 OPTIONS = (

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from services.metrics.accumulate import Accumulator, Needs
-from services.metrics.moments import Frame
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.sums.accumulate import Accumulator, Needs
+from services.metrics.sums.moments import Frame
 from tests.support import metrics_references as reference
 
 DEBIASED = Options("cka", "debiased")

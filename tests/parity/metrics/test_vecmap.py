@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from services.metrics.accumulate import nothing
-from services.metrics.maps.vecmap_start import similarity_profiles, unsupervised_start
-from services.metrics.maps.vecmap_symmetric import symmetric_map
+from services.metrics.maps.vecmap.start import similarity_profiles, unsupervised_start
+from services.metrics.maps.vecmap.symmetric import symmetric_map
+from services.metrics.sums.accumulate import nothing
 
 
 def draw(seed: int, n: int = 60, d: int = 7) -> tuple[Any, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import grpc
 import pytest
-from babelscope.channel import ClientConfig
-from babelscope.retry import RetryPolicy
+from babelscope.transport.channel import ClientConfig
+from babelscope.transport.retry import RetryPolicy
 from babelscope.v1 import encoder_pb2_grpc, metrics_pb2_grpc
 
 QUICK = RetryPolicy(initial=0.01, maximum=0.05, patience=5, first_patience=1)

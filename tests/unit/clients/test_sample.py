@@ -28,7 +28,7 @@ ENDS = {
 }
 FOREIGN_MARKS = {"ar": ",;?", "hi": ".", "zh": ',.?!;"', "ja": ',.?!;"'}
 
-RAW = (files("babelscope") / "data" / "sample.tsv").read_bytes()
+RAW = (files("babelscope") / "samples" / "sample.tsv").read_bytes()
 HEADER, *ROWS = [line.split("\t") for line in RAW.decode("utf-8").removesuffix("\n").split("\n")]
 TEXTS = {language: [row[column] for row in ROWS] for column, language in enumerate(SCRIPTS, start=1)}
 

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 
 T = TypeVar("T")
 

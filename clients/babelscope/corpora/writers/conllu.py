@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import TextIO
 
-from babelscope.corpora.examples import Example, Sentence
 from babelscope.corpora.writers.checks import content_of, field
+from babelscope.data.examples import Example, Sentence
 
 
 def write(examples: Iterable[Example], file: TextIO) -> None:

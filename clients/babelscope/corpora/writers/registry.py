@@ -6,8 +6,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from babelscope.corpora.examples import Example, Question, Sentence, TextPair
 from babelscope.corpora.writers import conllu, iob2, squad, tatoeba, text_lines, tsv, xnli
+from babelscope.data.examples import Example, Question, Sentence, TextPair
 
 Write = Callable[[Iterable[Example], TextIO], None]
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import TextIO
 
-from babelscope.corpora.examples import Example, Question
 from babelscope.corpora.writers.checks import content_of
+from babelscope.data.examples import Example, Question
 
 
 def write(examples: Iterable[Example], file: TextIO) -> None:

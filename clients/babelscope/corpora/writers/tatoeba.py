@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TextIO
 
 from babelscope.corpora import tatoeba
-from babelscope.corpora.examples import Example
 from babelscope.corpora.files import BOM
 from babelscope.corpora.writers.checks import content_of
+from babelscope.data.examples import Example
 
 
 def of_file(examples: Iterable[Example], path: Path) -> Iterator[Example]:

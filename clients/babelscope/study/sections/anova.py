@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from babelscope.data.statistics import Anova
 from babelscope.errors import StudyError
-from babelscope.statistics import Anova
 from babelscope.study.design import Study
 from babelscope.study.nodes import Node
 from babelscope.study.paths import corpus_path

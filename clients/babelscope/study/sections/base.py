@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from babelscope.activations import Progress
+from babelscope.calls.views import View
+from babelscope.data.activations import Progress
+from babelscope.data.models import Model
 from babelscope.errors import StudyError
-from babelscope.models import Model
 from babelscope.study.design import Study
 from babelscope.study.nodes import Node
 from babelscope.study.result import ModelUse, Row, StudyResult, read_record
 from babelscope.study.texts import StudyTexts
-from babelscope.views import View
 
 ShowProgress = Callable[[Progress], None]
 Cells = Mapping[str, Any]

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from babelscope.comparison import Comparison, Estimate
+from babelscope.calls.views import Measure
+from babelscope.data.comparison import Comparison, Estimate
 from babelscope.study.design import MeasureDesign, Study
 from babelscope.study.nodes import Node
 from babelscope.study.result import ModelUse
 from babelscope.study.sections.base import Asked, Cells, Found, Section, Services, ShowProgress, Task
 from babelscope.study.values import fail_if_twice, get, layers, measure, one_or_more
-from babelscope.views import Measure
 
 GridPairs = Literal["all", "sources", "same"]
 Matrix = tuple[tuple[float, ...], ...]

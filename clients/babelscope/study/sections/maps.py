@@ -9,18 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from babelscope.comparison import Comparison, Estimate
+from babelscope.calls.maps import FittedMap
+from babelscope.calls.views import View
+from babelscope.data.comparison import Comparison, Estimate
+from babelscope.data.models import Intervention, LinearMap
+from babelscope.data.texts import Text
 from babelscope.errors import StudyError
-from babelscope.maps import FittedMap
-from babelscope.models import Intervention, LinearMap
 from babelscope.study.design import Pairs, Study
 from babelscope.study.nodes import Node
 from babelscope.study.result import ModelUse
 from babelscope.study.sections.base import Asked, Cells, Found, Section, Services, ShowProgress, Task
 from babelscope.study.texts import MINIMUM
 from babelscope.study.values import get, layers, need, one_or_more, pairs, scalar
-from babelscope.texts import Text
-from babelscope.views import View
 
 METHODS: Final = ("procrustes", "vecmap", "muse", "dema")
 _HOLDOUT: Final = 0.5

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
-from babelscope.models import Model
-from babelscope.projection import Projection
+from babelscope.calls.projection import Projection
+from babelscope.calls.views import View
+from babelscope.data.models import Model
 from babelscope.study.design import Study
 from babelscope.study.nodes import Node
 from babelscope.study.result import ModelUse
 from babelscope.study.sections.base import Asked, Cells, Found, Section, Services, ShowProgress, Task
 from babelscope.study.texts import MINIMUM, digest
 from babelscope.study.values import get, layers, one_or_more
-from babelscope.views import View
 
 Method = Literal["pca", "umap"]
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from babelscope.calls.scoring import Scores
 from babelscope.corpora import FORMATS, Options, read_examples
-from babelscope.corpora.examples import Example
+from babelscope.data.examples import Example
 from babelscope.errors import StudyError
-from babelscope.scoring import Scores
 from babelscope.study.design import Study
 from babelscope.study.nodes import Node
 from babelscope.study.paths import corpus_path, file_digest

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from babelscope.data.statistics import Correlation
 from babelscope.errors import StudyError
-from babelscope.statistics import Correlation
 from babelscope.study.design import MeasureDesign, Study
 from babelscope.study.nodes import Node
 from babelscope.study.result import ModelUse, Row

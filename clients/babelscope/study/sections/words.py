@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from babelscope.comparison import Comparison, Estimate
+from babelscope.calls.views import View
 from babelscope.corpora import WordPairs, as_words, read_word_pairs, read_words
-from babelscope.models import Model
+from babelscope.data.comparison import Comparison, Estimate
+from babelscope.data.models import Model
+from babelscope.data.texts import Text
 from babelscope.study.design import Study
 from babelscope.study.nodes import Node
 from babelscope.study.paths import corpus_path
@@ -15,8 +17,6 @@ from babelscope.study.result import ModelUse, Row
 from babelscope.study.sections.base import Asked, Cells, Found, Section, Services, ShowProgress, Task
 from babelscope.study.texts import digest
 from babelscope.study.values import get, layers, need, one_or_more
-from babelscope.texts import Text
-from babelscope.views import View
 
 _METRICS: Final = ("p@1", "p@5", "p@10", "mrr")
 _EXAMPLES: Final = 5

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from itertools import pairwise
 from typing import ClassVar
 
-from babelscope.corpora.examples import Sentence
+from babelscope.data.examples import Sentence
 
 from services.datagen.grammar.concepts import LEXICA, rows
 from services.datagen.grammar.linear import Item, Phrase, Tok, join, sentence_of

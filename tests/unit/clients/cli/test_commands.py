@@ -10,13 +10,13 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from babelscope.activations import Progress
-from babelscope.channel import ClientConfig
 from babelscope.cli import run
 from babelscope.cli.console import ProgressReport
 from babelscope.cli.options import read_model
-from babelscope.comparison import COLUMNS
-from babelscope.models import Model
+from babelscope.data.activations import Progress
+from babelscope.data.comparison import COLUMNS
+from babelscope.data.models import Model
+from babelscope.transport.channel import ClientConfig
 
 from tests.support.fake_encoder import FakeEncoder, vector
 from tests.support.fake_metrics import FakeMetrics

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from babelscope.corpora import ParallelCorpus, read_parallel
-from babelscope.texts import Text
+from babelscope.data.texts import Text
 from hypothesis import given
 from hypothesis import strategies as st
 

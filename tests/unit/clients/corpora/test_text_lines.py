@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from babelscope.corpora import read_texts
+from babelscope.data.texts import Text
 from babelscope.errors import CorpusError
-from babelscope.texts import Text
 
 Write = Callable[[str, str], Path]
 

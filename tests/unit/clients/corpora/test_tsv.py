@@ -61,7 +61,7 @@ CELL = st.text(st.characters(codec="utf-8", exclude_characters="\n\t\r")).filter
 
 def test_an_unknown_language_is_named() -> None:
     with pytest.raises(CorpusError, match=r"one of id, en, .*, and none is named 'xx'"):
-        read_texts(Path(babelscope.__file__).parent / "data" / "sample.tsv", language="xx")
+        read_texts(Path(babelscope.__file__).parent / "samples" / "sample.tsv", language="xx")
 
 
 @given(rows=st.lists(st.tuples(CELL, CELL), min_size=1))

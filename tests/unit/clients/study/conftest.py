@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from babelscope.comparison import Comparison, Estimate, PairReport, ViewReport
+from babelscope.calls.views import Measure, View
+from babelscope.data.comparison import Comparison, Estimate, PairReport, ViewReport
+from babelscope.data.models import Model, ModelInfo
 from babelscope.errors import NotFound
-from babelscope.models import Model, ModelInfo
-from babelscope.views import Measure, View
 
 STUDY = """
 name: small

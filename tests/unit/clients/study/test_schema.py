@@ -171,7 +171,7 @@ def test_bundled_files_stay_in_the_package(study_file: Write) -> None:
     path = study_file()
     path.write_text(path.read_text().replace('"{language}.txt"', '"bundled:../../sample.tsv"'))
     found = load_study(path).corpus.files["en"]
-    assert found.parts[-3:] == ("babelscope", "data", "sample.tsv")
+    assert found.parts[-3:] == ("babelscope", "samples", "sample.tsv")
 
 
 def test_overrides(study_file: Write) -> None:

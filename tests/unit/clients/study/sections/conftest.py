@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from babelscope.comparison import Comparison, Estimate, PairReport, ViewReport
-from babelscope.models import Model, ModelInfo
-from babelscope.scoring import Scores
-from babelscope.statistics import Anova, Correlation
+from babelscope.calls.scoring import Scores
+from babelscope.calls.views import Measure, View
+from babelscope.data.comparison import Comparison, Estimate, PairReport, ViewReport
+from babelscope.data.models import Model, ModelInfo
+from babelscope.data.statistics import Anova, Correlation
 from babelscope.study import Study, StudyResult, load_study, run_study
-from babelscope.views import Measure, View
 
 STUDY = """
 name: small

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from babelscope.calls.maps import FittedMap
+from babelscope.calls.projection import Projection
+from babelscope.calls.views import View
 from babelscope.errors import StudyError
-from babelscope.maps import FittedMap
-from babelscope.projection import Projection
 from babelscope.study import Study, StudyResult
 from babelscope.study.sections import maps, projection
-from babelscope.views import View
 
 Read = Callable[..., Study]
 Run = Callable[[Study], StudyResult]

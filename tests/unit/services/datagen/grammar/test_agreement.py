@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from babelscope.corpora.examples import Example, Sentence, Word
+from babelscope.data.examples import Example, Sentence, Word
 
 from services.datagen.grammar.corpus import DOMAINS, LANGUAGES, generate
-from services.datagen.surface import align
-from services.datagen.trees import tree_of
+from services.datagen.trees.surface import align
+from services.datagen.trees.tree import tree_of
 
 UPOS = {
     "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "VERB",

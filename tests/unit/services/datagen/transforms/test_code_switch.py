@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from babelscope.corpora.examples import Answer, Example, Question
+from babelscope.data.examples import Answer, Example, Question
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.datagen.words import segment
+from services.datagen.text.words import segment
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from tests.support.datagen_corpora import Memory, transform
 

@@ -1,7 +1,7 @@
 """What every transform and every composition must keep: ids, languages, labels, and offsets that are right."""
 
 import pytest
-from babelscope.corpora.examples import Answer, Example, Question, Sentence, TextPair, Word
+from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,5 +1,5 @@
 import pytest
-from babelscope.corpora.examples import Answer, Example, Question
+from babelscope.data.examples import Answer, Example, Question
 from hypothesis import given
 
 from services.runtime.errors import InvalidArgument

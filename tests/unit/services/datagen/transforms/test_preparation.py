@@ -4,8 +4,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from babelscope.corpora.examples import Answer, Example, Question, Sentence, TextPair, Word
 from babelscope.corpora.vocabularies import PART_CHARACTERS, from_examples, to_examples
+from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer

@@ -1,5 +1,5 @@
 import pytest
-from babelscope.corpora.examples import Answer, Example, Question
+from babelscope.data.examples import Answer, Example, Question
 
 from services.datagen.transforms.recover_answers import POSITIONS, positions
 from services.runtime.errors import InvalidArgument

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from babelscope.corpora.examples import Answer, Example, Question, TextPair
+from babelscope.data.examples import Answer, Example, Question, TextPair
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,9 +1,9 @@
 import pytest
-from babelscope.corpora.examples import Example, TextPair
+from babelscope.data.examples import Example, TextPair
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.datagen.words import units
+from services.datagen.text.words import units
 from services.runtime.errors import InvalidArgument
 from tests.support.datagen_corpora import texts, transform
 

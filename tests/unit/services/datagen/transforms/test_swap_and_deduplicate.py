@@ -1,7 +1,7 @@
 """Swapping a part's language by id, and keeping each text once."""
 
 import pytest
-from babelscope.corpora.examples import Answer, Example, Question, Sentence, TextPair, Word
+from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from tests.support.datagen_corpora import Memory, assert_offsets, transform

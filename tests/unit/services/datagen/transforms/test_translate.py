@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 import pytest
-from babelscope.corpora.examples import Answer, Example, Question, Sentence, TextPair, Word
+from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 
 from services.datagen.counts import StepReport
-from services.datagen.translated import translate_examples
+from services.datagen.transforms.translated import translate_examples
 from services.datagen.translation.base import Translated
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound, ServiceError, Unavailable
 from tests.support.datagen_corpora import assert_offsets, transform

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.datagen.dictionaries import Pair, WordPairs
+from services.datagen.datasets.dictionaries import Pair, WordPairs
 from services.datagen.translation.base import Translated
 from services.datagen.translation.dictionary import DictionaryTranslator
 from services.runtime.errors import NotFound

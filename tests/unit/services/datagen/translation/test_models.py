@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from babelscope.corpora.examples import Answer, Example, Question
+from babelscope.data.examples import Answer, Example, Question
 
 from services.datagen.translation.model_files import ModelFolders, digest
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound

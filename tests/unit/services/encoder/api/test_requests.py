@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from babelscope.data.tensors import to_proto
 from babelscope.errors import TensorError
-from babelscope.tensors import to_proto
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 
 from services.encoder.api.requests import check_texts, check_tokens, read_model, read_overflow, read_spec

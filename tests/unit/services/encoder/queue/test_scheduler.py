@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from babelscope.tensors import CHUNK_BYTES, bf16_to_f32
+from babelscope.data.tensors import CHUNK_BYTES, bf16_to_f32
 
 from services.models.spec import EncodePlan, Pooling
 from services.runtime.errors import LimitExceeded

@@ -8,17 +8,17 @@ import babelscope
 import numpy as np
 import pytest
 
-from services.metrics.accumulate import nothing
-from services.metrics.estimates import Progress
+from services.metrics.estimates.estimates import Progress
 from services.metrics.maps.base import Fitted, Problem, Side
 from services.metrics.maps.fitting import FittedMap, fit_maps
 from services.metrics.maps.normalisation import Normalisation
 from services.metrics.maps.options import option
 from services.metrics.maps.plan import MapPlan
 from services.metrics.maps.registry import Common
-from services.metrics.plans import ViewPlan
-from services.metrics.reports import ViewReport
-from services.metrics.tables import Table
+from services.metrics.rows.plans import ViewPlan
+from services.metrics.rows.reports import ViewReport
+from services.metrics.rows.tables import Table
+from services.metrics.sums.accumulate import nothing
 from services.runtime.errors import InvalidArgument
 from services.runtime.store import Store
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.metrics.accumulate import nothing
 from services.metrics.errors import Degenerate
 from services.metrics.maps.base import Fitted, Problem
 from services.metrics.maps.normalisation import SCHEMES
 from services.metrics.maps.orthogonal import rotation
 from services.metrics.maps.procrustes import Procrustes, ProcrustesOptions
+from services.metrics.sums.accumulate import nothing
 from tests.support.planted_maps import planted, precision_at_1
 
 

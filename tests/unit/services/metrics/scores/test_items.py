@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.metrics.doors.scores import item_scores
+from services.metrics.api.scores import item_scores
 from services.metrics.scores import SCORES
 from tests.support.scored import pair, question, tagged, taken, text, tree, values
 

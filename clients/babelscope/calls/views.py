@@ -1,0 +1,304 @@
+"""The views of a metrics request, and the messages that carry them."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from babelscope.calls.encode import MESSAGE_BYTES, MESSAGE_TEXTS, FloatType, Overflow, Pooling, encode_spec
+from babelscope.data.activations import Activations
+from babelscope.data.comparison import ViewUse
+from babelscope.data.models import Intervention, Model, choose
+from babelscope.data.tensors import CHUNK_BYTES, to_proto, to_wire
+from babelscope.data.texts import Text, as_texts
+from babelscope.v1 import metrics_pb2, text_pb2
+
+ALIGNMENTS: Final[dict[str, "metrics_pb2.Alignment.ValueType"]] = {
+    "strict": metrics_pb2.ALIGNMENT_STRICT,
+    "intersect": metrics_pb2.ALIGNMENT_INTERSECT,
+}
+LAYER_PAIRINGS: Final[dict[str, "metrics_pb2.LayerPairing.ValueType"]] = {
+    "same": metrics_pb2.LAYER_PAIRING_SAME,
+    "all": metrics_pb2.LAYER_PAIRING_ALL,
+}
+
+Rows = metrics_pb2.ViewTexts | metrics_pb2.ViewActivations
+Request = TypeVar("Request")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A set of rows under one name: the sentences of one language through one model, say.
+
+    Either texts, which the server has encoded, or activations. What is None is taken from the call.
+
+    Args:
+        texts: Texts or strings; a string gets its position as id.
+        activations: Of `encode`, or an array [n, d] or [n, K, d] of float32 or float64.
+        ids: One a row of an array; positions where None.
+        model: The weights.
+        layers: Hidden states wanted; with an array, the layers of its axis 1.
+        pooling: `mean` or `cls`.
+        interventions: Edits of the hidden states.
+        overflow: `refuse` or `truncate`.
+        language: BCP 47 language tag; that of the first text where empty.
+    """
+
+    texts: Sequence[Text | str] | None = None
+    activations: Activations | NDArray[Any] | None = None
+    ids: Sequence[str] | None = None
+    model: Model | str | None = None
+    layers: Sequence[int] | None = None
+    pooling: Pooling | None = None
+    interventions: Sequence[Intervention] | None = None
+    overflow: Overflow | None = None
+    language: str = ""
+
+
+AnyView = View | Activations | NDArray[Any] | Sequence[Text | str]
+"""A view, or just its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What views that say nothing else are encoded by."""
+
+    model: Model | str | None = None
+    layers: Sequence[int] | None = None
+    pooling: Pooling = "mean"
+    interventions: Sequence[Intervention] = ()
+    overflow: Overflow = "refuse"
+    compute_dtype: FloatType = "float32"
+    max_tokens: int | None = None
+
+
+class Views:
+    """The views of one request: their description, and their rows as often as they are asked for.
+
+    Args:
+        views: By name.
+        defaults: What views that say nothing else are encoded by.
+
+    Raises:
+        ValueError: A view has neither texts nor activations, or both, or texts and no model, or ids that do not fit.
+        TensorError: Activations of a type that cannot travel.
+    """
+
+    def __init__(self, views: Mapping[str, AnyView], defaults: Defaults) -> None:
+        self.protos: list[metrics_pb2.View] = []
+        self.uses: dict[str, ViewUse] = {}
+        self._rows: list[Callable[[], Iterator[Rows]]] = []
+        for name, view in views.items():
+            self._add(name, _as_view(view), defaults)
+
+    def pairs(self, pairs: Iterable[tuple[str, str]] | None) -> list[metrics_pb2.ViewPair]:
+        """Pairs of names as messages.
+
+        Raises:
+            ValueError: A pair names no view.
+        """
+        found = [metrics_pb2.ViewPair(left=left, right=right) for left, right in pairs or ()]
+        for pair in found:
+            for name in (pair.left, pair.right):
+                if name not in self.uses:
+                    raise ValueError(f"Expected `pairs` to name views of {', '.join(self.uses)}, but got {name!r}")
+        return found
+
+    def rows(self) -> Iterator[Rows]:
+        """The rows of all views in messages of bounded size, a message of each view in turn.
+
+        In turn, so that a server that works on a pair as its rows come need not wait for the whole of one side.
+        """
+        running = [rows() for rows in self._rows]
+        while running:
+            for rows in list(running):
+                message = next(rows, None)
+                if message is None:
+                    running.remove(rows)
+                else:
+                    yield message
+
+    def _add(self, name: str, view: View, defaults: Defaults) -> None:
+        """Takes one view in."""
+        if (view.texts is None) == (view.activations is None):
+            raise ValueError(f"Expected view {name!r} to have either `texts` or `activations`")
+        if view.texts is not None:
+            self._add_texts(name, view, list(as_texts(view.texts)), defaults)
+        else:
+            self._add_activations(name, view)
+
+    def _add_texts(self, name: str, view: View, texts: list[Text], defaults: Defaults) -> None:
+        """A view that the server has encoded."""
+        model = view.model or defaults.model
+        if model is None:
+            raise ValueError(f"Expected a `model` for view {name!r} or for the call, but got none")
+        pooling = view.pooling or defaults.pooling
+        spec = encode_spec(
+            model,
+            layers=defaults.layers if view.layers is None else view.layers,
+            pooling=pooling,
+            interventions=defaults.interventions if view.interventions is None else view.interventions,
+            overflow=view.overflow or defaults.overflow,
+            compute_dtype=defaults.compute_dtype,
+            max_tokens=defaults.max_tokens,
+        )
+        language = view.language or (texts[0].language if texts else "")
+        self.protos.append(metrics_pb2.View(name=name, language=language, encode=spec))
+        described = Model.of(model)
+        self.uses[name] = ViewUse(language, described.name, described.reinit_label, pooling)
+        self._rows.append(lambda: _text_messages(name, texts))
+
+    def _add_activations(self, name: str, view: View) -> None:
+        """A view whose rows are at hand."""
+        given = view.activations
+        use = ViewUse(view.language)
+        if isinstance(given, Activations):
+            array, ids, layers = given.array, given.ids, given.layers
+            model = given.info.model
+            use = ViewUse(view.language, model.name, "", given.info.pooling)
+        else:
+            array = np.asarray(given)
+            array = array[:, None] if array.ndim == 2 else array
+            if array.ndim != 3:
+                raise ValueError(f"Expected `activations` of view {name!r} as [n, K, d], but got {list(array.shape)}")
+            ids = tuple(map(str, range(len(array)))) if view.ids is None else tuple(view.ids)
+            layers = tuple(range(array.shape[1])) if view.layers is None else tuple(view.layers)
+        if len(ids) != len(array) or len(layers) != array.shape[1]:
+            raise ValueError(
+                f"Expected {len(array)} ids and {array.shape[1]} layers for view {name!r}, "
+                f"but got {len(ids)} and {len(layers)}"
+            )
+        to_wire(array[:0])  # refuses a type that cannot travel
+        self.protos.append(metrics_pb2.View(name=name, language=view.language, layers=layers))
+        self.uses[name] = use
+        self._rows.append(lambda: _activation_messages(name, ids, array))
+
+
+def _as_view(view: AnyView) -> View:
+    """A view as it is, rows as a view."""
+    if isinstance(view, View):
+        return view
+    if isinstance(view, Activations | np.ndarray):
+        return View(activations=view)
+    if isinstance(view, str):
+        raise TypeError(f"Expected a view as a list of texts, but got the single text {view[:40]!r}")
+    return View(texts=view)
+
+
+def _text_messages(name: str, texts: Sequence[Text]) -> Iterator[metrics_pb2.ViewTexts]:
+    """Texts in messages of bounded size."""
+    batch: list[text_pb2.Text] = []
+    size = 0
+    for text in texts:
+        message = text.to_proto()
+        if batch and (len(batch) == MESSAGE_TEXTS or size + message.ByteSize() > MESSAGE_BYTES):
+            yield metrics_pb2.ViewTexts(view=name, texts=batch)
+            batch, size = [], 0
+        batch.append(message)
+        size += message.ByteSize()
+    if batch:
+        yield metrics_pb2.ViewTexts(view=name, texts=batch)
+
+
+def _activation_messages(name: str, ids: Sequence[str], array: NDArray[Any]) -> Iterator[metrics_pb2.ViewActivations]:
+    """Rows in messages of about a chunk, of at least one row."""
+    _, dtype = to_wire(array[:1])
+    row_bytes = max(1, array[:1].nbytes)
+    step = max(1, CHUNK_BYTES // row_bytes)
+    for first in range(0, len(array), step):
+        part = slice(first, first + step)
+        yield metrics_pb2.ViewActivations(view=name, ids=ids[part], tensor=to_proto(array[part], dtype))
+
+
+def compare_spec(
+    views: Views,
+    *,
+    measures: Sequence["Measure | str"],
+    pairs: Iterable[tuple[str, str]] | None,
+    alignment: str,
+    layer_pairing: str,
+    standardise: bool,
+    drop_top_variance: int,
+    keep_state: bool = False,
+) -> metrics_pb2.CompareSpec:
+    """The specification of a compare request.
+
+    Raises:
+        ValueError: An option has a value that is not offered.
+    """
+    return metrics_pb2.CompareSpec(
+        views=views.protos,
+        pairs=views.pairs(pairs),
+        measures=[Measure.of(measure).to_proto() for measure in measures],
+        layer_pairing=choose(LAYER_PAIRINGS, "layer_pairing", layer_pairing),
+        alignment=choose(ALIGNMENTS, "alignment", alignment),
+        preprocessing=metrics_pb2.Preprocessing(standardise=standardise, drop_top_variance=drop_top_variance),
+        keep_state=keep_state,
+    )
+
+
+def retrieve_spec(
+    views: Views,
+    *,
+    similarities: Sequence[str],
+    ranks: Sequence[int],
+    csls_k: int,
+    centre: bool,
+    gold: bool,
+    index: str,
+    pairs: Iterable[tuple[str, str]] | None,
+    alignment: str,
+    layer_pairing: str,
+) -> metrics_pb2.RetrieveSpec:
+    """The specification of a retrieve request.
+
+    Raises:
+        ValueError: An option has a value that is not offered.
+    """
+    return metrics_pb2.RetrieveSpec(
+        views=views.protos,
+        pairs=views.pairs(pairs),
+        similarities=similarities,
+        ranks=ranks,
+        csls_k=csls_k,
+        centre=centre,
+        gold=gold,
+        index=index,
+        layer_pairing=choose(LAYER_PAIRINGS, "layer_pairing", layer_pairing),
+        alignment=choose(ALIGNMENTS, "alignment", alignment),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A measure of similarity with its options.
+
+    Args:
+        name: `cka`, `rbf`, `svcca`, `cca`, `pwcca`, `procrustes`, `neuron_correlation`, `cosine`.
+        estimator: Variant, for cka `debiased` (the server's default) or `biased`.
+        variance: svcca, pwcca: share of variance kept; the server's 0.99 where 0.
+        sample: rbf: rows of the sub-sample; the server's 2000 where 0.
+        seed: rbf: seed of the sub-sample.
+    """
+
+    name: str
+    estimator: str = ""
+    variance: float = 0.0
+    sample: int = 0
+    seed: int = 0
+
+    @classmethod
+    def of(cls, measure: "Measure | str") -> "Measure":
+        """A measure as it is; `cka` or `cka:biased` read from a string."""
+        if isinstance(measure, Measure):
+            return measure
+        name, _, estimator = measure.partition(":")
+        return cls(name, estimator)
+
+    def to_proto(self) -> metrics_pb2.Measure:
+        """The measure as a message of the contract."""
+        return metrics_pb2.Measure(
+            name=self.name, estimator=self.estimator, variance=self.variance, sample=self.sample, seed=self.seed
+        )

@@ -1,0 +1,220 @@
+"""What the encoder answers: blocks of hidden states, and all of them in the order of the texts.
+
+Axes: n texts, r rows (one a text when pooled, one a token otherwise), K layers in the order asked for, d dimensions.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from babelscope.data.models import ModelInfo, enum_name
+from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long call is.
+
+    Args:
+        stage: `encode` or `measure`.
+        done: Units done: texts or rows for encode, pairs for measure.
+        total: Units in all; 0 where unknown.
+        detail: View or pair at work.
+    """
+
+    stage: str
+    done: int
+    total: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeInfo:
+    """What an encode call resolved to.
+
+    Args:
+        model: The model, loaded.
+        layers: The layers answered, in order.
+        pooling: Pooling in force.
+        compute_dtype: Arithmetic of the model: `f32` or `bf16`.
+        device: Device in words, `cpu` or `cuda:0`.
+        max_tokens: Longest input in tokens in force.
+    """
+
+    model: ModelInfo
+    layers: tuple[int, ...]
+    pooling: str
+    compute_dtype: str
+    device: str
+    max_tokens: int
+
+    @classmethod
+    def from_proto(cls, started: encoder_pb2.EncodeStarted) -> "EncodeInfo":
+        """Reads a message of the contract."""
+        return cls(
+            model=ModelInfo.from_proto(started.model),
+            layers=tuple(started.layers),
+            pooling=enum_name(model_pb2.Pooling, started.pooling, "POOLING_"),
+            compute_dtype=enum_name(tensor_pb2.DataType, started.compute_dtype, "DATA_TYPE_"),
+            device=started.device,
+            max_tokens=started.max_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedItem:
+    """One text of a block.
+
+    Args:
+        index: Position of the text in the call's texts.
+        id: Id of the text.
+        rows: Rows it has in the block: 1 when pooled, its tokens otherwise.
+        tokens: Tokens computed, special tokens included.
+        truncated: Whether it was cut.
+    """
+
+    index: int
+    id: str
+    rows: int
+    tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedBlock:
+    """Some texts with their hidden states.
+
+    Args:
+        items: The texts, in the order of their rows.
+        array: [r, K, d] float32, read-only.
+    """
+
+    items: tuple[EncodedItem, ...]
+    array: NDArray[np.float32]
+
+    def parts(self) -> Iterator[tuple[EncodedItem, NDArray[np.float32]]]:
+        """Each text with its rows, [rows, K, d]."""
+        first = 0
+        for item in self.items:
+            yield item, self.array[first : first + item.rows]
+            first += item.rows
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeTotals:
+    """Totals of an encode call.
+
+    Args:
+        texts: Texts answered.
+        tokens: Tokens computed.
+        truncated: Texts that were cut.
+        queue_seconds: Seconds that texts waited for the device; those of broken attempts are not known.
+        compute_seconds: Seconds of the device; those of broken attempts are not known.
+        attempts: Streams that the server took on: more than one where a stream broke and was resumed.
+    """
+
+    texts: int = 0
+    tokens: int = 0
+    truncated: int = 0
+    queue_seconds: float = 0.0
+    compute_seconds: float = 0.0
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Activations:
+    """Hidden states of a list of texts, in the order of the list.
+
+    Args:
+        ids: n ids.
+        layers: K layers, in the order of axis 1.
+        array: [r, K, d] float32; r = n when pooled.
+        offsets: [n + 1] int64: text i has the rows offsets[i] to offsets[i + 1].
+        tokens: [n] int32, tokens computed, special tokens included.
+        truncated: [n] bool, whether the text was cut.
+        info: What the call resolved to.
+        totals: Totals of the call.
+    """
+
+    ids: tuple[str, ...]
+    layers: tuple[int, ...]
+    array: NDArray[np.float32]
+    offsets: NDArray[np.int64]
+    tokens: NDArray[np.int32]
+    truncated: NDArray[np.bool_]
+    info: EncodeInfo
+    totals: EncodeTotals = field(default_factory=EncodeTotals)
+
+    @property
+    def model_digest(self) -> str:
+        """SHA-256 of the weights behind the numbers."""
+        return self.info.model.digest
+
+    def layer(self, layer: int) -> NDArray[np.float32]:
+        """The rows of one layer, [r, d].
+
+        Raises:
+            ValueError: The layer was not asked for.
+        """
+        if layer not in self.layers:
+            raise ValueError(f"Expected `layer` to be one of {list(self.layers)}, but got {layer}")
+        return self.array[:, self.layers.index(layer)]
+
+    def rows(self, position: int) -> NDArray[np.float32]:
+        """The rows of the text at a position, [rows, K, d]."""
+        return self.array[self.offsets[position] : self.offsets[position + 1]]
+
+
+class Gather:
+    """Folds blocks, in whatever order they come, into activations in the order of the texts.
+
+    Args:
+        ids: The ids, filled while the texts are read; complete when `finish` is called.
+        total: Number of texts where known; lets pooled rows be written to their place at once.
+    """
+
+    def __init__(self, ids: Sequence[str], total: int | None = None) -> None:
+        self._ids = ids
+        self._total = total
+        self._pooled: NDArray[np.float32] | None = None
+        self._parts: dict[int, NDArray[np.float32]] = {}
+        self._items: dict[int, EncodedItem] = {}
+
+    @property
+    def done(self) -> int:
+        """Texts folded so far."""
+        return len(self._items)
+
+    def add(self, block: EncodedBlock, info: EncodeInfo) -> None:
+        """Takes a block in."""
+        self._items.update((item.index, item) for item in block.items)
+        pooled = info.pooling in ("mean", "cls")
+        if pooled and self._total is not None:
+            if self._pooled is None:
+                self._pooled = np.empty((self._total, *block.array.shape[1:]), np.float32)
+            self._pooled[[item.index for item in block.items]] = block.array
+        else:
+            self._parts.update((item.index, rows) for item, rows in block.parts())
+
+    def finish(self, info: EncodeInfo, totals: EncodeTotals) -> Activations:
+        """All activations, once every text is answered."""
+        items = [self._items[position] for position in range(len(self._items))]
+        width = (len(info.layers), info.model.hidden_size)
+        if self._pooled is not None:
+            array = self._pooled
+        elif items:
+            array = np.concatenate([self._parts.pop(item.index) for item in items])
+        else:
+            array = np.empty((0, *width), np.float32)
+        return Activations(
+            ids=tuple(self._ids),
+            layers=info.layers,
+            array=array,
+            offsets=np.concatenate(([0], np.cumsum([item.rows for item in items], dtype=np.int64))).astype(np.int64),
+            tokens=np.array([item.tokens for item in items], np.int32),
+            truncated=np.array([item.truncated for item in items], np.bool_),
+            info=info,
+            totals=totals,
+        )

@@ -1,0 +1,286 @@
+"""What determines the hidden states of a text: the model, its re-initialised layers, and edits on the way."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from babelscope.data.tensors import to_proto
+from babelscope.v1 import model_pb2
+from babelscope.v1.tensor_pb2 import DATA_TYPE_F32, DATA_TYPE_F64
+
+Scheme = Literal["model", "torch_default"]
+"""How a re-initialised layer is drawn: by the model's own rule, or by PyTorch's constructor defaults."""
+
+Positions = Literal["non_special", "all"]
+"""Which positions of a text an edit touches."""
+
+_SCHEMES: Final[dict[Scheme, "model_pb2.ReinitScheme.ValueType"]] = {
+    "model": model_pb2.REINIT_SCHEME_MODEL,
+    "torch_default": model_pb2.REINIT_SCHEME_TORCH_DEFAULT,
+}
+_POSITIONS: Final[dict[Positions | None, "model_pb2.Positions.ValueType"]] = {
+    None: model_pb2.POSITIONS_UNSPECIFIED,
+    "non_special": model_pb2.POSITIONS_NON_SPECIAL,
+    "all": model_pb2.POSITIONS_ALL,
+}
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def choose(table: Mapping[K, V], field: str, key: K) -> V:
+    """Looks an option up.
+
+    Raises:
+        ValueError: There is no such option; the message names those there are.
+    """
+    try:
+        return table[key]
+    except KeyError:
+        allowed = ", ".join(repr(known) for known in table)
+        raise ValueError(f"Expected `{field}` to be one of {allowed}, but got {key!r}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Reinit:
+    """RANDOM-INIT (Muller et al. 2021, section 2.1): layers drawn anew after loading.
+
+    Args:
+        layers: Blocks, 1..L.
+        embeddings: The embedding tables and their norm as well.
+        seed: Seed of the generator.
+        scheme: The distribution.
+    """
+
+    layers: tuple[int, ...] = ()
+    embeddings: bool = False
+    seed: int = 0
+    scheme: Scheme = "model"
+
+    def __str__(self) -> str:
+        parts = ["embeddings"] if self.embeddings else []
+        parts += [format_layers(self.layers)] if self.layers else []
+        scheme = "" if self.scheme == "model" else f"/{self.scheme}"
+        return f"{'+'.join(parts)}@{self.seed}{scheme}"
+
+    def to_proto(self) -> model_pb2.ReinitLayers:
+        """The re-initialisation as a message of the contract.
+
+        Raises:
+            ValueError: There is no such scheme.
+        """
+        return model_pb2.ReinitLayers(
+            layers=self.layers,
+            embeddings=self.embeddings,
+            seed=self.seed,
+            scheme=choose(_SCHEMES, "scheme", self.scheme),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Determines a model's weights.
+
+    Args:
+        name: A hub id (`org/name`), an alias or a folder under one of the server's roots, or `checkpoints/ID`.
+        revision: A hub revision; empty for the default branch.
+        reinit: Layers to draw anew after loading, in order.
+    """
+
+    name: str
+    revision: str = ""
+    reinit: tuple[Reinit, ...] = ()
+
+    @classmethod
+    def of(cls, model: "Model | str") -> "Model":
+        """A model as it is, a string as the model of that name."""
+        return model if isinstance(model, Model) else cls(model)
+
+    def reinit_layers(
+        self, layers: Iterable[int] = (), seed: int = 0, *, embeddings: bool = False, scheme: Scheme = "model"
+    ) -> Self:
+        """The same model with some layers drawn anew, after those drawn already."""
+        return replace(self, reinit=(*self.reinit, Reinit(tuple(layers), embeddings, seed, scheme)))
+
+    @property
+    def reinit_label(self) -> str:
+        """The re-initialisation in short: `1-2@0`; empty where there is none."""
+        return ",".join(map(str, self.reinit))
+
+    def __str__(self) -> str:
+        revision = f"@{self.revision}" if self.revision else ""
+        reinit = f" reinit {self.reinit_label}" if self.reinit else ""
+        return f"{self.name}{revision}{reinit}"
+
+    def to_proto(self) -> model_pb2.ModelRef:
+        """The model as a message of the contract."""
+        return model_pb2.ModelRef(
+            name=self.name, revision=self.revision, reinit=[reinit.to_proto() for reinit in self.reinit]
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shift:
+    """Adds `alpha * vector` (Liu et al. 2020, section 4).
+
+    Args:
+        vector: [d] float32 or float64, or the name under which the store keeps it (`vectors/ID`).
+        alpha: Its factor; 0 leaves every bit as it was.
+        positions: Positions touched; the non-special ones where None.
+    """
+
+    vector: NDArray[np.floating[Any]] | str
+    alpha: float = 1.0
+    positions: Positions | None = None
+
+    def to_proto(self) -> model_pb2.Shift:
+        """The shift as a message of the contract."""
+        positions = choose(_POSITIONS, "positions", self.positions)
+        return model_pb2.Shift(vector=_array(self.vector), alpha=self.alpha, positions=positions)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearMap:
+    """Replaces each row h by `h W + b`.
+
+    Args:
+        matrix: W, [d, d] float32 or float64, rows multiplied from the left, or its name in the store (`maps/ID`).
+        bias: b, [d]; zero where None.
+        positions: Positions touched; all where None.
+    """
+
+    matrix: NDArray[np.floating[Any]] | str
+    bias: NDArray[np.floating[Any]] | str | None = None
+    positions: Positions | None = None
+
+    def to_proto(self) -> model_pb2.LinearMap:
+        """The map as a message of the contract."""
+        positions = choose(_POSITIONS, "positions", self.positions)
+        bias = None if self.bias is None else _array(self.bias)
+        return model_pb2.LinearMap(matrix=_array(self.matrix), bias=bias, positions=positions)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Intervention:
+    """An edit of the hidden states of one layer, seen by that layer's output and by every later layer.
+
+    Args:
+        layer: 0 is the embedding output, 1..L the blocks.
+        shift: Comes first.
+        linear_map: Comes second.
+    """
+
+    layer: int
+    shift: Shift | None = None
+    linear_map: LinearMap | None = None
+
+    def to_proto(self) -> model_pb2.Intervention:
+        """The intervention as a message of the contract."""
+        return model_pb2.Intervention(
+            layer=self.layer,
+            shift=None if self.shift is None else self.shift.to_proto(),
+            linear_map=None if self.linear_map is None else self.linear_map.to_proto(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a server knows about a model.
+
+    Args:
+        name: The name by which requests call it.
+        revision: Revision asked for, empty for the default.
+        family: transformers' model type: `bert`, `xlm-roberta`.
+        layers: Number of blocks, L. Hidden states are 0..L.
+        hidden_size: Width of the hidden states, d.
+        heads: Attention heads a block.
+        vocabulary_size: Entries of the vocabulary.
+        max_tokens: Longest input in tokens, special tokens included.
+        parameters: Number of parameters served.
+        digest: SHA-256 over configuration, tokenizer and weights, with the re-initialisation; empty until loaded.
+        state: `available`, `loading`, `ready` or `refused`.
+        reason: Why it is refused.
+        predicts_tokens: Whether it predicts masked tokens.
+        poolings: Poolings offered: `mean`, `cls`, `token`.
+    """
+
+    name: str
+    revision: str = ""
+    family: str = ""
+    layers: int = 0
+    hidden_size: int = 0
+    heads: int = 0
+    vocabulary_size: int = 0
+    max_tokens: int = 0
+    parameters: int = 0
+    digest: str = ""
+    state: str = "unspecified"
+    reason: str = ""
+    predicts_tokens: bool = False
+    poolings: tuple[str, ...] = ()
+
+    @classmethod
+    def from_proto(cls, model: model_pb2.Model) -> "ModelInfo":
+        """Reads a message of the contract."""
+        return cls(
+            name=model.name,
+            revision=model.revision,
+            family=model.family,
+            layers=model.layers,
+            hidden_size=model.hidden_size,
+            heads=model.heads,
+            vocabulary_size=model.vocabulary_size,
+            max_tokens=model.max_tokens,
+            parameters=model.parameters,
+            digest=model.digest,
+            state=enum_name(model_pb2.ModelState, model.state, "MODEL_STATE_"),
+            reason=model.reason,
+            predicts_tokens=model.predicts_tokens,
+            poolings=tuple(enum_name(model_pb2.Pooling, pooling, "POOLING_") for pooling in model.poolings),
+        )
+
+
+def enum_name(enum: Any, value: int, prefix: str) -> str:
+    """An enum's value in short and lower case: `mean`; the number where a newer server sends an unknown one."""
+    name: str = enum.Name(value) if value in enum.values() else str(value)
+    return name.removeprefix(prefix).lower()
+
+
+def format_layers(layers: Iterable[int]) -> str:
+    """Layers in short: `1-3,6`."""
+    runs: list[list[int]] = []
+    for layer in sorted(set(layers)):
+        if runs and layer == runs[-1][1] + 1:
+            runs[-1][1] = layer
+        else:
+            runs.append([layer, layer])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def parse_layers(text: str) -> tuple[int, ...]:
+    """Reads layers written in short: `1-3,6`.
+
+    Raises:
+        ValueError: It is not a list of layers and ranges.
+    """
+    layers: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"Expected layers such as 1-3,6, but got {text!r}")
+        layers += range(int(first), int(last or first) + 1)
+    if not layers:
+        raise ValueError(f"Expected layers such as 1-3,6, but got {text!r}")
+    return tuple(dict.fromkeys(layers))
+
+
+def _array(values: NDArray[np.floating[Any]] | str) -> model_pb2.ArrayRef:
+    """An array inline, a name as an artifact of the store."""
+    if isinstance(values, str):
+        return model_pb2.ArrayRef(artifact=values)
+    array = np.asarray(values)
+    return model_pb2.ArrayRef(inline=to_proto(array, DATA_TYPE_F64 if array.dtype == np.float64 else DATA_TYPE_F32))

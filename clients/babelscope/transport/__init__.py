@@ -1,0 +1,1 @@
+"""How servers are reached: channels, retries, statuses, health."""

@@ -1,0 +1,141 @@
+"""Messages to domain objects, checked field by field, and back."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from babelscope.data.example_messages import from_proto, to_proto
+from babelscope.data.examples import Example
+from babelscope.v1 import datagen_pb2
+
+from services.datagen.counts import StepReport
+from services.datagen.datasets.checks import check_example
+from services.datagen.datasets.stored import DatasetInfo, Description
+from services.datagen.pipeline.jobs import Tally
+from services.datagen.pipeline.steps import Step
+from services.datagen.settings import DatagenSettings
+from services.datagen.transforms.options import describe
+from services.datagen.transforms.registry import TRANSFORMS
+from services.runtime.errors import InvalidArgument, LimitExceeded
+
+DEFAULT_SAMPLES = 5
+RECOVER = "recover_answers"
+_LONGEST_TITLE = 1000
+
+
+def read_examples(messages: Iterable[Any], *, offsets: bool = True) -> Iterator[Example]:
+    """Yields the examples of a stream after its first message.
+
+    Args:
+        messages: Of the stream.
+        offsets: Whether answers must stand where they say.
+
+    Raises:
+        InvalidArgument: A message holds something else, or an example is wrong; the field names the example.
+    """
+    for message in messages:
+        if message.WhichOneof("message") != "examples":
+            got = message.WhichOneof("message") or "an empty message"
+            raise InvalidArgument("examples", f"Expected `examples` after the first message, but got {got}")
+        for one in message.examples.examples:
+            if one.WhichOneof("content") is None:
+                problem = "Expected text, sentence, pair or question, but got none"
+                raise InvalidArgument(f"examples[{one.id}].content", problem)
+            example = from_proto(one)
+            check_example(example, offsets=offsets)
+            yield example
+
+
+def read_title(title: str, field: str) -> str:
+    """A title for people.
+
+    Raises:
+        InvalidArgument: It is too long.
+    """
+    if len(title) > _LONGEST_TITLE:
+        raise InvalidArgument(field, f"Expected at most {_LONGEST_TITLE} characters, but got {len(title)}")
+    return title
+
+
+def read_steps(spec: datagen_pb2.TransformSpec, settings: DatagenSettings) -> list[Step]:
+    """The steps of a pipeline.
+
+    Raises:
+        InvalidArgument: There is none.
+        LimitExceeded: There are too many.
+    """
+    if not spec.steps:
+        raise InvalidArgument("spec.steps", "Expected at least one step, but got none")
+    if len(spec.steps) > settings.max_steps:
+        problem = f"Expected at most {settings.max_steps} steps, but got {len(spec.steps)}"
+        raise LimitExceeded("max_steps", problem)
+    return [Step(step.name, dict(step.options)) for step in spec.steps]
+
+
+def write_examples(examples: Iterable[Example]) -> datagen_pb2.Examples:
+    """A message of examples.
+
+    Raises:
+        InvalidArgument: A text cannot be written as UTF-8; names the example.
+    """
+    try:
+        return datagen_pb2.Examples(examples=[to_proto(example) for example in examples])
+    except ValueError as error:
+        raise InvalidArgument("examples", str(error)) from error
+
+
+def write_dataset(info: DatasetInfo) -> datagen_pb2.Dataset:
+    """The message of a dataset."""
+    return datagen_pb2.Dataset(
+        name=info.name, title=info.title, examples=info.examples, languages=info.languages, bytes=info.bytes
+    )
+
+
+def write_description(description: Description) -> datagen_pb2.DatasetDescription:
+    """The message of a description."""
+    return datagen_pb2.DatasetDescription(
+        dataset=write_dataset(description.dataset),
+        languages=description.languages,
+        kinds=description.kinds,
+        labels=description.labels,
+        lengths=[datagen_pb2.HistogramBin(low=low, high=high, count=n) for low, high, n in description.lengths],
+        samples=[to_proto(example) for example in description.samples],
+    )
+
+
+def write_progress(tally: Tally) -> datagen_pb2.DatagenProgress:
+    """The message of progress."""
+    return datagen_pb2.DatagenProgress(read=tally.read, written=tally.written, total=tally.total)
+
+
+def write_report(steps: Iterable[StepReport], dataset: DatasetInfo | None) -> datagen_pb2.TransformReport:
+    """The message of a pipeline's report."""
+    return datagen_pb2.TransformReport(
+        steps=[
+            datagen_pb2.StepReport(name=step.name, counts=dict(step.counts), warnings=step.warnings) for step in steps
+        ],
+        dataset=None if dataset is None else write_dataset(dataset),
+    )
+
+
+def write_transforms() -> list[datagen_pb2.TransformInfo]:
+    """The messages of all transforms, by name."""
+    return [_transform(TRANSFORMS[name]) for name in sorted(TRANSFORMS)]
+
+
+def by_name(entry: Any) -> tuple[str, ...]:
+    """Where an entry with a name stands in a list."""
+    return (entry.name,)
+
+
+def _transform(kind: Any) -> datagen_pb2.TransformInfo:
+    options: Callable[[Any], Any] = describe
+    return datagen_pb2.TransformInfo(
+        name=kind.name,
+        summary=kind.summary,
+        options=[
+            datagen_pb2.TransformOption(
+                name=one.name, summary=one.summary, default_value=one.default, required=one.required
+            )
+            for one in options(kind.Options)
+        ],
+    )

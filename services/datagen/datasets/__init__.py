@@ -1,0 +1,1 @@
+"""Datasets in the store, and what is read from them."""

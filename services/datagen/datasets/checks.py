@@ -1,0 +1,62 @@
+"""Whether an example is one: its id, its language, its offsets, its tree. Every example passes here on its way in."""
+
+import re
+
+from babelscope.data.examples import Example, Question, Sentence
+
+from services.datagen.text.content import check_answers
+from services.datagen.trees.tree import tree_of
+from services.runtime.errors import InvalidArgument
+
+_LANGUAGE = re.compile(r"([A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8})*)?")
+_LONGEST_ID = 1024
+
+
+def check_example(example: Example, *, offsets: bool = True) -> None:
+    """Checks one example.
+
+    Args:
+        example: As it came.
+        offsets: Whether answers must stand where they say; not where the next step is to find them.
+
+    Raises:
+        InvalidArgument: Something is wrong; the field names the example by its id.
+    """
+    if not example.id or len(example.id) > _LONGEST_ID:
+        got = "none" if not example.id else f"one of {len(example.id)}"
+        raise InvalidArgument("examples[].id", f"Expected an id of 1..{_LONGEST_ID} characters, but got {got}")
+    if not _LANGUAGE.fullmatch(example.language):
+        problem = f"Expected a BCP 47 tag such as zh-Hant, but got {example.language[:40]!r}"
+        raise InvalidArgument(f"examples[{example.id}].language", problem)
+    if isinstance(example.content, Question):
+        if offsets:
+            _check_known_answers(example)
+    elif isinstance(example.content, Sentence):
+        _check_sentence(example, example.content)
+
+
+def _check_known_answers(example: Example) -> None:
+    """Checks answers; a start of -1 says that it is not known yet (after `translate`)."""
+    assert isinstance(example.content, Question)
+    known = tuple([answer for answer in example.content.answers if answer.start != -1])
+    if len(known) == len(example.content.answers):
+        check_answers(example)
+        return
+    for number, answer in enumerate(example.content.answers):
+        if answer.start != -1 and not example.content.context.startswith(answer.text, max(answer.start, 0)):
+            raise InvalidArgument(
+                f"examples[{example.id}].question.answers[{number}].start",
+                f"Expected {answer.text!r} at {answer.start} of the context, or -1 where not known",
+            )
+
+
+def _check_sentence(example: Example, sentence: Sentence) -> None:
+    if not sentence.words:
+        problem = "Expected a sentence of at least one word, but got none"
+        raise InvalidArgument(f"examples[{example.id}].sentence.words", problem)
+    heads = [word.head for word in sentence.words]
+    if any(head is not None for head in heads):
+        try:
+            tree_of(sentence, example.id)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"examples[{example.id}].sentence.words", error.problem) from error

@@ -1,0 +1,144 @@
+"""Bilingual dictionaries: word pairs of a file (TSV, or MUSE's, separated by spaces), plain or gzip."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from babelscope.corpora.files import read_lines
+from babelscope.errors import CorpusError
+
+from services.datagen.text.words import fold
+from services.runtime.errors import FailedPrecondition, NotFound
+
+SUFFIXES = (".tsv", ".txt", ".tsv.gz", ".txt.gz", ".gz", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A word and one translation of it, either of one word or more."""
+
+    source: str
+    target: str
+    weight: float = 1.0
+
+
+class WordPairs:
+    """A dictionary held in memory.
+
+    Looked up by folded words (NFC, case-folded): `The` and `the` are one entry. The translations of a word stand by
+    their weight, those of equal weight in the order of the source: the first is the best guess. Of the same pair
+    given twice the larger weight stands.
+
+    Args:
+        pairs: The word pairs.
+        source: Tag of the source language, for case folding.
+        name: What errors call it.
+
+    Raises:
+        FailedPrecondition: There is no pair.
+    """
+
+    def __init__(self, pairs: Iterable[Pair], *, source: str = "", name: str = "of the request") -> None:
+        self._language = source
+        entries: dict[str, dict[str, float]] = {}
+        self._written: dict[str, str] = {}
+        for pair in pairs:
+            key = self._fold(pair.source)
+            known = entries.setdefault(key, {})
+            known[pair.target] = max(pair.weight, known.get(pair.target, 0.0))
+            self._written.setdefault(key, pair.source)
+        if not entries:
+            raise FailedPrecondition(f"dictionary {name}", "Expected at least one word pair, but it holds none")
+        self._entries = {key: tuple(sorted(known.items(), key=lambda item: -item[1])) for key, known in entries.items()}
+
+    def translations(self, word: str) -> tuple[tuple[str, float], ...]:
+        """Translations of a word with their weights, best first; empty where it has none."""
+        return self._entries.get(self._fold(word), ())
+
+    def sources(self) -> Iterable[str]:
+        """All source words, as they were first written."""
+        return self._written.values()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _fold(self, word: str) -> str:
+        return " ".join(fold(word, self._language).split())
+
+
+def read_pairs(path: Path) -> Iterator[Pair]:
+    """Yields the word pairs of a file.
+
+    A line is `source TAB target`, or with a third column, a weight above 0; without a tab, two words (and a weight)
+    separated by spaces. Empty lines are left out.
+
+    Raises:
+        CorpusError: The file cannot be read, or a line is not a word pair.
+    """
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        columns = [column.strip() for column in line.split("\t")] if "\t" in line else line.split()
+        if len(columns) not in (2, 3) or not all(columns):
+            raise CorpusError(path, number, f"Expected a word, its translation and maybe a weight, but got {line!r}")
+        yield Pair(columns[0], columns[1], _weight(path, number, columns[2]) if len(columns) == 3 else 1.0)
+
+
+def _weight(path: Path, number: int, text: str) -> float:
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = math.nan
+    if not 0 < weight < math.inf:
+        raise CorpusError(path, number, f"Expected a weight above 0, but got {text!r}")
+    return weight
+
+
+def read_dictionary(path: Path, *, source: str = "") -> WordPairs:
+    """Reads a dictionary.
+
+    Args:
+        path: A file of word pairs, plain or gzip.
+        source: Tag of the source language, for case folding.
+
+    Raises:
+        FailedPrecondition: The file cannot be read, a line is not a word pair, or there is none.
+    """
+    try:
+        return WordPairs(read_pairs(path), source=source, name=path.name)
+    except CorpusError as error:
+        raise FailedPrecondition(f"dictionary {path.name}", str(error)) from error
+
+
+def find_dictionary(roots: Iterable[Path], reference: str, source: str, target: str) -> Path:
+    """Finds the file of a dictionary under the allowed folders.
+
+    Args:
+        roots: Folders that may be read.
+        reference: A file, or a folder with files called `SOURCE-TARGET` (also `SOURCE-TARGET.muse-train` and the like),
+            relative to a root or absolute within one; `{source}` and `{target}` in it stand for the tags.
+        source: Tag of the source language.
+        target: Tag of the target language.
+
+    Raises:
+        NotFound: There is no such file within the roots; names that exist nearby are told.
+    """
+    roots = [root.resolve() for root in roots]
+    nearby: list[str] = []
+    named = reference.replace("{source}", source).replace("{target}", target)
+    for root in roots:
+        path = (root / named).resolve()
+        if path != root and not path.is_relative_to(root):
+            continue
+        if path.is_file():
+            return path
+        if path.is_dir():
+            files = sorted(one for one in path.iterdir() if one.is_file())
+            stem = f"{source}-{target}"
+            exact = [one for suffix in SUFFIXES for one in files if one.name == stem + suffix]
+            loose = [one for one in files if one.name.startswith(f"{stem}.")]
+            if exact or loose:
+                return (exact or loose)[0]
+            nearby += [one.name for one in files if one.name.split(".")[0].endswith(f"-{target}")]
+    raise NotFound("dictionary", f"{reference} ({source or 'any'}-{target})", nearby[:5])

@@ -1,0 +1,236 @@
+"""Examples as Parquet: one schema for all kinds of content, written and read in row groups of bounded size.
+
+The bytes depend on the examples and on the pinned writer alone: groups are cut by the examples' own sizes, whatever
+portions they came in, so that the same examples have the same digest.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, BinaryIO, Final, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
+
+from services.runtime.errors import DataLoss
+
+GROUP_EXAMPLES: Final = 4096
+GROUP_CHARACTERS: Final = 4 << 20
+EXAMPLES_KEY: Final = "babelscope.examples"
+LANGUAGES_KEY: Final = "babelscope.languages"
+
+_WORD = pa.struct(
+    [
+        ("form", pa.string()),
+        ("upos", pa.string()),
+        ("head", pa.int32()),
+        ("deprel", pa.string()),
+        ("ner", pa.string()),
+        ("lemma", pa.string()),
+        ("feats", pa.string()),
+        ("space_after", pa.bool_()),
+    ]
+)
+SCHEMA: Final = pa.schema(
+    [
+        ("id", pa.string()),
+        ("language", pa.string()),
+        ("kind", pa.string()),
+        ("text", pa.string()),
+        ("words", pa.list_(_WORD)),
+        ("premise", pa.string()),
+        ("hypothesis", pa.string()),
+        ("label", pa.string()),
+        ("context", pa.string()),
+        ("question", pa.string()),
+        ("answers", pa.list_(pa.struct([("text", pa.string()), ("start", pa.int32())]))),
+        ("attributes", pa.map_(pa.string(), pa.string())),
+    ]
+)
+
+
+class Sink(Protocol):
+    """What takes bytes."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Adds bytes; returns how many."""
+
+
+class _File:
+    """A sink as the file that pyarrow asks for."""
+
+    closed = False
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._at = 0
+
+    def write(self, data: Any) -> int:
+        """Adds bytes."""
+        view = memoryview(data)
+        self._sink.write(view)
+        self._at += view.nbytes
+        return view.nbytes
+
+    def tell(self) -> int:
+        """Bytes so far."""
+        return self._at
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """The sink's owner closes it."""
+        self.closed = True
+
+
+def write(
+    sink: Sink, examples: Iterable[Example], check: Callable[[list[Example]], None] = lambda group: None
+) -> Counter[str]:
+    """Writes examples.
+
+    Args:
+        sink: Takes the file's bytes in order.
+        examples: Any number; a group of them is held at a time.
+        check: Called with each group before it is written; what it raises ends the writing.
+
+    Returns:
+        Number of examples by language.
+    """
+    languages: Counter[str] = Counter()
+    file = _File(sink)
+    with pq.ParquetWriter(
+        file, SCHEMA, compression="zstd", compression_level=3, version="2.6", write_statistics=False
+    ) as writer:
+        for group in _groups(examples):
+            check(group)
+            languages.update(example.language for example in group)
+            writer.write_table(pa.table(_columns(group), schema=SCHEMA), row_group_size=len(group))
+        writer.add_key_value_metadata(
+            {EXAMPLES_KEY: str(languages.total()), LANGUAGES_KEY: ",".join(sorted(languages))}
+        )
+    return languages
+
+
+def read(file: BinaryIO, name: str) -> Iterator[Example]:
+    """Yields the examples of a file, a row group at a time.
+
+    Raises:
+        DataLoss: The file is no Parquet with this schema.
+    """
+    parquet = _open(file, name)
+    for group in range(parquet.num_row_groups):
+        for row in parquet.read_row_group(group, columns=SCHEMA.names).to_pylist():
+            yield _example(row)
+
+
+def count(file: BinaryIO, name: str) -> tuple[int, tuple[str, ...]]:
+    """Number of examples, and their languages, from the file's metadata."""
+    metadata: Mapping[bytes, bytes] = _open(file, name).metadata.metadata or {}
+    languages = metadata.get(LANGUAGES_KEY.encode(), b"").decode()
+    return int(metadata.get(EXAMPLES_KEY.encode(), b"0")), tuple(languages.split(",")) if languages else ()
+
+
+def kind_of(example: Example) -> str:
+    """The kind of an example's content: text, sentence, pair, question."""
+    match example.content:
+        case str():
+            return "text"
+        case Sentence():
+            return "sentence"
+        case TextPair():
+            return "pair"
+        case Question():
+            return "question"
+
+
+def _open(file: BinaryIO, name: str) -> Any:
+    try:
+        parquet = pq.ParquetFile(file)
+    except pa.ArrowInvalid as error:
+        raise DataLoss(f"Expected {name} to be Parquet, but it is not: {error}") from error
+    if parquet.schema_arrow.names != SCHEMA.names:
+        raise DataLoss(
+            f"Expected {name} to have the columns of a dataset, but got {', '.join(parquet.schema_arrow.names)}"
+        )
+    return parquet
+
+
+def _groups(examples: Iterable[Example]) -> Iterator[list[Example]]:
+    """Cuts a stream into groups by what the examples themselves are, so that their portions do not matter."""
+    group: list[Example] = []
+    size = 0
+    for example in examples:
+        group.append(example)
+        size += length(example)
+        if len(group) >= GROUP_EXAMPLES or size >= GROUP_CHARACTERS:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def length(example: Example) -> int:
+    """Characters of an example's texts."""
+    match example.content:
+        case str() as text:
+            return len(text)
+        case Sentence() as sentence:
+            return len(sentence.text) or sum(len(word.form) + word.space_after for word in sentence.words)
+        case TextPair() as pair:
+            return len(pair.premise) + len(pair.hypothesis)
+        case Question() as question:
+            return len(question.context) + len(question.question)
+
+
+def _columns(group: list[Example]) -> dict[str, list[Any]]:
+    rows = [_row(example) for example in group]
+    return {name: [row.get(name) for row in rows] for name in SCHEMA.names}
+
+
+def _row(example: Example) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": example.id,
+        "language": example.language,
+        "kind": kind_of(example),
+        "attributes": sorted(example.attributes.items()),
+    }
+    match example.content:
+        case str() as text:
+            row["text"] = text
+        case Sentence() as sentence:
+            row["text"] = sentence.text
+            row["words"] = [
+                {
+                    "form": word.form,
+                    "upos": word.upos,
+                    "head": word.head,
+                    "deprel": word.deprel,
+                    "ner": word.ner,
+                    "lemma": word.lemma,
+                    "feats": word.feats,
+                    "space_after": word.space_after,
+                }
+                for word in sentence.words
+            ]
+        case TextPair() as pair:
+            row |= {"premise": pair.premise, "hypothesis": pair.hypothesis, "label": pair.label}
+        case Question() as question:
+            answers = [{"text": answer.text, "start": answer.start} for answer in question.answers]
+            row |= {"context": question.context, "question": question.question, "answers": answers}
+    return row
+
+
+def _example(row: Mapping[str, Any]) -> Example:
+    match row["kind"]:
+        case "sentence":
+            words = tuple([Word(**word) for word in row["words"]])
+            content: str | Sentence | TextPair | Question = Sentence(words, row["text"])
+        case "pair":
+            content = TextPair(row["premise"], row["hypothesis"], row["label"])
+        case "question":
+            answers = tuple([Answer(**answer) for answer in row["answers"]])
+            content = Question(row["context"], row["question"], answers)
+        case _:
+            content = row["text"]
+    return Example(row["id"], content, row["language"], attributes=dict(row["attributes"]))

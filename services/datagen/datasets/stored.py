@@ -1,0 +1,230 @@
+"""Datasets in the store: Parquet named by its digest, with a small card beside it that holds the title.
+
+The title is no part of a dataset: the same examples have the same name whatever they are called. The card is an object
+of its own, written after the dataset; a dataset whose card is missing is listed without a title. Who stores the same
+examples again leaves the title of the first.
+"""
+
+import contextlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from babelscope.data.examples import Example, Sentence, TextPair
+
+from services.datagen.datasets import parquet
+from services.datagen.datasets.checks import check_example
+from services.datagen.datasets.distinct import Distinct
+from services.runtime.errors import InvalidArgument, NotFound
+from services.runtime.store import Store, digest_of
+
+KIND: Final = "datasets"
+CARDS: Final = "dataset-cards"
+_NEARBY: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetInfo:
+    """What the store knows about a dataset.
+
+    Attributes:
+        name: `datasets/DIGEST`.
+        title: For people.
+        examples: Number of examples.
+        languages: Tags, sorted.
+        bytes: Size in the store.
+    """
+
+    name: str
+    title: str
+    examples: int
+    languages: tuple[str, ...]
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is in a dataset.
+
+    Attributes:
+        dataset: The dataset.
+        languages: Examples by language.
+        kinds: Examples by kind of content.
+        labels: Counts by `nli/LABEL`, `ner/TYPE`, `upos/TAG`, `deprel/RELATION`.
+        lengths: Low, high and count of each bin of lengths in characters: powers of two.
+        samples: The first examples.
+    """
+
+    dataset: DatasetInfo
+    languages: dict[str, int]
+    kinds: dict[str, int]
+    labels: dict[str, int]
+    lengths: tuple[tuple[int, int, int], ...]
+    samples: tuple[Example, ...]
+
+
+class Datasets:
+    """The datasets of a store. All methods block.
+
+    Args:
+        store: The store.
+        scratch: Folder for temporary files.
+    """
+
+    def __init__(self, store: Store, scratch: Path) -> None:
+        self._store, self._scratch = store, scratch
+        self._cards: dict[str, DatasetInfo] = {}
+        self._seen: set[str] = set()
+        self._lock = threading.Lock()
+
+    def put(self, examples: Iterable[Example], title: str, *, empty: str = "examples") -> DatasetInfo:
+        """Stores examples; nothing appears in the store where this raises.
+
+        Args:
+            examples: At least one; read once.
+            title: For people.
+            empty: The field that an error names where there is none.
+
+        Raises:
+            InvalidArgument: An example is wrong or its id repeats within its language, or there is none.
+            LimitExceeded: The store is full.
+        """
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(Distinct(self._scratch)) as distinct:
+
+            def check(group: list[Example]) -> None:
+                distinct.add([(example.id, example.language) for example in group])
+
+            with self._store.create(KIND) as writer:
+                languages = parquet.write(writer, _checked(examples), check)
+                if not languages:
+                    raise InvalidArgument(empty, "Expected at least one example, but got none")
+        known = self._known(writer.name)
+        if known is not None and (known.title or not title):
+            return known
+        info = DatasetInfo(
+            writer.name, title, languages.total(), tuple(sorted(languages)), self._store.size(writer.name) or 0
+        )
+        self._store.put(CARDS, json.dumps(asdict(info), ensure_ascii=False, sort_keys=True).encode())
+        return info
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[Iterator[Example]]:
+        """The examples of a dataset, in its order; checked against the digest first.
+
+        Raises:
+            NotFound: There is no such dataset.
+            InvalidArgument: The name is none.
+            DataLoss: It is damaged.
+        """
+        self._check_name(name)
+        try:
+            with self._store.open(name) as file:
+                yield parquet.read(file, name)
+        except NotFound:
+            raise NotFound("dataset", name, self._nearby(name)) from None
+
+    def read(self, name: str) -> Iterator[Example]:
+        """Yields the examples of a dataset; errors as for `open`."""
+        with self.open(name) as examples:
+            yield from examples
+
+    def get(self, name: str) -> DatasetInfo:
+        """What is known about a dataset.
+
+        Raises:
+            NotFound: There is no such dataset.
+            InvalidArgument: The name is none.
+        """
+        self._check_name(name)
+        size = self._store.size(name)
+        if size is None:
+            raise NotFound("dataset", name, self._nearby(name))
+        known = self._known(name)
+        if known is not None:
+            return known
+        with self._store.open(name) as file:
+            examples, languages = parquet.count(file, name)
+        return DatasetInfo(name, "", examples, languages, size)
+
+    def names(self) -> list[str]:
+        """Names of all datasets, sorted."""
+        return self._store.list(f"{KIND}/")
+
+    def describe(self, name: str, samples: int, check: Callable[[], None] = lambda: None) -> Description:
+        """Counts what is in a dataset.
+
+        Args:
+            name: Of the dataset.
+            samples: Examples to show.
+            check: Called before each example; what it raises ends the work.
+
+        Raises:
+            NotFound: There is no such dataset.
+        """
+        info = self.get(name)
+        languages: Counter[str] = Counter()
+        kinds: Counter[str] = Counter()
+        labels: Counter[str] = Counter()
+        lengths: Counter[int] = Counter()
+        shown: list[Example] = []
+        with self.open(name) as examples:
+            for example in examples:
+                check()
+                languages[example.language] += 1
+                kinds[parquet.kind_of(example)] += 1
+                labels.update(_labels(example))
+                lengths[parquet.length(example).bit_length()] += 1
+                if len(shown) < samples:
+                    shown.append(example)
+        bins = tuple((1 << bits >> 1, (1 << bits) - 1, lengths[bits]) for bits in sorted(lengths))
+        return Description(info, dict(languages), dict(kinds), dict(labels), bins, tuple(shown))
+
+    def _known(self, name: str) -> DatasetInfo | None:
+        """The card of a dataset; cards never change, so each is read once."""
+        with self._lock:
+            for card in self._store.list(f"{CARDS}/"):
+                if card in self._seen:
+                    continue
+                values = json.loads(self._store.get(card))
+                info = DatasetInfo(**{**values, "languages": tuple(values["languages"])})
+                other = self._cards.get(info.name)
+                if other is None or not other.title:
+                    self._cards[info.name] = info
+                self._seen.add(card)
+            return self._cards.get(name)
+
+    def _check_name(self, name: str) -> None:
+        if not name.startswith(f"{KIND}/"):
+            raise InvalidArgument("name", f"Expected the name of a dataset, datasets/DIGEST, but got {name[:200]!r}")
+        digest_of(name)
+
+    def _nearby(self, name: str) -> list[str]:
+        """Datasets whose names begin alike, for people who lost the end of one."""
+        names = self.names()
+        alike = [one for one in names if one.startswith(name[: len(KIND) + 5])]
+        return (alike or names)[:_NEARBY]
+
+
+def _checked(examples: Iterable[Example]) -> Iterator[Example]:
+    for example in examples:
+        check_example(example)
+        yield example
+
+
+def _labels(example: Example) -> Iterator[str]:
+    """What an example is labelled with."""
+    if isinstance(example.content, TextPair) and example.content.label:
+        yield f"nli/{example.content.label}"
+    elif isinstance(example.content, Sentence):
+        for word in example.content.words:
+            if word.upos:
+                yield f"upos/{word.upos}"
+            if word.deprel:
+                yield f"deprel/{word.deprel}"
+            if word.ner.startswith("B-"):
+                yield f"ner/{word.ner[2:]}"

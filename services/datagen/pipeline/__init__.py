@@ -1,0 +1,1 @@
+"""Transforms one after the other over a corpus of any size."""

@@ -1,0 +1,1 @@
+"""Running text: words, edits with offsets, and closest spans."""

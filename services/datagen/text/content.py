@@ -1,0 +1,104 @@
+"""The texts of an example, and the example again with its texts rewritten and its answers where they belong."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from babelscope.data.examples import Answer, Content, Example, Question, Sentence, TextPair, Word
+
+from services.datagen.counts import StepReport
+from services.datagen.text.edits import Rewritten
+from services.runtime.errors import InvalidArgument
+
+
+def texts(content: Content) -> tuple[str, ...]:
+    """The texts of an example: running text; words' forms; premise and hypothesis; context and question."""
+    match content:
+        case str():
+            return (content,)
+        case Question():
+            return content.context, content.question
+        case TextPair():
+            return content.premise, content.hypothesis
+        case Sentence():
+            return tuple(word.form for word in content.words)
+
+
+def with_content(example: Example, content: Content) -> Example:
+    """The example with other content; all else is kept."""
+    return Example(example.id, content, example.language, example.line, example.attributes)
+
+
+def rewrite(example: Example, rewritten: Sequence[Rewritten], report: StepReport) -> Example:
+    """The example with its texts rewritten: id, language, labels and attributes kept, answers where they now lie.
+
+    An answer whose border falls inside a replaced word is widened to the whole replacement (counted as
+    `answers_widened`); one of which nothing is left is dropped (`answers_dropped`). A sentence in words keeps its
+    annotation; a word that changed loses its lemma, and the raw text is then written anew from the words.
+
+    Args:
+        example: The example.
+        rewritten: One for each of `texts(example.content)`, in their order.
+        report: Counts widened and dropped answers.
+
+    Raises:
+        InvalidArgument: An answer's offset was wrong before.
+    """
+    match example.content:
+        case str():
+            return with_content(example, rewritten[0].text)
+        case Question() as question:
+            check_answers(example)
+            answers = [_moved(answer, rewritten[0], report) for answer in question.answers]
+            kept = tuple([answer for answer in answers if answer.text])
+            report.counts["answers_dropped"] += len(answers) - len(kept)
+            return with_content(example, Question(rewritten[0].text, rewritten[1].text, kept, question.paragraph))
+        case TextPair() as pair:
+            return with_content(example, replace(pair, premise=rewritten[0].text, hypothesis=rewritten[1].text))
+        case Sentence() as sentence:
+            return with_content(example, _sentence(sentence, [one.text for one in rewritten]))
+
+
+def _moved(answer: Answer, context: Rewritten, report: StepReport) -> Answer:
+    start, end, widened = context.span(answer.start, answer.start + len(answer.text))
+    report.counts["answers_widened"] += widened
+    return Answer(context.text[start:end], start)
+
+
+def _sentence(sentence: Sentence, forms: Sequence[str]) -> Sentence:
+    if all(form == word.form for form, word in zip(forms, sentence.words, strict=True)):
+        return sentence
+    words = tuple(
+        word if form == word.form else replace(word, form=form, lemma="")
+        for form, word in zip(forms, sentence.words, strict=True)
+    )
+    return Sentence(words, raw_text(words))
+
+
+def raw_text(words: Sequence[Word]) -> str:
+    """The raw text of words: each with a space after it, but where it has none, and but for the last."""
+    return "".join(word.form + " " * word.space_after for word in words[:-1]) + "".join(w.form for w in words[-1:])
+
+
+def check_answers(example: Example) -> None:
+    """Checks that each answer of a question stands where its offset says.
+
+    Raises:
+        InvalidArgument: One does not, or is empty; the field names the example and the answer.
+    """
+    if not isinstance(example.content, Question):
+        return
+    context = example.content.context
+    for i, answer in enumerate(example.content.answers):
+        if answer.start < 0 or not answer.text or not context.startswith(answer.text, answer.start):
+            raise _wrong_answer(f"examples[{example.id}].question.answers[{i}]", answer, context)
+
+
+def _wrong_answer(where: str, answer: Answer, context: str) -> InvalidArgument:
+    if not answer.text:
+        return InvalidArgument(f"{where}.text", "Expected an answer of at least one character, but got none")
+    if answer.start < 0:
+        problem = f"Expected an offset of {answer.text!r}, but got {answer.start}: recover answers first"
+        return InvalidArgument(f"{where}.start", problem)
+    there = context[answer.start : answer.start + len(answer.text)]
+    problem = f"Expected {answer.text!r} at {answer.start} of the context, but got {there!r}"
+    return InvalidArgument(f"{where}.start", problem)

@@ -1,0 +1,81 @@
+"""The entries of a dictionary in running text: longest match, for entries of several words and unspaced scripts."""
+
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, pairwise
+from typing import Protocol
+
+from services.datagen.text.words import Span, clusters, fold, is_unspaced, segment
+
+
+class Dictionary(Protocol):
+    """A bilingual dictionary: source word to its translations with their weights."""
+
+    def translations(self, word: str) -> tuple[tuple[str, float], ...]:
+        """Translations of a word (case-folded look-up), best first; empty where it has none."""
+
+    def sources(self) -> Iterable[str]:
+        """All source words."""
+
+
+class Lexicon:
+    """Which words and groups of words a dictionary has.
+
+    Args:
+        entries: The dictionary's source words; one may be of several words.
+        language: Their language, for case folding.
+
+    Attributes:
+        spans_spaces: Whether an entry has white space inside, so that a match may reach over a space.
+    """
+
+    def __init__(self, entries: Iterable[str], language: str = "") -> None:
+        self._language = language
+        self._known = {folded for entry in entries if (folded := self._fold(entry))}
+        self.spans_spaces = any(" " in entry for entry in self._known)
+        self._lengths: dict[str, set[int]] = {}  # of unspaced entries, in characters, by their first one
+        self._counts: dict[str, set[int]] = {}  # of entries of several words, by their first one
+        unspaced = {entry for entry in self._known if all(map(is_unspaced, entry))}
+        for entry in unspaced:
+            self._lengths.setdefault(entry[0], set()).add(len(entry))
+        for entry in self._known - unspaced:
+            words = [entry[start:end] for start, end in segment(entry, self._split)]
+            if len(words) > 1:
+                self._counts.setdefault(words[0], set()).add(len(words))
+
+    def matches(self, text: str) -> Iterator[tuple[Span, int, bool]]:
+        """Yields what the words of a text are: at each place the longest entry, else the next word.
+
+        Yields:
+            The span, how many words it has, and whether it is an entry.
+        """
+        spans = list(segment(text, self._split))
+        at = 0
+        while at < len(spans):
+            entry = self._longest(text, spans, at)
+            count = max(entry, 1)
+            yield (spans[at][0], spans[at + count - 1][1]), count, entry > 0
+            at += count
+
+    def _fold(self, text: str) -> str:
+        return " ".join(fold(text, self._language).split())
+
+    def _longest(self, text: str, spans: list[Span], at: int) -> int:
+        """How many words the longest entry at a place has; 0 where there is none."""
+        start, end = spans[at]
+        first = fold(text[start:end], self._language)
+        for count in sorted(self._counts.get(first, ()), reverse=True):
+            if at + count <= len(spans) and self._fold(text[start : spans[at + count - 1][1]]) in self._known:
+                return count
+        return int(first in self._known)
+
+    def _split(self, run: str) -> Iterator[int]:
+        """Lengths of the words of a run without spaces: the longest entry, else a character with its marks."""
+        borders = list(accumulate(clusters(run), initial=0))
+        after = dict(pairwise(borders))
+        whole = set(borders)
+        at = 0
+        while at < len(run):
+            lengths = sorted(self._lengths.get(run[at], ()), reverse=True)
+            end = next((at + n for n in lengths if at + n in whole and run[at : at + n] in self._known), after[at])
+            yield end - at
+            at = end

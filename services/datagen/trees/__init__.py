@@ -1,0 +1,1 @@
+"""Dependency trees: checked, parsed from raw text, and reordered."""

@@ -1,0 +1,41 @@
+"""The door to shards: messages to domain calls and back."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from babelscope.v1 import metrics_pb2
+
+from services.metrics.api import requests, responses
+from services.metrics.estimates.estimates import Check, Found
+from services.metrics.settings import MetricsSettings
+from services.metrics.similarity.shards import Merged, merge
+from services.metrics.worker import Workers
+from services.runtime.store import Store
+
+
+class MergingDoor:
+    """Answers `Merge`."""
+
+    _settings: MetricsSettings
+    _workers: Workers
+    _store: Store
+
+    async def Merge(  # noqa: N802 - gRPC's name
+        self, request: metrics_pb2.MergeRequest, context: Any
+    ) -> AsyncIterator[metrics_pb2.MergeResponse]:
+        """Numbers of the whole from the sums of its shards."""
+        measures, preprocessing = requests.read_merge(request)
+        names = tuple(request.states)
+
+        def work(check: Check) -> Any:
+            return merge(self._store, names, measures, preprocessing, keep=request.keep_state, check=check)
+
+        async with aclosing(self._workers.run(work)) as events:
+            async for event in events:
+                match event:
+                    case Found():
+                        yield metrics_pb2.MergeResponse(estimates=responses.estimates(event.estimates))
+                    case Merged():
+                        report = responses.report(event.views, event.pairs, event.state)
+                        yield metrics_pb2.MergeResponse(report=report)

@@ -1,0 +1,154 @@
+"""DeMa, density matching for bilingual word embedding (Zhou et al. 2019): weakly supervised, refined on demand.
+
+Rows are divided by their norms, centred and divided again. `density` trains a map in either direction; seeds are the
+known translations or, where there are none, identical ids (words, where ids are words).
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+from services.metrics.errors import Degenerate
+from services.metrics.estimates.estimates import Check
+from services.metrics.maps.base import Fitted, Pairs, Problem, Side, Tell
+from services.metrics.maps.dema.density import DensityMatching, Training
+from services.metrics.maps.devices import DEVICE, device_of
+from services.metrics.maps.normalisation import SCHEMES, Normalisation
+from services.metrics.maps.options import option
+from services.metrics.maps.refinement import refine
+from services.metrics.sums.cosines import check_equal_width
+
+_EPOCH: Final = 50
+"""Steps behind one number of the trace."""
+
+
+@dataclass(frozen=True)
+class DeMaOptions:
+    """Options of DeMa."""
+
+    normalisation: str = option("unit_centre_unit", "Of the rows of either language.", choices=tuple(SCHEMES))
+    seeding: str = option(
+        "identical", "Where no translations are given: identical ids, or none.", choices=("identical", "none")
+    )
+    most_seeds: int = option(10_000, "Seeds used, the most frequent ones.", least=1)
+    frequent: int = option(10_000, "Words of either side that are centres of its mixture.", least=2)
+    zipf: float = option(0.0, "The word of rank r has the weight r^-zipf in its mixture.", least=0, most=4)
+    source_variance: float = option(0.015, "Of the Gaussians of the source mixture.", least=1e-6, most=10)
+    target_variance: float = option(0.015, "Of the Gaussians of the target mixture.", least=1e-6, most=10)
+    back_translation: float = option(0.5, "Weight of 1 - cos of words mapped there and back.", least=0)
+    supervision: float = option(10.0, "Weight of 1 - cos of mapped seeds and their translations.", least=0)
+    batch: int = option(128, "Words of either language drawn in a step.", least=1, most=65_536)
+    learning_rate: float = option(0.01, "Of Adam; falls along a cosine to 0.", least=1e-8, most=10)
+    steps: int = option(2000, "Steps of training.", least=1, most=1_000_000)
+    refinements: int = option(0, "Rounds of an induced dictionary and a rotation, after training.", least=0, most=100)
+    device: str = DEVICE
+
+
+class DeMa:
+    """Maps of both directions that match the densities of two mixtures of Gaussians."""
+
+    name: ClassVar[str] = "dema"
+    summary: ClassVar[str] = "Density matching of mixtures of Gaussians, with weak supervision."
+    supervised: ClassVar[bool] = False
+    Options: ClassVar[type[Any]] = DeMaOptions
+
+    def fit(self, problem: Problem, options: DeMaOptions, *, check: Check, tell: Tell) -> Fitted:
+        """Fits the source side's map; the target side is normalised only.
+
+        The trace has the objective, averaged over each 50 steps. After refinements the setting `cosine` is the mean
+        cosine of the last induced dictionary.
+
+        Args:
+            problem: The two spaces.
+            options: See there.
+            check: Raises where the caller has gone.
+            tell: Takes progress, a step a step.
+
+        Raises:
+            Degenerate: Unequal dimensions, fewer than 2 rows, zero rows, no seeds where there should be some, or
+                training that diverges.
+            services.runtime.errors.InvalidArgument: No such device.
+        """
+        n, m, d = len(problem.source), len(problem.target), int(problem.source.shape[1])
+        check_equal_width(d, int(problem.target.shape[1]))
+        if min(n, m) < 2:
+            raise Degenerate(f"Expected at least 2 rows on either side for dema, but got n={n}, m={m} (d={d})")
+        device = device_of(options.device)
+        source, left = Normalisation.fit(problem.source, options.normalisation)
+        target, right = Normalisation.fit(problem.target, options.normalisation)
+        pairs = _seeds(problem, options)
+        matching = DensityMatching(
+            left[: options.frequent],
+            right[: options.frequent],
+            pairs,
+            Training(
+                options.batch,
+                options.source_variance,
+                options.target_variance,
+                options.zipf,
+                options.back_translation,
+                options.supervision,
+                options.learning_rate,
+                options.steps,
+            ),
+            seed=problem.seed,
+            device=device,
+        )
+        total = options.steps + options.refinements
+        trace = _train(matching, options.steps, total, check, tell)
+        matrix, settings = matching.maps()[0], {"seeds": len(pairs)}
+        warnings = () if len(pairs) else ("no seeds: density matching alone seldom finds the map",)
+        known: dict[str, str | int | float] = {**settings}
+        if options.refinements:
+            refined = refine(
+                left[: options.frequent],
+                right[: options.frequent],
+                matrix,
+                options.refinements,
+                check=check,
+                tell=lambda done: tell(options.steps + done, total),
+            )
+            matrix = refined.rotation.matrix
+            known |= {"induced": len(refined.pairs), "cosine": refined.trace[-1]}
+        return Fitted(Side(source, matrix), Side(target, np.eye(d)), tuple(trace), known, warnings)
+
+
+def _seeds(problem: Problem, options: DeMaOptions) -> Pairs:
+    """Seeds among the frequent words: known translations, or identical ids."""
+    pairs = problem.pairs
+    if not len(pairs) and options.seeding == "identical":
+        rows = {one: row for row, one in enumerate(problem.target_ids)}
+        found = [(row, rows[one]) for row, one in enumerate(problem.source_ids) if one in rows]
+        pairs = np.array(found, np.int64).reshape(-1, 2)
+        if not len(pairs):
+            raise Degenerate(
+                "Expected translations, identical ids, or seeding=none for dema, but got neither "
+                f"(n={len(problem.source)}, m={len(problem.target)})"
+            )
+    kept = pairs[(pairs < options.frequent).all(axis=1)]
+    if len(pairs) and not len(kept):
+        raise Degenerate(
+            f"Expected seeds among the first {options.frequent} rows of either side for dema, but all {len(pairs)} lie "
+            "beyond"
+        )
+    order = np.argsort(kept.sum(axis=1), kind="stable")
+    return kept[order[: options.most_seeds]]
+
+
+def _train(matching: DensityMatching, steps: int, total: int, check: Check, tell: Tell) -> list[float]:
+    """All steps; the objective, averaged over every 50."""
+    trace, losses = [], []
+    for step in range(1, steps + 1):
+        check()
+        losses.append(matching.step())
+        if not np.isfinite(losses[-1]):
+            raise Degenerate(
+                f"Expected dema's training to converge, but its objective is {losses[-1]} at step {step} of {steps}; "
+                "take a lower learning rate or a larger variance"
+            )
+        tell(step, total)
+        if step % _EPOCH == 0 or step == steps:
+            trace.append(float(np.mean(losses)))
+            losses = []
+    return trace

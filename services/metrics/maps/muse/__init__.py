@@ -1,0 +1,1 @@
+"""MUSE (Lample et al. 2018)."""

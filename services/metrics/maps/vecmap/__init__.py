@@ -1,0 +1,1 @@
+"""VecMap (Artetxe et al. 2017, 2018)."""

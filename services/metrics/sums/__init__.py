@@ -1,0 +1,1 @@
+"""Sufficient statistics of rows and of pairs of rows: one pass, mergeable."""

@@ -1,0 +1,155 @@
+"""Datasets in the store: named by contents alone, whole or not there, read back as they were."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babelscope.corpora import Answer, Example, Question, Sentence, TextPair, Word
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.datagen.datasets.stored import Datasets, parquet
+from services.runtime.errors import DataLoss, InvalidArgument, NotFound
+from services.runtime.store import Store
+
+TREE = Sentence(
+    (Word("Hunde", "NOUN", 2, "nsubj", "O", "Hund", "Number=Plur"), Word("bellen", "VERB", 0)), "Hunde bellen"
+)
+ALL_KINDS = [
+    Example("1", "text", "en", attributes={"b": "2", "a": "1"}),
+    Example("1", "Text", "de"),
+    Example("2", TREE, "de"),
+    Example("3", TextPair("a", "b", "neutral"), "en"),
+    Example("4", Question("a 👩‍👧 b", "?", (Answer("👩‍👧", 2),)), "en"),
+    Example("5", Question("a", "?", ()), ""),
+    Example("6", Sentence((Word("Ada", ner="B-PER", space_after=False),), "Ada"), "en"),
+]
+
+
+@pytest.fixture
+def datasets(tmp_path: Path) -> Datasets:
+    return Datasets(Store(str(tmp_path / "store")), tmp_path / "scratch")
+
+
+def objects(folder: Path) -> list[str]:
+    return [path.name for path in (folder / "store").rglob("*") if path.is_file()]
+
+
+def test_all_kinds_come_back(datasets: Datasets) -> None:
+    info = datasets.put(ALL_KINDS, "all")
+    assert list(datasets.read(info.name)) == ALL_KINDS
+    assert (info.title, info.examples, info.languages) == ("all", 7, ("", "de", "en"))
+    assert datasets.get(info.name) == info
+    assert datasets.names() == [info.name]
+
+
+def test_the_same_examples_have_the_same_name(datasets: Datasets, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = datasets.put(ALL_KINDS, "one title")
+    assert datasets.put(iter(ALL_KINDS), "another") == first
+    reordered = [Example("1", "text", "en", line=3, attributes={"a": "1", "b": "2"}), *ALL_KINDS[1:]]
+    assert datasets.put(reordered, "").name == first.name
+    assert datasets.put(ALL_KINDS[::-1], "").name != first.name
+    assert datasets.put(ALL_KINDS[1:], "").name != first.name
+
+
+def test_a_title_given_later_is_kept_and_never_replaced(tmp_path: Path, datasets: Datasets) -> None:
+    name = datasets.put(ALL_KINDS, "").name
+    datasets.put(ALL_KINDS, "first")
+    datasets.put(ALL_KINDS, "second")
+    assert Datasets(Store(str(tmp_path / "store")), tmp_path).get(name).title == "first"
+
+
+def test_a_dataset_without_its_card_tells_of_itself(tmp_path: Path, datasets: Datasets) -> None:
+    info = datasets.put(ALL_KINDS, "all")
+    store = Store(str(tmp_path / "store"))
+    for card in store.list("dataset-cards/"):
+        store.delete(card)
+    found = Datasets(store, tmp_path).get(info.name)
+    assert (found.title, found.examples, found.languages) == ("", 7, ("", "de", "en"))
+
+
+def test_groups_are_bounded(datasets: Datasets) -> None:
+    examples = [Example(str(number), "x" * 2000, "en") for number in range(3 * parquet.GROUP_EXAMPLES // 2)]
+    seen: list[int] = []
+
+    class Sink:
+        def write(self, data: bytes | bytearray | memoryview) -> int:
+            return len(data)
+
+    parquet.write(Sink(), examples, lambda group: seen.append(len(group)))
+    assert sum(seen) == len(examples)
+    assert max(seen) <= min(parquet.GROUP_EXAMPLES, parquet.GROUP_CHARACTERS // 2000 + 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        (Example("", "x"), r"examples\[\]\.id"),
+        (Example("7", "x", "not a tag"), r"examples\[7\]\.language"),
+        (Example("7", Question("abc", "?", (Answer("c", 1),))), r"examples\[7\]\.question\.answers\[0\]\.start"),
+        (Example("7", Question("abc", "?", (Answer("", 1),))), r"examples\[7\]\.question\.answers\[0\]"),
+        (Example("7", Sentence((), "")), r"examples\[7\]\.sentence\.words"),
+        (Example("7", Sentence((Word("a", head=2), Word("b", head=1)), "a b")), r"examples\[7\]\.sentence\.words"),
+        (Example("7", Sentence((Word("a", head=0), Word("b", head=5)), "a b")), r"examples\[7\]\.sentence\.words"),
+        (ALL_KINDS[0], r"examples\[1\]\.id"),
+    ],
+)
+def test_a_bad_example_leaves_nothing(wrong: Example, field: str, tmp_path: Path, datasets: Datasets) -> None:
+    with pytest.raises(InvalidArgument, match=field):
+        datasets.put([*ALL_KINDS, wrong], "bad")
+    assert objects(tmp_path) == []
+
+
+def test_a_source_that_breaks_leaves_nothing(tmp_path: Path, datasets: Datasets) -> None:
+    def broken() -> Iterator[Example]:
+        yield from ALL_KINDS
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        datasets.put(broken(), "bad")
+    assert objects(tmp_path) == []
+
+
+def test_an_empty_dataset_is_refused(tmp_path: Path, datasets: Datasets) -> None:
+    with pytest.raises(InvalidArgument, match="at least one example"):
+        datasets.put([], "none")
+    assert objects(tmp_path) == []
+
+
+def test_names(datasets: Datasets) -> None:
+    info = datasets.put(ALL_KINDS, "all")
+    with pytest.raises(NotFound, match=info.name):
+        datasets.get("datasets/" + "0" * 64)
+    with pytest.raises(InvalidArgument, match="name of a dataset"):
+        list(datasets.read("maps/" + "0" * 64))
+    with pytest.raises(InvalidArgument):
+        datasets.get("datasets/../secret")
+
+
+def test_what_is_no_dataset_is_not_served(tmp_path: Path, datasets: Datasets) -> None:
+    name = Store(str(tmp_path / "store")).put("datasets", b"not parquet")
+    with pytest.raises(DataLoss, match="to be Parquet"):
+        list(datasets.read(name))
+
+
+def test_a_description_counts(datasets: Datasets) -> None:
+    found = datasets.describe(datasets.put(ALL_KINDS, "all").name, samples=2)
+    assert found.languages == {"en": 4, "de": 2, "": 1}
+    assert found.kinds == {"text": 2, "sentence": 2, "pair": 1, "question": 2}
+    assert found.labels == {"upos/NOUN": 1, "upos/VERB": 1, "deprel/nsubj": 1, "nli/neutral": 1, "ner/PER": 1}
+    assert found.samples == tuple(ALL_KINDS[:2])
+    assert sum(count for _, _, count in found.lengths) == 7
+    assert all(low <= high for low, high, _ in found.lengths)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=8))
+def test_any_text_comes_back(datasets: Datasets, texts: list[tuple[str, str, str]]) -> None:
+    examples = [
+        Example(str(number), Question(left + middle + right, right, (Answer(middle, len(left)),) if middle else ()))
+        for number, (left, middle, right) in enumerate(texts)
+    ]
+    assert list(datasets.read(datasets.put(examples, "").name)) == examples
