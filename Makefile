@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint requirements.lock
 export PYTHONPATH := $(CURDIR):$(CURDIR)/clients
 export TOKENIZERS_PARALLELISM := false
+# A worker a core; the tests of one file share its servers and stay in one worker.
+PARALLEL ?= -n auto --dist loadfile
 
 .PHONY: help demo test test-fast lint type style protos protos-check bench soak studies docs lock clean
 
@@ -27,10 +29,10 @@ demo: $(VENV)/.demo ## Set up, run a small study on a real encoder, say where it
 	$(BIN)/babelscope study studies/demo.yaml --out out/demo
 
 test: $(VENV)/.dev ## Set up and run all tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.dev ## Run the tests that take no more than seconds
-	$(BIN)/python -m pytest -m 'not slow and not browser and not soak' $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow and not browser and not soak' $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## Check style, and the contract with buf
 	$(BIN)/ruff check .

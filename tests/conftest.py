@@ -1,6 +1,12 @@
 """Fixtures that every kind of test shares."""
 
 import os
+
+# Workers that run side by side, and the servers that they start, share the cores: two of them with a thread a core each
+# are many times slower than with one. This must be set before torch or NumPy is imported.
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // workers)))
+
 from collections.abc import Callable
 from pathlib import Path
 
