@@ -4,10 +4,11 @@ isort:skip_file
 """
 
 from babelscope.v1 import model_pb2 as _model_pb2
+from babelscope.v1 import options_pb2 as _options_pb2
+from babelscope.v1 import text_pb2 as _text_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -22,42 +23,6 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _JobKind:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _JobKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobKind.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    JOB_KIND_UNSPECIFIED: _JobKind.ValueType  # 0
-    """Not given: refused."""
-    JOB_KIND_PRETRAIN_MLM: _JobKind.ValueType  # 1
-    """Masked-language-model pretraining."""
-    JOB_KIND_PRETRAIN_STATIC: _JobKind.ValueType  # 2
-    """Word2Vec or GloVe."""
-    JOB_KIND_FINE_TUNE: _JobKind.ValueType  # 3
-    """Fine-tuning on a task."""
-    JOB_KIND_EVALUATE: _JobKind.ValueType  # 4
-    """Scores of a checkpoint."""
-    JOB_KIND_SWEEP: _JobKind.ValueType  # 5
-    """Many jobs over a grid."""
-
-class JobKind(_JobKind, metaclass=_JobKindEnumTypeWrapper):
-    """What a job does."""
-
-JOB_KIND_UNSPECIFIED: JobKind.ValueType  # 0
-"""Not given: refused."""
-JOB_KIND_PRETRAIN_MLM: JobKind.ValueType  # 1
-"""Masked-language-model pretraining."""
-JOB_KIND_PRETRAIN_STATIC: JobKind.ValueType  # 2
-"""Word2Vec or GloVe."""
-JOB_KIND_FINE_TUNE: JobKind.ValueType  # 3
-"""Fine-tuning on a task."""
-JOB_KIND_EVALUATE: JobKind.ValueType  # 4
-"""Scores of a checkpoint."""
-JOB_KIND_SWEEP: JobKind.ValueType  # 5
-"""Many jobs over a grid."""
-Global___JobKind: _TypeAlias = JobKind  # noqa: Y015
-
 class _JobState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -65,34 +30,499 @@ class _JobState:
 class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     JOB_STATE_UNSPECIFIED: _JobState.ValueType  # 0
-    """Not known."""
+    """Not given."""
     JOB_STATE_QUEUED: _JobState.ValueType  # 1
-    """In the table, not yet claimed."""
+    """In the table, and not yet claimed by a trainer."""
     JOB_STATE_RUNNING: _JobState.ValueType  # 2
-    """Claimed and at work."""
+    """Claimed and running."""
     JOB_STATE_SUCCEEDED: _JobState.ValueType  # 3
-    """Done; its result is durable."""
+    """Ended; its result is durable."""
     JOB_STATE_FAILED: _JobState.ValueType  # 4
     """Ended by an error."""
     JOB_STATE_CANCELLED: _JobState.ValueType  # 5
     """Ended by CancelJob."""
 
 class JobState(_JobState, metaclass=_JobStateEnumTypeWrapper):
-    """How far a job is."""
+    """State of a job."""
 
 JOB_STATE_UNSPECIFIED: JobState.ValueType  # 0
-"""Not known."""
+"""Not given."""
 JOB_STATE_QUEUED: JobState.ValueType  # 1
-"""In the table, not yet claimed."""
+"""In the table, and not yet claimed by a trainer."""
 JOB_STATE_RUNNING: JobState.ValueType  # 2
-"""Claimed and at work."""
+"""Claimed and running."""
 JOB_STATE_SUCCEEDED: JobState.ValueType  # 3
-"""Done; its result is durable."""
+"""Ended; its result is durable."""
 JOB_STATE_FAILED: JobState.ValueType  # 4
 """Ended by an error."""
 JOB_STATE_CANCELLED: JobState.ValueType  # 5
 """Ended by CancelJob."""
 Global___JobState: _TypeAlias = JobState  # noqa: Y015
+
+class _TrainingDtype:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TrainingDtypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrainingDtype.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRAINING_DTYPE_UNSPECIFIED: _TrainingDtype.ValueType  # 0
+    """Same as TRAINING_DTYPE_F32."""
+    TRAINING_DTYPE_F32: _TrainingDtype.ValueType  # 1
+    """float32."""
+    TRAINING_DTYPE_BF16: _TrainingDtype.ValueType  # 2
+    """bfloat16, with float32 weights, gradients and residual stream."""
+
+class TrainingDtype(_TrainingDtype, metaclass=_TrainingDtypeEnumTypeWrapper):
+    """Arithmetic of the linear layers and of attention in training."""
+
+TRAINING_DTYPE_UNSPECIFIED: TrainingDtype.ValueType  # 0
+"""Same as TRAINING_DTYPE_F32."""
+TRAINING_DTYPE_F32: TrainingDtype.ValueType  # 1
+"""float32."""
+TRAINING_DTYPE_BF16: TrainingDtype.ValueType  # 2
+"""bfloat16, with float32 weights, gradients and residual stream."""
+Global___TrainingDtype: _TypeAlias = TrainingDtype  # noqa: Y015
+
+class _Schedule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ScheduleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Schedule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SCHEDULE_UNSPECIFIED: _Schedule.ValueType  # 0
+    """Same as SCHEDULE_LINEAR."""
+    SCHEDULE_LINEAR: _Schedule.ValueType  # 1
+    """Linear decay to zero at the last step."""
+    SCHEDULE_INVERSE_SQRT: _Schedule.ValueType  # 2
+    """Inverse square root of the step."""
+    SCHEDULE_CONSTANT: _Schedule.ValueType  # 3
+    """No decay."""
+
+class Schedule(_Schedule, metaclass=_ScheduleEnumTypeWrapper):
+    """Course of the learning rate after the warm-up."""
+
+SCHEDULE_UNSPECIFIED: Schedule.ValueType  # 0
+"""Same as SCHEDULE_LINEAR."""
+SCHEDULE_LINEAR: Schedule.ValueType  # 1
+"""Linear decay to zero at the last step."""
+SCHEDULE_INVERSE_SQRT: Schedule.ValueType  # 2
+"""Inverse square root of the step."""
+SCHEDULE_CONSTANT: Schedule.ValueType  # 3
+"""No decay."""
+Global___Schedule: _TypeAlias = Schedule  # noqa: Y015
+
+@_typing.final
+class LanguageDataset(_message.Message):
+    """A stored dataset with the language of its examples."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    DATASET_FIELD_NUMBER: _builtins.int
+    language: _builtins.str
+    """Language tag under which figures are reported; the examples' own language where empty."""
+    dataset: _builtins.str
+    """`datasets/DIGEST`."""
+    def __init__(
+        self,
+        *,
+        language: _builtins.str = ...,
+        dataset: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "language", b"language"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LanguageDataset: _TypeAlias = LanguageDataset  # noqa: Y015
+
+@_typing.final
+class Frozen(_message.Message):
+    """Parts of a model that are not trained."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
+    PATTERNS_FIELD_NUMBER: _builtins.int
+    embeddings: _builtins.bool
+    """Whether the embeddings are frozen."""
+    layers: _builtins.int
+    """Number of layers frozen from the first on."""
+    @_builtins.property
+    def patterns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Patterns of tensor names that are frozen, with `*` for any characters."""
+
+    def __init__(
+        self,
+        *,
+        embeddings: _builtins.bool = ...,
+        layers: _builtins.int = ...,
+        patterns: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "layers", b"layers", "patterns", b"patterns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Frozen: _TypeAlias = Frozen  # noqa: Y015
+
+@_typing.final
+class Optimisation(_message.Message):
+    """How a model is optimised. A field that is 0 has the default that its comment names."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEARNING_RATE_FIELD_NUMBER: _builtins.int
+    HEAD_LEARNING_RATE_FIELD_NUMBER: _builtins.int
+    EPOCHS_FIELD_NUMBER: _builtins.int
+    MAX_STEPS_FIELD_NUMBER: _builtins.int
+    STEP_TOKENS_FIELD_NUMBER: _builtins.int
+    ACCUMULATION_FIELD_NUMBER: _builtins.int
+    WARMUP_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    WEIGHT_DECAY_FIELD_NUMBER: _builtins.int
+    CLIP_FIELD_NUMBER: _builtins.int
+    DROPOUT_FIELD_NUMBER: _builtins.int
+    DTYPE_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    EVALUATIONS_FIELD_NUMBER: _builtins.int
+    PATIENCE_FIELD_NUMBER: _builtins.int
+    learning_rate: _builtins.float
+    """Peak learning rate of the encoder; 5e-5 where 0."""
+    head_learning_rate: _builtins.float
+    """Peak learning rate of the task's head; ten times the encoder's where 0."""
+    epochs: _builtins.float
+    """Passes over the training examples; 3 where 0."""
+    max_steps: _builtins.int
+    """Most optimiser steps; no bound but the epochs where 0."""
+    step_tokens: _builtins.int
+    """Tokens of an optimiser step, over all workers and accumulated batches; 1024 where 0."""
+    accumulation: _builtins.int
+    """Batches accumulated into a step; 1 where 0."""
+    warmup: _builtins.float
+    """Share of the steps in which the learning rate rises from zero; 0.1 where not given."""
+    schedule: Global___Schedule.ValueType
+    """Course of the learning rate after the warm-up."""
+    weight_decay: _builtins.float
+    """Weight decay of matrices; biases and norms have none. 0.01 where not given."""
+    clip: _builtins.float
+    """Largest norm of the gradient; 1 where not given, no bound where 0."""
+    dropout: _builtins.float
+    """Dropout of hidden states and attention; the model's own where not given."""
+    dtype: Global___TrainingDtype.ValueType
+    """Arithmetic."""
+    seed: _builtins.int
+    """Seed of the order of the data, of dropout and of the head's weights."""
+    evaluations: _builtins.int
+    """Evaluations on the development sets an epoch; 1 where 0."""
+    patience: _builtins.int
+    """Evaluations without improvement after which training stops; none where 0."""
+    def __init__(
+        self,
+        *,
+        learning_rate: _builtins.float = ...,
+        head_learning_rate: _builtins.float = ...,
+        epochs: _builtins.float = ...,
+        max_steps: _builtins.int = ...,
+        step_tokens: _builtins.int = ...,
+        accumulation: _builtins.int = ...,
+        warmup: _builtins.float | None = ...,
+        schedule: Global___Schedule.ValueType = ...,
+        weight_decay: _builtins.float | None = ...,
+        clip: _builtins.float | None = ...,
+        dropout: _builtins.float | None = ...,
+        dtype: Global___TrainingDtype.ValueType = ...,
+        seed: _builtins.int = ...,
+        evaluations: _builtins.int = ...,
+        patience: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clip", b"_clip", "_dropout", b"_dropout", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "clip", b"clip", "dropout", b"dropout", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clip", b"_clip", "_dropout", b"_dropout", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "accumulation", b"accumulation", "clip", b"clip", "dropout", b"dropout", "dtype", b"dtype", "epochs", b"epochs", "evaluations", b"evaluations", "head_learning_rate", b"head_learning_rate", "learning_rate", b"learning_rate", "max_steps", b"max_steps", "patience", b"patience", "schedule", b"schedule", "seed", b"seed", "step_tokens", b"step_tokens", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__clip: _TypeAlias = _typing.Literal["clip"]  # noqa: Y015
+    _WhichOneofArgType__clip: _TypeAlias = _typing.Literal["_clip", b"_clip"]  # noqa: Y015
+    _WhichOneofReturnType__dropout: _TypeAlias = _typing.Literal["dropout"]  # noqa: Y015
+    _WhichOneofArgType__dropout: _TypeAlias = _typing.Literal["_dropout", b"_dropout"]  # noqa: Y015
+    _WhichOneofReturnType__warmup: _TypeAlias = _typing.Literal["warmup"]  # noqa: Y015
+    _WhichOneofArgType__warmup: _TypeAlias = _typing.Literal["_warmup", b"_warmup"]  # noqa: Y015
+    _WhichOneofReturnType__weight_decay: _TypeAlias = _typing.Literal["weight_decay"]  # noqa: Y015
+    _WhichOneofArgType__weight_decay: _TypeAlias = _typing.Literal["_weight_decay", b"_weight_decay"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clip) -> _WhichOneofReturnType__clip | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dropout) -> _WhichOneofReturnType__dropout | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__warmup) -> _WhichOneofReturnType__warmup | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight_decay) -> _WhichOneofReturnType__weight_decay | None: ...
+
+Global___Optimisation: _TypeAlias = Optimisation  # noqa: Y015
+
+@_typing.final
+class FineTuneSpec(_message.Message):
+    """Fine-tunes an encoder on a task, and scores the best checkpoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class OptionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    TRAIN_FIELD_NUMBER: _builtins.int
+    DEV_FIELD_NUMBER: _builtins.int
+    EVAL_FIELD_NUMBER: _builtins.int
+    FROZEN_FIELD_NUMBER: _builtins.int
+    OPTIMISATION_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    INTERVENTIONS_FIELD_NUMBER: _builtins.int
+    task: _builtins.str
+    """Name of the task; ListTasks has all."""
+    max_tokens: _builtins.int
+    """Longest input in tokens; the model's longest where 0."""
+    @_builtins.property
+    def model(self) -> _model_pb2.ModelRef:
+        """Model to start from. Its re-initialised layers are drawn before training (Muller et al. 2021, section 2.1)."""
+
+    @_builtins.property
+    def options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Options of the task by name."""
+
+    @_builtins.property
+    def train(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageDataset]:
+        """Training sets, which are joined."""
+
+    @_builtins.property
+    def dev(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageDataset]:
+        """Development sets; the best checkpoint is the one of the best mean score on them. The last one where none is given."""
+
+    @_builtins.property
+    def eval(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageDataset]:
+        """Test sets, scored with the best checkpoint."""
+
+    @_builtins.property
+    def frozen(self) -> Global___Frozen:
+        """What is not trained."""
+
+    @_builtins.property
+    def optimisation(self) -> Global___Optimisation:
+        """How the model is optimised."""
+
+    @_builtins.property
+    def interventions(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Intervention]:
+        """Interventions on the hidden states while training and scoring."""
+
+    def __init__(
+        self,
+        *,
+        model: _model_pb2.ModelRef | None = ...,
+        task: _builtins.str = ...,
+        options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        train: _abc.Iterable[Global___LanguageDataset] | None = ...,
+        dev: _abc.Iterable[Global___LanguageDataset] | None = ...,
+        eval: _abc.Iterable[Global___LanguageDataset] | None = ...,
+        frozen: Global___Frozen | None = ...,
+        optimisation: Global___Optimisation | None = ...,
+        max_tokens: _builtins.int = ...,
+        interventions: _abc.Iterable[_model_pb2.Intervention] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["frozen", b"frozen", "model", b"model", "optimisation", b"optimisation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dev", b"dev", "eval", b"eval", "frozen", b"frozen", "interventions", b"interventions", "max_tokens", b"max_tokens", "model", b"model", "optimisation", b"optimisation", "options", b"options", "task", b"task", "train", b"train"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FineTuneSpec: _TypeAlias = FineTuneSpec  # noqa: Y015
+
+@_typing.final
+class EvaluateSpec(_message.Message):
+    """Scores a checkpoint on sets of any language."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    EVAL_FIELD_NUMBER: _builtins.int
+    INTERVENTIONS_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.str
+    """`checkpoints/ID` of a fine-tuned model."""
+    max_tokens: _builtins.int
+    """Longest input in tokens; that of training where 0."""
+    @_builtins.property
+    def eval(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageDataset]:
+        """Test sets."""
+
+    @_builtins.property
+    def interventions(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Intervention]:
+        """Interventions on the hidden states."""
+
+    def __init__(
+        self,
+        *,
+        checkpoint: _builtins.str = ...,
+        eval: _abc.Iterable[Global___LanguageDataset] | None = ...,
+        interventions: _abc.Iterable[_model_pb2.Intervention] | None = ...,
+        max_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "eval", b"eval", "interventions", b"interventions", "max_tokens", b"max_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateSpec: _TypeAlias = EvaluateSpec  # noqa: Y015
+
+@_typing.final
+class ReinitChoice(_message.Message):
+    """A set of layers that a sweep draws anew; none for the model as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: _builtins.int
+    REINIT_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """Label of the choice in tables: `none`, `1-2`, ..."""
+    @_builtins.property
+    def reinit(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.ReinitLayers]:
+        """What is drawn, in order."""
+
+    def __init__(
+        self,
+        *,
+        label: _builtins.str = ...,
+        reinit: _abc.Iterable[_model_pb2.ReinitLayers] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "reinit", b"reinit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReinitChoice: _TypeAlias = ReinitChoice  # noqa: Y015
+
+@_typing.final
+class SweepSource(_message.Message):
+    """One source of a sweep."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    TRAIN_FIELD_NUMBER: _builtins.int
+    DEV_FIELD_NUMBER: _builtins.int
+    language: _builtins.str
+    """Language tag."""
+    train: _builtins.str
+    """Training set."""
+    dev: _builtins.str
+    """Development set."""
+    def __init__(
+        self,
+        *,
+        language: _builtins.str = ...,
+        train: _builtins.str = ...,
+        dev: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dev", b"dev", "language", b"language", "train", b"train"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SweepSource: _TypeAlias = SweepSource  # noqa: Y015
+
+@_typing.final
+class SweepSpec(_message.Message):
+    """A grid of fine-tuning jobs over layers, sources, seeds and learning rates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_FIELD_NUMBER: _builtins.int
+    REINIT_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    SEEDS_FIELD_NUMBER: _builtins.int
+    LEARNING_RATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def base(self) -> Global___FineTuneSpec:
+        """Settings that all jobs share. Its train and dev sets are those of `sources`."""
+
+    @_builtins.property
+    def reinit(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReinitChoice]:
+        """Layers drawn anew; the model as it is where empty."""
+
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SweepSource]:
+        """Sources; the base's own sets where empty."""
+
+    @_builtins.property
+    def seeds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Seeds; the base's own where empty."""
+
+    @_builtins.property
+    def learning_rates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Learning rates of the encoder, of which the best on the source's development set is reported; the base's own where
+        empty.
+        """
+
+    def __init__(
+        self,
+        *,
+        base: Global___FineTuneSpec | None = ...,
+        reinit: _abc.Iterable[Global___ReinitChoice] | None = ...,
+        sources: _abc.Iterable[Global___SweepSource] | None = ...,
+        seeds: _abc.Iterable[_builtins.int] | None = ...,
+        learning_rates: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "learning_rates", b"learning_rates", "reinit", b"reinit", "seeds", b"seeds", "sources", b"sources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SweepSpec: _TypeAlias = SweepSpec  # noqa: Y015
+
+@_typing.final
+class StudySpec(_message.Message):
+    """Runs a study file on the mesh."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    YAML_FIELD_NUMBER: _builtins.int
+    yaml: _builtins.str
+    """Contents of the study file."""
+    def __init__(
+        self,
+        *,
+        yaml: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["yaml", b"yaml"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StudySpec: _TypeAlias = StudySpec  # noqa: Y015
 
 @_typing.final
 class Job(_message.Message):
@@ -101,7 +531,7 @@ class Job(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
-    class MetricsEntry(_message.Message):
+    class FiguresEntry(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
         KEY_FIELD_NUMBER: _builtins.int
@@ -120,61 +550,269 @@ class Job(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    CONFIG_FIELD_NUMBER: _builtins.int
+    FINE_TUNE_FIELD_NUMBER: _builtins.int
+    EVALUATE_FIELD_NUMBER: _builtins.int
+    SWEEP_FIELD_NUMBER: _builtins.int
+    STUDY_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
-    ERROR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
-    METRICS_FIELD_NUMBER: _builtins.int
+    FIGURES_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    LAST_EVENT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`jobs/ID`."""
-    kind: Global___JobKind.ValueType
-    """What it does."""
     state: Global___JobState.ValueType
-    """How far it is."""
-    error: _builtins.str
+    """State."""
+    reason: _builtins.str
     """Why it failed."""
     progress: _builtins.float
     """Share done, 0 to 1."""
+    attempts: _builtins.int
+    """How often it was started."""
+    priority: _builtins.int
+    """Jobs of higher priority are claimed first."""
+    parent: _builtins.str
+    """`jobs/ID` of the sweep that made it; empty where none did."""
+    last_event: _builtins.int
+    """Number of its latest event."""
     @_builtins.property
-    def config(self) -> _struct_pb2.Struct:
-        """Its settings, whole."""
+    def fine_tune(self) -> Global___FineTuneSpec:
+        """Fine-tuning."""
 
     @_builtins.property
-    def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """Latest metrics by name."""
+    def evaluate(self) -> Global___EvaluateSpec:
+        """Evaluation of a checkpoint."""
+
+    @_builtins.property
+    def sweep(self) -> Global___SweepSpec:
+        """A grid of fine-tuning jobs."""
+
+    @_builtins.property
+    def study(self) -> Global___StudySpec:
+        """A study."""
+
+    @_builtins.property
+    def figures(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Latest figures by name: loss, tokens_per_second, seconds_left, ..."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels by name, for people and filters."""
+
+    @_builtins.property
+    def result(self) -> Global___JobResult:
+        """Result, once it has succeeded."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """Entered."""
+        """When it was entered."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last started."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """Last changed."""
+        """When it last changed."""
 
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
-        kind: Global___JobKind.ValueType = ...,
-        config: _struct_pb2.Struct | None = ...,
+        fine_tune: Global___FineTuneSpec | None = ...,
+        evaluate: Global___EvaluateSpec | None = ...,
+        sweep: Global___SweepSpec | None = ...,
+        study: Global___StudySpec | None = ...,
         state: Global___JobState.ValueType = ...,
-        error: _builtins.str = ...,
+        reason: _builtins.str = ...,
         progress: _builtins.float = ...,
-        metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        figures: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        attempts: _builtins.int = ...,
+        priority: _builtins.int = ...,
+        parent: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        result: Global___JobResult | None = ...,
+        last_event: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "fine_tune", b"fine_tune", "result", b"result", "spec", b"spec", "start_time", b"start_time", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "error", b"error", "kind", b"kind", "metrics", b"metrics", "name", b"name", "progress", b"progress", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "figures", b"figures", "fine_tune", b"fine_tune", "labels", b"labels", "last_event", b"last_event", "name", b"name", "parent", b"parent", "priority", b"priority", "progress", b"progress", "reason", b"reason", "result", b"result", "spec", b"spec", "start_time", b"start_time", "state", b"state", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_spec: _TypeAlias = _typing.Literal["fine_tune", "evaluate", "sweep", "study"]  # noqa: Y015
+    _WhichOneofArgType_spec: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_spec) -> _WhichOneofReturnType_spec | None: ...
+
+Global___Job: _TypeAlias = Job  # noqa: Y015
+
+@_typing.final
+class JobFigure(_message.Message):
+    """A figure of an evaluation, with its interval."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    ESTIMATOR_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    N_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    REINIT_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    part: _builtins.str
+    """Set that was scored: `dev` or `eval`."""
+    source: _builtins.str
+    """Language of the training sets, joined by `+`."""
+    target: _builtins.str
+    """Language of the set that was scored."""
+    metric: _builtins.str
+    """Name of the figure: `accuracy`, `las`, `uas`, `f1`, `em`, ..."""
+    estimator: _builtins.str
+    """Variant of the figure."""
+    value: _builtins.float
+    """Value."""
+    low: _builtins.float
+    """Lower end of the 95 % interval."""
+    high: _builtins.float
+    """Upper end of the 95 % interval."""
+    n: _builtins.int
+    """Number of items."""
+    signature: _builtins.str
+    """All settings in one line."""
+    reinit: _builtins.str
+    """Label of the layers drawn anew; empty where none were."""
+    seed: _builtins.int
+    """Seed of the training."""
+    def __init__(
+        self,
+        *,
+        part: _builtins.str = ...,
+        source: _builtins.str = ...,
+        target: _builtins.str = ...,
+        metric: _builtins.str = ...,
+        estimator: _builtins.str = ...,
+        value: _builtins.float = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+        n: _builtins.int = ...,
+        signature: _builtins.str = ...,
+        reinit: _builtins.str = ...,
+        seed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimator", b"estimator", "high", b"high", "low", b"low", "metric", b"metric", "n", b"n", "part", b"part", "reinit", b"reinit", "seed", b"seed", "signature", b"signature", "source", b"source", "target", b"target", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Job: _TypeAlias = Job  # noqa: Y015
+Global___JobFigure: _TypeAlias = JobFigure  # noqa: Y015
+
+@_typing.final
+class JobResult(_message.Message):
+    """Result of a job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ProvenanceEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    FIGURES_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
+    CHILDREN_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.str
+    """`checkpoints/ID` of the best model; empty where the job makes none."""
+    @_builtins.property
+    def figures(self) -> _containers.RepeatedCompositeFieldContainer[Global___JobFigure]:
+        """Figures of all evaluations."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What to beware of, in sentences."""
+
+    @_builtins.property
+    def provenance(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Provenance by name: digests of model, data and code, versions, device."""
+
+    @_builtins.property
+    def children(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`jobs/ID` of the jobs of a sweep."""
+
+    def __init__(
+        self,
+        *,
+        checkpoint: _builtins.str = ...,
+        figures: _abc.Iterable[Global___JobFigure] | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
+        provenance: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        children: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "children", b"children", "figures", b"figures", "provenance", b"provenance", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JobResult: _TypeAlias = JobResult  # noqa: Y015
 
 @_typing.final
 class CreateJobRequest(_message.Message):
@@ -185,10 +823,10 @@ class CreateJobRequest(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes a repeated call harmless."""
+    """Makes a repeated call harmless; the same id with another spec is refused."""
     @_builtins.property
     def job(self) -> Global___Job:
-        """Kind and config count."""
+        """Its spec, priority and labels count."""
 
     def __init__(
         self,
@@ -232,21 +870,61 @@ class ListJobsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    OLDEST_FIRST_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most 1000; 100 where 0."""
     page_token: _builtins.str
     """From the page before."""
+    parent: _builtins.str
+    """`jobs/ID` of a sweep, for its children alone."""
+    oldest_first: _builtins.bool
+    """Oldest first; newest first where false."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___JobState.ValueType]:
+        """States wanted; all where empty."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels that a job must have."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        states: _abc.Iterable[Global___JobState.ValueType] | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        parent: _builtins.str = ...,
+        oldest_first: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "oldest_first", b"oldest_first", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -264,7 +942,7 @@ class ListJobsResponse(_message.Message):
     """Empty on the last page."""
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Job]:
-        """Newest first."""
+        """In the order asked for."""
 
     def __init__(
         self,
@@ -303,8 +981,8 @@ class CancelJobRequest(_message.Message):
 Global___CancelJobRequest: _TypeAlias = CancelJobRequest  # noqa: Y015
 
 @_typing.final
-class WatchJobRequest(_message.Message):
-    """Watches a job."""
+class RetryJobRequest(_message.Message):
+    """Queues an ended job again."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -322,31 +1000,231 @@ class WatchJobRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WatchJobRequest: _TypeAlias = WatchJobRequest  # noqa: Y015
+Global___RetryJobRequest: _TypeAlias = RetryJobRequest  # noqa: Y015
 
 @_typing.final
-class WatchJobResponse(_message.Message):
-    """A job as it stands now."""
+class WatchJobRequest(_message.Message):
+    """Watches a job."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    JOB_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    FROM_EVENT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`jobs/ID`."""
+    from_event: _builtins.int
+    """Number of the first event wanted; all that are kept where 0."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        from_event: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_event", b"from_event", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchJobRequest: _TypeAlias = WatchJobRequest  # noqa: Y015
+
+@_typing.final
+class JobEvent(_message.Message):
+    """Something that happened to a job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    FIGURE_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number of the event within the job, from 1."""
+    state: Global___JobState.ValueType
+    """Its state changed."""
+    checkpoint: _builtins.str
+    """A checkpoint was saved."""
+    note: _builtins.str
+    """A message for people."""
     @_builtins.property
-    def job(self) -> Global___Job:
-        """The whole job."""
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def progress(self) -> Global___JobProgress:
+        """Training or evaluation went on."""
+
+    @_builtins.property
+    def figure(self) -> Global___JobFigure:
+        """A set was scored."""
 
     def __init__(
         self,
         *,
+        number: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___JobState.ValueType = ...,
+        progress: Global___JobProgress | None = ...,
+        figure: Global___JobFigure | None = ...,
+        checkpoint: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "event", b"event", "figure", b"figure", "note", b"note", "progress", b"progress", "state", b"state", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "event", b"event", "figure", b"figure", "note", b"note", "number", b"number", "progress", b"progress", "state", b"state", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["state", "progress", "figure", "checkpoint", "note"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___JobEvent: _TypeAlias = JobEvent  # noqa: Y015
+
+@_typing.final
+class JobProgress(_message.Message):
+    """How far a job is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class FiguresEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    FIGURES_FIELD_NUMBER: _builtins.int
+    stage: _builtins.str
+    """Stage: `prepare`, `train`, `evaluate`, `save`."""
+    done: _builtins.int
+    """Steps done in all."""
+    total: _builtins.int
+    """Steps in all; 0 where unknown."""
+    @_builtins.property
+    def figures(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Figures by name: loss, learning_rate, tokens_per_second, seconds_left."""
+
+    def __init__(
+        self,
+        *,
+        stage: _builtins.str = ...,
+        done: _builtins.int = ...,
+        total: _builtins.int = ...,
+        figures: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "figures", b"figures", "stage", b"stage", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JobProgress: _TypeAlias = JobProgress  # noqa: Y015
+
+@_typing.final
+class WatchJobResponse(_message.Message):
+    """An event, with the job as it stood then."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    JOB_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def event(self) -> Global___JobEvent:
+        """The event."""
+
+    @_builtins.property
+    def job(self) -> Global___Job:
+        """The job."""
+
+    def __init__(
+        self,
+        *,
+        event: Global___JobEvent | None = ...,
         job: Global___Job | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "job", b"job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "job", b"job"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchJobResponse: _TypeAlias = WatchJobResponse  # noqa: Y015
+
+@_typing.final
+class Checkpoint(_message.Message):
+    """A trained model in the store."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    JOB_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    FIGURES_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`checkpoints/ID`."""
+    job: _builtins.str
+    """Job that made it."""
+    task: _builtins.str
+    """Task of its head."""
+    bytes: _builtins.int
+    """Bytes in the store."""
+    @_builtins.property
+    def model(self) -> _model_pb2.Model:
+        """The encoder in it, as the encoder service serves it."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Labels of its head, in order."""
+
+    @_builtins.property
+    def figures(self) -> _containers.RepeatedCompositeFieldContainer[Global___JobFigure]:
+        """Figures on the development sets when it was saved."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was saved."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        job: _builtins.str = ...,
+        model: _model_pb2.Model | None = ...,
+        task: _builtins.str = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        figures: _abc.Iterable[Global___JobFigure] | None = ...,
+        bytes: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "create_time", b"create_time", "figures", b"figures", "job", b"job", "labels", b"labels", "model", b"model", "name", b"name", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Checkpoint: _TypeAlias = Checkpoint  # noqa: Y015
 
 @_typing.final
 class ListCheckpointsRequest(_message.Message):
@@ -356,19 +1234,23 @@ class ListCheckpointsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    JOB_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most 1000; 100 where 0."""
     page_token: _builtins.str
     """From the page before."""
+    job: _builtins.str
+    """`jobs/ID`, for its checkpoints alone."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        job: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -403,65 +1285,240 @@ class ListCheckpointsResponse(_message.Message):
 Global___ListCheckpointsResponse: _TypeAlias = ListCheckpointsResponse  # noqa: Y015
 
 @_typing.final
-class Checkpoint(_message.Message):
-    """A trained model in the store."""
+class GetCheckpointRequest(_message.Message):
+    """Asks for one checkpoint."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    @_typing.final
-    class MetricsEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.float
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.float = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
     NAME_FIELD_NUMBER: _builtins.int
-    JOB_FIELD_NUMBER: _builtins.int
-    MODEL_FIELD_NUMBER: _builtins.int
-    METRICS_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`checkpoints/ID`."""
-    job: _builtins.str
-    """The job that made it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheckpointRequest: _TypeAlias = GetCheckpointRequest  # noqa: Y015
+
+@_typing.final
+class DeleteCheckpointRequest(_message.Message):
+    """Removes a checkpoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`checkpoints/ID`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCheckpointRequest: _TypeAlias = DeleteCheckpointRequest  # noqa: Y015
+
+@_typing.final
+class DeleteCheckpointResponse(_message.Message):
+    """Answers a removal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCheckpointResponse: _TypeAlias = DeleteCheckpointResponse  # noqa: Y015
+
+@_typing.final
+class PredictSpec(_message.Message):
+    """What to predict with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    INTERVENTIONS_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.str
+    """`checkpoints/ID` of a fine-tuned model."""
+    max_tokens: _builtins.int
+    """Longest input in tokens; that of training where 0."""
     @_builtins.property
-    def model(self) -> _model_pb2.Model:
-        """What the encoder will serve."""
+    def interventions(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Intervention]:
+        """Interventions on the hidden states."""
+
+    def __init__(
+        self,
+        *,
+        checkpoint: _builtins.str = ...,
+        interventions: _abc.Iterable[_model_pb2.Intervention] | None = ...,
+        max_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "interventions", b"interventions", "max_tokens", b"max_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PredictSpec: _TypeAlias = PredictSpec  # noqa: Y015
+
+@_typing.final
+class PredictRequest(_message.Message):
+    """One message of a Predict request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEC_FIELD_NUMBER: _builtins.int
+    EXAMPLE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def spec(self) -> Global___PredictSpec:
+        """Exactly once, first."""
 
     @_builtins.property
-    def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """Metrics at the time it was saved."""
+    def example(self) -> _text_pb2.Example:
+        """An example; what it says of the task's answer is not looked at."""
 
+    def __init__(
+        self,
+        *,
+        spec: Global___PredictSpec | None = ...,
+        example: _text_pb2.Example | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["example", b"example", "message", b"message", "spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["example", b"example", "message", b"message", "spec", b"spec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["spec", "example"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___PredictRequest: _TypeAlias = PredictRequest  # noqa: Y015
+
+@_typing.final
+class PredictResponse(_message.Message):
+    """One message of a Predict answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXAMPLES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
-        """Saved."""
+    def examples(self) -> _containers.RepeatedCompositeFieldContainer[_text_pb2.Example]:
+        """Examples with the task's answers filled in, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        examples: _abc.Iterable[_text_pb2.Example] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["examples", b"examples"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PredictResponse: _TypeAlias = PredictResponse  # noqa: Y015
+
+@_typing.final
+class ListTasksRequest(_message.Message):
+    """Asks for a page of tasks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most 1000; 100 where 0."""
+    page_token: _builtins.str
+    """From the page before."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTasksRequest: _TypeAlias = ListTasksRequest  # noqa: Y015
+
+@_typing.final
+class ListTasksResponse(_message.Message):
+    """A page of tasks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASKS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskInfo]:
+        """In the order of their names."""
+
+    def __init__(
+        self,
+        *,
+        tasks: _abc.Iterable[Global___TaskInfo] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "tasks", b"tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTasksResponse: _TypeAlias = ListTasksResponse  # noqa: Y015
+
+@_typing.final
+class TaskInfo(_message.Message):
+    """A task on offer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the task."""
+    summary: _builtins.str
+    """What it predicts, a sentence."""
+    score: _builtins.str
+    """Score of the metrics service that its predictions are measured by."""
+    @_builtins.property
+    def options(self) -> _containers.RepeatedCompositeFieldContainer[_options_pb2.OptionInfo]:
+        """Options of the task."""
 
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
-        job: _builtins.str = ...,
-        model: _model_pb2.Model | None = ...,
-        metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
+        summary: _builtins.str = ...,
+        options: _abc.Iterable[_options_pb2.OptionInfo] | None = ...,
+        score: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "model", b"model"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "job", b"job", "metrics", b"metrics", "model", b"model", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "options", b"options", "score", b"score", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Checkpoint: _TypeAlias = Checkpoint  # noqa: Y015
+Global___TaskInfo: _TypeAlias = TaskInfo  # noqa: Y015

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class TrainerServiceStub:
-    """Corpora and models to models and scores.
+    """Corpora and models to models and scores, as durable jobs.
     """
 
     def __init__(self, channel):
@@ -55,6 +55,11 @@ class TrainerServiceStub:
                 request_serializer=babelscope_dot_v1_dot_trainer__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=babelscope_dot_v1_dot_trainer__pb2.Job.FromString,
                 _registered_method=True)
+        self.RetryJob = channel.unary_unary(
+                '/babelscope.v1.TrainerService/RetryJob',
+                request_serializer=babelscope_dot_v1_dot_trainer__pb2.RetryJobRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_trainer__pb2.Job.FromString,
+                _registered_method=True)
         self.WatchJob = channel.unary_stream(
                 '/babelscope.v1.TrainerService/WatchJob',
                 request_serializer=babelscope_dot_v1_dot_trainer__pb2.WatchJobRequest.SerializeToString,
@@ -65,14 +70,34 @@ class TrainerServiceStub:
                 request_serializer=babelscope_dot_v1_dot_trainer__pb2.ListCheckpointsRequest.SerializeToString,
                 response_deserializer=babelscope_dot_v1_dot_trainer__pb2.ListCheckpointsResponse.FromString,
                 _registered_method=True)
+        self.GetCheckpoint = channel.unary_unary(
+                '/babelscope.v1.TrainerService/GetCheckpoint',
+                request_serializer=babelscope_dot_v1_dot_trainer__pb2.GetCheckpointRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_trainer__pb2.Checkpoint.FromString,
+                _registered_method=True)
+        self.DeleteCheckpoint = channel.unary_unary(
+                '/babelscope.v1.TrainerService/DeleteCheckpoint',
+                request_serializer=babelscope_dot_v1_dot_trainer__pb2.DeleteCheckpointRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_trainer__pb2.DeleteCheckpointResponse.FromString,
+                _registered_method=True)
+        self.Predict = channel.stream_stream(
+                '/babelscope.v1.TrainerService/Predict',
+                request_serializer=babelscope_dot_v1_dot_trainer__pb2.PredictRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_trainer__pb2.PredictResponse.FromString,
+                _registered_method=True)
+        self.ListTasks = channel.unary_unary(
+                '/babelscope.v1.TrainerService/ListTasks',
+                request_serializer=babelscope_dot_v1_dot_trainer__pb2.ListTasksRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_trainer__pb2.ListTasksResponse.FromString,
+                _registered_method=True)
 
 
 class TrainerServiceServicer:
-    """Corpora and models to models and scores.
+    """Corpora and models to models and scores, as durable jobs.
     """
 
     def CreateJob(self, request, context):
-        """Enters a job in the job table. The same request_id makes one job.
+        """Enters a job in the job table. Calls with the same request_id make one job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,21 +111,28 @@ class TrainerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListJobs(self, request, context):
-        """A page of jobs, newest first.
+        """A page of jobs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """Stops a job; what it had saved is kept.
+        """Stops a job. The checkpoints that it has saved are kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryJob(self, request, context):
+        """Queues a job that failed or was cancelled again; it goes on from its last checkpoint.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchJob(self, request, context):
-        """States, progress and metrics of a job as they change, until it ends.
+        """The events of a job from a given number on, until the job ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,6 +140,34 @@ class TrainerServiceServicer:
 
     def ListCheckpoints(self, request, context):
         """A page of checkpoints.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCheckpoint(self, request, context):
+        """One checkpoint.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCheckpoint(self, request, context):
+        """Removes a checkpoint from the store. Refused while a job that has not ended names it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Predict(self, request_iterator, context):
+        """Predictions of a fine-tuned model for a stream of examples.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTasks(self, request, context):
+        """The tasks that this server offers, with their options.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,6 +196,11 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     request_deserializer=babelscope_dot_v1_dot_trainer__pb2.CancelJobRequest.FromString,
                     response_serializer=babelscope_dot_v1_dot_trainer__pb2.Job.SerializeToString,
             ),
+            'RetryJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryJob,
+                    request_deserializer=babelscope_dot_v1_dot_trainer__pb2.RetryJobRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_trainer__pb2.Job.SerializeToString,
+            ),
             'WatchJob': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchJob,
                     request_deserializer=babelscope_dot_v1_dot_trainer__pb2.WatchJobRequest.FromString,
@@ -146,6 +211,26 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     request_deserializer=babelscope_dot_v1_dot_trainer__pb2.ListCheckpointsRequest.FromString,
                     response_serializer=babelscope_dot_v1_dot_trainer__pb2.ListCheckpointsResponse.SerializeToString,
             ),
+            'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheckpoint,
+                    request_deserializer=babelscope_dot_v1_dot_trainer__pb2.GetCheckpointRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_trainer__pb2.Checkpoint.SerializeToString,
+            ),
+            'DeleteCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCheckpoint,
+                    request_deserializer=babelscope_dot_v1_dot_trainer__pb2.DeleteCheckpointRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_trainer__pb2.DeleteCheckpointResponse.SerializeToString,
+            ),
+            'Predict': grpc.stream_stream_rpc_method_handler(
+                    servicer.Predict,
+                    request_deserializer=babelscope_dot_v1_dot_trainer__pb2.PredictRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_trainer__pb2.PredictResponse.SerializeToString,
+            ),
+            'ListTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTasks,
+                    request_deserializer=babelscope_dot_v1_dot_trainer__pb2.ListTasksRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_trainer__pb2.ListTasksResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'babelscope.v1.TrainerService', rpc_method_handlers)
@@ -155,7 +240,7 @@ def add_TrainerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TrainerService:
-    """Corpora and models to models and scores.
+    """Corpora and models to models and scores, as durable jobs.
     """
 
     @staticmethod
@@ -267,6 +352,33 @@ class TrainerService:
             _registered_method=True)
 
     @staticmethod
+    def RetryJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.TrainerService/RetryJob',
+            babelscope_dot_v1_dot_trainer__pb2.RetryJobRequest.SerializeToString,
+            babelscope_dot_v1_dot_trainer__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def WatchJob(request,
             target,
             options=(),
@@ -310,6 +422,114 @@ class TrainerService:
             '/babelscope.v1.TrainerService/ListCheckpoints',
             babelscope_dot_v1_dot_trainer__pb2.ListCheckpointsRequest.SerializeToString,
             babelscope_dot_v1_dot_trainer__pb2.ListCheckpointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.TrainerService/GetCheckpoint',
+            babelscope_dot_v1_dot_trainer__pb2.GetCheckpointRequest.SerializeToString,
+            babelscope_dot_v1_dot_trainer__pb2.Checkpoint.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.TrainerService/DeleteCheckpoint',
+            babelscope_dot_v1_dot_trainer__pb2.DeleteCheckpointRequest.SerializeToString,
+            babelscope_dot_v1_dot_trainer__pb2.DeleteCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Predict(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/babelscope.v1.TrainerService/Predict',
+            babelscope_dot_v1_dot_trainer__pb2.PredictRequest.SerializeToString,
+            babelscope_dot_v1_dot_trainer__pb2.PredictResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.TrainerService/ListTasks',
+            babelscope_dot_v1_dot_trainer__pb2.ListTasksRequest.SerializeToString,
+            babelscope_dot_v1_dot_trainer__pb2.ListTasksResponse.FromString,
             options,
             channel_credentials,
             insecure,

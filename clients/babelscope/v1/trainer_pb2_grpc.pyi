@@ -27,45 +27,65 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TrainerServiceStub:
-    """Corpora and models to models and scores."""
+    """Corpora and models to models and scores, as durable jobs."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TrainerServiceAsyncStub: ...
     CreateJob: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.CreateJobRequest, _trainer_pb2.Job]
-    """Enters a job in the job table. The same request_id makes one job."""
+    """Enters a job in the job table. Calls with the same request_id make one job."""
     GetJob: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.GetJobRequest, _trainer_pb2.Job]
     """One job."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.ListJobsRequest, _trainer_pb2.ListJobsResponse]
-    """A page of jobs, newest first."""
+    """A page of jobs."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.CancelJobRequest, _trainer_pb2.Job]
-    """Stops a job; what it had saved is kept."""
+    """Stops a job. The checkpoints that it has saved are kept."""
+    RetryJob: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.RetryJobRequest, _trainer_pb2.Job]
+    """Queues a job that failed or was cancelled again; it goes on from its last checkpoint."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_trainer_pb2.WatchJobRequest, _trainer_pb2.WatchJobResponse]
-    """States, progress and metrics of a job as they change, until it ends."""
+    """The events of a job from a given number on, until the job ends."""
     ListCheckpoints: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.ListCheckpointsRequest, _trainer_pb2.ListCheckpointsResponse]
     """A page of checkpoints."""
+    GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.GetCheckpointRequest, _trainer_pb2.Checkpoint]
+    """One checkpoint."""
+    DeleteCheckpoint: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.DeleteCheckpointRequest, _trainer_pb2.DeleteCheckpointResponse]
+    """Removes a checkpoint from the store. Refused while a job that has not ended names it."""
+    Predict: _grpc.StreamStreamMultiCallable[_trainer_pb2.PredictRequest, _trainer_pb2.PredictResponse]
+    """Predictions of a fine-tuned model for a stream of examples."""
+    ListTasks: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.ListTasksRequest, _trainer_pb2.ListTasksResponse]
+    """The tasks that this server offers, with their options."""
 
 @_typing.type_check_only
 class TrainerServiceAsyncStub(TrainerServiceStub):
-    """Corpora and models to models and scores."""
+    """Corpora and models to models and scores, as durable jobs."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateJob: _aio.UnaryUnaryMultiCallable[_trainer_pb2.CreateJobRequest, _trainer_pb2.Job]  # type: ignore[assignment]
-    """Enters a job in the job table. The same request_id makes one job."""
+    """Enters a job in the job table. Calls with the same request_id make one job."""
     GetJob: _aio.UnaryUnaryMultiCallable[_trainer_pb2.GetJobRequest, _trainer_pb2.Job]  # type: ignore[assignment]
     """One job."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_trainer_pb2.ListJobsRequest, _trainer_pb2.ListJobsResponse]  # type: ignore[assignment]
-    """A page of jobs, newest first."""
+    """A page of jobs."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_trainer_pb2.CancelJobRequest, _trainer_pb2.Job]  # type: ignore[assignment]
-    """Stops a job; what it had saved is kept."""
+    """Stops a job. The checkpoints that it has saved are kept."""
+    RetryJob: _aio.UnaryUnaryMultiCallable[_trainer_pb2.RetryJobRequest, _trainer_pb2.Job]  # type: ignore[assignment]
+    """Queues a job that failed or was cancelled again; it goes on from its last checkpoint."""
     WatchJob: _aio.UnaryStreamMultiCallable[_trainer_pb2.WatchJobRequest, _trainer_pb2.WatchJobResponse]  # type: ignore[assignment]
-    """States, progress and metrics of a job as they change, until it ends."""
+    """The events of a job from a given number on, until the job ends."""
     ListCheckpoints: _aio.UnaryUnaryMultiCallable[_trainer_pb2.ListCheckpointsRequest, _trainer_pb2.ListCheckpointsResponse]  # type: ignore[assignment]
     """A page of checkpoints."""
+    GetCheckpoint: _aio.UnaryUnaryMultiCallable[_trainer_pb2.GetCheckpointRequest, _trainer_pb2.Checkpoint]  # type: ignore[assignment]
+    """One checkpoint."""
+    DeleteCheckpoint: _aio.UnaryUnaryMultiCallable[_trainer_pb2.DeleteCheckpointRequest, _trainer_pb2.DeleteCheckpointResponse]  # type: ignore[assignment]
+    """Removes a checkpoint from the store. Refused while a job that has not ended names it."""
+    Predict: _aio.StreamStreamMultiCallable[_trainer_pb2.PredictRequest, _trainer_pb2.PredictResponse]  # type: ignore[assignment]
+    """Predictions of a fine-tuned model for a stream of examples."""
+    ListTasks: _aio.UnaryUnaryMultiCallable[_trainer_pb2.ListTasksRequest, _trainer_pb2.ListTasksResponse]  # type: ignore[assignment]
+    """The tasks that this server offers, with their options."""
 
 class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Corpora and models to models and scores."""
+    """Corpora and models to models and scores, as durable jobs."""
 
     @_abc_1.abstractmethod
     def CreateJob(
@@ -73,7 +93,7 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trainer_pb2.CreateJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trainer_pb2.Job, _abc.Awaitable[_trainer_pb2.Job]]:
-        """Enters a job in the job table. The same request_id makes one job."""
+        """Enters a job in the job table. Calls with the same request_id make one job."""
 
     @_abc_1.abstractmethod
     def GetJob(
@@ -89,7 +109,7 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trainer_pb2.ListJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trainer_pb2.ListJobsResponse, _abc.Awaitable[_trainer_pb2.ListJobsResponse]]:
-        """A page of jobs, newest first."""
+        """A page of jobs."""
 
     @_abc_1.abstractmethod
     def CancelJob(
@@ -97,7 +117,15 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trainer_pb2.CancelJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trainer_pb2.Job, _abc.Awaitable[_trainer_pb2.Job]]:
-        """Stops a job; what it had saved is kept."""
+        """Stops a job. The checkpoints that it has saved are kept."""
+
+    @_abc_1.abstractmethod
+    def RetryJob(
+        self,
+        request: _trainer_pb2.RetryJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_pb2.Job, _abc.Awaitable[_trainer_pb2.Job]]:
+        """Queues a job that failed or was cancelled again; it goes on from its last checkpoint."""
 
     @_abc_1.abstractmethod
     def WatchJob(
@@ -105,7 +133,7 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trainer_pb2.WatchJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_trainer_pb2.WatchJobResponse], _abc.AsyncIterator[_trainer_pb2.WatchJobResponse]]:
-        """States, progress and metrics of a job as they change, until it ends."""
+        """The events of a job from a given number on, until the job ends."""
 
     @_abc_1.abstractmethod
     def ListCheckpoints(
@@ -114,5 +142,37 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_trainer_pb2.ListCheckpointsResponse, _abc.Awaitable[_trainer_pb2.ListCheckpointsResponse]]:
         """A page of checkpoints."""
+
+    @_abc_1.abstractmethod
+    def GetCheckpoint(
+        self,
+        request: _trainer_pb2.GetCheckpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_pb2.Checkpoint, _abc.Awaitable[_trainer_pb2.Checkpoint]]:
+        """One checkpoint."""
+
+    @_abc_1.abstractmethod
+    def DeleteCheckpoint(
+        self,
+        request: _trainer_pb2.DeleteCheckpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_pb2.DeleteCheckpointResponse, _abc.Awaitable[_trainer_pb2.DeleteCheckpointResponse]]:
+        """Removes a checkpoint from the store. Refused while a job that has not ended names it."""
+
+    @_abc_1.abstractmethod
+    def Predict(
+        self,
+        request_iterator: _MaybeAsyncIterator[_trainer_pb2.PredictRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_trainer_pb2.PredictResponse], _abc.AsyncIterator[_trainer_pb2.PredictResponse]]:
+        """Predictions of a fine-tuned model for a stream of examples."""
+
+    @_abc_1.abstractmethod
+    def ListTasks(
+        self,
+        request: _trainer_pb2.ListTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_pb2.ListTasksResponse, _abc.Awaitable[_trainer_pb2.ListTasksResponse]]:
+        """The tasks that this server offers, with their options."""
 
 def add_TrainerServiceServicer_to_server(servicer: TrainerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
