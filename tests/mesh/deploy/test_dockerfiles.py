@@ -11,6 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 
+SHARED = {"encoder": ("runtime", "models")}
+"""Folders below services/ that a service needs beside its own; the runtime where not listed."""
 OWN = {"babelscope", "services"}
 OPTIONAL = {"stanza"}
 """Of extras that an image may go without, and that say so: `parsing`."""
@@ -29,7 +31,7 @@ NAMES = {
 def _imported(service: str) -> set[str]:
     """The packages that the modules of a service and of the runtime import."""
     found = set()
-    for folder in (service, "runtime"):
+    for folder in (service, *SHARED.get(service, ("runtime",))):
         for path in (ROOT / "services" / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Import):
@@ -109,7 +111,8 @@ def test_what_is_copied_exists_and_passes_the_ignore_file(service: str, image: A
 @every_service
 def test_only_its_own_service_is_in_the_image(service: str, image: Any) -> None:
     sources = {source for sources, _ in image(service).copies for source in sources}
-    assert sources == {"clients", "services/__init__.py", "services/runtime", f"services/{service}"}
+    shared = SHARED.get(service, ("runtime",))
+    assert sources == {"clients", "services/__init__.py", *(f"services/{folder}" for folder in (*shared, service))}
 
 
 @every_service
