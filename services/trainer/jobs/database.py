@@ -1,0 +1,137 @@
+"""The database behind the job table: SQLite in WAL mode on this machine, PostgreSQL for a team."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, Double, Engine, cast, create_engine, event, extract, func, literal, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.sql.elements import ColumnElement
+
+from services.runtime.errors import FailedPrecondition, Unavailable
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK: Final = 7_305_811_250_941_663
+"""Key of the advisory lock under which one of several trainers migrates a PostgreSQL."""
+_BUSY_SECONDS: Final = 30.0
+_POOL: Final = 8
+
+
+class Database:
+    """A database with the tables of this version.
+
+    Args:
+        url: `sqlite:////folder/jobs.db` or `postgresql://user:password@host/name`.
+
+    Raises:
+        FailedPrecondition: The URL names no database that is offered, or its tables are of a later version.
+        Unavailable: The database does not answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._migrate()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back where it raises.
+
+        Raises:
+            Unavailable: The database does not answer, or is locked for too long.
+        """
+        with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """As `transaction`, for queries alone: they never wait for a writer."""
+        with _translated(), self.engine.connect().execution_options(reading=True) as connection:
+            yield connection
+
+    def now(self) -> ColumnElement[float]:
+        """Seconds since the epoch by the database's own clock, so that trainers need not agree on theirs."""
+        if self.is_sqlite:
+            return (func.julianday("now", type_=Double) - literal(2440587.5)) * literal(86400.0)
+        return cast(extract("epoch", func.clock_timestamp()), Double)
+
+    def time(self) -> float:
+        """The time by the database's own clock."""
+        with self.reading() as connection:
+            return float(connection.execute(select(self.now())).scalar_one())
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self.engine.dispose()
+
+    def _migrate(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        with self.transaction() as connection:
+            if not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            config.attributes["connection"] = connection
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise FailedPrecondition("the job table", f"its tables are of another version: {error}") from error
+
+
+def _engine(url: str) -> Engine:
+    """An engine whose transactions are what the job table needs."""
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise FailedPrecondition(
+                "the job table", f"Expected a URL of sqlite or postgresql, but got {parsed.get_backend_name()!r}"
+            )
+        if parsed.get_backend_name() == "sqlite":
+            if not parsed.database or parsed.database == ":memory:":
+                raise FailedPrecondition("the job table", "Expected the path of a file in an sqlite URL, but got none")
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            engine = create_engine(
+                parsed, pool_size=_POOL, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}
+            )
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        return create_engine(parsed, pool_size=_POOL, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise FailedPrecondition("the job table", f"Expected a URL of sqlite or postgresql: {error}") from error
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """Write-ahead logging, so that readers never wait; every commit reaches the disk."""
+    connection.isolation_level = None  # transactions are begun by `_begin_sqlite`
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Takes the writer's lock at once: a transaction that first reads and then writes could not get it any more."""
+    if not connection.get_execution_options().get("reading"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Errors of the database as errors of the service."""
+    try:
+        yield
+    except OperationalError as error:
+        raise Unavailable(f"The job table does not answer: {_reason(error)}") from error
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise Unavailable(f"The connection to the job table broke: {_reason(error)}") from error
+
+
+def _reason(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0] if error.orig and str(error.orig).strip() else type(error).__name__

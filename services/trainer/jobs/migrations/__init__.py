@@ -1,0 +1,1 @@
+"""Migrations of the job table, in the order of their numbers."""

@@ -1,0 +1,431 @@
+"""The job table: jobs are entered, claimed, worked on under a lease, and ended.
+
+No transaction is held while work is done. Every write of a trainer carries the token of its lease and is refused once
+another trainer holds the job, so that a trainer that was paused for long cannot undo what another has done since.
+"""
+
+import json
+import secrets
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
+from services.trainer.jobs.database import Database
+from services.trainer.jobs.records import EventRecord, Filter, JobRecord, Lease, NewEvent, NewJob, State
+from services.trainer.jobs.schema import events, jobs, labels
+
+EVENTS_A_READ: Final = 1000
+
+
+class LeaseLost(Exception):
+    """Another trainer holds the job, or nobody does any more: what was to be written is refused, the work must stop."""
+
+
+class JobTable:
+    """All jobs.
+
+    Args:
+        database: Where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, job: NewJob, request_id: str = "") -> JobRecord:
+        """Enters a job. The same `request_id` with the same specification gives the job that it made before.
+
+        Raises:
+            InvalidArgument: The request id has made a job of another specification.
+            Unavailable: The database does not answer.
+        """
+        if request_id and (known := self._by_request(job, request_id)):
+            return known
+        try:
+            with self._database.transaction() as connection:
+                return self._enter(connection, job, request_id)
+        except IntegrityError:
+            # Another call with the same id was faster.
+            if request_id and (known := self._by_request(job, request_id)):
+                return known
+            raise
+
+    def get(self, job: str) -> JobRecord:
+        """A job.
+
+        Raises:
+            NotFound: There is none of that id.
+        """
+        with self._database.reading() as connection:
+            return self._read(connection, job)
+
+    def list(self, wanted: Filter, limit: int, after: tuple[float, str] | None = None) -> Sequence[JobRecord]:
+        """Jobs in the order of their entering.
+
+        Args:
+            wanted: Which.
+            limit: At most so many.
+            after: Time of entering and id of the last job of the page before.
+        """
+        query = select(jobs)
+        if wanted.states:
+            query = query.where(jobs.c.state.in_([state.value for state in wanted.states]))
+        if wanted.parent:
+            query = query.where(jobs.c.parent == wanted.parent)
+        for name, value in wanted.labels.items():
+            query = query.where(
+                exists().where(labels.c.job == jobs.c.id, labels.c.name == name, labels.c.value == value)
+            )
+        key = (jobs.c.created, jobs.c.id)
+        if after is not None:
+            query = query.where(_beyond(key, after, later=wanted.oldest_first))
+        order = [column.asc() if wanted.oldest_first else column.desc() for column in key]
+        with self._database.reading() as connection:
+            return self._records(connection, query.order_by(*order).limit(limit))
+
+    def claim(self, owner: str, lease_seconds: float, kinds: Sequence[str] = ()) -> tuple[Lease, JobRecord] | None:
+        """Takes the next job: one that is queued, or whose trainer has let its lease run out.
+
+        A job whose trainers died `max_attempts` times is failed on the way, so that it cannot kill trainers for ever.
+
+        Args:
+            owner: Name of the trainer.
+            lease_seconds: Time after which the job is free again unless `renew` is called.
+            kinds: Kinds wanted; all where empty.
+
+        Returns:
+            The lease and the job; None where nothing is to do.
+        """
+        while True:
+            with self._database.transaction() as connection:
+                found = connection.execute(self._next(kinds)).first()
+                if found is None:
+                    return None
+                if found.attempts >= found.max_attempts or found.cancel_requested:
+                    self._give_up(connection, found)
+                    continue
+                lease = Lease(found.id, secrets.token_hex(16), found.attempts + 1)
+                taken = connection.execute(
+                    update(jobs)
+                    .where(jobs.c.id == found.id, jobs.c.lease_token == found.lease_token, jobs.c.state == found.state)
+                    .values(
+                        state=State.RUNNING.value,
+                        owner=owner,
+                        lease_token=lease.token,
+                        lease_until=self._database.now() + lease_seconds,
+                        attempts=jobs.c.attempts + 1,
+                        started=self._database.now(),
+                        updated=self._database.now(),
+                    )
+                )
+                if not taken.rowcount:
+                    continue  # another trainer was faster
+                self._append(connection, lease.job, [NewEvent("state", State.RUNNING.value.encode())])
+                return lease, self._read(connection, lease.job)
+
+    def renew(self, lease: Lease, lease_seconds: float) -> bool:
+        """Keeps a lease alive; called at a third of its time.
+
+        Returns:
+            Whether the job is to be cancelled.
+
+        Raises:
+            LeaseLost: The lease is another's by now.
+        """
+        with self._database.transaction() as connection:
+            self._write(connection, lease, lease_until=self._database.now() + lease_seconds)
+            query = select(jobs.c.cancel_requested).where(jobs.c.id == lease.job)
+            return bool(connection.execute(query).scalar_one())
+
+    def record(
+        self,
+        lease: Lease,
+        happened: Sequence[NewEvent] = (),
+        *,
+        progress: float | None = None,
+        figures: Mapping[str, float] | None = None,
+    ) -> None:
+        """Writes what has happened, in one transaction.
+
+        Args:
+            lease: The right to write.
+            happened: Events, in order.
+            progress: Share done.
+            figures: Latest figures by name; those of other names stay.
+
+        Raises:
+            LeaseLost: The lease is another's by now; nothing is written.
+        """
+        with self._database.transaction() as connection:
+            values: dict[str, Any] = {}
+            if progress is not None:
+                values["progress"] = progress
+            if figures:
+                before = connection.execute(select(jobs.c.figures).where(jobs.c.id == lease.job)).scalar_one()
+                values["figures"] = json.dumps(json.loads(before) | dict(figures))
+            self._write(connection, lease, **values)
+            self._append(connection, lease.job, happened)
+
+    def finish(self, lease: Lease, state: State, *, reason: str = "", result: bytes = b"") -> None:
+        """Ends a job.
+
+        Raises:
+            LeaseLost: The lease is another's by now; nothing is written.
+        """
+        with self._database.transaction() as connection:
+            values: dict[str, Any] = {"progress": 1.0} if state is State.SUCCEEDED else {}
+            self._write(
+                connection,
+                lease,
+                state=state.value,
+                reason=reason,
+                result=result,
+                owner="",
+                lease_token="",
+                lease_until=0.0,
+                ended=self._database.now(),
+                **values,
+            )
+            self._append(connection, lease.job, [NewEvent("state", state.value.encode())])
+
+    def release(self, lease: Lease) -> None:
+        """Gives a job back to the queue, with what it has done kept; the attempt does not count.
+
+        Raises:
+            LeaseLost: The lease is another's by now.
+        """
+        with self._database.transaction() as connection:
+            self._write(
+                connection,
+                lease,
+                state=State.QUEUED.value,
+                owner="",
+                lease_token="",
+                lease_until=0.0,
+                attempts=jobs.c.attempts - 1,
+            )
+            self._append(connection, lease.job, [NewEvent("state", State.QUEUED.value.encode())])
+
+    def cancel(self, job: str) -> JobRecord:
+        """Cancels a job: at once where nobody works on it, otherwise as soon as its trainer renews its lease.
+
+        The jobs that it made are cancelled with it.
+
+        Raises:
+            NotFound: There is none of that id.
+            FailedPrecondition: It has succeeded or failed.
+        """
+        with self._database.transaction() as connection:
+            found = self._read(connection, job)
+            if found.state in (State.SUCCEEDED, State.FAILED):
+                raise FailedPrecondition(f"job {job}", f"it has ended: {found.state.value}")
+            open_states = [State.QUEUED.value, State.RUNNING.value]
+            family = select(jobs.c.id).where(or_(jobs.c.id == job, jobs.c.parent == job), jobs.c.state.in_(open_states))
+            for (each,) in connection.execute(family).all():
+                self._cancel(connection, each)
+            return self._read(connection, job)
+
+    def retry(self, job: str) -> JobRecord:
+        """Queues a job that failed or was cancelled again, with its attempts counted anew.
+
+        Raises:
+            NotFound: There is none of that id.
+            FailedPrecondition: It has not failed and was not cancelled.
+        """
+        with self._database.transaction() as connection:
+            found = self._read(connection, job)
+            if found.state not in (State.FAILED, State.CANCELLED):
+                raise FailedPrecondition(
+                    f"job {job}", f"Expected a job that failed or was cancelled, but it is {found.state.value}"
+                )
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id == job, jobs.c.state == found.state.value)
+                .values(
+                    state=State.QUEUED.value,
+                    reason="",
+                    attempts=0,
+                    cancel_requested=False,
+                    ended=0.0,
+                    updated=self._database.now(),
+                )
+            )
+            self._append(connection, job, [NewEvent("state", State.QUEUED.value.encode())])
+            return self._read(connection, job)
+
+    def events(self, job: str, start: int = 1, limit: int = EVENTS_A_READ) -> Sequence[EventRecord]:
+        """Events of a job from a number on, in order."""
+        query = select(events).where(events.c.job == job, events.c.number >= start).order_by(events.c.number)
+        with self._database.reading() as connection:
+            return [
+                EventRecord(row.number, row.time, row.kind, bytes(row.payload))
+                for row in connection.execute(query.limit(limit))
+            ]
+
+    def _by_request(self, job: NewJob, request_id: str) -> JobRecord | None:
+        """The job that a request id has made."""
+        with self._database.reading() as connection:
+            found = self._records(connection, select(jobs).where(jobs.c.request_id == request_id))
+        if not found:
+            return None
+        if (found[0].kind, found[0].spec) != (job.kind, job.spec):
+            raise InvalidArgument(
+                "request_id",
+                f"Expected an id that no other request has, but {request_id!r} made jobs/{found[0].id}, whose "
+                "specification is another",
+            )
+        return found[0]
+
+    def _enter(self, connection: Connection, job: NewJob, request_id: str) -> JobRecord:
+        new = uuid.uuid4().hex
+        now = self._database.now()
+        connection.execute(
+            insert(jobs).values(
+                id=new,
+                request_id=request_id or None,
+                kind=job.kind,
+                spec=job.spec,
+                state=State.QUEUED.value,
+                max_attempts=job.max_attempts,
+                priority=job.priority,
+                parent=job.parent,
+                created=now,
+                updated=now,
+            )
+        )
+        if job.labels:
+            connection.execute(
+                insert(labels), [{"job": new, "name": name, "value": value} for name, value in job.labels.items()]
+            )
+        self._append(connection, new, [NewEvent("state", State.QUEUED.value.encode())])
+        return self._read(connection, new)
+
+    def _next(self, kinds: Sequence[str]) -> Select[Any]:
+        """The job to be claimed next; on PostgreSQL those that another trainer looks at are passed over."""
+        free = or_(
+            jobs.c.state == State.QUEUED.value,
+            and_(jobs.c.state == State.RUNNING.value, jobs.c.lease_until < self._database.now()),
+        )
+        query = select(jobs).where(free)
+        if kinds:
+            query = query.where(jobs.c.kind.in_(kinds))
+        query = query.order_by(jobs.c.priority.desc(), jobs.c.created, jobs.c.id).limit(1)
+        return query if self._database.is_sqlite else query.with_for_update(skip_locked=True)
+
+    def _give_up(self, connection: Connection, row: Row[Any]) -> None:
+        """Ends a job that nobody works on: it was cancelled meanwhile, or its trainers died too often."""
+        state = State.CANCELLED if row.cancel_requested else State.FAILED
+        reason = (
+            ""
+            if row.cancel_requested
+            else f"its trainer died while it worked, {row.attempts} times: see the trainer's log for the last time"
+        )
+        ended = connection.execute(
+            update(jobs)
+            .where(jobs.c.id == row.id, jobs.c.lease_token == row.lease_token, jobs.c.state == row.state)
+            .values(
+                state=state.value,
+                reason=reason,
+                owner="",
+                lease_token="",
+                lease_until=0.0,
+                ended=self._database.now(),
+                updated=self._database.now(),
+            )
+        )
+        if ended.rowcount:
+            self._append(connection, row.id, [NewEvent("state", state.value.encode())])
+
+    def _cancel(self, connection: Connection, job: str) -> None:
+        now = self._database.now()
+        queued = jobs.c.state == State.QUEUED.value
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.id == job)
+            .values(
+                cancel_requested=True,
+                ended=case((queued, now), else_=jobs.c.ended),
+                state=case((queued, State.CANCELLED.value), else_=jobs.c.state),
+                updated=now,
+            )
+        )
+        if self._read(connection, job).state is State.CANCELLED:
+            self._append(connection, job, [NewEvent("state", State.CANCELLED.value.encode())])
+
+    def _write(self, connection: Connection, lease: Lease, **values: Any) -> None:
+        """Changes a job whose lease is held; LeaseLost where it is not."""
+        changed = connection.execute(
+            update(jobs)
+            .where(jobs.c.id == lease.job, jobs.c.lease_token == lease.token, jobs.c.state == State.RUNNING.value)
+            .values(updated=self._database.now(), **values)
+        )
+        if not changed.rowcount:
+            raise LeaseLost(f"The lease of job {lease.job} (attempt {lease.attempt}) is another's by now")
+
+    def _append(self, connection: Connection, job: str, happened: Sequence[NewEvent]) -> None:
+        """Adds events with the next numbers; the job's own row, which is locked by the update, gives them out."""
+        if not happened:
+            return
+        last = connection.execute(
+            update(jobs)
+            .where(jobs.c.id == job)
+            .values(last_event=jobs.c.last_event + len(happened))
+            .returning(jobs.c.last_event)
+        ).scalar_one()
+        for number, each in enumerate(happened, last - len(happened) + 1):
+            connection.execute(
+                insert(events).values(
+                    job=job, number=number, time=self._database.now(), kind=each.kind, payload=each.payload
+                )
+            )
+
+    def _read(self, connection: Connection, job: str) -> JobRecord:
+        found = self._records(connection, select(jobs).where(jobs.c.id == job))
+        if not found:
+            raise NotFound("job", job, ())
+        return found[0]
+
+    def _records(self, connection: Connection, query: Select[Any]) -> Sequence[JobRecord]:
+        rows = connection.execute(query).all()
+        tagged: dict[str, dict[str, str]] = {row.id: {} for row in rows}
+        if rows:
+            for row in connection.execute(select(labels).where(labels.c.job.in_(tagged))):
+                tagged[row.job][row.name] = row.value
+        return [_record(row, tagged[row.id]) for row in rows]
+
+
+def _beyond(key: tuple[Any, Any], after: tuple[float, str], *, later: bool) -> ColumnElement[bool]:
+    """What comes after an entry, in the order of two columns."""
+    (first, second), (time, name) = key, after
+    if later:
+        return or_(first > time, and_(first == time, second > name))
+    return or_(first < time, and_(first == time, second < name))
+
+
+def _record(row: Row[Any], tags: Mapping[str, str]) -> JobRecord:
+    return JobRecord(
+        id=row.id,
+        kind=row.kind,
+        spec=bytes(row.spec),
+        state=State(row.state),
+        reason=row.reason,
+        progress=row.progress,
+        figures=json.loads(row.figures),
+        attempts=row.attempts,
+        max_attempts=row.max_attempts,
+        priority=row.priority,
+        parent=row.parent,
+        labels=tags,
+        result=bytes(row.result),
+        last_event=row.last_event,
+        cancel_requested=row.cancel_requested,
+        owner=row.owner,
+        lease_until=row.lease_until,
+        created=row.created,
+        started=row.started,
+        ended=row.ended,
+        updated=row.updated,
+    )

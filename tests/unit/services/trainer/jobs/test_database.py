@@ -1,0 +1,78 @@
+"""Migrations, URLs, and a database that goes away."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from services.runtime.errors import FailedPrecondition, Unavailable
+from services.trainer.jobs.database import Database
+from services.trainer.jobs.records import NewJob
+from services.trainer.jobs.schema import metadata
+from services.trainer.jobs.table import JobTable
+from tests.support.postgres import Postgres, running_postgres
+
+
+def test_the_migrations_make_the_tables_of_the_schema(opened: Callable[[], Database]) -> None:
+    database = opened()
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_trainers_that_start_together_migrate_once(opened: Callable[[], Database]) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        databases = list(pool.map(lambda _: opened(), range(4)))
+    made = JobTable(databases[0]).create(NewJob("fine_tune", b"s"))
+    assert all(JobTable(each).get(made.id).spec == b"s" for each in databases)
+
+
+def test_what_is_written_is_there_when_it_is_opened_again(opened: Callable[[], Database]) -> None:
+    first = opened()
+    made = JobTable(first).create(NewJob("fine_tune", b"\x00\xff", labels={"ключ": "значение"}))
+    first.close()
+    found = JobTable(opened()).get(made.id)
+    assert (found.spec, dict(found.labels)) == (b"\x00\xff", {"ключ": "значение"})
+
+
+def test_the_clock_is_the_databases(opened: Callable[[], Database]) -> None:
+    database = opened()
+    first = database.time()
+    assert 1.7e9 < first <= database.time() < 4e9
+
+
+@pytest.mark.parametrize("url", ["mysql://u@h/d", "sqlite://", "nonsense", "sqlite:///:memory:"])
+def test_urls_that_are_refused(url: str) -> None:
+    with pytest.raises(FailedPrecondition, match="the job table"):
+        Database(url)
+
+
+def test_tables_of_a_later_version_are_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    database = Database(url)
+    with database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    with pytest.raises(FailedPrecondition, match="another version"):
+        Database(url)
+
+
+def test_a_database_that_goes_away_and_comes_back() -> None:
+    with running_postgres() as server:
+        _goes_and_comes(server)
+
+
+def _goes_and_comes(server: Postgres) -> None:
+    database = Database(server.url)
+    table = JobTable(database)
+    made = table.create(NewJob("fine_tune", b"s"))
+    server.stop()
+    with pytest.raises(Unavailable, match="job table"):
+        table.get(made.id)
+    with pytest.raises(Unavailable, match="job table"):
+        table.create(NewJob("fine_tune", b"s"))
+    server.start()
+    assert table.get(made.id).spec == b"s"
+    database.close()
