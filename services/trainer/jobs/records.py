@@ -59,6 +59,7 @@ class JobRecord:
         parent: Id of the job that made it; empty where none did.
         labels: Labels by name.
         result: Result; empty until it succeeds.
+        resume: Name in the store of the state from which the next attempt goes on; empty where it starts anew.
         last_event: Number of its latest event.
         cancel_requested: Whether it is to be cancelled.
         owner: Trainer that works on it; empty where none does.
@@ -82,6 +83,7 @@ class JobRecord:
     parent: str
     labels: Mapping[str, str]
     result: bytes
+    resume: str
     last_event: int
     cancel_requested: bool
     owner: str

@@ -39,6 +39,7 @@ jobs = Table(
     Column("priority", Integer, nullable=False, default=0),
     Column("parent", String(64), nullable=False, default=""),
     Column("result", LargeBinary, nullable=False, default=b""),
+    Column("resume", String(128), nullable=False, default=""),
     Column("last_event", Integer, nullable=False, default=0),
     Column("cancel_requested", Boolean, nullable=False, default=False),
     Column("owner", String(255), nullable=False, default=""),

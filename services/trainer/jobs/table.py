@@ -147,6 +147,7 @@ class JobTable:
         *,
         progress: float | None = None,
         figures: Mapping[str, float] | None = None,
+        resume: str | None = None,
     ) -> None:
         """Writes what has happened, in one transaction.
 
@@ -155,6 +156,7 @@ class JobTable:
             happened: Events, in order.
             progress: Share done.
             figures: Latest figures by name; those of other names stay.
+            resume: Name in the store of the state from which the next attempt goes on.
 
         Raises:
             LeaseLost: The lease is another's by now; nothing is written.
@@ -163,6 +165,8 @@ class JobTable:
             values: dict[str, Any] = {}
             if progress is not None:
                 values["progress"] = progress
+            if resume is not None:
+                values["resume"] = resume
             if figures:
                 before = connection.execute(select(jobs.c.figures).where(jobs.c.id == lease.job)).scalar_one()
                 values["figures"] = json.dumps(json.loads(before) | dict(figures))
@@ -191,8 +195,12 @@ class JobTable:
             )
             self._append(connection, lease.job, [NewEvent("state", state.value.encode())])
 
-    def release(self, lease: Lease) -> None:
-        """Gives a job back to the queue, with what it has done kept; the attempt does not count.
+    def release(self, lease: Lease, *, counted: bool) -> None:
+        """Gives a job back to the queue; what it has done is kept.
+
+        Args:
+            lease: The right to write.
+            counted: Whether the attempt counts: it does where the work died, and does not where the trainer stops.
 
         Raises:
             LeaseLost: The lease is another's by now.
@@ -205,7 +213,7 @@ class JobTable:
                 owner="",
                 lease_token="",
                 lease_until=0.0,
-                attempts=jobs.c.attempts - 1,
+                attempts=jobs.c.attempts - (0 if counted else 1),
             )
             self._append(connection, lease.job, [NewEvent("state", State.QUEUED.value.encode())])
 
@@ -420,6 +428,7 @@ def _record(row: Row[Any], tags: Mapping[str, str]) -> JobRecord:
         parent=row.parent,
         labels=tags,
         result=bytes(row.result),
+        resume=row.resume,
         last_event=row.last_event,
         cancel_requested=row.cancel_requested,
         owner=row.owner,

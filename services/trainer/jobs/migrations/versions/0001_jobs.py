@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("priority", sa.Integer, nullable=False),
         sa.Column("parent", sa.String(64), nullable=False),
         sa.Column("result", sa.LargeBinary, nullable=False),
+        sa.Column("resume", sa.String(128), nullable=False),
         sa.Column("last_event", sa.Integer, nullable=False),
         sa.Column("cancel_requested", sa.Boolean, nullable=False),
         sa.Column("owner", sa.String(255), nullable=False),

@@ -1,0 +1,1 @@
+"""Jobs as processes of their own: started, watched, fed with their lease, and ended as a group."""

@@ -1,0 +1,185 @@
+"""One attempt at one job: its process, its lease, its reports, its end."""
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from services.runtime.errors import Unavailable
+from services.trainer.driver.process import JobProcess
+from services.trainer.driver.protocol import Assignment, Report
+from services.trainer.jobs.checkpoints import Checkpoints
+from services.trainer.jobs.records import JobRecord, Lease, NewEvent, State
+from services.trainer.jobs.table import JobTable, LeaseLost
+
+log = logging.getLogger(__name__)
+
+_TICK: Final = 0.1
+
+
+@dataclass(frozen=True)
+class DispatchSettings:
+    """How jobs are seen through.
+
+    Attributes:
+        works: `MODULE:FUNCTION` by kind of job; kinds that are not named are left to other trainers.
+        workdir: Folder of the jobs' own folders.
+        slots: Jobs at once.
+        lease_seconds: Length of a lease; it is renewed at a third of it.
+        idle_seconds: Time between two looks at an empty queue.
+        stop_seconds: Time that a process has between SIGTERM and SIGKILL.
+        env: Environment of the processes, beside this process's own.
+    """
+
+    works: Mapping[str, str]
+    workdir: Path
+    slots: int = 1
+    lease_seconds: float = 60.0
+    idle_seconds: float = 1.0
+    stop_seconds: float = 5.0
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Where the course of jobs is written.
+
+    Attributes:
+        jobs: The jobs.
+        checkpoints: The checkpoints that they make.
+        notify: Called with a job's id after every write, so that those who watch it need not poll fast.
+    """
+
+    jobs: JobTable
+    checkpoints: Checkpoints
+    notify: Callable[[str], None] = lambda _: None
+
+
+class Attempt:
+    """One attempt at one job.
+
+    Args:
+        tables: Where its course is written.
+        settings: How it is seen through.
+        lease: The right to work on the job.
+        job: The job.
+    """
+
+    def __init__(self, tables: Tables, settings: DispatchSettings, lease: Lease, job: JobRecord) -> None:
+        self._tables, self._settings = tables, settings
+        self._lease, self._job = lease, job
+        self._folder = settings.workdir / job.id
+        self._due = time.monotonic() + settings.lease_seconds / 3
+        self._held_until = time.monotonic() + settings.lease_seconds
+        self._cancelled = False
+
+    def see_through(self, closing: threading.Event) -> None:
+        """Runs the job's process to its end, and writes what comes of it.
+
+        Raises:
+            LeaseLost: The job is another trainer's by now; the process is gone.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        process = JobProcess(
+            self._settings.works[self._job.kind],
+            Assignment(
+                job=self._job.id,
+                kind=self._job.kind,
+                spec=self._job.spec,
+                attempt=self._lease.attempt,
+                resume=self._job.resume,
+                workdir=str(self._folder),
+                lease_seconds=self._held_until - time.monotonic(),
+            ),
+            self._settings.env,
+            self._folder / "log",
+        )
+        final: Report | None = None
+        try:
+            while final is None and not process.ended and not closing.is_set() and not self._cancelled:
+                report = process.report(_TICK)
+                if report is not None:
+                    self._write(report)
+                    final = report if report.final else None
+                if time.monotonic() >= self._due:
+                    self._renew(process)
+        finally:
+            process.stop(0.0 if final is not None else self._settings.stop_seconds if self._patient(closing) else 0.0)
+        self._end(process, final, closing)
+
+    def _patient(self, closing: threading.Event) -> bool:
+        return closing.is_set() or self._cancelled
+
+    def _renew(self, process: JobProcess) -> None:
+        """Keeps the lease alive; where the table cannot be asked, the old lease holds on until it runs out."""
+        asked = time.monotonic()
+        try:
+            self._cancelled = self._tables.jobs.renew(self._lease, self._settings.lease_seconds)
+        except Unavailable as error:
+            log.warning("a lease could not be renewed", extra={"job": self._job.id, "reason": str(error)})
+            if asked >= self._held_until:
+                raise LeaseLost(
+                    f"The lease of job {self._job.id} ran out while the table could not be asked"
+                ) from error
+            self._due = asked + min(1.0, self._settings.lease_seconds / 10)
+            return
+        # Counted from before the call: the table's clock started to run then at the earliest.
+        self._held_until = asked + self._settings.lease_seconds
+        self._due = asked + self._settings.lease_seconds / 3
+        process.renew(self._held_until - time.monotonic())
+
+    def _write(self, report: Report) -> None:
+        """Brings a report to the table, as often as it takes while the lease holds."""
+        while True:
+            try:
+                if report.checkpoint is not None:
+                    name, payload, size = report.checkpoint
+                    self._tables.checkpoints.add(self._lease, name, payload, size)
+                if report.final:
+                    return
+                self._tables.jobs.record(
+                    self._lease,
+                    [NewEvent(kind, payload) for kind, payload in report.events],
+                    progress=report.progress,
+                    figures=report.figures,
+                    resume=report.resume,
+                )
+                self._tables.notify(self._job.id)
+                return
+            except Unavailable as error:
+                self._wait_for_the_table(error)
+
+    def _wait_for_the_table(self, error: Unavailable) -> None:
+        if time.monotonic() >= self._held_until:
+            raise self._ran_out() from error
+        time.sleep(_TICK)
+
+    def _ran_out(self) -> LeaseLost:
+        return LeaseLost(f"The lease of job {self._job.id} ran out while the table could not be asked")
+
+    def _end(self, process: JobProcess, final: Report | None, closing: threading.Event) -> None:
+        """Writes the end of the attempt."""
+        while True:
+            try:
+                if final is not None and final.result is not None:
+                    self._tables.jobs.finish(self._lease, State.SUCCEEDED, result=final.result)
+                elif final is not None:
+                    self._tables.jobs.finish(self._lease, State.FAILED, reason=final.failure or "")
+                elif self._cancelled:
+                    self._tables.jobs.finish(self._lease, State.CANCELLED)
+                elif closing.is_set():
+                    self._tables.jobs.release(self._lease, counted=False)
+                else:
+                    log.warning("a job's process died", extra={"job": self._job.id, "reason": process.last_words()})
+                    self._tables.jobs.record(self._lease, [NewEvent("note", process.last_words().encode())])
+                    self._tables.jobs.release(self._lease, counted=True)
+                break
+            except Unavailable as error:
+                self._wait_for_the_table(error)
+        if final is not None or self._cancelled:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._tables.notify(self._job.id)

@@ -1,0 +1,104 @@
+"""The process of one job: `python -m services.trainer.driver.child MODULE:FUNCTION`, started by a trainer.
+
+The function gets the assignment and a `Channel`, and answers with the result. Whatever it raises fails the job: a
+`ServiceError` with its own words, anything else with its type and message; the log has the traceback.
+"""
+
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import BinaryIO, Final
+
+from services.runtime.errors import ServiceError
+from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Report
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[Assignment, "Channel"], bytes]
+"""What a kind of job does: from its assignment to its result."""
+
+_MARGIN: Final = 0.1
+"""Share of a lease before whose end the process ends itself."""
+
+
+class Channel:
+    """The way to the trainer, for the work.
+
+    Args:
+        file: Where reports are written.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+
+    def tell(self, report: Report) -> None:
+        """Writes a report, whole."""
+        with self._lock:
+            self._file.write(report.line())
+            self._file.flush()
+
+
+class Lease:
+    """Watches the lease from a thread of its own, and ends the whole group of processes when it runs out.
+
+    Args:
+        lines: Renewals of the trainer; their end means that the trainer is gone.
+        seconds: Time that the lease holds from now.
+    """
+
+    def __init__(self, lines: BinaryIO, seconds: float) -> None:
+        self._lines = lines
+        self._end = self._until(seconds)
+        threading.Thread(target=self._read, daemon=True, name="lease-reader").start()
+        threading.Thread(target=self._watch, daemon=True, name="lease-watch").start()
+
+    @staticmethod
+    def _until(seconds: float) -> float:
+        return time.monotonic() + seconds * (1 - _MARGIN)
+
+    def _read(self) -> None:
+        import json
+
+        for line in self._lines:
+            self._end = self._until(json.loads(line)["lease_seconds"])
+        end_group()
+
+    def _watch(self) -> None:
+        # CLOCK_MONOTONIC goes on while the process is stopped, so that one that wakes up late ends at once.
+        while (left := self._end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.5))
+        end_group()
+
+
+def end_group() -> None:
+    """Kills this process and all that it has started."""
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Does one job."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    channel = Channel(os.fdopen(int(os.environ.pop(EVENTS_VARIABLE)), "wb"))
+    lines = sys.stdin.buffer
+    assignment = Assignment.read(lines.readline())
+    Lease(lines, assignment.lease_seconds)
+    module, _, name = sys.argv[1].partition(":")
+    try:
+        work: Work = getattr(importlib.import_module(module), name)
+        channel.tell(Report(result=work(assignment, channel)))
+    except ServiceError as error:
+        log.exception("the job failed")
+        channel.tell(Report(failure=str(error)))
+    except Exception as error:
+        log.exception("the job failed")
+        channel.tell(Report(failure=f"{type(error).__name__}: {error}"))
+
+
+if __name__ == "__main__":
+    main()

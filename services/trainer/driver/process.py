@@ -1,0 +1,115 @@
+"""One job's process as its trainer holds it: a group in a session of its own, with pipes both ways."""
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Report, renewal
+
+_LOG_TAIL: Final = 2000
+_POLL_SECONDS: Final = 0.02
+
+
+class JobProcess:
+    """A running process.
+
+    Args:
+        work: `MODULE:FUNCTION` that does the job.
+        assignment: What it is to do.
+        env: Environment, beside this process's own.
+        log: File that receives its output.
+    """
+
+    def __init__(self, work: str, assignment: Assignment, env: Mapping[str, str], log: Path) -> None:
+        read_end, write_end = os.pipe()
+        self._log = log
+        self._reports: queue.Queue[Report | None] = queue.Queue()
+        try:
+            with log.open("ab") as output:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "services.trainer.driver.child", work],
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=output,
+                    env={**os.environ, **env, EVENTS_VARIABLE: str(write_end)},
+                    pass_fds=(write_end,),
+                    start_new_session=True,
+                )
+        except BaseException:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        threading.Thread(target=self._read, args=(read_end,), daemon=True, name="job-reports").start()
+        self._write(assignment.line())
+
+    @property
+    def pid(self) -> int:
+        """Number of the process, and of its group."""
+        return self._process.pid
+
+    def renew(self, lease_seconds: float) -> None:
+        """Tells the process how long its lease holds from now."""
+        self._write(renewal(lease_seconds))
+
+    def report(self, timeout: float) -> Report | None:
+        """The next report; None where none comes in time, or none comes any more."""
+        try:
+            return self._reports.get(timeout=timeout)
+        except queue.Empty:
+            return None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended and all its reports were read."""
+        return self._process.poll() is not None and self._reports.empty()
+
+    def stop(self, patience: float = 0.0) -> None:
+        """Ends the whole group: SIGTERM, then SIGKILL where it has not ended in time.
+
+        Args:
+            patience: Seconds between the two.
+        """
+        if patience and self._process.poll() is None:
+            self._signal(signal.SIGTERM)
+            end = time.monotonic() + patience
+            while self._process.poll() is None and time.monotonic() < end:
+                time.sleep(_POLL_SECONDS)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+
+    def last_words(self) -> str:
+        """How the process ended, with the end of its log, for people."""
+        code = self._process.poll()
+        how = f"by signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit code {code}"
+        tail = self._log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").strip() if self._log.exists() else ""
+        return f"its process ended {how}" + (f"; its log ends with:\n{tail}" if tail else "")
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def _write(self, line: bytes) -> None:
+        """Writes to the process; one that has ended is seen by `ended`, not here."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(line)
+                self._process.stdin.flush()
+
+    def _read(self, read_end: int) -> None:
+        with os.fdopen(read_end, "rb") as lines:
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    return  # the process was killed while it wrote
+                self._reports.put(Report.read(line))

@@ -1,0 +1,96 @@
+"""The checkpoints that jobs made: what is in the store, in the order of its making."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, delete, insert, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from services.runtime.errors import FailedPrecondition, NotFound
+from services.trainer.jobs.database import Database
+from services.trainer.jobs.records import CheckpointRecord, Lease, State
+from services.trainer.jobs.schema import checkpoints, jobs
+from services.trainer.jobs.table import LeaseLost
+
+
+class Checkpoints:
+    """All checkpoints.
+
+    Args:
+        database: Where they are listed.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, lease: Lease, name: str, payload: bytes, size: int) -> None:
+        """Lists a checkpoint; one that is listed already stays as it is: equal contents have equal names.
+
+        Raises:
+            LeaseLost: The lease is another's by now; nothing is written.
+        """
+        try:
+            with self._database.transaction() as connection:
+                held = select(jobs.c.id).where(
+                    jobs.c.id == lease.job, jobs.c.lease_token == lease.token, jobs.c.state == State.RUNNING.value
+                )
+                if not self._database.is_sqlite:
+                    held = held.with_for_update()
+                if connection.execute(held).first() is None:
+                    raise LeaseLost(f"The lease of job {lease.job} (attempt {lease.attempt}) is another's by now")
+                connection.execute(
+                    insert(checkpoints).values(
+                        id=name, job=lease.job, payload=payload, size=size, created=self._database.now()
+                    )
+                )
+        except IntegrityError:
+            return
+
+    def get(self, name: str) -> CheckpointRecord:
+        """A checkpoint.
+
+        Raises:
+            NotFound: There is none of that id.
+        """
+        with self._database.reading() as connection:
+            row = connection.execute(select(checkpoints).where(checkpoints.c.id == name)).first()
+        if row is None:
+            raise NotFound("checkpoint", name)
+        return CheckpointRecord(row.id, row.job, bytes(row.payload), row.size, row.created)
+
+    def list(self, limit: int, after: tuple[float, str] | None = None, job: str = "") -> Sequence[CheckpointRecord]:
+        """Checkpoints, newest first.
+
+        Args:
+            limit: At most so many.
+            after: Time and id of the last one of the page before.
+            job: Id of the job that made them; any where empty.
+        """
+        query = select(checkpoints).order_by(checkpoints.c.created.desc(), checkpoints.c.id.desc()).limit(limit)
+        if job:
+            query = query.where(checkpoints.c.job == job)
+        if after is not None:
+            time, name = after
+            query = query.where(
+                or_(checkpoints.c.created < time, and_(checkpoints.c.created == time, checkpoints.c.id < name))
+            )
+        with self._database.reading() as connection:
+            return [
+                CheckpointRecord(row.id, row.job, bytes(row.payload), row.size, row.created)
+                for row in connection.execute(query)
+            ]
+
+    def remove(self, name: str) -> None:
+        """Takes a checkpoint off the list.
+
+        Raises:
+            NotFound: There is none of that id.
+            FailedPrecondition: The job that made it has not ended.
+        """
+        with self._database.transaction() as connection:
+            row = connection.execute(select(checkpoints.c.job).where(checkpoints.c.id == name)).first()
+            if row is None:
+                raise NotFound("checkpoint", name)
+            state = connection.execute(select(jobs.c.state).where(jobs.c.id == row.job)).scalar()
+            if state is not None and not State(state).ended:
+                raise FailedPrecondition(f"checkpoint {name}", f"its job {row.job} has not ended: it is {state}")
+            connection.execute(delete(checkpoints).where(checkpoints.c.id == name))

@@ -1,0 +1,114 @@
+"""Trainers as real processes over a real job table."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from services.trainer.jobs.database import Database
+from services.trainer.jobs.records import JobRecord, NewJob
+from services.trainer.jobs.table import JobTable
+from tests.support.postgres import Postgres, running_postgres
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of the whole session."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/jobs.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database(f"jobs_{uuid4().hex}")
+
+
+class Rig:
+    """A job table and the trainers that work on it.
+
+    Args:
+        url: Of the database.
+        folder: Where trainers work.
+    """
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._url, self._folder = url, folder
+        self.database = Database(url)
+        self.table = JobTable(self.database)
+        self.trainers: list[subprocess.Popen[str]] = []
+
+    def trainer(self, *, lease: float = 30.0, slots: int = 1) -> subprocess.Popen[str]:
+        """Starts a trainer, and waits until it is ready."""
+        arguments = [self._url, str(self._folder / "work"), str(lease), str(slots)]
+        trainer = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.trainer_process", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'clients'}"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.trainers.append(trainer)
+        assert trainer.stdout is not None
+        assert trainer.stdout.readline() == "ready\n"
+        return trainer
+
+    def job(self, kind: str, spec: bytes = b"", **settings: int) -> str:
+        """Enters a job."""
+        return self.table.create(NewJob(kind, spec, **settings)).id  # type: ignore[arg-type]
+
+    def until(self, job: str, condition: Callable[[JobRecord], bool], seconds: float = 60.0) -> JobRecord:
+        """Waits until a job is as wanted."""
+        end = time.monotonic() + seconds
+        while not condition(found := self.table.get(job)):
+            assert time.monotonic() < end, found
+            time.sleep(0.02)
+        return found
+
+    def notes(self, job: str) -> list[bytes]:
+        """What a job's process has told, in order."""
+        return [event.payload for event in self.table.events(job) if event.kind == "note"]
+
+    def processes(self) -> list[int]:
+        """Processes of this rig's jobs that live: their output goes to a log in its folder."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (path / "cmdline").read_bytes()
+                state = (path / "stat").read_text().rsplit(")", 1)[1].split()[0]
+                log = (path / "fd" / "1").readlink()
+            except OSError:
+                continue
+            if b"services.trainer.driver.child" in command and state != "Z" and log.is_relative_to(self._folder):
+                found.append(int(path.name))
+        return found
+
+    def close(self) -> None:
+        """Ends all trainers."""
+        for trainer in self.trainers:
+            if trainer.poll() is None:
+                trainer.send_signal(signal.SIGCONT)
+                trainer.kill()
+            trainer.wait()
+            assert trainer.stdout is not None
+            trainer.stdout.close()
+        self.database.close()
+
+
+@pytest.fixture
+def rig(url: str, tmp_path: Path) -> Iterator[Rig]:
+    """A job table without trainers yet."""
+    made = Rig(url, tmp_path)
+    yield made
+    made.close()

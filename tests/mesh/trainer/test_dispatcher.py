@@ -1,0 +1,153 @@
+"""Jobs as real processes: killed, paused, cancelled and drained; every one ends with the undisturbed result."""
+
+import contextlib
+import os
+import random
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from services.trainer.jobs.records import State
+from tests.support.job_works import expected
+
+
+def _lives(pid: int) -> bool:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
+        return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    return False
+
+
+def _gone(pids: list[int], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while any(map(_lives, pids)):
+        assert time.monotonic() < end, pids
+        time.sleep(0.02)
+
+
+def test_a_job_from_its_entry_to_its_result(rig: Any) -> None:
+    job = rig.job("count", b"[3, 0.01]")
+    rig.trainer()
+    done = rig.until(job, lambda each: each.state.ended)
+    assert (done.state, done.result, done.attempts) == (State.SUCCEEDED, expected(3), 1)
+    assert rig.notes(job) == [b"1", b"2", b"3"]
+    assert done.figures["step"] == 3
+    assert not list((rig._folder / "work").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("refused", "its labels differ"), ("broken", "ZeroDivisionError: by design")]
+)
+def test_a_job_that_fails_says_why(rig: Any, kind: str, reason: str) -> None:
+    job = rig.job(kind)
+    rig.trainer()
+    done = rig.until(job, lambda each: each.state.ended)
+    assert done.state is State.FAILED
+    assert reason in done.reason
+
+
+def test_a_job_that_dies_every_time_is_given_up_and_its_log_is_told(rig: Any) -> None:
+    job = rig.job("deadly", max_attempts=3)
+    rig.trainer()
+    done = rig.until(job, lambda each: each.state.ended)
+    assert (done.state, done.attempts) == (State.FAILED, 3)
+    assert all(b"by signal SIGKILL" in note and b"last words" in note for note in rig.notes(job))
+    assert len(rig.notes(job)) == 3
+
+
+def test_a_killed_process_goes_on_from_its_state(rig: Any) -> None:
+    job = rig.job("count", b"[30, 0.03]", max_attempts=50)
+    rig.trainer()
+    chance = random.Random(5)
+    kills = 0
+    while not rig.table.get(job).state.ended:
+        time.sleep(chance.uniform(0.1, 0.5))
+        for pid in rig.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                kills += 1
+        if kills >= 5:
+            break
+    done = rig.until(job, lambda each: each.state.ended)
+    assert (done.state, done.result) == (State.SUCCEEDED, expected(30))
+    assert kills >= 3
+
+
+def test_a_killed_trainer_takes_its_process_along_and_another_goes_on(rig: Any) -> None:
+    first = rig.trainer(lease=2.0)
+    job = rig.job("count", b"[25, 0.05]")
+    rig.until(job, lambda each: each.progress > 0.2)
+    pids = rig.processes()
+    assert pids
+    first.kill()
+    _gone(pids)
+    rig.trainer(lease=2.0)
+    done = rig.until(job, lambda each: each.state.ended)
+    assert (done.result, done.attempts) == (expected(25), 2)
+
+
+def test_a_paused_trainer_never_runs_a_job_beside_another(rig: Any) -> None:
+    """SIGSTOP past the lease: the process ends itself, and what the trainer writes when it wakes up changes nothing."""
+    paused = rig.trainer(lease=2.0)
+    job = rig.job("count", b"[60, 0.05]")
+    rig.until(job, lambda each: each.progress > 0.1)
+    [old] = rig.processes()
+    os.kill(paused.pid, signal.SIGSTOP)
+    rig.trainer(lease=2.0)
+    other = rig.until(job, lambda each: each.attempts == 2)
+    assert not _lives(old)
+    os.kill(paused.pid, signal.SIGCONT)
+    done = rig.until(job, lambda each: each.state.ended)
+    assert (done.state, done.result, done.attempts) == (State.SUCCEEDED, expected(60), 2)
+    assert done.owner in {other.owner, ""}
+    assert [int(note) for note in rig.notes(job)] == sorted(int(note) for note in rig.notes(job))
+    assert paused.poll() is None
+
+
+def test_cancelling_frees_everything(rig: Any) -> None:
+    rig.trainer(lease=3.0)
+    job = rig.job("with_children")
+    rig.until(job, lambda _: bool(rig.notes(job)))
+    children = [int(pid) for pid in rig.notes(job)[0].split(b",")]
+    pids = [*rig.processes(), *children]
+    start = time.monotonic()
+    rig.table.cancel(job)
+    assert rig.until(job, lambda each: each.state.ended).state is State.CANCELLED
+    _gone(pids)
+    assert time.monotonic() - start < 10
+    assert not list((rig._folder / "work").iterdir())
+
+
+def test_a_process_that_does_not_listen_is_killed(rig: Any) -> None:
+    rig.trainer(lease=3.0)
+    job = rig.job("stubborn")
+    rig.until(job, lambda _: rig.notes(job) == [b"deaf"])
+    pids = rig.processes()
+    rig.table.cancel(job)
+    assert rig.until(job, lambda each: each.state.ended).state is State.CANCELLED
+    _gone(pids)
+
+
+def test_a_trainer_that_drains_gives_its_job_back(rig: Any) -> None:
+    first = rig.trainer()
+    job = rig.job("count", b"[25, 0.05]", max_attempts=1)
+    rig.until(job, lambda each: each.progress > 0.2)
+    pids = rig.processes()
+    first.terminate()
+    assert first.wait(20) == 0
+    _gone(pids)
+    found = rig.table.get(job)
+    assert (found.state, found.attempts) == (State.QUEUED, 0)
+    rig.trainer()
+    assert rig.until(job, lambda each: each.state.ended).result == expected(25)
+
+
+def test_jobs_at_once_are_as_many_as_there_are_slots(rig: Any) -> None:
+    rig.trainer(slots=2)
+    jobs = [rig.job("count", b"[8, 0.1]") for _ in range(3)]
+    rig.until(jobs[1], lambda each: each.progress > 0)
+    assert len(rig.processes()) == 2
+    assert rig.table.get(jobs[2]).state is State.QUEUED
+    for job in jobs:
+        assert rig.until(job, lambda each: each.state.ended).result == expected(8)

@@ -1,0 +1,73 @@
+"""Kinds of jobs for tests. `count` keeps its state as a real job does, and ends with a digest of its whole course."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from services.runtime.errors import FailedPrecondition
+from services.trainer.driver.child import Channel
+from services.trainer.driver.protocol import Assignment, Report
+
+
+def expected(steps: int) -> bytes:
+    """What an undisturbed `count` ends with."""
+    digest = b"start"
+    for step in range(1, steps + 1):
+        digest = hashlib.sha256(digest + b"%d" % step).digest()
+    return digest.hex().encode()
+
+
+def count(assignment: Assignment, channel: Channel) -> bytes:
+    """Steps of a hash chain, with the state kept after each one; told of in the order of the steps."""
+    steps, seconds = json.loads(assignment.spec)
+    path = Path(assignment.workdir) / "state.json"
+    state = json.loads(path.read_text()) if path.exists() else {"step": 0, "digest": b"start".hex()}
+    while state["step"] < steps:
+        step = state["step"] + 1
+        digest = hashlib.sha256(bytes.fromhex(state["digest"]) + b"%d" % step).digest()
+        time.sleep(seconds)
+        state = {"step": step, "digest": digest.hex()}
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps(state))
+        temporary.replace(path)
+        channel.tell(Report(progress=step / steps, figures={"step": float(step)}, events=(("note", b"%d" % step),)))
+    return str(state["digest"]).encode()
+
+
+def with_children(assignment: Assignment, channel: Channel) -> bytes:
+    """Starts processes of its own, names them, and waits for ever."""
+    children = [subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) for _ in range(2)]
+    channel.tell(Report(events=(("note", ",".join(str(child.pid) for child in children).encode()),)))
+    time.sleep(600)
+    return b""
+
+
+def stubborn(assignment: Assignment, channel: Channel) -> bytes:
+    """Does not listen to SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    channel.tell(Report(events=(("note", b"deaf"),)))
+    time.sleep(600)
+    return b""
+
+
+def refused(assignment: Assignment, channel: Channel) -> bytes:
+    """Fails with words of its own."""
+    raise FailedPrecondition("the task", "its labels differ")
+
+
+def broken(assignment: Assignment, channel: Channel) -> bytes:
+    """Fails with an error that nobody expected."""
+    raise ZeroDivisionError("by design")
+
+
+def deadly(assignment: Assignment, channel: Channel) -> bytes:
+    """Kills its own process, every time."""
+    sys.stdout.write("last words\n")
+    sys.stdout.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+    return b""

@@ -1,0 +1,38 @@
+"""A trainer without a door, as a process: `python -m tests.support.trainer_process URL WORKDIR LEASE SLOTS`."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from services.trainer.driver.attempt import DispatchSettings, Tables
+from services.trainer.driver.dispatcher import Dispatcher
+from services.trainer.jobs.checkpoints import Checkpoints
+from services.trainer.jobs.database import Database
+from services.trainer.jobs.table import JobTable
+
+WORKS = {
+    name: f"tests.support.job_works:{name}"
+    for name in ("count", "with_children", "stubborn", "refused", "broken", "deadly")
+}
+
+
+def main() -> None:
+    """Works until SIGTERM."""
+    url, workdir, lease, slots = sys.argv[1:]
+    database = Database(url)
+    settings = DispatchSettings(
+        WORKS, Path(workdir), slots=int(slots), lease_seconds=float(lease), idle_seconds=0.05, stop_seconds=1.0
+    )
+    dispatcher = Dispatcher(Tables(JobTable(database), Checkpoints(database)), settings)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    dispatcher.start()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    ended.wait()
+    dispatcher.close()
+
+
+if __name__ == "__main__":
+    main()
