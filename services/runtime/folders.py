@@ -1,0 +1,144 @@
+"""Folders in the store: a list of files with the objects that hold them, itself an object named by its digest.
+
+Files that several folders share, such as a tokenizer's, are stored once. A folder is fetched into a cache once, whole
+or not at all, and every byte of it is checked on the way.
+"""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from services.runtime.errors import DataLoss, InvalidArgument, LimitExceeded, NotFound
+from services.runtime.storage import copy
+from services.runtime.store import Store, digest_of
+
+_BLOBS: Final = "blobs"
+_FORMAT: Final = 1
+_MOST_FILES: Final = 10_000
+_MOST_LIST_BYTES: Final = 16 << 20
+_ID: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFolder:
+    """A folder in the store.
+
+    Attributes:
+        name: `KIND/DIGEST`.
+        size: Bytes of its files.
+    """
+
+    name: str
+    size: int
+
+
+def put_folder(store: Store, kind: str, folder: Path) -> StoredFolder:
+    """Stores the files of a folder and of those below it.
+
+    Args:
+        store: Where to.
+        kind: Kind of the folder: `checkpoints`, `states`.
+        folder: Regular files and folders alone.
+
+    Raises:
+        InvalidArgument: It holds something else, such as a link.
+        LimitExceeded: The store is full.
+        Unavailable: The store cannot be reached.
+    """
+    files = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise InvalidArgument("folder", f"Expected regular files alone in {folder.name}, but got {path.name}")
+        if path.is_file():
+            files.append(
+                {
+                    "path": path.relative_to(folder).as_posix(),
+                    "object": store.put(_BLOBS, path),
+                    "bytes": path.stat().st_size,
+                }
+            )
+    listed = json.dumps({"format": _FORMAT, "files": files}, sort_keys=True).encode()
+    name = store.put(kind, listed, suffix=".json")
+    return StoredFolder(name.removesuffix(".json"), sum(int(str(file["bytes"])) for file in files))
+
+
+def fetch_folder(store: Store, name: str, cache: Path) -> Path:
+    """The local copy of a stored folder, fetched where it is not there yet.
+
+    Args:
+        store: Where it is.
+        name: `KIND/DIGEST`.
+        cache: Folder of local copies; a copy lies at `KIND/DIGEST` below it.
+
+    Raises:
+        NotFound: There is no such folder.
+        DataLoss: Its list or a file of it is damaged or missing.
+        LimitExceeded: The disk is full.
+        Unavailable: The store cannot be reached.
+    """
+    kind, _, digest = name.partition("/")
+    if not _ID.fullmatch(digest):
+        raise NotFound(kind.removesuffix("s"), name)
+    target = cache / kind / digest
+    if target.is_dir():
+        return target
+    files = _read_list(store, name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{digest[:12]}-"))
+    try:
+        for path, source in files:
+            _fetch(store, source, temporary / path, name)
+        os.chmod(temporary, 0o755)  # noqa: S103, PTH101 - mkdtemp's folder is for its user alone; this one is as others are
+        try:
+            temporary.rename(target)
+        except OSError:
+            if not target.is_dir():  # another process may have been faster
+                raise
+    except OSError as error:
+        raise LimitExceeded("disk", f"Folder {name} could not be written to {cache}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def delete_folder(store: Store, name: str) -> None:
+    """Removes the list of a stored folder; its files stay for other folders that share them."""
+    store.delete(f"{name}.json")
+
+
+def _read_list(store: Store, name: str) -> list[tuple[PurePosixPath, str]]:
+    """Paths of a stored folder's files, and the objects that hold them."""
+    listed = f"{name}.json"
+    size = store.size(listed)
+    if size is None:
+        raise NotFound(name.partition("/")[0].removesuffix("s"), name)
+    if size > _MOST_LIST_BYTES:
+        raise DataLoss(f"Expected the list of {name} to have at most {_MOST_LIST_BYTES} bytes, but it has {size}")
+    try:
+        values = json.loads(store.get(listed))
+        files = [(PurePosixPath(file["path"]), str(file["object"])) for file in values["files"]]
+        if values["format"] != _FORMAT or len(files) > _MOST_FILES:
+            raise ValueError(f"format {values['format']} with {len(files)} files")
+        for path, source in files:
+            if path.is_absolute() or ".." in path.parts or not path.parts or "\x00" in str(path):
+                raise ValueError(f"a file that would lie outside of it: {path}")
+            digest_of(source)
+    except (ValueError, KeyError, TypeError, InvalidArgument) as error:
+        raise DataLoss(f"Expected {name} to be the list of a folder's files, but got {error}") from error
+    return files
+
+
+def _fetch(store: Store, source: str, target: Path, name: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with store.open(source) as file, target.open("xb") as out:
+            copy(file, out.write)
+            out.flush()
+            os.fsync(out.fileno())
+    except NotFound as error:
+        raise DataLoss(f"Expected all files of {name} in the store, but {source} is missing") from error
