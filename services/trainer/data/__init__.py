@@ -1,0 +1,1 @@
+"""Examples to packed steps: pieces within the length limit, frames of special tokens, and the order of an epoch."""

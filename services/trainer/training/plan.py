@@ -1,0 +1,139 @@
+"""What a fine-tuning job is to do: the border between the training engine and those who ask for it.
+
+The engine is `services.trainer.training.fit.fit`:
+
+    fit(plan, files=..., examples=..., scorer=..., workdir=..., report=..., stop=..., device="cpu") -> FineTuned
+
+It goes on from what stands in `workdir`, so a caller whose process died calls it again with the same arguments.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from services.models.spec import ComputeType, Edit, ModelSpec
+from services.trainer.evaluation.figures import SetFigures
+
+Course = Literal["linear", "inverse_sqrt", "constant"]
+
+
+@dataclass(frozen=True)
+class LanguageSet:
+    """A dataset with the language under which it is reported.
+
+    Attributes:
+        language: BCP 47 language tag; the examples' own language where empty.
+        dataset: Name of the dataset, as the caller's `examples` takes it.
+    """
+
+    language: str
+    dataset: str
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Parts of a model that are not trained.
+
+    Attributes:
+        embeddings: Whether the embeddings are frozen.
+        layers: Number of blocks frozen from the first on.
+        patterns: Patterns of tensor names, without the prefix of the model; `*` stands for any characters.
+    """
+
+    embeddings: bool = False
+    layers: int = 0
+    patterns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How a model is optimised.
+
+    Attributes:
+        learning_rate: Peak learning rate of the encoder.
+        head_learning_rate: Peak learning rate of the task's head; ten times the encoder's where None.
+        epochs: Passes over the training examples; a fraction stops within a pass.
+        max_steps: Most optimiser steps; no bound but the epochs where 0.
+        step_tokens: Real tokens of an optimiser step, over all its accumulated batches.
+        accumulation: Batches accumulated into a step.
+        warmup: Share of the steps in which the learning rate rises from zero.
+        course: Course of the learning rate after the warm-up.
+        weight_decay: Weight decay of matrices; biases and norms have none.
+        clip: Largest norm of the gradient; no bound where 0.
+        dropout: Dropout of hidden states and attention; the model's own where None.
+        dtype: Arithmetic of the encoder's linear layers and of attention; weights and gradients are float32.
+        seed: Seed of the order of the data, of dropout and of the head's weights.
+        evaluations: Evaluations on the development sets an epoch.
+        patience: Evaluations without improvement after which training stops; no early stop where 0.
+    """
+
+    learning_rate: float = 5e-5
+    head_learning_rate: float | None = None
+    epochs: float = 3.0
+    max_steps: int = 0
+    step_tokens: int = 1024
+    accumulation: int = 1
+    warmup: float = 0.1
+    course: Course = "linear"
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    dropout: float | None = None
+    dtype: ComputeType = "float32"
+    seed: int = 0
+    evaluations: int = 1
+    patience: int = 0
+
+
+@dataclass(frozen=True)
+class FineTunePlan:
+    """A fine-tuning run.
+
+    Attributes:
+        model: Model to start from; its re-initialised layers are drawn before training.
+        task: Name of the task; `services.trainer.tasks.TASKS` has all.
+        train: Training sets, which are joined.
+        dev: Development sets; the best checkpoint is the one of the best mean score on them, the last one where there
+            are none.
+        options: Options of the task by name.
+        frozen: What is not trained.
+        optimisation: How the model is optimised.
+        max_tokens: Longest input in tokens; the model's longest where 0.
+        edits: Interventions on the hidden states while training and scoring.
+        threads: Threads of the arithmetic on a processor; what torch has where 0.
+    """
+
+    model: ModelSpec
+    task: str
+    train: tuple[LanguageSet, ...]
+    dev: tuple[LanguageSet, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    frozen: Frozen = Frozen()
+    optimisation: Optimisation = Optimisation()
+    max_tokens: int = 0
+    edits: tuple[Edit, ...] = ()
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """What a run gives.
+
+    Attributes:
+        folder: The best checkpoint: an ordinary Hugging Face folder with the task's head beside it. It lies in the
+            run's `workdir`.
+        step: Step after which it was saved.
+        steps: Steps that were run.
+        score: Mean of the task's main figure over the development sets, in per cent; None where there are none.
+        figures: Figures of the development sets at that step.
+        warnings: What to beware of, in sentences.
+        provenance: Digests, versions, seed, device and threads by name.
+    """
+
+    folder: Path
+    step: int
+    steps: int
+    score: float | None
+    figures: tuple[SetFigures, ...]
+    warnings: tuple[str, ...]
+    provenance: Mapping[str, str]
