@@ -1,0 +1,257 @@
+"""What jobs are to do and what came of them, as plain data with one JSON form: equal values have equal bytes.
+
+The job table keeps the bytes; the door turns messages into these values, and the processes of jobs read them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from services.models.spec import ModelSpec, Positions, Reinit
+from services.runtime.errors import DataLoss
+from services.trainer.training.plan import Frozen, LanguageSet, Optimisation
+
+
+@dataclass(frozen=True)
+class StoredEdit:
+    """An edit of the hidden states of one layer, its arrays named by their objects in the store.
+
+    Attributes:
+        layer: 0 is the embedding output, 1..L the blocks.
+        vector: Name of the vector, added `alpha` times; empty for no shift.
+        alpha: Factor of the vector.
+        vector_positions: Positions that the shift touches.
+        matrix: Name of the matrix by which rows are multiplied; empty for no map.
+        bias: Name of what is added then; empty for nothing.
+        matrix_positions: Positions that the map touches.
+    """
+
+    layer: int
+    vector: str = ""
+    alpha: float = 0.0
+    vector_positions: Positions = "non_special"
+    matrix: str = ""
+    bias: str = ""
+    matrix_positions: Positions = "all"
+
+
+@dataclass(frozen=True)
+class FineTuneJob:
+    """Fine-tunes an encoder on a task and scores the best checkpoint.
+
+    Attributes:
+        model: Model to start from.
+        task: Name of the task.
+        train: Training sets.
+        dev: Development sets.
+        eval: Test sets.
+        options: Options of the task by name.
+        frozen: What is not trained.
+        optimisation: How the model is optimised.
+        max_tokens: Longest input in tokens; the model's longest where 0.
+        edits: Interventions while training and scoring.
+        label: Label of the layers drawn anew, in tables; empty where none are.
+    """
+
+    model: ModelSpec
+    task: str
+    train: tuple[LanguageSet, ...]
+    dev: tuple[LanguageSet, ...] = ()
+    eval: tuple[LanguageSet, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    frozen: Frozen = field(default_factory=Frozen)
+    optimisation: Optimisation = field(default_factory=Optimisation)
+    max_tokens: int = 0
+    edits: tuple[StoredEdit, ...] = ()
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """Scores a checkpoint.
+
+    Attributes:
+        checkpoint: `checkpoints/ID`.
+        eval: Test sets.
+        edits: Interventions while scoring.
+        max_tokens: Longest input in tokens; that of training where 0.
+    """
+
+    checkpoint: str
+    eval: tuple[LanguageSet, ...]
+    edits: tuple[StoredEdit, ...] = ()
+    max_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class ReinitChoice:
+    """Layers that a sweep draws anew.
+
+    Attributes:
+        label: Label in tables.
+        reinit: What is drawn, in order; nothing for the model as it is.
+    """
+
+    label: str
+    reinit: tuple[Reinit, ...] = ()
+
+
+@dataclass(frozen=True)
+class SweepSource:
+    """One source of a sweep.
+
+    Attributes:
+        train: Training set.
+        dev: Development set; None where there is none.
+    """
+
+    train: LanguageSet
+    dev: LanguageSet | None = None
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """A grid of fine-tuning jobs.
+
+    Attributes:
+        base: Settings that all jobs share.
+        choices: Layers drawn anew.
+        sources: Sources.
+        seeds: Seeds.
+        learning_rates: Learning rates of the encoder.
+    """
+
+    base: FineTuneJob
+    choices: tuple[ReinitChoice, ...]
+    sources: tuple[SweepSource, ...]
+    seeds: tuple[int, ...]
+    learning_rates: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class StudyJob:
+    """Runs a study on the mesh.
+
+    Attributes:
+        yaml: Contents of the study file.
+    """
+
+    yaml: str
+
+
+@dataclass(frozen=True)
+class JobFigure:
+    """A figure of an evaluation.
+
+    Attributes:
+        part: `dev` or `eval`.
+        source: Languages of the training sets, joined by `+`.
+        target: Language of the set that was scored.
+        metric: Name of the figure.
+        estimator: Variant of the figure.
+        value: Value.
+        low: Lower end of the 95 % interval.
+        high: Upper end of the 95 % interval.
+        n: Number of items.
+        signature: All settings in one line.
+        reinit: Label of the layers drawn anew.
+        seed: Seed of the training.
+    """
+
+    part: str
+    source: str
+    target: str
+    metric: str
+    estimator: str
+    value: float
+    low: float
+    high: float
+    n: int
+    signature: str
+    reinit: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job.
+
+    Attributes:
+        checkpoint: `checkpoints/ID` of the best model; empty where the job makes none.
+        figures: Figures of all evaluations.
+        warnings: What to beware of, in sentences.
+        provenance: Digests, versions, device, seeds by name.
+        children: Ids of the jobs of a sweep.
+    """
+
+    checkpoint: str = ""
+    figures: tuple[JobFigure, ...] = ()
+    warnings: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    children: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckpointNote:
+    """What the table says of a checkpoint.
+
+    Attributes:
+        task: Task of its head.
+        options: Options of the task.
+        labels: Labels of its head, in order.
+        model: Name of the model that it started from.
+        family: Hugging Face model type.
+        layers: Number of blocks.
+        hidden_size: Width of the hidden states.
+        max_tokens: Longest input in training.
+        figures: Figures on the development sets.
+    """
+
+    task: str
+    options: Mapping[str, str]
+    labels: tuple[str, ...]
+    model: str
+    family: str
+    layers: int
+    hidden_size: int
+    max_tokens: int
+    figures: tuple[JobFigure, ...] = ()
+
+
+KINDS: dict[str, type[Any]] = {
+    "fine_tune": FineTuneJob,
+    "evaluate": EvaluateJob,
+    "sweep": SweepJob,
+    "study": StudyJob,
+}
+"""Kinds of jobs, by the name under which the table keeps them."""
+
+T = TypeVar("T")
+
+
+def write(value: Any) -> bytes:
+    """The JSON form of a value of this module."""
+    plain = _adapter(type(value)).dump_python(value, mode="json")
+    return json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+
+
+def read(kind: type[T], data: bytes) -> T:
+    """A value from its JSON form.
+
+    Raises:
+        DataLoss: The bytes are not that form: the table was changed by hand, or by a later version.
+    """
+    try:
+        value: T = _adapter(kind).validate_json(data, strict=False)
+    except ValidationError as error:
+        raise DataLoss(f"Expected {kind.__name__} in the job table, but got something else: {error}") from error
+    return value
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
