@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-from babelscope.data.tensors import to_numpy, type_name
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
-from numpy.typing import NDArray
 
-from services.encoder.artifacts import Objects, read_array
 from services.encoder.queue.answers import OutputType
+from services.models.api.messages import one_of, read_edit, read_model
+from services.models.artifacts import Objects
 from services.models.spec import (
     ComputeType,
     Edit,
@@ -19,9 +17,6 @@ from services.models.spec import (
     ModelSpec,
     Overflow,
     Pooling,
-    Positions,
-    Reinit,
-    Scheme,
     TokenizedText,
 )
 from services.runtime.errors import InvalidArgument, LimitExceeded
@@ -44,15 +39,6 @@ _TYPES: Final[dict[int, ComputeType]] = {
     tensor_pb2.DATA_TYPE_UNSPECIFIED: "float32",
     tensor_pb2.DATA_TYPE_F32: "float32",
     tensor_pb2.DATA_TYPE_BF16: "bfloat16",
-}
-_SCHEMES: Final[dict[int, Scheme]] = {
-    model_pb2.REINIT_SCHEME_UNSPECIFIED: "model",
-    model_pb2.REINIT_SCHEME_MODEL: "model",
-    model_pb2.REINIT_SCHEME_TORCH_DEFAULT: "torch_default",
-}
-_POSITIONS: Final[dict[int, Positions]] = {
-    model_pb2.POSITIONS_NON_SPECIAL: "non_special",
-    model_pb2.POSITIONS_ALL: "all",
 }
 
 
@@ -100,35 +86,13 @@ class Asked:
         return self.max_tokens or info.max_tokens
 
 
-def read_model(ref: model_pb2.ModelRef, field: str) -> ModelSpec:
-    """Reads a ModelRef.
-
-    Args:
-        ref: The message.
-        field: Its path in the request.
-
-    Raises:
-        InvalidArgument: No name, no such scheme, or a draw of nothing.
-    """
-    if not ref.name:
-        raise InvalidArgument(f"{field}.name", "Expected the name of a model, but got none")
-    reinit = []
-    for number, draw in enumerate(ref.reinit):
-        path = f"{field}.reinit[{number}]"
-        if not draw.layers and not draw.embeddings:
-            raise InvalidArgument(f"{path}.layers", "Expected layers to draw anew, or `embeddings`, but got neither")
-        scheme = _one_of(_SCHEMES, draw.scheme, f"{path}.scheme", model_pb2.ReinitScheme)
-        reinit.append(Reinit(tuple(draw.layers), draw.embeddings, draw.seed, scheme))
-    return ModelSpec(ref.name, ref.revision, tuple(reinit))
-
-
 def read_overflow(overflow: int, field: str) -> Overflow:
     """Reads what to do with long texts.
 
     Raises:
         InvalidArgument: No such policy.
     """
-    policy: Overflow = _one_of(_OVERFLOWS, overflow, field, text_pb2.Overflow)
+    policy: Overflow = one_of(_OVERFLOWS, overflow, field, text_pb2.Overflow)
     return policy
 
 
@@ -161,13 +125,13 @@ def read_spec(spec: encoder_pb2.EncodeSpec, store: Objects, max_interventions: i
     return Asked(
         model=model,
         layers=tuple(spec.layers),
-        pooling=_one_of(_POOLINGS, spec.pooling, "spec.pooling", model_pb2.Pooling),
+        pooling=one_of(_POOLINGS, spec.pooling, "spec.pooling", model_pb2.Pooling),
         edits=tuple(
-            _edit(edit, store, f"spec.interventions[{number}]") for number, edit in enumerate(spec.interventions)
+            read_edit(edit, store, f"spec.interventions[{number}]") for number, edit in enumerate(spec.interventions)
         ),
         overflow=read_overflow(spec.overflow, "spec.overflow"),
-        compute=_one_of(_TYPES, spec.compute_dtype, "spec.compute_dtype", tensor_pb2.DataType),
-        output=_one_of(_TYPES, spec.output_dtype, "spec.output_dtype", tensor_pb2.DataType),
+        compute=one_of(_TYPES, spec.compute_dtype, "spec.compute_dtype", tensor_pb2.DataType),
+        output=one_of(_TYPES, spec.output_dtype, "spec.output_dtype", tensor_pb2.DataType),
         max_tokens=spec.max_tokens,
     )
 
@@ -237,73 +201,3 @@ def check_tokens(
             raise InvalidArgument(
                 f"{field}[{number}].text", f"Expected a text with at least one token, but text {text.id!r} has none"
             )
-
-
-def _one_of(table: dict[Any, Any], value: int, field: str, enum: Any) -> Any:
-    """Looks an enum's value up, or names those that are offered."""
-    if value in table:
-        return table[value]
-    got = enum.Name(value) if value in enum.values() else str(value)
-    offered = ", ".join(enum.Name(each) for each in table if not enum.Name(each).endswith("_UNSPECIFIED"))
-    raise InvalidArgument(field, f"Expected one of {offered}, but got {got}")
-
-
-def _edit(edit: model_pb2.Intervention, store: Objects, field: str) -> Edit:
-    """Reads an Intervention."""
-    if not edit.HasField("shift") and not edit.HasField("linear_map"):
-        raise InvalidArgument(field, "Expected a `shift` or a `linear_map`, but got neither")
-    vector = matrix = bias = None
-    if edit.HasField("shift"):
-        if not np.isfinite(edit.shift.alpha):
-            raise InvalidArgument(f"{field}.shift.alpha", f"Expected a finite number, but got {edit.shift.alpha}")
-        vector = _array(edit.shift.vector, store, "vector", f"{field}.shift.vector")
-    if edit.HasField("linear_map"):
-        matrix = _array(edit.linear_map.matrix, store, "matrix", f"{field}.linear_map.matrix")
-        if edit.linear_map.HasField("bias"):
-            bias = _array(edit.linear_map.bias, store, "bias", f"{field}.linear_map.bias")
-    return Edit(
-        layer=edit.layer,
-        vector=vector,
-        alpha=edit.shift.alpha,
-        vector_positions=_positions(edit.shift.positions, "non_special", f"{field}.shift.positions"),
-        matrix=matrix,
-        bias=bias,
-        matrix_positions=_positions(edit.linear_map.positions, "all", f"{field}.linear_map.positions"),
-    )
-
-
-def _positions(positions: int, default: Positions, field: str) -> Positions:
-    if positions == model_pb2.POSITIONS_UNSPECIFIED:
-        return default
-    chosen: Positions = _one_of(_POSITIONS, positions, field, model_pb2.Positions)
-    return chosen
-
-
-def _array(ref: model_pb2.ArrayRef, store: Objects, role: str, field: str) -> NDArray[np.float32]:
-    """Reads an ArrayRef as finite float32."""
-    source = ref.WhichOneof("source")
-    if source is None:
-        raise InvalidArgument(field, "Expected `inline` or `artifact`, but got neither")
-    path = f"{field}.{source}"
-    array = _inline(ref.inline, path) if source == "inline" else read_array(store, ref.artifact, role, path)
-    return _finite(array, path)
-
-
-def _inline(tensor: tensor_pb2.Tensor, field: str) -> NDArray[Any]:
-    if tensor.dtype not in {tensor_pb2.DATA_TYPE_F32, tensor_pb2.DATA_TYPE_F64}:
-        raise InvalidArgument(f"{field}.dtype", f"Expected a dtype of F32, F64, but got {type_name(tensor.dtype)}")
-    return to_numpy(tensor, field=field)
-
-
-def _finite(array: NDArray[Any], field: str) -> NDArray[np.float32]:
-    if array.dtype.kind != "f":
-        raise InvalidArgument(field, f"Expected floating-point numbers, but got {array.dtype}")
-    with np.errstate(over="ignore"):
-        narrowed = np.ascontiguousarray(array, dtype=np.float32)
-    wrong = np.flatnonzero(~np.isfinite(narrowed))
-    if wrong.size:
-        place = ", ".join(str(axis) for axis in np.unravel_index(wrong[0], array.shape))
-        raise InvalidArgument(
-            field, f"Expected finite float32 numbers, but got {array.flat[wrong[0]]} at [{place}] ({wrong.size} in all)"
-        )
-    return narrowed

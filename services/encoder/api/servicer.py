@@ -10,12 +10,13 @@ from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2, text_pb2
 
 from services.encoder.api import requests, responses
 from services.encoder.api.requests import Asked
-from services.encoder.artifacts import Objects
 from services.encoder.engine import Engine
 from services.encoder.queue.scheduler import Scheduler
 from services.encoder.queue.streams import Stream
 from services.encoder.registry import Registry
 from services.encoder.settings import EncoderSettings
+from services.models.api.messages import read_model
+from services.models.artifacts import Objects
 from services.models.spec import ModelSpec, TokenizedText
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.paging import cut_page, read_page
@@ -55,14 +56,14 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         self, request: encoder_pb2.GetModelRequest, context: Any
     ) -> model_pb2.Model:
         """One model, loaded."""
-        async with self._lease(requests.read_model(request.model, "model"), "model") as engine:
+        async with self._lease(read_model(request.model, "model"), "model") as engine:
             return responses.loaded_model(engine.info)
 
     async def Tokenize(  # noqa: N802 - gRPC's name
         self, request: encoder_pb2.TokenizeRequest, context: Any
     ) -> encoder_pb2.TokenizeResponse:
         """The pieces of texts."""
-        spec = requests.read_model(request.model, "model")
+        spec = read_model(request.model, "model")
         overflow = requests.read_overflow(request.overflow, "overflow")
         requests.check_texts(request.texts, "texts", self._settings.max_texts)
         async with self._lease(spec, "model") as engine:

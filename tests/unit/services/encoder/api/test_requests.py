@@ -9,7 +9,8 @@ from babelscope.data.tensors import to_proto
 from babelscope.errors import TensorError
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 
-from services.encoder.api.requests import check_texts, check_tokens, read_model, read_overflow, read_spec
+from services.encoder.api.requests import check_texts, check_tokens, read_overflow, read_spec
+from services.models.api.messages import read_model
 from services.models.spec import ModelSpec, Overflow, Pooling, Reinit
 from services.runtime.errors import InvalidArgument, LimitExceeded, NotFound
 

@@ -1,0 +1,1 @@
+"""Messages of the contract that name models and interventions."""
