@@ -10,11 +10,11 @@
 asynchronous callers, `babelscope.errors` the errors.
 """
 
-from babelscope.calls.base import Tokens
 from babelscope.calls.encode import Window
 from babelscope.calls.maps import FittedMap, StoredMap, load_map
 from babelscope.calls.projection import Projection
 from babelscope.calls.scoring import Scores
+from babelscope.calls.tokens import Tokens
 from babelscope.calls.views import Measure, View
 from babelscope.data.activations import Activations, EncodedBlock, EncodedItem, EncodeInfo, EncodeTotals, Progress
 from babelscope.data.comparison import Comparison, Estimate, PairReport, ViewReport, ViewUse
@@ -44,10 +44,11 @@ from babelscope.errors import (
 from babelscope.local.mesh import LocalMesh, local
 from babelscope.sync.datagen import DatagenClient, ExampleStream
 from babelscope.sync.encoder import EncoderClient
-from babelscope.sync.mesh import Mesh, ServiceStatus, connect
+from babelscope.sync.mesh import Mesh, connect
 from babelscope.sync.metrics import MetricsClient
 from babelscope.sync.streams import EncodeStream
 from babelscope.transport.channel import TLS, ClientConfig
+from babelscope.transport.mesh import ServiceStatus
 from babelscope.transport.retry import RetryPolicy
 
 __all__ = [

@@ -1,17 +1,13 @@
 """The asynchronous client of the datagen server."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import ClassVar
 
-import grpc
-
-from babelscope.calls.datagen import AnyStep, DatagenBase, Job, ShowProgress, same
+from babelscope.aio.client import AsyncClient
+from babelscope.calls.datagen import AnyStep, Job, ShowProgress, put_requests, transform_job
 from babelscope.data.datasets import Dataset, DatasetDescription, StepReport, TransformInfo
 from babelscope.data.examples import Example
-from babelscope.transport.channel import ClientConfig, open_aio_channel
-from babelscope.transport.first_status import FirstStatus
+from babelscope.transport.services import DATAGEN, Service
 from babelscope.v1 import datagen_pb2, datagen_pb2_grpc
 
 
@@ -46,31 +42,16 @@ class AsyncExampleStream:
         return self
 
 
-class AsyncDatagenClient(DatagenBase):
+class AsyncDatagenClient(AsyncClient):
     """Asks the datagen server for corpora. Tasks of one loop may share one client.
 
     Args:
         config: Where the server is, and how to speak to it; an address alone will do.
-        channel: The transport; opened to the configured address, at the first call, where None.
+        channel: The transport; opened to the configured address where None.
     """
 
-    def __init__(self, config: ClientConfig | str, *, channel: grpc.aio.Channel | None = None) -> None:
-        super().__init__(config)
-        self._channel = channel
-        self._stub_: Any = None
-
-    @property
-    def _stub(self) -> Any:
-        """The stub; a channel belongs to the loop that runs when it is opened."""
-        if self._stub_ is None:
-            self._channel = self._channel or open_aio_channel(self._config)
-            self._stub_ = datagen_pb2_grpc.DatagenServiceStub(self._channel)
-        return self._stub_
-
-    async def close(self) -> None:
-        """Closes the channel."""
-        if self._channel is not None:
-            await self._channel.close()
+    _service: ClassVar[Service] = DATAGEN
+    _stub = datagen_pb2_grpc.DatagenServiceStub
 
     async def put_dataset(
         self, examples: Iterable[Example], *, title: str = "", timeout: float | None = None
@@ -88,12 +69,11 @@ class AsyncDatagenClient(DatagenBase):
             ValueError: A text is no UTF-8.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
-        message: datagen_pb2.Dataset = await self._call(
+        message = await self._caller.unary(
             "PutDataset",
-            self._stub.PutDataset,
-            lambda: self._put_requests(examples, title),
-            self._stream_timeout(timeout),
-            once=isinstance(examples, Iterator),
+            lambda: put_requests(examples, title),
+            self._caller.stream_timeout(timeout),
+            repeatable=not isinstance(examples, Iterator),
         )
         return Dataset.from_proto(message)
 
@@ -104,7 +84,7 @@ class AsyncDatagenClient(DatagenBase):
             NotFound: There is no such dataset.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
-        return self._open(self._stub.GetDataset, self._get_job(name), timeout)
+        return self._open(Job("GetDataset", "read", datagen_pb2.GetDatasetRequest(name=name)), timeout)
 
     async def list_datasets(self, *, timeout: float | None = None) -> list[Dataset]:
         """All datasets, by name.
@@ -112,15 +92,8 @@ class AsyncDatagenClient(DatagenBase):
         Raises:
             RpcError: The server answered with an error, or could not be reached for too long.
         """
-        found: list[Dataset] = []
-        token = ""
-        while True:
-            request = datagen_pb2.ListDatasetsRequest(page_size=1000, page_token=token)
-            page = await self._call("ListDatasets", self._stub.ListDatasets, partial(same, request), timeout)
-            found += map(Dataset.from_proto, page.datasets)
-            token = page.next_page_token
-            if not token:
-                return found
+        pages = await self._pages("ListDatasets", datagen_pb2.ListDatasetsRequest, timeout)
+        return [Dataset.from_proto(each) for page in pages for each in page.datasets]
 
     async def describe_dataset(
         self, name: str, *, samples: int = 5, timeout: float | None = None
@@ -132,8 +105,7 @@ class AsyncDatagenClient(DatagenBase):
             RpcError: The server answered with another error, or could not be reached for too long.
         """
         request = datagen_pb2.DescribeDatasetRequest(name=name, samples=samples)
-        timeout = self._stream_timeout(timeout)
-        message = await self._call("DescribeDataset", self._stub.DescribeDataset, lambda: request, timeout)
+        message = await self._caller.unary("DescribeDataset", request, self._caller.stream_timeout(timeout))
         return DatasetDescription.from_proto(message)
 
     async def list_transforms(self, *, timeout: float | None = None) -> list[TransformInfo]:
@@ -142,9 +114,8 @@ class AsyncDatagenClient(DatagenBase):
         Raises:
             RpcError: The server answered with an error, or could not be reached for too long.
         """
-        request = datagen_pb2.ListTransformsRequest(page_size=1000)
-        page = await self._call("ListTransforms", self._stub.ListTransforms, lambda: request, timeout)
-        return [TransformInfo.from_proto(each) for each in page.transforms]
+        pages = await self._pages("ListTransforms", datagen_pb2.ListTransformsRequest, timeout)
+        return [TransformInfo.from_proto(each) for page in pages for each in page.transforms]
 
     def transform(
         self,
@@ -170,8 +141,7 @@ class AsyncDatagenClient(DatagenBase):
             InvalidRequest: `.field` names the step, the option or the example that is wrong.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
-        job = self._transform_job(examples, steps, seed, store_as, progress)
-        return self._open(self._stub.Transform, job, timeout)
+        return self._open(transform_job(examples, steps, seed, store_as, progress), timeout)
 
     def generate_corpus(
         self,
@@ -203,115 +173,12 @@ class AsyncDatagenClient(DatagenBase):
             InvalidRequest: `.field` names what is wrong.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
-        job = self._generate_job(
-            languages, size, seed=seed, kind=kind, depth=depth, domain=domain, store_as=store_as, progress=progress
+        request = datagen_pb2.GenerateCorpusRequest(
+            languages=languages, size=size, seed=seed, kind=kind, depth=depth, domain=domain, store_as=store_as
         )
-        return self._open(self._stub.GenerateCorpus, job, timeout)
+        job = Job("GenerateCorpus", "generate", request, ends=bool(store_as), progress=progress)
+        return self._open(job, timeout)
 
-    def _open(self, method: Callable[..., Any], job: Job, timeout: float | None) -> AsyncExampleStream:
-        """A stream of examples."""
-        return AsyncExampleStream(job, self._run(method, job, self._stream_timeout(timeout)))
-
-    async def _run(self, method: Callable[..., Any], job: Job, timeout: float | None) -> AsyncIterator[Example]:
-        """All attempts of one call; each leaves out what an earlier one gave."""
-        retry = self._retry(timeout)
-        request_id = self._config.new_request_id()
-        metadata = self._config.metadata(request_id)
-        while True:
-            job.begin()
-            sender: asyncio.Task[None] | None = None
-            if job.streams:
-                call = method(timeout=retry.remaining(), metadata=metadata)
-                sender = asyncio.create_task(_send(call, job.requests()))
-            else:
-                call = method(job.first, timeout=retry.remaining(), metadata=metadata)
-            first_status = FirstStatus(call)
-            try:
-                fresh = True
-                async for response in call:
-                    if fresh:
-                        retry.accepted()
-                        fresh = False
-                    retry.alive()
-                    examples = job.receive(response)
-                    if examples:
-                        retry.progressed()
-                    for each in examples:
-                        yield each
-                _check(sender)
-                job.finish()
-                return
-            except grpc.RpcError as error:
-                broken = first_status.of(error)
-            except asyncio.CancelledError:
-                _check(sender)
-                raise
-            finally:
-                call.cancel()
-                if sender is not None:
-                    sender.cancel()
-                    await asyncio.wait([sender])
-            if broken is None:
-                job.finish()
-                return
-            translated = self._translate(broken, job.method, request_id)
-            if not job.repeatable:
-                raise translated
-            await asyncio.sleep(retry.delay(translated))
-
-    async def _call(
-        self, name: str, method: Any, request: Callable[[], Any], timeout: float | None, *, once: bool = False
-    ) -> Any:
-        """All attempts of a call with one answer; `request` makes its message, or the iterator of them, anew."""
-        retry = self._retry(self._config.timeout if timeout is None else timeout)
-        request_id = self._config.new_request_id()
-        metadata = self._config.metadata(request_id)
-        while True:
-            sent = request()
-            sender: asyncio.Task[None] | None = None
-            if isinstance(sent, Iterator):
-                call = method(timeout=retry.remaining(), metadata=metadata)
-                sender = asyncio.create_task(_send(call, sent))
-            else:
-                call = method(sent, timeout=retry.remaining(), metadata=metadata)
-            first_status = FirstStatus(call)
-            try:
-                answer = await call
-            except grpc.RpcError as error:
-                broken = first_status.of(error)
-            except asyncio.CancelledError:
-                _check(sender)
-                raise
-            else:
-                retry.alive()
-                return answer
-            finally:
-                call.cancel()
-                if sender is not None:
-                    sender.cancel()
-                    await asyncio.wait([sender])
-            translated = self._translate(broken, name, request_id)
-            if once:
-                raise translated
-            await asyncio.sleep(retry.delay(translated))
-
-
-async def _send(call: Any, requests: Iterator[Any]) -> None:
-    """Sends all messages of one attempt; one that cannot be made cancels the call, and `_check` tells why."""
-    try:
-        for request in requests:
-            await call.write(request)
-        await call.done_writing()
-    except (grpc.RpcError, asyncio.InvalidStateError):
-        return  # the call is over; the reader learns why
-    except Exception:
-        call.cancel()
-        raise
-
-
-def _check(sender: "asyncio.Task[None] | None") -> None:
-    """Raises what kept the messages from being sent, if anything did."""
-    if sender is not None and sender.done() and not sender.cancelled():
-        error = sender.exception()
-        if error is not None:
-            raise error
+    def _open(self, job: Job, timeout: float | None) -> AsyncExampleStream:
+        """A stream of examples; it calls when it is first read."""
+        return AsyncExampleStream(job, self._caller.stream(job, timeout))

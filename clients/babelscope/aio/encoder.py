@@ -1,49 +1,30 @@
 """The asynchronous client of the encoder."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import ClassVar, Unpack
 
-import grpc
-
+from babelscope.aio.client import AsyncClient
 from babelscope.aio.streams import AsyncEncodeStream, Texts
-from babelscope.calls.base import EncoderBase, Tokens, count
-from babelscope.calls.encode import EncodeSession, FloatType, Overflow, Pooling, Window, encode_spec
+from babelscope.calls.encode import EncodeSession, Window, encode_spec
+from babelscope.calls.options import EncodeOptions, FloatType, Overflow
+from babelscope.calls.tokens import Tokens, tokenize_request
 from babelscope.data.activations import Activations, Gather, Progress
-from babelscope.data.models import Intervention, Model, ModelInfo
-from babelscope.data.texts import Text
-from babelscope.sync.streams import StreamParts
-from babelscope.transport.channel import ClientConfig, open_aio_channel
-from babelscope.v1 import encoder_pb2_grpc
-
-Answer = TypeVar("Answer")
+from babelscope.data.models import Model, ModelInfo
+from babelscope.data.texts import Text, count
+from babelscope.transport.services import ENCODER, Service
+from babelscope.v1 import encoder_pb2, encoder_pb2_grpc
 
 
-class AsyncEncoderClient(EncoderBase):
+class AsyncEncoderClient(AsyncClient):
     """Asks the encoder for hidden states. Tasks of one loop may share one client.
 
     Args:
         config: Where the server is, and how to speak to it; an address alone will do.
-        channel: The transport; opened to the configured address, at the first call, where None.
+        channel: The transport; opened to the configured address where None.
     """
 
-    def __init__(self, config: ClientConfig | str, *, channel: grpc.aio.Channel | None = None) -> None:
-        super().__init__(config)
-        self._channel = channel
-        self._stub_: Any = None
-
-    @property
-    def _stub(self) -> Any:
-        """The stub; a channel belongs to the loop that runs when it is opened."""
-        if self._stub_ is None:
-            self._channel = self._channel or open_aio_channel(self._config)
-            self._stub_ = encoder_pb2_grpc.EncoderServiceStub(self._channel)
-        return self._stub_
-
-    async def close(self) -> None:
-        """Closes the channel."""
-        if self._channel is not None:
-            await self._channel.close()
+    _service: ClassVar[Service] = ENCODER
+    _stub = encoder_pb2_grpc.EncoderServiceStub
 
     async def list_models(self, *, timeout: float | None = None) -> list[ModelInfo]:
         """All models that the server knows, those that it refuses with the reason.
@@ -51,14 +32,8 @@ class AsyncEncoderClient(EncoderBase):
         Raises:
             RpcError: The server answered with an error, or could not be reached.
         """
-        models: list[ModelInfo] = []
-        token = ""
-        while True:
-            page = await self._unary("ListModels", self._stub.ListModels, self._list_request(token), timeout)
-            models += self._models(page)
-            token = page.next_page_token
-            if not token:
-                return models
+        pages = await self._pages("ListModels", encoder_pb2.ListModelsRequest, timeout)
+        return [ModelInfo.from_proto(model) for page in pages for model in page.models]
 
     async def get_model(self, model: Model | str, *, timeout: float | None = None) -> ModelInfo:
         """One model, loaded if need be.
@@ -67,9 +42,8 @@ class AsyncEncoderClient(EncoderBase):
             NotFound: There is no such model; `.nearby` has names that look alike.
             Refused: It cannot be served; the message says why.
         """
-        seconds = self._config.load_timeout if timeout is None else timeout
-        answer = await self._unary("GetModel", self._stub.GetModel, self._get_request(model), seconds)
-        return ModelInfo.from_proto(answer)
+        request = encoder_pb2.GetModelRequest(model=Model.of(model).to_proto())
+        return ModelInfo.from_proto(await self._caller.unary("GetModel", request, self._load_timeout(timeout)))
 
     async def tokenize(
         self,
@@ -84,58 +58,39 @@ class AsyncEncoderClient(EncoderBase):
         Raises:
             InvalidRequest: A text is empty, or too long under `refuse`.
         """
-        seconds = self._config.load_timeout if timeout is None else timeout
-        request = self._tokenize_request(texts, model, overflow)
-        return self._tokens(await self._unary("Tokenize", self._stub.Tokenize, request, seconds))
+        request = tokenize_request(texts, model, overflow)
+        answer = await self._caller.unary("Tokenize", request, self._load_timeout(timeout))
+        return [Tokens.from_proto(text) for text in answer.texts]
 
     async def encode(
         self,
         texts: Texts,
         *,
         model: Model | str,
-        layers: Sequence[int] | None = None,
-        pooling: Pooling = "mean",
-        interventions: Sequence[Intervention] = (),
-        overflow: Overflow = "refuse",
-        compute_dtype: FloatType = "float32",
         output_dtype: FloatType = "float32",
-        max_tokens: int | None = None,
         progress: Callable[[Progress], None] | None = None,
         timeout: float | None = None,
+        **options: Unpack[EncodeOptions],
     ) -> Activations:
-        """Hidden states of texts, in the order of the texts. See `EncoderClient.encode` for the arguments.
+        """Hidden states of texts, in the order of the texts.
 
         Args:
-            texts: Read lazily, from an iterable of either kind; a plain string gets its position as id.
+            texts: Read lazily; a plain string gets its position as id.
             model: The weights.
-            layers: Hidden states wanted; all where None.
-            pooling: `mean`, `cls` or `token`.
-            interventions: Edits of the hidden states.
-            overflow: `refuse` or `truncate`.
-            compute_dtype: Arithmetic of the model.
             output_dtype: Elements of the answer on their way.
-            max_tokens: Longest input in tokens.
             progress: Called after every block.
             timeout: Seconds for the whole call.
+            options: `layers`, `pooling`, `interventions`, `overflow`, `compute_dtype` and `max_tokens`: see
+                `babelscope.calls.options.EncodeOptions`.
 
         Raises:
             InvalidRequest: `.field` names what is wrong.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
         total = count(texts)
-        spec = encode_spec(
-            model,
-            layers=layers,
-            pooling=pooling,
-            interventions=interventions,
-            overflow=overflow,
-            compute_dtype=compute_dtype,
-            output_dtype=output_dtype,
-            max_tokens=max_tokens,
-        )
-        session = EncodeSession(spec, keep_ids=True)
+        session = EncodeSession(encode_spec(model, output_dtype=output_dtype, **options), keep_ids=True)
         gather = Gather(session.ids, total)
-        async with self._open(session, texts, timeout) as stream:
+        async with AsyncEncodeStream(self._caller, session, texts, timeout) as stream:
             async for block in stream:
                 gather.add(block, stream.info)
                 if progress is not None:
@@ -147,60 +102,24 @@ class AsyncEncoderClient(EncoderBase):
         texts: Texts,
         *,
         model: Model | str,
-        layers: Sequence[int] | None = None,
-        pooling: Pooling = "mean",
-        interventions: Sequence[Intervention] = (),
-        overflow: Overflow = "refuse",
-        compute_dtype: FloatType = "float32",
         output_dtype: FloatType = "float32",
-        max_tokens: int | None = None,
         timeout: float | None = None,
         window: Window | None = None,
+        **options: Unpack[EncodeOptions],
     ) -> AsyncEncodeStream:
         """Hidden states of texts in blocks, as they are ready, in no fixed order. Arguments are those of `encode`.
 
         Args:
             texts: Read lazily, no further ahead than the window.
             model: The weights.
-            layers: Hidden states wanted; all where None.
-            pooling: `mean`, `cls` or `token`.
-            interventions: Edits of the hidden states.
-            overflow: `refuse` or `truncate`.
-            compute_dtype: Arithmetic of the model.
             output_dtype: Elements of the answer on their way.
-            max_tokens: Longest input in tokens.
             timeout: Seconds for the whole call.
             window: How much is in flight at once.
+            options: Those of `encode`.
         """
-        spec = encode_spec(
-            model,
-            layers=layers,
-            pooling=pooling,
-            interventions=interventions,
-            overflow=overflow,
-            compute_dtype=compute_dtype,
-            output_dtype=output_dtype,
-            max_tokens=max_tokens,
-        )
-        return self._open(EncodeSession(spec, window), texts, timeout)
+        spec = encode_spec(model, output_dtype=output_dtype, **options)
+        return AsyncEncodeStream(self._caller, EncodeSession(spec, window), texts, timeout)
 
-    def _open(self, session: EncodeSession, texts: Texts, timeout: float | None) -> AsyncEncodeStream:
-        """A stream of blocks; it calls when it is first read."""
-        retry = self._retry(self._stream_timeout(timeout))
-        return AsyncEncodeStream(StreamParts(self._stub.Encode, session, retry, self._config, self._translate), texts)
-
-    async def _unary(
-        self, name: str, method: Callable[..., Awaitable[Answer]], request: Any, timeout: float | None
-    ) -> Answer:
-        """A call with one answer, tried again where that is of use."""
-        retry = self._retry(self._config.timeout if timeout is None else timeout)
-        request_id = self._config.new_request_id()
-        metadata = self._config.metadata(request_id)
-        while True:
-            try:
-                answer = await method(request, timeout=retry.remaining(), metadata=metadata)
-            except grpc.RpcError as error:
-                await asyncio.sleep(retry.delay(self._translate(error, name, request_id)))
-            else:
-                retry.alive()
-                return answer
+    def _load_timeout(self, timeout: float | None) -> float:
+        """The deadline of a call that may load a model."""
+        return self._caller.config.load_timeout if timeout is None else timeout

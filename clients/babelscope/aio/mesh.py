@@ -1,6 +1,5 @@
 """A mesh for asynchronous callers."""
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -8,20 +7,21 @@ from typing import Any, Final, Self
 
 import grpc
 
+from babelscope.aio.caller import together
 from babelscope.aio.datagen import AsyncDatagenClient
 from babelscope.aio.encoder import AsyncEncoderClient
 from babelscope.aio.metrics import AsyncMetricsClient
-from babelscope.sync.mesh import ServiceStatus, mesh_configs, unreachable
 from babelscope.transport import health
 from babelscope.transport.channel import TLS, ClientConfig, open_aio_channel
+from babelscope.transport.mesh import ServiceStatus, known, mesh_configs, unreachable
 from babelscope.transport.retry import RetryPolicy
-from babelscope.transport.status import from_rpc
+from babelscope.transport.services import DATAGEN, ENCODER, METRICS, SERVICES
 
-_CLIENTS: Final[Any] = (
-    ("encoder", AsyncEncoderClient),
-    ("metrics", AsyncMetricsClient),
-    ("datagen", AsyncDatagenClient),
-)
+_CLIENTS: Final[Any] = {
+    ENCODER.name: AsyncEncoderClient,
+    METRICS.name: AsyncMetricsClient,
+    DATAGEN.name: AsyncDatagenClient,
+}
 
 
 class AsyncMesh:
@@ -34,10 +34,9 @@ class AsyncMesh:
     def __init__(self, configs: Mapping[str, ClientConfig]) -> None:
         self._configs = dict(configs)
         self._channels = {name: open_aio_channel(config) for name, config in self._configs.items()}
-        self._clients: dict[str, Any] = {}
-        for name, kind in _CLIENTS:
-            if name in self._configs:
-                self._clients[name] = kind(self._configs[name], channel=self._channels[name])
+        self._clients = {
+            name: _CLIENTS[name](config, channel=self._channels[name]) for name, config in self._configs.items()
+        }
 
     @property
     def encoder(self) -> AsyncEncoderClient:
@@ -46,7 +45,7 @@ class AsyncMesh:
         Raises:
             LookupError: The mesh's address names no encoder.
         """
-        client: AsyncEncoderClient = self._known("encoder")
+        client: AsyncEncoderClient = known(ENCODER.name, self._clients)
         return client
 
     @property
@@ -56,7 +55,7 @@ class AsyncMesh:
         Raises:
             LookupError: The mesh's address names no metrics server.
         """
-        client: AsyncMetricsClient = self._known("metrics")
+        client: AsyncMetricsClient = known(METRICS.name, self._clients)
         return client
 
     @property
@@ -66,7 +65,7 @@ class AsyncMesh:
         Raises:
             LookupError: The mesh's address names no datagen server.
         """
-        client: AsyncDatagenClient = self._known("datagen")
+        client: AsyncDatagenClient = known(DATAGEN.name, self._clients)
         return client
 
     @property
@@ -74,14 +73,29 @@ class AsyncMesh:
         """Where each service is."""
         return {name: config.address for name, config in self._configs.items()}
 
+    @property
+    def address(self) -> str:
+        """The mesh's address in one line, as `connect` takes it."""
+        return ",".join(f"{name}={address}" for name, address in self.addresses.items())
+
     async def status(self, *, timeout: float = 5.0) -> tuple[ServiceStatus, ...]:
-        """How each service is, asked once; a service that does not answer is `unreachable`.
+        """How each service is, all asked at once; a service that does not answer is `unreachable`.
 
         Args:
             timeout: Seconds for each.
         """
-        asked = [self._status(name, config, timeout) for name, config in self._configs.items()]
-        return tuple(await asyncio.gather(*asked))
+
+        async def ask(name: str) -> ServiceStatus:
+            config = self._configs[name]
+            request_id = config.new_request_id()
+            check = health.check(self._channels[name])
+            try:
+                state = await check(SERVICES[name].full_name, timeout=timeout, metadata=config.metadata(request_id))
+            except grpc.RpcError as error:
+                return unreachable(name, config, error, request_id)
+            return ServiceStatus(name, config.address, state)
+
+        return await together(ask, self._configs)
 
     async def close(self) -> None:
         """Closes the channels."""
@@ -96,23 +110,8 @@ class AsyncMesh:
     ) -> None:
         await self.close()
 
-    async def _status(self, name: str, config: ClientConfig, timeout: float) -> ServiceStatus:
-        """Asks one service."""
-        call = health.check(self._channels[name])
-        request_id = config.new_request_id()
-        try:
-            state = await call(health.NAMES[name], timeout=timeout, metadata=config.metadata(request_id))
-        except grpc.RpcError as error:
-            status: Any = error
-            translated = from_rpc(status, method="Health.Check", address=config.address, request_id=request_id)
-            return unreachable(name, config.address, translated)
-        return ServiceStatus(name, config.address, state)
-
-    def _known(self, name: str) -> Any:
-        """A client that the mesh has."""
-        if name not in self._clients:
-            raise LookupError(f"Expected a mesh with {name}, but its address names none: add {name}=HOST:PORT")
-        return self._clients[name]
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.address!r})"
 
 
 def connect(
@@ -124,7 +123,7 @@ def connect(
     timeout: float | None = None,
     retry: RetryPolicy | None = None,
 ) -> AsyncMesh:
-    """A running mesh. Nothing is called yet; call it where a loop runs. Arguments are those of `babelscope.connect`.
+    """A running mesh. Nothing is called yet; call it where a loop runs.
 
     Args:
         address: `HOST` with the default ports, `dns:///HOST`, or `encoder=HOST:PORT,metrics=HOST:PORT`.

@@ -1,51 +1,42 @@
 """The asynchronous client of the metrics server."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, Unpack
 
-import grpc
-
-from babelscope.aio.maps import AsyncMapCalls
-from babelscope.aio.projection import AsyncProjectionCalls
-from babelscope.aio.statistics import AsyncStatisticsCalls
-from babelscope.calls.encode import FloatType, Overflow, Pooling
-from babelscope.calls.metrics import Answer, Repeatable
+from babelscope.aio.client import AsyncClient
+from babelscope.calls.maps import FittedMap, MapWork
+from babelscope.calls.metrics import Answer, FoldedCall, MergeWork, Repeatable, compare_work, retrieve_work
+from babelscope.calls.options import PairOptions, RetrieveOptions, ViewOptions
+from babelscope.calls.projection import Projection, ProjectionWork
 from babelscope.calls.scoring import Item, Scores, ScoreWork
-from babelscope.calls.views import AnyView, Defaults, Measure
+from babelscope.calls.views import AnyView, Measure
 from babelscope.data.activations import Progress
-from babelscope.data.comparison import Comparison, Fold
-from babelscope.data.models import Intervention, Model
-from babelscope.transport.channel import ClientConfig, open_aio_channel
-from babelscope.transport.first_status import FirstStatus
-from babelscope.v1 import metrics_pb2_grpc
+from babelscope.data.comparison import Comparison
+from babelscope.data.statistics import (
+    Anova,
+    Correlation,
+    Difference,
+    anova_request,
+    correlate_request,
+    correlations,
+    systems_request,
+)
+from babelscope.transport.services import METRICS, Service
+from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
+
+ShowProgress = Callable[[Progress], None]
 
 
-class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls, AsyncMapCalls):
+class AsyncMetricsClient(AsyncClient):
     """Asks the metrics server for numbers. Tasks of one loop may share one client.
 
     Args:
         config: Where the server is, and how to speak to it; an address alone will do.
-        channel: The transport; opened to the configured address, at the first call, where None.
+        channel: The transport; opened to the configured address where None.
     """
 
-    def __init__(self, config: ClientConfig | str, *, channel: grpc.aio.Channel | None = None) -> None:
-        super().__init__(config)
-        self._channel = channel
-        self._stub_: Any = None
-
-    @property
-    def _stub(self) -> Any:
-        """The stub; a channel belongs to the loop that runs when it is opened."""
-        if self._stub_ is None:
-            self._channel = self._channel or open_aio_channel(self._config)
-            self._stub_ = metrics_pb2_grpc.MetricsServiceStub(self._channel)
-        return self._stub_
-
-    async def close(self) -> None:
-        """Closes the channel."""
-        if self._channel is not None:
-            await self._channel.close()
+    _service: ClassVar[Service] = METRICS
+    _stub = metrics_pb2_grpc.MetricsServiceStub
 
     async def compare(
         self,
@@ -53,20 +44,12 @@ class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls, AsyncMapCal
         measures: Sequence[Measure | str] = ("cka",),
         pairs: Iterable[tuple[str, str]] | None = None,
         *,
-        model: Model | str | None = None,
-        layers: Sequence[int] | None = None,
-        pooling: Pooling = "mean",
-        interventions: Sequence[Intervention] = (),
-        overflow: Overflow = "refuse",
-        compute_dtype: FloatType = "float32",
-        max_tokens: int | None = None,
-        alignment: str = "strict",
-        layer_pairing: str = "same",
         standardise: bool = False,
         drop_top_variance: int = 0,
         keep_state: bool = False,
-        progress: Callable[[Progress], None] | None = None,
+        progress: ShowProgress | None = None,
         timeout: float | None = None,
+        **options: Unpack[PairOptions],
     ) -> Comparison:
         """Similarity of representations: every layer of every pair of views in one pass.
 
@@ -74,37 +57,22 @@ class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls, AsyncMapCal
             views: By name, at least two: views, lists of texts, or activations.
             measures: `cka`, `cka:biased`, `rbf`, `cca`, `svcca`, `pwcca`, `procrustes`, `neuron_correlation`, `cosine`.
             pairs: Pairs of names; all where None.
-            model: The weights, for views of texts that name none.
-            layers: Hidden states wanted; all where None.
-            pooling: `mean` or `cls`.
-            interventions: Edits of the hidden states.
-            overflow: `refuse` or `truncate` texts of too many tokens.
-            compute_dtype: Arithmetic of the model.
-            max_tokens: Longest input in tokens; the model's own limit where None.
-            alignment: `strict`, or `intersect` to use the ids that both sides have.
-            layer_pairing: `same`, or `all` for every layer with every layer.
             standardise: Divide each dimension by its standard deviation.
             drop_top_variance: Leave out this many dimensions of largest variance.
             keep_state: Keep the sums in the store, for `merge`.
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
+            options: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
+                `compute_dtype`, `max_tokens`) and views paired (`alignment`, `layer_pairing`), as described by
+                `babelscope.calls.options.PairOptions`.
 
         Raises:
             InvalidRequest: `.field` names what is wrong.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
-        work = self._compare_work(
-            views,
-            measures,
-            pairs,
-            Defaults(model, layers, pooling, interventions, overflow, compute_dtype, max_tokens),
-            alignment=alignment,
-            layer_pairing=layer_pairing,
-            standardise=standardise,
-            drop_top_variance=drop_top_variance,
-            keep_state=keep_state,
-        )
-        return await self._run(self._stub.Compare, work, progress, timeout)
+        preprocessing = metrics_pb2.Preprocessing(standardise=standardise, drop_top_variance=drop_top_variance)
+        work = compare_work(views, measures, pairs, options, preprocessing=preprocessing, keep_state=keep_state)
+        return await self._fold(work, progress, timeout)
 
     async def merge(
         self,
@@ -131,26 +99,13 @@ class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls, AsyncMapCal
             InvalidRequest: `.field` names what is wrong.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
-        request = self._merge_request(
-            states,
-            measures,
-            standardise=standardise,
-            drop_top_variance=drop_top_variance,
+        request = metrics_pb2.MergeRequest(
+            states=states,
+            measures=[Measure.of(measure).to_proto() for measure in measures],
+            preprocessing=metrics_pb2.Preprocessing(standardise=standardise, drop_top_variance=drop_top_variance),
             keep_state=keep_state,
         )
-        retry = self._retry(self._stream_timeout(timeout))
-        request_id = self._config.new_request_id()
-        metadata = self._config.metadata(request_id)
-        while True:
-            fold = Fold("similarity", {})
-            try:
-                async for response in self._stub.Merge(request, timeout=retry.remaining(), metadata=metadata):
-                    retry.alive()
-                    fold.receive(response)
-                return fold.finish()
-            except grpc.RpcError as error:
-                broken = error
-            await asyncio.sleep(retry.delay(self._translate(broken, "Merge", request_id)))
+        return await self._fold(MergeWork(request), None, timeout)
 
     async def retrieve(
         self,
@@ -158,22 +113,10 @@ class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls, AsyncMapCal
         similarities: Sequence[str] = (),
         pairs: Iterable[tuple[str, str]] | None = None,
         *,
-        ranks: Sequence[int] = (),
-        csls_k: int = 0,
-        centre: bool = False,
         gold: Iterable[tuple[str, str]] | None = None,
-        index: str = "",
-        model: Model | str | None = None,
-        layers: Sequence[int] | None = None,
-        pooling: Pooling = "mean",
-        interventions: Sequence[Intervention] = (),
-        overflow: Overflow = "refuse",
-        compute_dtype: FloatType = "float32",
-        max_tokens: int | None = None,
-        alignment: str = "strict",
-        layer_pairing: str = "same",
-        progress: Callable[[Progress], None] | None = None,
+        progress: ShowProgress | None = None,
         timeout: float | None = None,
+        **options: Unpack[RetrieveOptions],
     ) -> Comparison:
         """Nearest-neighbour retrieval between views, every layer, both directions.
 
@@ -181,42 +124,88 @@ class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls, AsyncMapCal
             views: By name, at least two: views, lists of texts, or activations.
             similarities: `cosine`, `csls`; both where empty.
             pairs: Pairs of names; all where None.
-            ranks: Ranks of precision; 1, 5, 10 where empty.
-            csls_k: Neighbours of CSLS; 10 where 0.
-            centre: Subtract each view's mean vector first.
             gold: Right answers as (left id, right id), several of an id allowed, in place of shared ids: for words, all
                 rows of the other view being candidates. Views then differ in ids and size; one pair of them only.
-            index: `exact`, or for very many candidates an approximate one, `ivf` or `hnsw`, with its recall.
-            model: The weights, for views of texts that name none.
-            layers: Hidden states wanted; all where None.
-            pooling: `mean` or `cls`.
-            interventions: Edits of the hidden states.
-            overflow: `refuse` or `truncate` texts of too many tokens.
-            compute_dtype: Arithmetic of the model.
-            max_tokens: Longest input in tokens; the model's own limit where None.
-            alignment: `strict`, or `intersect` to use the ids that both sides have.
-            layer_pairing: `same`, or `all` for every layer with every layer.
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
+            options: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
+                `compute_dtype`, `max_tokens`), views paired (`alignment`, `layer_pairing`) and neighbours found
+                (`ranks`, `csls_k`, `centre`, `index`), as described by `babelscope.calls.options.RetrieveOptions`.
 
         Raises:
             InvalidRequest: `.field` names what is wrong.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
-        work = self._retrieve_work(
-            views,
-            similarities,
-            pairs,
-            Defaults(model, layers, pooling, interventions, overflow, compute_dtype, max_tokens),
-            ranks=ranks,
-            csls_k=csls_k,
-            centre=centre,
-            gold=gold,
-            index=index,
-            alignment=alignment,
-            layer_pairing=layer_pairing,
-        )
-        return await self._run(self._stub.Retrieve, work, progress, timeout)
+        return await self._fold(retrieve_work(views, similarities, pairs, gold, options), progress, timeout)
+
+    async def fit_map(
+        self,
+        source: AnyView,
+        target: AnyView,
+        method: str = "procrustes",
+        *,
+        seeds: Iterable[tuple[str, str]] = (),
+        options: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        progress: ShowProgress | None = None,
+        timeout: float | None = None,
+        **encoding: Unpack[ViewOptions],
+    ) -> dict[int, FittedMap]:
+        """Learns linear maps from one view to another, one a layer; the store keeps them.
+
+        Args:
+            source: A view, a list of texts, or activations; the most frequent rows come first.
+            target: The same of the other language.
+            method: `procrustes`, `vecmap`, `muse` or `dema`.
+            seeds: Known translations by id, (source id, target id); ids that both views share where there are none
+                and the method needs some.
+            options: Of the method by name, `normalisation="centre"`; `dictionary`, `vocabulary` and `csls_k` of all.
+            seed: Of all that is drawn.
+            progress: Called as the work goes on.
+            timeout: Seconds for the whole call.
+            encoding: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
+                `compute_dtype`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
+
+        Returns:
+            The maps by layer; an array [n, d] has the one layer 0.
+
+        Raises:
+            InvalidRequest: `.field` names what is wrong.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        work = MapWork(source, target, encoding, method=method, seeds=seeds, options=options or {}, seed=seed)
+        return await self._fold(work, progress, timeout)
+
+    async def project(
+        self,
+        views: Mapping[str, AnyView],
+        components: int = 2,
+        *,
+        method: str = "pca",
+        seed: int = 0,
+        progress: ShowProgress | None = None,
+        timeout: float | None = None,
+        **encoding: Unpack[ViewOptions],
+    ) -> Projection:
+        """Coordinates of all rows of all views on axes fitted to the views together, layer by layer.
+
+        Args:
+            views: By name, at least one: views, lists of texts, or activations, of tokens as well (`encode` with the
+                pooling `token`; their ids are those of the texts with `#0`, `#1`, ...). They need not share ids.
+            components: Coordinates of a row.
+            method: `pca`, or `umap` where the server has its package.
+            seed: For umap.
+            progress: Called as the work goes on.
+            timeout: Seconds for the whole call.
+            encoding: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
+                `compute_dtype`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
+
+        Raises:
+            InvalidRequest: `.field` names what is wrong.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        work = ProjectionWork(views, encoding, components=components, method=method, seed=seed)
+        return await self._fold(work, progress, timeout)
 
     async def score(
         self,
@@ -226,7 +215,7 @@ class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls, AsyncMapCal
         language: str = "",
         options: Mapping[str, Any] | None = None,
         item_scores: bool = False,
-        progress: Callable[[Progress], None] | None = None,
+        progress: ShowProgress | None = None,
         timeout: float | None = None,
     ) -> Scores:
         """Scores of predicted against gold text, spans, tags, trees or labels, with 95 % bootstrap intervals.
@@ -246,65 +235,76 @@ class AsyncMetricsClient(AsyncStatisticsCalls, AsyncProjectionCalls, AsyncMapCal
             RpcError: The server answered with another error, or could not be reached for too long.
         """
         work = ScoreWork(score, items, language, options or {}, item_scores)
-        return await self._run(self._stub.ScoreText, work, progress, timeout)
+        return await self._fold(work, progress, timeout)
 
-    async def _run(
+    async def correlate(
         self,
-        method: Callable[..., Any],
-        work: Repeatable[Answer],
-        progress: Callable[[Progress], None] | None,
-        timeout: float | None,
-    ) -> Answer:
-        """All attempts of one call; each sends everything, for the server keeps nothing of a broken one."""
-        retry = self._retry(self._stream_timeout(timeout))
-        request_id = self._config.new_request_id()
-        metadata = self._config.metadata(request_id)
-        while True:
-            fold = work.fold()
-            call = method(timeout=retry.remaining(), metadata=metadata)
-            first_status = FirstStatus(call)
-            sender = asyncio.create_task(_send(call, work))
-            try:
-                fresh = True
-                async for response in call:
-                    if fresh:
-                        retry.accepted()
-                        fresh = False
-                    retry.alive()
-                    told = fold.receive(response)
-                    if told is not None and progress is not None:
-                        progress(told)
-                return fold.finish()
-            except grpc.RpcError as error:
-                broken = first_status.of(error)
-            except asyncio.CancelledError:
-                _check(sender)
-                raise
-            finally:
-                call.cancel()
-                sender.cancel()
-                await asyncio.wait([sender])
-            if broken is None:
-                return fold.finish()
-            await asyncio.sleep(retry.delay(self._translate(broken, work.method, request_id)))
+        x: Iterable[float],
+        y: Iterable[float],
+        methods: Sequence[str] = (),
+        *,
+        permutations: int = 0,
+        seed: int = 0,
+        timeout: float | None = None,
+    ) -> dict[str, Correlation]:
+        """Correlations of two samples, by method.
 
+        Args:
+            x: First sample, at least 3 numbers.
+            y: Second sample, of the same length.
+            methods: `pearson`, `spearman`, `kendall`; all where empty.
+            permutations: Of the test; 10,000 where 0.
+            seed: Of the permutations.
+            timeout: Seconds for the whole call.
 
-async def _send(call: Any, work: Repeatable[Any]) -> None:
-    """Sends all messages of one attempt."""
-    try:
-        for request in work.requests():
-            await call.write(request)
-        await call.done_writing()
-    except (grpc.RpcError, asyncio.InvalidStateError):
-        return  # the call is over; the reader learns why
-    except Exception:
-        call.cancel()  # the rows cannot be sent: `_check` tells the reader why
-        raise
+        Raises:
+            InvalidRequest: A sample is too short, constant or not finite; `.field` names it.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        request = correlate_request(x, y, methods, permutations, seed)
+        return correlations(await self._caller.unary("Correlate", request, timeout))
 
+    async def anova(self, groups: Mapping[str, Iterable[float]], *, timeout: float | None = None) -> Anova:
+        """One-way analysis of variance with its effect sizes.
 
-def _check(sender: asyncio.Task[None]) -> None:
-    """Raises what kept the rows from being sent, if anything did."""
-    if sender.done() and not sender.cancelled():
-        error = sender.exception()
-        if error is not None:
-            raise error
+        Args:
+            groups: Numbers by name of the group, at least two groups.
+            timeout: Seconds for the whole call.
+
+        Raises:
+            InvalidRequest: There are too few groups or numbers, or no variance within the groups.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        return Anova.from_proto(await self._caller.unary("Anova", anova_request(groups), timeout))
+
+    async def compare_systems(
+        self,
+        first: Iterable[float],
+        second: Iterable[float],
+        *,
+        resamples: int = 0,
+        seed: int = 0,
+        timeout: float | None = None,
+    ) -> Difference:
+        """Paired bootstrap between two systems scored on the same items.
+
+        Args:
+            first: The first system's score of each item.
+            second: The second system's, in the same order.
+            resamples: Samples drawn; 10,000 where 0.
+            seed: Of the samples.
+            timeout: Seconds for the whole call.
+
+        Raises:
+            InvalidRequest: The lists differ in length, are too short or not finite.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        request = systems_request(first, second, resamples, seed)
+        return Difference.from_proto(await self._caller.unary("CompareSystems", request, timeout))
+
+    async def _fold(self, work: Repeatable[Answer], progress: ShowProgress | None, timeout: float | None) -> Answer:
+        """The answers of a call, folded into one."""
+        call = FoldedCall(work, progress)
+        async for _ in self._caller.stream(call, timeout):
+            pass
+        return call.answer

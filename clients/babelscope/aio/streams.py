@@ -7,10 +7,10 @@ from typing import Any, Final, Self
 
 import grpc
 
+from babelscope.aio.caller import AsyncCaller
 from babelscope.calls.encode import EncodeSession
 from babelscope.data.activations import EncodedBlock, EncodeInfo, EncodeTotals
 from babelscope.data.texts import Text
-from babelscope.sync.streams import StreamParts
 from babelscope.transport.first_status import FirstStatus
 from babelscope.v1 import encoder_pb2
 
@@ -27,14 +27,16 @@ class AsyncEncodeStream(AsyncIterator[EncodedBlock]):
     Made by `AsyncEncoderClient.stream`.
 
     Args:
-        parts: What the call is made of.
+        caller: Calls the encoder.
+        session: The state of the call.
         texts: Read lazily.
+        timeout: Seconds for all attempts; those configured for streams where None.
     """
 
-    def __init__(self, parts: StreamParts, texts: Texts) -> None:
-        self._session = parts.session
-        self._feeder = _Feeder(parts.session, texts)
-        self._blocks = _run(parts, self._feeder)
+    def __init__(self, caller: AsyncCaller, session: EncodeSession, texts: Texts, timeout: float | None = None) -> None:
+        self._session = session
+        self._feeder = _Feeder(session, texts)
+        self._blocks = _run(caller, session, self._feeder, timeout)
 
     @property
     def info(self) -> EncodeInfo:
@@ -70,32 +72,24 @@ class AsyncEncodeStream(AsyncIterator[EncodedBlock]):
         await self.aclose()
 
 
-async def _run(parts: StreamParts, feeder: "_Feeder") -> AsyncGenerator[EncodedBlock, None]:
+async def _run(
+    caller: AsyncCaller, session: EncodeSession, feeder: "_Feeder", timeout: float | None
+) -> AsyncGenerator[EncodedBlock, None]:
     """All attempts, one after the other."""
-    session, retry = parts.session, parts.retry
-    request_id = parts.config.new_request_id()
-    metadata = parts.config.metadata(request_id)
+    attempts = caller.attempts("Encode", caller.stream_timeout(timeout))
     while not session.done:
-        broken: grpc.RpcError | None = None
-        call = parts.method(timeout=retry.remaining(), metadata=metadata)
+        broken: Any = None
+        call = caller.method("Encode")(**attempts.begin())
         first_status = FirstStatus(call)
         sender = asyncio.create_task(feeder.send(call, session.begin()))
         try:
-            fresh = True
             async for response in call:
-                if fresh:
-                    retry.accepted()
-                    fresh = False
                 block = feeder.receive(response)
+                attempts.answered(progress=block is not None)
                 if block is not None:
-                    retry.progressed()
                     yield block
-            feeder.check()
-            session.end()
         except grpc.RpcError as error:
             broken = first_status.of(error)
-            if broken is None:
-                session.end()
         except asyncio.CancelledError:
             feeder.check()  # the call was ended because the caller's texts failed
             raise
@@ -103,10 +97,11 @@ async def _run(parts: StreamParts, feeder: "_Feeder") -> AsyncGenerator[EncodedB
             call.cancel()
             sender.cancel()
             await asyncio.wait([sender])
-        if broken is not None:
-            feeder.check()
-            if not session.done:
-                await asyncio.sleep(retry.delay(parts.translate(broken, "Encode", request_id)))
+        feeder.check()
+        if broken is None:
+            session.end()
+        elif not session.done:
+            await asyncio.sleep(attempts.delay(broken))
 
 
 class _Feeder:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from babelscope.calls.base import ClientBase
 from babelscope.data.activations import Progress
 from babelscope.data.datasets import Dataset, Step, StepReport
 from babelscope.data.example_messages import batches, from_proto
@@ -43,7 +42,6 @@ class Job:
     ) -> None:
         self.method = method
         self.first = first
-        self.streams = message is not None
         self.steps: tuple[StepReport, ...] = ()
         self.dataset: Dataset | None = None
         self._stage, self._examples, self._message = stage, examples, message
@@ -57,16 +55,10 @@ class Job:
         """Whether the call can be made again: its examples are not a stream that is gone once read."""
         return self._examples is None or not isinstance(self._examples, Iterator)
 
-    def requests(self) -> Iterator[Any]:
-        """All messages, from the first, of an attempt."""
-        yield self.first
-        if self._examples is not None and self._message is not None:
-            for portion in batches(self._examples):
-                yield self._message(examples=portion)
-
-    def begin(self) -> None:
-        """A new attempt begins."""
+    def begin(self) -> Any:
+        """The request of a new attempt: a message, or an iterator of messages."""
         self._skip = self._given
+        return self.first if self._message is None else self._requests(self._message)
 
     def receive(self, response: Any) -> list[Example]:
         """The examples of a message that have not been given before."""
@@ -97,6 +89,11 @@ class Job:
         if self._ends and not self._ended:
             raise DataCorrupted("Expected a report at the end of the answer, but got none", method=self.method)
 
+    def _requests(self, message: Callable[..., Any]) -> Iterator[Any]:
+        yield self.first
+        for portion in batches(self._examples or ()):
+            yield message(examples=portion)
+
     def _fresh(self, examples: Sequence[Any]) -> list[Example]:
         skipped = min(self._skip, len(examples))
         self._skip -= skipped
@@ -104,68 +101,34 @@ class Job:
         return [from_proto(each) for each in examples[skipped:]]
 
 
-class DatagenBase(ClientBase):
-    """A client of the datagen server, without its calls."""
-
-    service = "DatagenService"
-
-    @staticmethod
-    def _put_requests(examples: Iterable[Example], title: str) -> Iterator[datagen_pb2.PutDatasetRequest]:
-        """All messages of a put."""
-        yield datagen_pb2.PutDatasetRequest(spec=datagen_pb2.PutDatasetSpec(title=title))
-        for portion in batches(examples):
-            yield datagen_pb2.PutDatasetRequest(examples=portion)
-
-    @staticmethod
-    def _get_job(name: str) -> Job:
-        """Asks for the examples of a dataset."""
-        return Job("GetDataset", "read", datagen_pb2.GetDatasetRequest(name=name))
-
-    @staticmethod
-    def _transform_job(
-        examples: Iterable[Example] | str,
-        steps: Sequence[AnyStep],
-        seed: int,
-        store_as: str,
-        progress: ShowProgress | None,
-    ) -> Job:
-        """Examples, or a dataset by name, through a pipeline."""
-        dataset = examples if isinstance(examples, str) else ""
-        spec = datagen_pb2.TransformSpec(
-            steps=[_step(each).to_proto() for each in steps], dataset=dataset, seed=seed, store_as=store_as
-        )
-        return Job(
-            "Transform",
-            "transform",
-            datagen_pb2.TransformRequest(spec=spec),
-            examples=None if isinstance(examples, str) else examples,
-            message=datagen_pb2.TransformRequest,
-            ends=True,
-            progress=progress,
-        )
-
-    @staticmethod
-    def _generate_job(
-        languages: Sequence[str],
-        size: int,
-        *,
-        seed: int,
-        kind: str,
-        depth: int,
-        domain: str,
-        store_as: str,
-        progress: ShowProgress | None,
-    ) -> Job:
-        """A corpus of the grammar."""
-        request = datagen_pb2.GenerateCorpusRequest(
-            languages=languages, size=size, seed=seed, kind=kind, depth=depth, domain=domain, store_as=store_as
-        )
-        return Job("GenerateCorpus", "generate", request, ends=bool(store_as), progress=progress)
+def put_requests(examples: Iterable[Example], title: str) -> Iterator[datagen_pb2.PutDatasetRequest]:
+    """All messages of a put."""
+    yield datagen_pb2.PutDatasetRequest(spec=datagen_pb2.PutDatasetSpec(title=title))
+    for portion in batches(examples):
+        yield datagen_pb2.PutDatasetRequest(examples=portion)
 
 
-def same(request: Any) -> Any:
-    """A request that is sent again as it is."""
-    return request
+def transform_job(
+    examples: Iterable[Example] | str,
+    steps: Sequence[AnyStep],
+    seed: int,
+    store_as: str,
+    progress: ShowProgress | None,
+) -> Job:
+    """Examples, or a dataset by name, through a pipeline."""
+    dataset = examples if isinstance(examples, str) else ""
+    spec = datagen_pb2.TransformSpec(
+        steps=[_step(each).to_proto() for each in steps], dataset=dataset, seed=seed, store_as=store_as
+    )
+    return Job(
+        "Transform",
+        "transform",
+        datagen_pb2.TransformRequest(spec=spec),
+        examples=None if isinstance(examples, str) else examples,
+        message=datagen_pb2.TransformRequest,
+        ends=True,
+        progress=progress,
+    )
 
 
 def _step(step: AnyStep) -> Step:

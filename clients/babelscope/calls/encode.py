@@ -10,7 +10,7 @@ is held.
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from babelscope.data.activations import EncodedBlock, EncodedItem, EncodeInfo, EncodeTotals
 from babelscope.data.blocks import BlockAssembly
@@ -18,15 +18,6 @@ from babelscope.data.models import Intervention, Model, choose
 from babelscope.data.texts import Text, as_text
 from babelscope.errors import DataCorrupted
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
-
-Pooling = Literal["mean", "cls", "token"]
-"""What the hidden states of a text are reduced to."""
-
-Overflow = Literal["refuse", "truncate"]
-"""What to do with a text of more tokens than the model takes."""
-
-FloatType = Literal["float32", "bfloat16"]
-"""Arithmetic of the model, and elements of the answer on their way. Arrays are float32 in either case."""
 
 MESSAGE_TEXTS: Final = 256
 MESSAGE_BYTES: Final = 256 << 10

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babelscope.calls.metrics import messages
-from babelscope.calls.views import AnyView, Defaults, Views
+from babelscope.calls.options import ViewOptions, check_options
+from babelscope.calls.views import AnyView, Views
 from babelscope.data.activations import Progress
 from babelscope.data.models import Intervention, LinearMap, Positions
 from babelscope.errors import DataCorrupted
@@ -195,7 +196,7 @@ class MapWork:
     Args:
         source: The source view.
         target: The target view.
-        defaults: What views that say nothing else are encoded by.
+        encoding: How views that say nothing else are encoded.
         method: Name of the method.
         seeds: Known translations by id.
         options: Of the method.
@@ -208,14 +209,15 @@ class MapWork:
         self,
         source: AnyView,
         target: AnyView,
-        defaults: Defaults,
+        encoding: ViewOptions,
         *,
         method: str,
         seeds: Iterable[tuple[str, str]],
         options: Mapping[str, Any],
         seed: int,
     ) -> None:
-        self._views = Views({"source": source, "target": target}, defaults)
+        check_options(encoding, ViewOptions, "fit_map")
+        self._views = Views({"source": source, "target": target}, encoding)
         left, right = self._views.protos
         self._spec = metrics_pb2.FitMapSpec(
             source=left,

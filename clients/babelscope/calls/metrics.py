@@ -2,14 +2,24 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
-from babelscope.calls.base import ClientBase
 from babelscope.calls.encode import MESSAGE_TEXTS
-from babelscope.calls.views import AnyView, Defaults, Measure, Views, compare_spec, retrieve_spec
+from babelscope.calls.options import PairOptions, RetrieveOptions, check_options
+from babelscope.calls.views import AnyView, Measure, Views
 from babelscope.data.activations import Progress
 from babelscope.data.comparison import Fold, Kind
+from babelscope.data.models import choose
 from babelscope.v1 import metrics_pb2
+
+_ALIGNMENTS: Final[dict[str, "metrics_pb2.Alignment.ValueType"]] = {
+    "strict": metrics_pb2.ALIGNMENT_STRICT,
+    "intersect": metrics_pb2.ALIGNMENT_INTERSECT,
+}
+_LAYER_PAIRINGS: Final[dict[str, "metrics_pb2.LayerPairing.ValueType"]] = {
+    "same": metrics_pb2.LAYER_PAIRING_SAME,
+    "all": metrics_pb2.LAYER_PAIRING_ALL,
+}
 
 Answer = TypeVar("Answer")
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -26,17 +36,54 @@ class Folding(Protocol[Answer_co]):
 
 
 class Repeatable(Protocol[Answer_co]):
-    """One call of a stream, which can be made as often as it takes."""
+    """One call of the metrics server, which can be made as often as it takes."""
 
     @property
     def method(self) -> str:
         """Name of the call."""
 
-    def requests(self) -> Iterator[Any]:
-        """All messages, from the first."""
+    def requests(self) -> Any:
+        """The message, or an iterator of all messages, from the first."""
 
     def fold(self) -> Folding[Answer_co]:
         """An empty fold for the answers of one attempt."""
+
+
+class FoldedCall(Generic[Answer]):
+    """A call whose answers are folded into one. Each attempt starts anew: the server keeps nothing of a broken one.
+
+    Args:
+        work: The call.
+        progress: Called as the work goes on.
+    """
+
+    repeatable = True
+
+    def __init__(self, work: Repeatable[Answer], progress: Callable[[Progress], None] | None = None) -> None:
+        self.method = work.method
+        self._work = work
+        self._progress = progress
+        self._fold = work.fold()
+
+    def begin(self) -> Any:
+        """The request of a new attempt."""
+        self._fold = self._work.fold()
+        return self._work.requests()
+
+    def receive(self, response: Any) -> tuple[()]:
+        """Folds a message in; nothing is kept of it should the attempt break."""
+        told = self._fold.receive(response)
+        if told is not None and self._progress is not None:
+            self._progress(told)
+        return ()
+
+    def finish(self) -> None:
+        """The answer has ended.
+
+        Raises:
+            DataCorrupted: It is not whole.
+        """
+        self.answer = self._fold.finish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,87 +133,90 @@ def messages(first: Any, views: Views, message: Callable[..., Any]) -> Iterator[
             yield message(activations=rows)
 
 
-class MetricsBase(ClientBase):
-    """A client of the metrics server, without its calls."""
+@dataclass(frozen=True, slots=True)
+class MergeWork:
+    """One call of `Merge`, which can be made as often as it takes.
 
-    service = "MetricsService"
+    Args:
+        request: Its message.
+    """
 
-    @staticmethod
-    def _compare_work(
-        views: Mapping[str, AnyView],
-        measures: Sequence[Measure | str],
-        pairs: Iterable[tuple[str, str]] | None,
-        defaults: Defaults,
-        *,
-        alignment: str,
-        layer_pairing: str,
-        standardise: bool,
-        drop_top_variance: int,
-        keep_state: bool = False,
-    ) -> Work:
-        """A compare call."""
-        built = Views(views, defaults)
-        spec = compare_spec(
-            built,
-            measures=measures,
-            pairs=pairs,
-            alignment=alignment,
-            layer_pairing=layer_pairing,
-            standardise=standardise,
-            drop_top_variance=drop_top_variance,
-            keep_state=keep_state,
-        )
-        first = metrics_pb2.CompareRequest(spec=spec)
-        return Work("Compare", "similarity", built, first, metrics_pb2.CompareRequest)
+    request: metrics_pb2.MergeRequest
+    method: str = "Merge"
 
-    @staticmethod
-    def _merge_request(
-        states: Iterable[str],
-        measures: Sequence[Measure | str],
-        *,
-        standardise: bool,
-        drop_top_variance: int,
-        keep_state: bool,
-    ) -> metrics_pb2.MergeRequest:
-        """A merge call."""
-        return metrics_pb2.MergeRequest(
-            states=states,
-            measures=[Measure.of(measure).to_proto() for measure in measures],
-            preprocessing=metrics_pb2.Preprocessing(standardise=standardise, drop_top_variance=drop_top_variance),
-            keep_state=keep_state,
-        )
+    def requests(self) -> metrics_pb2.MergeRequest:
+        """The one message."""
+        return self.request
 
-    @staticmethod
-    def _retrieve_work(
-        views: Mapping[str, AnyView],
-        similarities: Sequence[str],
-        pairs: Iterable[tuple[str, str]] | None,
-        defaults: Defaults,
-        *,
-        ranks: Sequence[int],
-        csls_k: int,
-        centre: bool,
-        gold: Iterable[tuple[str, str]] | None,
-        index: str,
-        alignment: str,
-        layer_pairing: str,
-    ) -> Work:
-        """A retrieve call."""
-        built = Views(views, defaults)
-        answers = None if gold is None else [metrics_pb2.IdPair(source_id=one, target_id=two) for one, two in gold]
-        spec = retrieve_spec(
-            built,
-            similarities=similarities,
-            ranks=ranks,
-            csls_k=csls_k,
-            centre=centre,
-            gold=answers is not None,
-            index=index,
-            pairs=pairs,
-            alignment=alignment,
-            layer_pairing=layer_pairing,
-        )
-        first = metrics_pb2.RetrieveRequest(spec=spec)
-        starts = range(0, len(answers or ()), MESSAGE_TEXTS)
-        parts = [metrics_pb2.GoldPairs(pairs=(answers or ())[start : start + MESSAGE_TEXTS]) for start in starts]
-        return Work("Retrieve", "retrieval", built, first, metrics_pb2.RetrieveRequest, parts)
+    def fold(self) -> Fold:
+        """An empty fold for the answers of one attempt."""
+        return Fold("similarity", {})
+
+
+def compare_work(
+    views: Mapping[str, AnyView],
+    measures: Iterable[Measure | str],
+    pairs: Iterable[tuple[str, str]] | None,
+    options: PairOptions,
+    *,
+    preprocessing: metrics_pb2.Preprocessing,
+    keep_state: bool,
+) -> Work:
+    """A compare call.
+
+    Raises:
+        ValueError: A view or a pair of them is wrong, or an option has a value that is not offered.
+        TypeError: There is no such option.
+    """
+    check_options(options, PairOptions, "compare")
+    built = Views(views, options)
+    spec = metrics_pb2.CompareSpec(
+        views=built.protos,
+        pairs=built.pairs(pairs),
+        measures=[Measure.of(measure).to_proto() for measure in measures],
+        preprocessing=preprocessing,
+        keep_state=keep_state,
+        **_pairing(options),
+    )
+    return Work("Compare", "similarity", built, metrics_pb2.CompareRequest(spec=spec), metrics_pb2.CompareRequest)
+
+
+def retrieve_work(
+    views: Mapping[str, AnyView],
+    similarities: Sequence[str],
+    pairs: Iterable[tuple[str, str]] | None,
+    gold: Iterable[tuple[str, str]] | None,
+    options: RetrieveOptions,
+) -> Work:
+    """A retrieve call.
+
+    Raises:
+        ValueError: A view or a pair of them is wrong, or an option has a value that is not offered.
+        TypeError: There is no such option.
+    """
+    check_options(options, RetrieveOptions, "retrieve")
+    built = Views(views, options)
+    spec = metrics_pb2.RetrieveSpec(
+        views=built.protos,
+        pairs=built.pairs(pairs),
+        similarities=similarities,
+        ranks=options.get("ranks", ()),
+        csls_k=options.get("csls_k", 0),
+        centre=options.get("centre", False),
+        index=options.get("index", ""),
+        gold=gold is not None,
+        **_pairing(options),
+    )
+    answers = [metrics_pb2.IdPair(source_id=one, target_id=two) for one, two in gold or ()]
+    starts = range(0, len(answers), MESSAGE_TEXTS)
+    parts = [metrics_pb2.GoldPairs(pairs=answers[start : start + MESSAGE_TEXTS]) for start in starts]
+    first = metrics_pb2.RetrieveRequest(spec=spec)
+    return Work("Retrieve", "retrieval", built, first, metrics_pb2.RetrieveRequest, parts)
+
+
+def _pairing(options: PairOptions) -> dict[str, Any]:
+    """How rows and layers of two views are paired, as fields of a specification."""
+    return {
+        "layer_pairing": choose(_LAYER_PAIRINGS, "layer_pairing", options.get("layer_pairing", "same")),
+        "alignment": choose(_ALIGNMENTS, "alignment", options.get("alignment", "strict")),
+    }

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babelscope.calls.metrics import messages
-from babelscope.calls.views import AnyView, Defaults, View, Views
+from babelscope.calls.options import ViewOptions, check_options
+from babelscope.calls.views import AnyView, View, Views
 from babelscope.data.activations import Activations, Progress
 from babelscope.data.comparison import ViewReport, ViewUse
 from babelscope.data.tensors import to_numpy
@@ -62,7 +63,7 @@ class ProjectionWork:
 
     Args:
         views: By name; hidden states of tokens are rows of their own, `ID#0`, `ID#1`, ...
-        defaults: What views that say nothing else are encoded by.
+        encoding: How views that say nothing else are encoded.
         components: Coordinates of a row.
         method: `pca` or `umap`.
         seed: For umap.
@@ -71,9 +72,10 @@ class ProjectionWork:
     method = "Project"
 
     def __init__(
-        self, views: Mapping[str, AnyView], defaults: Defaults, *, components: int, method: str, seed: int
+        self, views: Mapping[str, AnyView], encoding: ViewOptions, *, components: int, method: str, seed: int
     ) -> None:
-        self._views = Views({name: _by_row(view) for name, view in views.items()}, defaults)
+        check_options(encoding, ViewOptions, "project")
+        self._views = Views({name: _by_row(view) for name, view in views.items()}, encoding)
         self._spec = metrics_pb2.ProjectSpec(views=self._views.protos, components=components, method=method, seed=seed)
 
     def requests(self) -> Iterator[metrics_pb2.ProjectRequest]:

@@ -2,30 +2,23 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from babelscope.calls.encode import MESSAGE_BYTES, MESSAGE_TEXTS, FloatType, Overflow, Pooling, encode_spec
+from babelscope.calls.encode import MESSAGE_BYTES, MESSAGE_TEXTS, encode_spec
+from babelscope.calls.options import Overflow, Pooling, ViewOptions
 from babelscope.data.activations import Activations
 from babelscope.data.comparison import ViewUse
-from babelscope.data.models import Intervention, Model, choose
+from babelscope.data.models import Intervention, Model, enum_name
 from babelscope.data.tensors import CHUNK_BYTES, to_proto, to_wire
 from babelscope.data.texts import Text, as_texts
-from babelscope.v1 import metrics_pb2, text_pb2
+from babelscope.v1 import metrics_pb2, model_pb2, text_pb2
 
-ALIGNMENTS: Final[dict[str, "metrics_pb2.Alignment.ValueType"]] = {
-    "strict": metrics_pb2.ALIGNMENT_STRICT,
-    "intersect": metrics_pb2.ALIGNMENT_INTERSECT,
-}
-LAYER_PAIRINGS: Final[dict[str, "metrics_pb2.LayerPairing.ValueType"]] = {
-    "same": metrics_pb2.LAYER_PAIRING_SAME,
-    "all": metrics_pb2.LAYER_PAIRING_ALL,
-}
+_OPTIONS: Final = ViewOptions.__optional_keys__
 
 Rows = metrics_pb2.ViewTexts | metrics_pb2.ViewActivations
-Request = TypeVar("Request")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,37 +54,24 @@ AnyView = View | Activations | NDArray[Any] | Sequence[Text | str]
 """A view, or just its rows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What views that say nothing else are encoded by."""
-
-    model: Model | str | None = None
-    layers: Sequence[int] | None = None
-    pooling: Pooling = "mean"
-    interventions: Sequence[Intervention] = ()
-    overflow: Overflow = "refuse"
-    compute_dtype: FloatType = "float32"
-    max_tokens: int | None = None
-
-
 class Views:
     """The views of one request: their description, and their rows as often as they are asked for.
 
     Args:
         views: By name.
-        defaults: What views that say nothing else are encoded by.
+        options: How views that say nothing else are encoded.
 
     Raises:
         ValueError: A view has neither texts nor activations, or both, or texts and no model, or ids that do not fit.
         TensorError: Activations of a type that cannot travel.
     """
 
-    def __init__(self, views: Mapping[str, AnyView], defaults: Defaults) -> None:
+    def __init__(self, views: Mapping[str, AnyView], options: ViewOptions) -> None:
         self.protos: list[metrics_pb2.View] = []
         self.uses: dict[str, ViewUse] = {}
         self._rows: list[Callable[[], Iterator[Rows]]] = []
         for name, view in views.items():
-            self._add(name, _as_view(view), defaults)
+            self._add(name, _as_view(view), options)
 
     def pairs(self, pairs: Iterable[tuple[str, str]] | None) -> list[metrics_pb2.ViewPair]:
         """Pairs of names as messages.
@@ -120,33 +100,27 @@ class Views:
                 else:
                     yield message
 
-    def _add(self, name: str, view: View, defaults: Defaults) -> None:
+    def _add(self, name: str, view: View, options: ViewOptions) -> None:
         """Takes one view in."""
         if (view.texts is None) == (view.activations is None):
             raise ValueError(f"Expected view {name!r} to have either `texts` or `activations`")
         if view.texts is not None:
-            self._add_texts(name, view, list(as_texts(view.texts)), defaults)
+            self._add_texts(name, view, list(as_texts(view.texts)), options)
         else:
             self._add_activations(name, view)
 
-    def _add_texts(self, name: str, view: View, texts: list[Text], defaults: Defaults) -> None:
+    def _add_texts(self, name: str, view: View, texts: list[Text], options: ViewOptions) -> None:
         """A view that the server has encoded."""
-        model = view.model or defaults.model
-        if model is None:
+        own = {name: value for name in _OPTIONS if (value := getattr(view, name, None)) is not None}
+        chosen: dict[str, Any] = {**{name: value for name, value in options.items() if name in _OPTIONS}, **own}
+        model = chosen.pop("model", None)
+        if not model:
             raise ValueError(f"Expected a `model` for view {name!r} or for the call, but got none")
-        pooling = view.pooling or defaults.pooling
-        spec = encode_spec(
-            model,
-            layers=defaults.layers if view.layers is None else view.layers,
-            pooling=pooling,
-            interventions=defaults.interventions if view.interventions is None else view.interventions,
-            overflow=view.overflow or defaults.overflow,
-            compute_dtype=defaults.compute_dtype,
-            max_tokens=defaults.max_tokens,
-        )
+        spec = encode_spec(model, **chosen)
         language = view.language or (texts[0].language if texts else "")
         self.protos.append(metrics_pb2.View(name=name, language=language, encode=spec))
         described = Model.of(model)
+        pooling = enum_name(model_pb2.Pooling, spec.pooling, "POOLING_")
         self.uses[name] = ViewUse(language, described.name, described.reinit_label, pooling)
         self._rows.append(lambda: _text_messages(name, texts))
 
@@ -210,65 +184,6 @@ def _activation_messages(name: str, ids: Sequence[str], array: NDArray[Any]) -> 
     for first in range(0, len(array), step):
         part = slice(first, first + step)
         yield metrics_pb2.ViewActivations(view=name, ids=ids[part], tensor=to_proto(array[part], dtype))
-
-
-def compare_spec(
-    views: Views,
-    *,
-    measures: Sequence["Measure | str"],
-    pairs: Iterable[tuple[str, str]] | None,
-    alignment: str,
-    layer_pairing: str,
-    standardise: bool,
-    drop_top_variance: int,
-    keep_state: bool = False,
-) -> metrics_pb2.CompareSpec:
-    """The specification of a compare request.
-
-    Raises:
-        ValueError: An option has a value that is not offered.
-    """
-    return metrics_pb2.CompareSpec(
-        views=views.protos,
-        pairs=views.pairs(pairs),
-        measures=[Measure.of(measure).to_proto() for measure in measures],
-        layer_pairing=choose(LAYER_PAIRINGS, "layer_pairing", layer_pairing),
-        alignment=choose(ALIGNMENTS, "alignment", alignment),
-        preprocessing=metrics_pb2.Preprocessing(standardise=standardise, drop_top_variance=drop_top_variance),
-        keep_state=keep_state,
-    )
-
-
-def retrieve_spec(
-    views: Views,
-    *,
-    similarities: Sequence[str],
-    ranks: Sequence[int],
-    csls_k: int,
-    centre: bool,
-    gold: bool,
-    index: str,
-    pairs: Iterable[tuple[str, str]] | None,
-    alignment: str,
-    layer_pairing: str,
-) -> metrics_pb2.RetrieveSpec:
-    """The specification of a retrieve request.
-
-    Raises:
-        ValueError: An option has a value that is not offered.
-    """
-    return metrics_pb2.RetrieveSpec(
-        views=views.protos,
-        pairs=views.pairs(pairs),
-        similarities=similarities,
-        ranks=ranks,
-        csls_k=csls_k,
-        centre=centre,
-        gold=gold,
-        index=index,
-        layer_pairing=choose(LAYER_PAIRINGS, "layer_pairing", layer_pairing),
-        alignment=choose(ALIGNMENTS, "alignment", alignment),
-    )
 
 
 @dataclass(frozen=True, slots=True)

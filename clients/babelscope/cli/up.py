@@ -9,8 +9,8 @@ import typer
 
 from babelscope.cli.console import note
 from babelscope.cli.options import StoreOption, read_named
-from babelscope.local.mesh import SERVICES, USUAL, local
-from babelscope.transport.channel import PORTS
+from babelscope.local.mesh import local
+from babelscope.transport.services import PORTS, SERVICES, USUAL
 
 
 def register(app: typer.Typer) -> None:

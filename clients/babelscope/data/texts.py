@@ -1,6 +1,6 @@
 """Pieces of running text, and how lists of plain strings become them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from babelscope.v1 import text_pb2
@@ -56,3 +56,8 @@ def as_text(text: Text | str, position: int) -> Text:
     if isinstance(text, str):
         return Text(id=str(position), text=text)
     raise TypeError(f"Expected a Text or str at position {position}, but got {type(text).__name__}")
+
+
+def count(texts: object) -> int | None:
+    """Number of texts where it is known without reading them."""
+    return len(texts) if isinstance(texts, Sequence) else None

@@ -9,19 +9,16 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
+from babelscope.calls.options import check_options
 from babelscope.errors import MeshError
 from babelscope.local.demo import DEMO_MODEL, demo_model
 from babelscope.local.supervision import RestartPolicy, ServerProcess
 from babelscope.sync.mesh import Mesh
 from babelscope.transport.channel import ClientConfig
 from babelscope.transport.retry import RetryPolicy
-
-SERVICES: Final = ("encoder", "metrics", "datagen")
-"""The services that a local mesh can start."""
-USUAL: Final = ("encoder", "metrics")
-"""Those that it starts unless told otherwise: what studies need, and what the extra `demo` has the packages of."""
+from babelscope.transport.services import SERVICES, USUAL
 
 _SCRATCH: Final = {"metrics": "scratch", "datagen": "scratch-datagen"}
 _DRAIN_SECONDS: Final = 5
@@ -95,6 +92,17 @@ class LocalMesh(Mesh):
         self._keep.close()
 
 
+class SupervisionOptions(TypedDict, total=False):
+    """How the servers of a local mesh are run."""
+
+    ports: Mapping[str, int] | None
+    """Ports by service; free ones where not given."""
+    restart: RestartPolicy | None
+    """How often a server that dies is started again."""
+    on_end: Callable[[], None] | None
+    """Called, in a thread of its own, when a server has ended for good."""
+
+
 def local(
     services: Sequence[str] = USUAL,
     *,
@@ -104,10 +112,8 @@ def local(
     env: Mapping[str, str] | None = None,
     threads: int | None = None,
     start_timeout: float = 180.0,
-    restart: RestartPolicy | None = None,
     retry: RetryPolicy | None = None,
-    ports: Mapping[str, int] | None = None,
-    on_end: Callable[[], None] | None = None,
+    **supervision: Unpack[SupervisionOptions],
 ) -> LocalMesh:
     """Starts servers on this machine and waits until they are ready.
 
@@ -122,20 +128,20 @@ def local(
         env: Further settings of the servers: `{"BABELSCOPE_HUB": "false"}`.
         threads: Threads of the encoder; one a core where None.
         start_timeout: Seconds until all are ready.
-        restart: How often a server that dies is started again.
         retry: How long and how often calls are tried again.
-        ports: Ports by service; free ones where not given.
-        on_end: Called, in a thread of its own, when a server has ended for good.
+        supervision: `ports`, `restart` and `on_end`: see `babelscope.local.mesh.SupervisionOptions`.
 
     Raises:
         ValueError: A service is not known.
         MeshError: No checkout of the services is at hand, or a server does not start; the message ends with its log.
     """
+    check_options(supervision, SupervisionOptions, "local")
     unknown = [name for name in services if name not in SERVICES]
     if unknown or not services:
         raise ValueError(f"Expected `services` of {', '.join(SERVICES)}, but got {unknown or 'none'}")
     root = checkout()
     cores = _cores()
+    ports = supervision.get("ports") or {}
     deadline = time.monotonic() + start_timeout
     with contextlib.ExitStack() as keep:
         folder = Path(keep.enter_context(tempfile.TemporaryDirectory(prefix="babelscope-")))
@@ -143,7 +149,7 @@ def local(
         base = _environment(root, store or folder / "store", model_roots, model_aliases or {})
         servers: dict[str, ServerProcess] = {}
         keep.callback(_stop, servers)
-        for name in sorted(services, key=SERVICES.index):
+        for name in [name for name in SERVICES if name in services]:
             count = (threads or cores) if name == "encoder" else max(1, cores // 2)
             settings = {**base, **dict.fromkeys(_THREAD_SETTINGS, str(count))}
             if name == "encoder":
@@ -152,7 +158,7 @@ def local(
                 settings["BABELSCOPE_ENCODER"] = servers["encoder"].address
             if name in _SCRATCH:
                 settings["BABELSCOPE_SCRATCH_DIR"] = str(logs.parent / _SCRATCH[name])
-            command = [sys.executable, "-m", f"services.{name}"]
+            command = [sys.executable, "-m", SERVICES[name].module]
             log = logs / f"{name}-{os.getpid()}.log"
             settings.update(env or {})
             server = ServerProcess(
@@ -161,9 +167,9 @@ def local(
                 env=settings,
                 folder=folder,
                 log=log,
-                policy=restart,
-                port=(ports or {}).get(name, 0),
-                on_end=on_end,
+                policy=supervision.get("restart"),
+                port=ports.get(name, 0),
+                on_end=supervision.get("on_end"),
             )
             servers[name] = server
             server.start()

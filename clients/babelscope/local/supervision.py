@@ -19,6 +19,7 @@ from babelscope.errors import MeshError
 from babelscope.local import guard
 from babelscope.transport import health
 from babelscope.transport.channel import ClientConfig, open_channel
+from babelscope.transport.services import SERVICES
 
 _LOG_TAIL_BYTES: Final = 4000
 _LOOK_SECONDS: Final = 0.05  # a file's birth cannot be awaited
@@ -127,7 +128,7 @@ class ServerProcess:
         """
         with open_channel(ClientConfig(self.address)) as channel:
             call: Any = health.watch(channel)(
-                health.NAMES[self.name], timeout=max(0.0, deadline - time.monotonic()), wait_for_ready=True
+                SERVICES[self.name].full_name, timeout=max(0.0, deadline - time.monotonic()), wait_for_ready=True
             )
             self._watching = call
             if self._ended.is_set():

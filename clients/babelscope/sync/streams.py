@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -12,10 +11,11 @@ import grpc
 from babelscope.calls.encode import EncodeSession
 from babelscope.data.activations import EncodedBlock, EncodeInfo, EncodeTotals
 from babelscope.data.texts import Text
-from babelscope.errors import RpcError
-from babelscope.transport.channel import ClientConfig
-from babelscope.transport.retry import Retry
+from babelscope.sync.caller import Caller
 from babelscope.v1 import encoder_pb2
+
+Texts = Iterable[Text | str]
+"""Texts to be read lazily."""
 
 
 class Call(Protocol):
@@ -28,38 +28,21 @@ class Call(Protocol):
         """Ends the call."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamParts:
-    """What an encode call is made of.
-
-    Args:
-        method: The call of the stub.
-        session: The state of the call.
-        retry: Its tries.
-        config: How to speak to the server.
-        translate: Turns a gRPC error into one of this library, given method and request id.
-    """
-
-    method: Callable[..., Any]
-    session: EncodeSession
-    retry: Retry
-    config: ClientConfig
-    translate: Callable[[grpc.RpcError, str, str], RpcError]
-
-
 class EncodeStream(Iterator[EncodedBlock]):
     """Blocks of hidden states as they are ready: an iterator, and a context manager that ends the call.
 
     Made by `EncoderClient.stream`.
 
     Args:
-        parts: What the call is made of.
-        texts: Read lazily.
+        caller: Calls the encoder.
+        session: The state of the call.
+        texts: Read lazily, in a thread of gRPC's.
+        timeout: Seconds for all attempts; those configured for streams where None.
     """
 
-    def __init__(self, parts: StreamParts, texts: Iterable[Text | str]) -> None:
-        self._session = parts.session
-        self._blocks = _run(parts, _Feeder(parts.session, texts))
+    def __init__(self, caller: Caller, session: EncodeSession, texts: Texts, timeout: float | None = None) -> None:
+        self._session = session
+        self._blocks = _run(caller, session, _Feeder(session, texts), timeout)
 
     @property
     def info(self) -> EncodeInfo:
@@ -94,42 +77,37 @@ class EncodeStream(Iterator[EncodedBlock]):
         self.close()
 
 
-def _run(parts: StreamParts, feeder: "_Feeder") -> Generator[EncodedBlock, None, None]:
+def _run(
+    caller: Caller, session: EncodeSession, feeder: "_Feeder", timeout: float | None
+) -> Generator[EncodedBlock, None, None]:
     """All attempts, one after the other."""
-    session, retry = parts.session, parts.retry
-    request_id = parts.config.new_request_id()
-    metadata = parts.config.metadata(request_id)
+    attempts = caller.attempts("Encode", caller.stream_timeout(timeout))
     while not session.done:
         broken: grpc.RpcError | None = None
-        call: Call = parts.method(feeder.attempt(), timeout=retry.remaining(), metadata=metadata)
+        call: Call = caller.method("Encode")(feeder.attempt(), **attempts.begin())
         feeder.attach(call)
         try:
-            fresh = True
             for response in call:
-                if fresh:
-                    retry.accepted()
-                    fresh = False
                 block = feeder.receive(response)
+                attempts.answered(progress=block is not None)
                 if block is not None:
-                    retry.progressed()
                     yield block
-            feeder.check()
-            session.end()
         except grpc.RpcError as error:
             broken = error
         finally:
             feeder.stop()
             call.cancel()
-        if broken is not None:
-            feeder.check()
-            if not session.done:
-                time.sleep(retry.delay(parts.translate(broken, "Encode", request_id)))
+        feeder.check()
+        if broken is None:
+            session.end()
+        elif not session.done:
+            time.sleep(attempts.delay(broken))
 
 
 class _Feeder:
     """Feeds a session's texts to gRPC, which reads requests in a thread of its own, an attempt at a time."""
 
-    def __init__(self, session: EncodeSession, texts: Iterable[Text | str]) -> None:
+    def __init__(self, session: EncodeSession, texts: Texts) -> None:
         self._session = session
         self._texts = iter(texts)
         self._changed = threading.Condition()

@@ -11,9 +11,7 @@ from typing import Final
 import grpc
 
 from babelscope.transport.retry import RetryPolicy
-
-PORTS: Final = {"encoder": 50051, "metrics": 50052, "datagen": 50053}
-"""The services that this library speaks to, with the ports they listen on unless told otherwise."""
+from babelscope.transport.services import PORTS
 
 _SERVICE_CONFIG: Final = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 _MESSAGE_BYTES: Final = 16 << 20

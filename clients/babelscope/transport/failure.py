@@ -28,6 +28,11 @@ class Failure:
         self._known.set()
         return call
 
+    def end(self) -> None:
+        """Ends the call, if one was made."""
+        if self._call is not None:
+            self._call.cancel()
+
     def check(self) -> None:
         """Raises the failure, if there was one."""
         if self._error is not None:

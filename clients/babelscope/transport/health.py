@@ -7,13 +7,6 @@ from typing import Any, Final
 
 import grpc
 
-NAMES: Final = {
-    "encoder": "babelscope.v1.EncoderService",
-    "metrics": "babelscope.v1.MetricsService",
-    "datagen": "babelscope.v1.DatagenService",
-}
-"""The full name under which each service reports its health."""
-
 STATES: Final = ("unknown", "serving", "not serving", "service unknown")
 """What a server may say, by number."""
 

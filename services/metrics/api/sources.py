@@ -10,14 +10,15 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
-from babelscope.aio import AsyncEncoderClient, AsyncEncodeStream
-from babelscope.aio.streams import Texts
+from babelscope.aio.caller import AsyncCaller
+from babelscope.aio.streams import AsyncEncodeStream, Texts
 from babelscope.calls.encode import EncodeSession
 from babelscope.data.activations import EncodedBlock
 from babelscope.errors import InvalidRequest
 from babelscope.transport.channel import TLS, ClientConfig
 from babelscope.transport.retry import RetryPolicy
-from babelscope.v1 import encoder_pb2, model_pb2
+from babelscope.transport.services import ENCODER
+from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2
 from numpy.typing import NDArray
 
 from services.metrics.api.intake import Corpus
@@ -51,18 +52,29 @@ def client_config(settings: MetricsSettings) -> ClientConfig:
     )
 
 
-class SpecClient(AsyncEncoderClient):
-    """The encoder's client, asked in the words of the contract: a request's specification goes on as it came."""
+class SpecClient:
+    """Asks the encoder in the words of the contract: a request's specification goes on as it came.
+
+    Args:
+        config: Where the encoder is, and how to speak to it.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._caller = AsyncCaller(ENCODER, encoder_pb2_grpc.EncoderServiceStub, config)
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        await self._caller.close()
 
     async def model(self, ref: model_pb2.ModelRef) -> model_pb2.Model:
         """One model, loaded if need be."""
         request = encoder_pb2.GetModelRequest(model=ref)
-        answer: model_pb2.Model = await self._unary("GetModel", self._stub.GetModel, request, self._config.load_timeout)
+        answer: model_pb2.Model = await self._caller.unary("GetModel", request, self._caller.config.load_timeout)
         return answer
 
     def blocks(self, spec: encoder_pb2.EncodeSpec, texts: Texts) -> AsyncEncodeStream:
         """Blocks of hidden states, resumed where the encoder breaks off."""
-        return self._open(EncodeSession(spec), texts, None)
+        return AsyncEncodeStream(self._caller, EncodeSession(spec), texts)
 
 
 class Sources:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from babelscope import Text
 from babelscope.calls.projection import ProjectionWork
-from babelscope.calls.views import Defaults, View
+from babelscope.calls.views import View
 from babelscope.data.tensors import CHUNK_BYTES
 from babelscope.errors import InvalidRequest, LimitExceeded, Refused
 from babelscope.sync.metrics import MetricsClient
@@ -84,7 +84,7 @@ async def test_messages_are_bounded_and_rows_keep_their_order(serve: Callable[..
     rng = np.random.default_rng(3)
     ids = [f"{number}-" + "x" * (2000 if number % 7 == 0 else 3) for number in range(6000)]
     rows = rng.standard_normal((6000, 1, 80)).astype(np.float32)
-    work = ProjectionWork({"en": View(activations=rows, ids=ids)}, Defaults(), components=70, method="", seed=0)
+    work = ProjectionWork({"en": View(activations=rows, ids=ids)}, {}, components=70, method="", seed=0)
     answers = [answer async for answer in one.stub.Project(work.requests())]
     parts = [answer.projection for answer in answers if answer.WhichOneof("message") == "projection"]
     assert answers[-1].WhichOneof("message") == "report"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from babelscope.calls.maps import FittedMap, MapFold, MapWork
-from babelscope.calls.views import Defaults, View
+from babelscope.calls.views import View
 from babelscope.data.activations import Progress
 from babelscope.errors import DataCorrupted
 from babelscope.v1 import metrics_pb2, model_pb2
@@ -49,7 +49,7 @@ def test_requests_are_the_same_as_often_as_they_are_made() -> None:
     work = MapWork(
         View(activations=np.ones((3, 2, 4)), layers=(1, 2), language="en"),
         ["un", "deux"],
-        Defaults("tiny", layers=(1, 2)),
+        {"model": "tiny", "layers": (1, 2)},
         method="procrustes",
         seeds=[("0", "1")],
         options={"refinements": 2, "whiten": True},

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from babelscope.calls.projection import ProjectionWork
-from babelscope.calls.views import Defaults, View
+from babelscope.calls.views import View
 from babelscope.data.activations import Activations, EncodeInfo
 from babelscope.data.models import ModelInfo
 from babelscope.data.tensors import to_proto
@@ -15,7 +15,7 @@ from babelscope.v1 import metrics_pb2 as pb
 
 def work(views: dict[str, Any] | None = None) -> ProjectionWork:
     chosen = {"en": View(activations=np.eye(3), language="en")} if views is None else views
-    return ProjectionWork(chosen, Defaults(), components=2, method="pca", seed=7)
+    return ProjectionWork(chosen, {}, components=2, method="pca", seed=7)
 
 
 def part(view: str, layer: int, start: int, stop: int, **fields: Any) -> pb.ProjectResponse:

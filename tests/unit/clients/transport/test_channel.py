@@ -3,7 +3,8 @@
 import pytest
 from babelscope import connect
 from babelscope.transport.channel import TLS, ClientConfig, is_loopback, mesh_addresses
-from babelscope.transport.health import NAMES, decode_response, encode_request
+from babelscope.transport.health import decode_response, encode_request
+from babelscope.transport.services import SERVICES
 from grpc_health.v1 import health_pb2
 
 
@@ -82,7 +83,7 @@ def test_the_clients_options_balance_and_keep_alive() -> None:
     assert int(options["grpc.keepalive_time_ms"]) >= 10_000, "servers allow a ping every ten seconds"
 
 
-@pytest.mark.parametrize("name", sorted(NAMES.values()))
+@pytest.mark.parametrize("name", [service.full_name for service in SERVICES.values()])
 def test_health_requests_are_those_of_the_standard(name: str) -> None:
     assert encode_request(name) == health_pb2.HealthCheckRequest(service=name).SerializeToString()
 
