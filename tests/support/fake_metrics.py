@@ -18,6 +18,10 @@ class FakeMetrics(metrics_pb2_grpc.MetricsServiceServicer):
     Args:
         breaks: One an attempt: messages after which the stream breaks off; None to go through.
         code: The status of a break.
+        report: Whether an answer ends with its report.
+        unavailable: Calls of Correlate to refuse first.
+        whole: Requests of which all messages came.
+        merges: Calls of Merge.
     """
 
     breaks: list[int | None] = field(default_factory=list)
@@ -25,6 +29,9 @@ class FakeMetrics(metrics_pb2_grpc.MetricsServiceServicer):
     specs: list[Any] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
     report: bool = True
+    unavailable: int = 0
+    whole: int = 0
+    merges: int = 0
 
     def Compare(  # noqa: N802
         self, request_iterator: Iterator[pb.CompareRequest], context: grpc.ServicerContext
@@ -35,6 +42,19 @@ class FakeMetrics(metrics_pb2_grpc.MetricsServiceServicer):
         self, request_iterator: Iterator[pb.RetrieveRequest], context: grpc.ServicerContext
     ) -> Iterator[pb.RetrieveResponse]:
         yield from self._answer(pb.RetrieveResponse, request_iterator, context)
+
+    def Merge(self, request: pb.MergeRequest, context: grpc.ServicerContext) -> Iterator[pb.MergeResponse]:  # noqa: N802
+        self.merges += 1
+        yield pb.MergeResponse(estimates=pb.Estimates(estimates=[pb.Estimate(metric="cka")]))
+        if self.merges <= len(self.breaks):
+            context.abort(self.code, "told to break")
+        yield pb.MergeResponse(report=pb.AlignmentReport(state="states/whole"))
+
+    def Correlate(self, request: pb.CorrelateRequest, context: grpc.ServicerContext) -> pb.CorrelateResponse:  # noqa: N802
+        if self.unavailable:
+            self.unavailable -= 1
+            context.abort(grpc.StatusCode.UNAVAILABLE, "starting")
+        return pb.CorrelateResponse(correlations=[pb.Correlation(method="pearson", value=0.5)])
 
     def _answer(self, response: Any, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
         attempt = len(self.specs)
@@ -55,6 +75,7 @@ class FakeMetrics(metrics_pb2_grpc.MetricsServiceServicer):
             if kind == "activations":
                 sums[part.view] = sums.get(part.view, 0.0) + float(to_numpy(part.tensor).sum(dtype=float))
             yield response(progress=pb.MetricsProgress(stage="encode", done=rows[part.view], detail=part.view))
+        self.whole += 1
         pairs = [(pair.left, pair.right) for pair in spec.pairs] or list(itertools.combinations(rows, 2))
         for left_name, right_name in pairs:
             layers = next(list(view.layers) or list(view.encode.layers) or [0] for view in spec.views)

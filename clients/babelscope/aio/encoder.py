@@ -1,6 +1,6 @@
 """The asynchronous client of the encoder."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import ClassVar, Unpack
 
 from babelscope.aio.client import AsyncClient
@@ -8,7 +8,7 @@ from babelscope.aio.streams import AsyncEncodeStream, Texts
 from babelscope.calls.encode import EncodeSession, Window, encode_spec
 from babelscope.calls.options import EncodeOptions, FloatType, Overflow
 from babelscope.calls.tokens import Tokens, tokenize_request
-from babelscope.data.activations import Activations, Gather, Progress
+from babelscope.data.activations import Activations, Gather, Progress, ShowProgress
 from babelscope.data.models import Model, ModelInfo
 from babelscope.data.texts import Text, count
 from babelscope.transport.services import ENCODER, Service
@@ -68,7 +68,7 @@ class AsyncEncoderClient(AsyncClient):
         *,
         model: Model | str,
         output_dtype: FloatType = "float32",
-        progress: Callable[[Progress], None] | None = None,
+        progress: ShowProgress | None = None,
         timeout: float | None = None,
         **options: Unpack[EncodeOptions],
     ) -> Activations:

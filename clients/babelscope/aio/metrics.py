@@ -1,6 +1,6 @@
 """The asynchronous client of the metrics server."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Unpack
 
 from babelscope.aio.client import AsyncClient
@@ -10,7 +10,7 @@ from babelscope.calls.options import PairOptions, RetrieveOptions, ViewOptions
 from babelscope.calls.projection import Projection, ProjectionWork
 from babelscope.calls.scoring import Item, Scores, ScoreWork
 from babelscope.calls.views import AnyView, Measure
-from babelscope.data.activations import Progress
+from babelscope.data.activations import ShowProgress
 from babelscope.data.comparison import Comparison
 from babelscope.data.statistics import (
     Anova,
@@ -23,8 +23,6 @@ from babelscope.data.statistics import (
 )
 from babelscope.transport.services import METRICS, Service
 from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
-
-ShowProgress = Callable[[Progress], None]
 
 
 class AsyncMetricsClient(AsyncClient):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from babelscope.data.activations import Progress
+from babelscope.data.activations import Progress, ShowProgress
 from babelscope.data.datasets import Dataset, Step, StepReport
 from babelscope.data.example_messages import batches, from_proto
 from babelscope.data.examples import Example
@@ -11,7 +11,6 @@ from babelscope.errors import DataCorrupted
 from babelscope.v1 import datagen_pb2
 
 AnyStep = Step | str | tuple[str, dict[str, str]]
-ShowProgress = Callable[[Progress], None]
 
 
 class Job:

@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from babelscope.calls.encode import MESSAGE_TEXTS
 from babelscope.calls.options import PairOptions, RetrieveOptions, check_options
 from babelscope.calls.views import AnyView, Measure, Views
-from babelscope.data.activations import Progress
+from babelscope.data.activations import Progress, ShowProgress
 from babelscope.data.comparison import Fold, Kind
 from babelscope.data.models import choose
 from babelscope.v1 import metrics_pb2
@@ -59,7 +59,7 @@ class FoldedCall(Generic[Answer]):
 
     repeatable = True
 
-    def __init__(self, work: Repeatable[Answer], progress: Callable[[Progress], None] | None = None) -> None:
+    def __init__(self, work: Repeatable[Answer], progress: ShowProgress | None = None) -> None:
         self.method = work.method
         self._work = work
         self._progress = progress

@@ -3,7 +3,7 @@
 Axes: n texts, r rows (one a text when pooled, one a token otherwise), K layers in the order asked for, d dimensions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,10 @@ class Progress:
     done: int
     total: int = 0
     detail: str = ""
+
+
+ShowProgress = Callable[[Progress], None]
+"""Receives progress as the work goes on."""
 
 
 @dataclass(frozen=True, slots=True)

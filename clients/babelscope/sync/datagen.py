@@ -4,7 +4,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
-from babelscope.calls.datagen import AnyStep, Job, ShowProgress, put_requests, transform_job
+from babelscope.calls.datagen import AnyStep, Job, put_requests, transform_job
+from babelscope.data.activations import ShowProgress
 from babelscope.data.datasets import Dataset, DatasetDescription, StepReport, TransformInfo
 from babelscope.data.examples import Example
 from babelscope.sync.client import Client

@@ -36,7 +36,9 @@ class Mesh:
         self._configs = dict(configs)
         self._channels = {name: open_channel(config) for name, config in self._configs.items()}
         self._clients = {
-            name: _CLIENTS[name](config, channel=self._channels[name]) for name, config in self._configs.items()
+            name: kind(self._configs[name], channel=self._channels[name])
+            for name, kind in _CLIENTS.items()
+            if name in self._configs
         }
 
     @property
