@@ -9,6 +9,7 @@ from typing import Any
 import babelscope
 from babelscope import Answer, Example, Question, Step
 from babelscope.cli import run
+from babelscope.data.example_messages import from_proto, to_proto
 from babelscope.v1 import datagen_pb2
 
 EXAMPLES = [Example(f"s{number}", f"the cat {number} sat on the mat", "en") for number in range(1500)]
@@ -36,7 +37,7 @@ async def test_portions_do_not_matter(serve: Callable[..., Any]) -> None:
     def messages(size: int) -> Any:
         yield datagen_pb2.PutDatasetRequest(spec=datagen_pb2.PutDatasetSpec(title=str(size)))
         for start in range(0, len(EXAMPLES), size):
-            portion = [babelscope.data.example_messages.to_proto(each) for each in EXAMPLES[start : start + size]]
+            portion = [to_proto(each) for each in EXAMPLES[start : start + size]]
             yield datagen_pb2.PutDatasetRequest(examples=datagen_pb2.Examples(examples=portion))
 
     names = {(await one.stub.PutDataset(messages(size))).name for size in (1, 7, 1500)}
@@ -86,11 +87,11 @@ async def test_the_same_seed_gives_the_same_corpus_to_all(serve: Callable[..., A
             spec = datagen_pb2.TransformSpec(steps=[step.to_proto() for step in steps], seed=9)
             yield datagen_pb2.TransformRequest(spec=spec)
             for start in range(0, len(examples), size):
-                portion = [babelscope.data.example_messages.to_proto(each) for each in examples[start : start + size]]
+                portion = [to_proto(each) for each in examples[start : start + size]]
                 yield datagen_pb2.TransformRequest(examples=datagen_pb2.Examples(examples=portion))
 
         found = [each async for answer in one.stub.Transform(messages()) for each in answer.examples.examples]
-        return {each.id: babelscope.data.example_messages.from_proto(each) for each in found}
+        return {each.id: from_proto(each) for each in found}
 
     shuffled = random.Random(1).sample(EXAMPLES, len(EXAMPLES))
     orders = (EXAMPLES, EXAMPLES[::-1], shuffled)
