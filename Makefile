@@ -8,7 +8,7 @@ export TOKENIZERS_PARALLELISM := false
 # A worker a core; the tests of one file share its servers and stay in one worker.
 PARALLEL ?= -n auto --dist loadfile
 
-.PHONY: help demo test test-fast lint type style protos protos-check bench soak studies docs lock clean
+.PHONY: help demo test test-fast lint type style protos protos-check clients bench soak studies docs lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -34,11 +34,12 @@ test: $(VENV)/.dev ## Set up and run all tests
 test-fast: $(VENV)/.dev ## Run the tests that take no more than seconds
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow and not browser and not soak' $(PYTEST_ARGS)
 
-lint: $(VENV)/.dev ## Check style, and the contract with buf
+lint: $(VENV)/.dev ## Check style, the contract with buf, and that what is generated is current
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python scripts/protos.py lint
 	$(BIN)/python scripts/docs.py --check
+	$(BIN)/python scripts/unasync.py --check
 
 style: $(VENV)/.dev ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .
@@ -52,6 +53,9 @@ protos: $(VENV)/.dev ## Generate the stubs from protos/
 
 protos-check: $(VENV)/.dev ## Fail where the stubs are not those of protos/
 	$(BIN)/python scripts/protos.py check
+
+clients: $(VENV)/.dev ## Generate the synchronous clients from the asynchronous ones
+	$(BIN)/python scripts/unasync.py
 
 bench: $(VENV)/.dev ## Measure speed, as ratios in one run
 	$(BIN)/python -m benchmarks

@@ -1,20 +1,20 @@
 """Generates tables of pages from the code: `python scripts/docs.py [--check]`.
 
-The settings in the README come from the typed settings, the options in docs/maps.md from the methods' dataclasses.
+The settings in the README come from the typed settings, the options in docs/maps.md from the methods' dataclasses, the
+ports in docs/architecture.md from the client's table of services.
 """
 
 import re
 import sys
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from babelscope.transport.services import SERVICES
 from pydantic_settings import BaseSettings
 
-from services.datagen.settings import DatagenSettings
-from services.encoder.settings import EncoderSettings
 from services.metrics.maps.registry import METHODS, Common
-from services.metrics.settings import MetricsSettings
 from services.runtime.settings import ServerSettings
 
 NAMES = {
@@ -63,12 +63,9 @@ def settings_tables() -> str:
     """The tables in Markdown: first what all servers share, then what each adds or sets otherwise."""
     shared = set(ServerSettings.model_fields)
     parts = ["**All servers**", "", *_table(ServerSettings, set())]
-    for title, settings in (
-        ("encoder", EncoderSettings),
-        ("metrics", MetricsSettings),
-        ("datagen", DatagenSettings),
-    ):
-        parts += ["", f"**{title}**", "", *_table(settings, shared)]
+    for service in SERVICES.values():
+        settings = getattr(import_module(f"{service.module}.settings"), f"{service.name.title()}Settings")
+        parts += ["", f"**{service.name}**", "", *_table(settings, shared)]
     return "\n".join(parts) + "\n"
 
 
@@ -91,7 +88,19 @@ def _options(kind: type[Any]) -> list[str]:
     return lines
 
 
-PAGES = (("README.md", "settings", settings_tables), ("docs/maps.md", "options of maps", map_tables))
+def service_table() -> str:
+    """The table of services in Markdown."""
+    lines = ["| service | port | module | gRPC and health name |", "|---|---|---|---|"]
+    for each in SERVICES.values():
+        lines.append(f"| {each.name} | {each.port} | `python -m {each.module}` | `{each.full_name}` |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = (
+    ("README.md", "settings", settings_tables),
+    ("docs/maps.md", "options of maps", map_tables),
+    ("docs/architecture.md", "services", service_table),
+)
 """Page, name of the marks, what stands between them."""
 
 

@@ -134,6 +134,41 @@ def test_public_things_are_described(path: Path) -> None:
     assert not bare, f"{_label(path)}: {bare} have no docstring"
 
 
+PARAMETERS_AT_MOST = 10
+# Commands, whose parameters are the options of their help: to be emptied.
+LONG_COMMANDS = {
+    "clients/babelscope/cli/encode.py:encode",
+    "clients/babelscope/cli/fit_map.py:fit_map",
+    "clients/babelscope/cli/generate.py:generate",
+    "clients/babelscope/cli/measure.py:compare",
+    "clients/babelscope/cli/prepare.py:text",
+    "clients/babelscope/cli/prepare.py:vocabulary",
+    "clients/babelscope/cli/project.py:project",
+    "clients/babelscope/cli/retrieve.py:retrieve",
+    "clients/babelscope/cli/score.py:score",
+    "clients/babelscope/cli/statistics.py:correlate",
+}
+
+
+def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Parameters of a function, `self` and `cls` aside; `*args` and `**options` count one each."""
+    given = function.args
+    names = [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    return sum(name not in {"self", "cls"} for name in names) + (given.vararg is not None) + (given.kwarg is not None)
+
+
+@pytest.mark.parametrize("path", _sources("services", "clients"), ids=_label)
+def test_no_function_has_more_than_ten_parameters(path: Path) -> None:
+    wrong = [
+        f"{node.name} has {_parameters(node)}"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and _parameters(node) > PARAMETERS_AT_MOST
+        and f"{_label(path)}:{node.name}" not in LONG_COMMANDS
+    ]
+    assert not wrong
+
+
 def test_the_light_client_needs_no_heavy_package() -> None:
     heavy = ("torch", "transformers", "scipy", "fsspec", "plotly", "matplotlib", "prometheus_client", "pydantic")
     probe = f"import sys, babelscope, babelscope.aio, babelscope.cli; print([m for m in {heavy} if m in sys.modules])"
@@ -145,4 +180,9 @@ def test_the_light_client_needs_no_heavy_package() -> None:
 
 def test_the_stubs_are_those_of_the_contract() -> None:
     done = subprocess.run([sys.executable, "scripts/protos.py", "check"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_synchronous_clients_are_those_of_the_asynchronous_ones() -> None:
+    done = subprocess.run([sys.executable, "scripts/unasync.py", "--check"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
