@@ -9,6 +9,8 @@ from babelscope.data.example_messages import to_proto
 from babelscope.v1 import datagen_pb2 as pb
 from babelscope.v1 import datagen_pb2_grpc
 
+from tests.support.cancellation import cancelled
+
 EXAMPLES = [Example(str(number), f"text {number}", "en") for number in range(10)]
 
 
@@ -19,11 +21,14 @@ class FakeDatagen(datagen_pb2_grpc.DatagenServiceServicer):
     Args:
         breaks: One an attempt: messages after which the stream breaks off; none left to go through.
         code: The status of a break.
+        linger: Seconds to wait, once the messages have ended, for the client to cancel its call.
+        whole: Requests of which all messages came, and that the client did not cancel.
     """
 
     breaks: list[int] = field(default_factory=list)
     code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
     attempts: int = 0
+    linger: float = 0.0
     whole: int = 0
     read: list[int] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
@@ -53,7 +58,7 @@ class FakeDatagen(datagen_pb2_grpc.DatagenServiceServicer):
         self._begin(context)
         for _ in request_iterator:
             yield pb.TransformResponse(progress=pb.DatagenProgress())
-        self.whole += 1
+        self.whole += not cancelled(context, self.linger)
         yield pb.TransformResponse(report=pb.TransformReport())
 
     def PutDataset(  # noqa: N802
@@ -65,7 +70,7 @@ class FakeDatagen(datagen_pb2_grpc.DatagenServiceServicer):
             if number == left:
                 context.abort(self.code, "told to break")
             read += len(request.examples.examples)
-        self.whole += 1
+        self.whole += not cancelled(context, self.linger)
         self.read.append(read)
         return pb.Dataset(name="datasets/new", examples=read)
 

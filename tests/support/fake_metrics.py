@@ -10,6 +10,8 @@ from babelscope.data.tensors import to_numpy
 from babelscope.v1 import metrics_pb2 as pb
 from babelscope.v1 import metrics_pb2_grpc
 
+from tests.support.cancellation import cancelled
+
 
 @dataclass
 class FakeMetrics(metrics_pb2_grpc.MetricsServiceServicer):
@@ -20,7 +22,8 @@ class FakeMetrics(metrics_pb2_grpc.MetricsServiceServicer):
         code: The status of a break.
         report: Whether an answer ends with its report.
         unavailable: Calls of Correlate to refuse first.
-        whole: Requests of which all messages came.
+        linger: Seconds to wait, once the messages have ended, for the client to cancel its call.
+        whole: Requests of which all messages came, and that the client did not cancel.
         merges: Calls of Merge.
     """
 
@@ -30,6 +33,7 @@ class FakeMetrics(metrics_pb2_grpc.MetricsServiceServicer):
     order: list[str] = field(default_factory=list)
     report: bool = True
     unavailable: int = 0
+    linger: float = 0.0
     whole: int = 0
     merges: int = 0
 
@@ -75,7 +79,7 @@ class FakeMetrics(metrics_pb2_grpc.MetricsServiceServicer):
             if kind == "activations":
                 sums[part.view] = sums.get(part.view, 0.0) + float(to_numpy(part.tensor).sum(dtype=float))
             yield response(progress=pb.MetricsProgress(stage="encode", done=rows[part.view], detail=part.view))
-        self.whole += 1
+        self.whole += not cancelled(context, self.linger)
         pairs = [(pair.left, pair.right) for pair in spec.pairs] or list(itertools.combinations(rows, 2))
         for left_name, right_name in pairs:
             layers = next(list(view.layers) or list(view.encode.layers) or [0] for view in spec.views)

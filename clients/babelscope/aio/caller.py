@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 import grpc
 
@@ -65,22 +66,14 @@ class AsyncCaller(CallerBase):
         attempts = self.attempts(name, self.config.timeout if timeout is None else timeout)
         while True:
             sent = request() if callable(request) else request
-            attempt = _Attempt(self.method(name), sent, attempts.begin())
-            broken = answer = None
-            try:
+            answer = None
+            async with _Attempt(self.method(name), sent, attempts.begin()) as attempt:
                 answer = await attempt.call
-            except grpc.RpcError as error:
-                broken = attempt.status(error) or error
-            except asyncio.CancelledError:
-                attempt.check()
-                raise
-            finally:
-                await attempt.close()
             attempt.check()
-            if broken is None:
+            if attempt.error is None:
                 attempts.answered()
                 return answer
-            await asyncio.sleep(attempts.delay(broken, repeatable=repeatable))
+            await asyncio.sleep(attempts.delay(attempt.status or attempt.error, repeatable=repeatable))
 
     async def stream(self, call: StreamedCall[Part], timeout: float | None = None) -> AsyncGenerator[Part, None]:
         """What the answer of a call gives, as it comes. The call is made when this is first read.
@@ -94,30 +87,21 @@ class AsyncCaller(CallerBase):
         """
         attempts = self.attempts(call.method, self.stream_timeout(timeout))
         while True:
-            attempt = _Attempt(self.method(call.method), call.begin(), attempts.begin())
-            broken = None
-            try:
+            async with _Attempt(self.method(call.method), call.begin(), attempts.begin()) as attempt:
                 async for response in attempt.call:
                     parts = call.receive(response)
                     attempts.answered(progress=bool(parts))
                     for part in parts:
                         yield part
-            except grpc.RpcError as error:
-                broken = attempt.status(error)
-            except asyncio.CancelledError:
-                attempt.check()
-                raise
-            finally:
-                await attempt.close()
             attempt.check()
-            if broken is None:
+            if attempt.status is None:
                 call.finish()
                 return
-            await asyncio.sleep(attempts.delay(broken, repeatable=call.repeatable))
+            await asyncio.sleep(attempts.delay(attempt.status, repeatable=call.repeatable))
 
 
 class _Attempt:
-    """One attempt of a call, and the task that sends its messages where there are several.
+    """One attempt of a call, which ends with its context, and the task that sends its messages where there are several.
 
     Args:
         method: The method of the stub.
@@ -126,6 +110,10 @@ class _Attempt:
     """
 
     def __init__(self, method: Any, request: Any, settings: dict[str, Any]) -> None:
+        self.error: grpc.RpcError | None = None
+        """How the attempt broke; None where it did not."""
+        self.status: Any = None
+        """The same with the status that the server sent; None where that was OK."""
         self._sender: asyncio.Task[None] | None = None
         if isinstance(request, Iterator):
             self.call = method(**settings)
@@ -134,10 +122,6 @@ class _Attempt:
             self.call = method(request, **settings)
         self._first_status = FirstStatus(self.call)
 
-    def status(self, error: grpc.RpcError) -> Any:
-        """The error with the status that the server sent; None where that was OK."""
-        return self._first_status.of(error)
-
     def check(self) -> None:
         """Raises what kept the messages from being made, if anything did."""
         if self._sender is not None and self._sender.done() and not self._sender.cancelled():
@@ -145,12 +129,21 @@ class _Attempt:
             if error is not None:
                 raise error
 
-    async def close(self) -> None:
-        """Ends the call."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
         self.call.cancel()
         if self._sender is not None:
             self._sender.cancel()
             await asyncio.wait([self._sender])
+        if isinstance(error, grpc.RpcError):
+            self.error, self.status = error, self._first_status.of(error)
+        elif isinstance(error, asyncio.CancelledError):
+            self.check()  # the call was cancelled because a message could not be made
+        return self.error is not None
 
 
 async def _send(call: Any, requests: Iterator[Any]) -> None:

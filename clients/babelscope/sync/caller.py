@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 import grpc
 
@@ -60,27 +61,17 @@ class Caller(CallerBase):
         """
         attempts = self.attempts(name, self.config.timeout if timeout is None else timeout)
         while True:
-            failure = Failure()
-            broken: grpc.RpcError | None = None
             answer = None
-            try:
+            with _Attempt() as attempt:
                 if callable(request):
-                    sent = failure.guard(request())
-                    answer = failure.of(self.method(name).future(sent, **attempts.begin())).result()
+                    answer = attempt.call(self.method(name).future, request(), attempts.begin()).result()
                 else:
                     answer = self.method(name)(request, **attempts.begin())
-            except grpc.FutureCancelledError:
-                failure.check()
-                raise
-            except grpc.RpcError as error:
-                broken = error
-            finally:
-                failure.end()
-            failure.check()
-            if broken is None:
+            attempt.check()
+            if attempt.error is None:
                 attempts.answered()
                 return answer
-            time.sleep(attempts.delay(broken, repeatable=repeatable))
+            time.sleep(attempts.delay(attempt.error, repeatable=repeatable))
 
     def stream(self, call: StreamedCall[Part], timeout: float | None = None) -> Generator[Part, None, None]:
         """What the answer of a call gives, as it comes. The call is made when this is first read.
@@ -94,25 +85,53 @@ class Caller(CallerBase):
         """
         attempts = self.attempts(call.method, self.stream_timeout(timeout))
         while True:
-            failure = Failure()
-            request = call.begin()
-            sent = failure.guard(request) if isinstance(request, Iterator) else request
-            running = failure.of(self.method(call.method)(sent, **attempts.begin()))
-            broken: grpc.RpcError | None = None
-            try:
-                for response in running:
+            with _Attempt() as attempt:
+                for response in attempt.call(self.method(call.method), call.begin(), attempts.begin()):
                     parts = call.receive(response)
                     attempts.answered(progress=bool(parts))
                     yield from parts
-            except grpc.RpcError as error:
-                broken = error
-            finally:
-                failure.end()
-            failure.check()
-            if broken is None:
+            attempt.check()
+            if attempt.error is None:
                 call.finish()
                 return
-            time.sleep(attempts.delay(broken, repeatable=call.repeatable))
+            time.sleep(attempts.delay(attempt.error, repeatable=call.repeatable))
+
+
+class _Attempt:
+    """One attempt of a call, which ends with its context."""
+
+    def __init__(self) -> None:
+        self.error: grpc.RpcError | None = None
+        """How the attempt broke; None where it did not."""
+        self._failure = Failure()
+
+    def call(self, method: Any, request: Any, settings: dict[str, Any]) -> Any:
+        """Makes the call.
+
+        Args:
+            method: The method of the stub.
+            request: A message, or an iterator of messages.
+            settings: What the call takes besides.
+        """
+        sent = self._failure.guard(request) if isinstance(request, Iterator) else request
+        return self._failure.of(method(sent, **settings))
+
+    def check(self) -> None:
+        """Raises what kept the messages from being made, if anything did."""
+        self._failure.check()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._failure.end()
+        if isinstance(error, grpc.RpcError):
+            self.error = error
+        elif isinstance(error, grpc.FutureCancelledError):
+            self.check()  # the call was cancelled because a message could not be made
+        return self.error is not None
 
 
 def together(function: Callable[[Item], Found], items: Iterable[Item]) -> tuple[Found, ...]:

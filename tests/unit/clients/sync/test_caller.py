@@ -67,12 +67,12 @@ def test_a_broken_merge_starts_anew(call: Twin, serve: Serve) -> None:
 
 
 def test_half_of_the_rows_never_look_like_all_of_them(call: Twin, serve: Serve) -> None:
-    server = FakeMetrics()
+    server = FakeMetrics(linger=20)
     texts = [f"text {number}" for number in range(600)]
     views = {"en": [*texts, "\udc80"], "fr": [*texts, "fine"]}
     with pytest.raises(ValueError, match="Expected Unicode text under id '600'"):
         call({"metrics": serve(server)}, "metrics.compare", views, model="m")
-    assert len(server.specs) == 1
+    assert len(server.specs) <= 1, "the call is not made again"
     assert server.whole == 0
 
 
@@ -86,11 +86,11 @@ class Failing(Iterable[Example]):
 
 @pytest.mark.parametrize("method", ["put_dataset", "transform"])
 def test_half_of_the_examples_never_look_like_all_of_them(call: Twin, serve: Serve, method: str) -> None:
-    server = FakeDatagen()
+    server = FakeDatagen(linger=20)
     steps = [["deduplicate"]] if method == "transform" else []
     with pytest.raises(OSError, match="mine"):
         call({"datagen": serve(server)}, f"datagen.{method}", Failing(), *steps)
-    assert server.attempts == 1
+    assert server.attempts <= 1, "the call is not made again"
     assert server.whole == 0
 
 

@@ -288,7 +288,7 @@ def test_a_stream_left_early_lets_its_thread_go(serve: Serve) -> None:
         assert stream.info.model.digest == "digest"
     client.close()
     for thread in threading.enumerate():
-        if "consume_request_iterator" in thread.name:
+        if "consume_request_iterator" in thread.name or "channel_spin" in thread.name:
             thread.join(5)
     assert threading.active_count() <= before + 1
 
