@@ -10,8 +10,8 @@ from services.datagen.api.translate_servicer import TranslateServicer
 from services.datagen.datasets.stored import Datasets
 from services.datagen.settings import DatagenSettings
 from services.datagen.translation.registry import Translators
-from services.datagen.work import Workers
 from services.runtime.store import Store
+from services.runtime.work import Workers
 
 
 class DatagenService:
@@ -26,7 +26,7 @@ class DatagenService:
     def __init__(self, settings: DatagenSettings) -> None:
         self._settings = settings
         self._store = Store(settings.store_url)
-        self._workers = Workers(settings.max_streams)
+        self._workers = Workers(settings.max_streams, "datagen")
         datasets = Datasets(self._store, settings.scratch_dir)
         translators = Translators(settings, settings.scratch_dir / "translation", self._store)
         self._servicer = DatagenServicer(settings, datasets, self._workers, translators)

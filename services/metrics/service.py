@@ -7,8 +7,8 @@ from services.metrics.api.servicer import MetricsServicer
 from services.metrics.api.sources import Sources
 from services.metrics.rows.scratch import Scratch
 from services.metrics.settings import MetricsSettings
-from services.metrics.worker import Workers
 from services.runtime.store import Store
+from services.runtime.work import Workers
 
 
 class MetricsService:
@@ -23,9 +23,9 @@ class MetricsService:
     def __init__(self, settings: MetricsSettings) -> None:
         scratch = Scratch(settings.scratch_dir, settings.scratch_bytes)
         self._sources = Sources(settings, scratch)
-        self._workers = Workers(settings.work_threads)
+        self._workers = Workers(settings.work_threads, "measure")
         # Apart from measuring: a map may take minutes in one go, and nobody else should wait for it.
-        self._fitters = Workers(settings.map_threads)
+        self._fitters = Workers(settings.map_threads, "fit")
         self._servicer = MetricsServicer(
             settings, scratch, self._sources, self._workers, self._fitters, Store(settings.store_url)
         )

@@ -16,6 +16,7 @@ from services.datagen.settings import DatagenSettings
 from services.datagen.transforms.options import describe
 from services.datagen.transforms.registry import TRANSFORMS
 from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.streams import later
 
 DEFAULT_SAMPLES = 5
 RECOVER = "recover_answers"
@@ -33,10 +34,7 @@ def read_examples(messages: Iterable[Any], *, offsets: bool = True) -> Iterator[
         InvalidArgument: A message holds something else, or an example is wrong; the field names the example.
     """
     for message in messages:
-        if message.WhichOneof("message") != "examples":
-            got = message.WhichOneof("message") or "an empty message"
-            raise InvalidArgument("examples", f"Expected `examples` after the first message, but got {got}")
-        for one in message.examples.examples:
+        for one in later(message, "examples").examples:
             if one.WhichOneof("content") is None:
                 problem = "Expected text, sentence, pair or question, but got none"
                 raise InvalidArgument(f"examples[{one.id}].content", problem)

@@ -15,9 +15,10 @@ from services.datagen.pipeline.resources import ServiceResources
 from services.datagen.pipeline.steps import Pipeline
 from services.datagen.settings import DatagenSettings
 from services.datagen.translation.registry import Translators
-from services.datagen.work import Feed, Workers
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.paging import cut_page, read_page
+from services.runtime.streams import Writer, first
+from services.runtime.work import Feed, Workers
 
 _TICK_SECONDS: Final = 0.5
 
@@ -43,7 +44,7 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
     ) -> datagen_pb2.Dataset:
         """Stores a dataset."""
         del context
-        spec = await _first(request_iterator)
+        spec = await first(request_iterator)
         title = messages.read_title(spec.title, "spec.title")
 
         def put(feed: Feed[Any]) -> DatasetInfo:
@@ -60,9 +61,10 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
             for portion in jobs.stored(self._datasets, request.name, feed.check):
                 yield datagen_pb2.GetDatasetResponse(examples=messages.write_examples(portion).examples)
 
+        writer = Writer(context)
         async with aclosing(self._workers.run(read)) as work:
             async for message in work:
-                await context.write(message)
+                await writer.write(message)
 
     async def ListDatasets(  # noqa: N802 - gRPC's name
         self, request: datagen_pb2.ListDatasetsRequest, context: Any
@@ -97,7 +99,7 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
         self, request_iterator: AsyncIterator[datagen_pb2.TransformRequest], context: Any
     ) -> None:
         """Examples through a list of transforms."""
-        spec = await _first(request_iterator)
+        spec = await first(request_iterator)
         steps = messages.read_steps(spec, self._settings)
         title = messages.read_title(spec.store_as, "spec.store_as")
         tally = jobs.Tally()
@@ -159,19 +161,10 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
     async def _answer(self, context: Any, kind: Any, work: Any, tally: jobs.Tally, requests: Any) -> None:
         """Writes what a job yields, and its progress while it yields nothing, and once before its end."""
         progress = partial(messages.write_progress, tally)
+        writer = Writer(context)
         async with aclosing(self._workers.run(work, requests, tick=_TICK_SECONDS)) as items:
             async for item in items:
                 if item is None or "examples" not in item:
-                    await context.write(kind(progress=progress()))
+                    await writer.write(kind(progress=progress()))
                 if item is not None:
-                    await context.write(kind(**item))
-
-
-async def _first(requests: AsyncIterator[Any]) -> Any:
-    """The specification."""
-    async for message in requests:
-        if message.WhichOneof("message") != "spec":
-            got = message.WhichOneof("message") or "an empty message"
-            raise InvalidArgument("spec", f"Expected `spec` in the first message, but got {got}")
-        return message.spec
-    raise InvalidArgument("spec", "Expected `spec` in the first message, but the stream ended without any")
+                    await writer.write(kind(**item))

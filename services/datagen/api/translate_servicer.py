@@ -11,8 +11,9 @@ from services.datagen.pipeline.resources import ServiceResources
 from services.datagen.settings import DatagenSettings
 from services.datagen.translation.choice import Backend, Choice
 from services.datagen.translation.registry import Translators
-from services.datagen.work import Feed, Workers
 from services.runtime.errors import InvalidArgument
+from services.runtime.streams import Writer, first, later
+from services.runtime.work import Feed, Workers
 
 _PORTION: Final = 64
 _LONGEST: Final = 1 << 20
@@ -61,20 +62,18 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
             if portion:
                 yield translate_pb2.TranslateResponse(translations=portion)
 
+        writer = Writer(context)
         async with aclosing(self._workers.run(work, request_iterator)) as answers:
             async for answer in answers:
-                await context.write(answer)
+                await writer.write(answer)
 
 
 async def _spec(messages: AsyncIterator[translate_pb2.TranslateRequest]) -> translate_pb2.TranslateSpec:
-    async for message in messages:
-        if message.WhichOneof("message") != "spec":
-            break
-        for field in ("source_language", "target_language"):
-            if not getattr(message.spec, field):
-                raise InvalidArgument(f"spec.{field}", "Expected a language tag, but got none")
-        return message.spec
-    raise InvalidArgument("spec", "Expected `spec` in the first message, but got something else or nothing")
+    spec: translate_pb2.TranslateSpec = await first(messages)
+    for field in ("source_language", "target_language"):
+        if not getattr(spec, field):
+            raise InvalidArgument(f"spec.{field}", "Expected a language tag, but got none")
+    return spec
 
 
 def _choice(system: str) -> Choice:
@@ -95,9 +94,7 @@ def _choice(system: str) -> Choice:
 def _texts(messages: Iterable[translate_pb2.TranslateRequest], ids: list[str]) -> Iterator[str]:
     """Yields the texts of a stream; their ids go into the list."""
     for message in messages:
-        if message.WhichOneof("message") != "texts":
-            raise InvalidArgument("texts", "Expected `texts` after the first message, but got something else")
-        for text in message.texts.texts:
+        for text in later(message, "texts").texts:
             if not text.text.strip() or len(text.text) > _LONGEST:
                 problem = f"Expected 1..{_LONGEST} characters that are not all white space, but got {len(text.text)}"
                 raise InvalidArgument(f"texts[{text.id}].text", problem)

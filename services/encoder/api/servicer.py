@@ -20,6 +20,7 @@ from services.models.artifacts import Objects
 from services.models.spec import ModelSpec, TokenizedText
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.paging import cut_page, read_page
+from services.runtime.streams import Writer, first, later
 
 TOKENIZE_AT_ONCE = 256
 """Texts cut into tokens by one call, so that the first reach the device while the others are being cut."""
@@ -88,7 +89,9 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         self, request_iterator: AsyncIterator[encoder_pb2.EncodeRequest], context: Any
     ) -> None:
         """Hidden states: reads texts and writes blocks at the same time."""
-        asked = await self._first(request_iterator)
+        spec = await first(request_iterator)
+        asked = await asyncio.to_thread(requests.read_spec, spec, self._store, self._settings.max_interventions)
+        writer = Writer(context, self._settings.read_seconds)
         async with self._registry.lease(asked.model) as engine:
             plan, limit = asked.plan(engine.info), asked.limit(engine.info)
             engine.validate(plan)
@@ -96,13 +99,13 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer(), output=asked.output)
             intake = asyncio.create_task(self._intake(request_iterator, stream, engine, asked, limit))
             try:
-                await self._write(context, responses.started(engine.info, asked, plan, engine.device, limit))
+                await writer.write(responses.started(engine.info, asked, plan, engine.device, limit))
                 number = 0
                 while (block := await stream.next_block()) is not None:
                     for message in responses.chunks(number, block, asked):
-                        await self._write(context, message)
+                        await writer.write(message)
                     number += 1
-                await self._write(context, responses.finished(stream))
+                await writer.write(responses.finished(stream))
             finally:
                 stream.close()
                 intake.cancel()
@@ -121,17 +124,6 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         except InvalidArgument as error:
             raise InvalidArgument(error.field.replace("spec.model", field, 1), error.problem) from error
 
-    async def _first(self, messages: AsyncIterator[encoder_pb2.EncodeRequest]) -> Asked:
-        """Reads the specification."""
-        async for message in messages:
-            if message.WhichOneof("message") != "spec":
-                got = "`texts`" if message.HasField("texts") else "an empty message"
-                raise InvalidArgument("spec", f"Expected `spec` in the first message, but got {got}")
-            return await asyncio.to_thread(
-                requests.read_spec, message.spec, self._store, self._settings.max_interventions
-            )
-        raise InvalidArgument("spec", "Expected `spec` in the first message, but the stream ended without any")
-
     async def _intake(
         self,
         messages: AsyncIterator[encoder_pb2.EncodeRequest],
@@ -146,9 +138,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             async for message in messages:
                 if message.HasField("spec"):
                     raise InvalidArgument("spec", "Expected `spec` once, in the first message, but got another")
-                if not message.HasField("texts"):
-                    raise InvalidArgument("texts", "Expected `texts` after the first message, but got an empty message")
-                texts = message.texts.texts
+                texts = later(message, "texts").texts
                 requests.check_texts(texts, "texts.texts", self._settings.max_texts)
                 empty = False
                 for offset in range(0, len(texts), TOKENIZE_AT_ONCE):
@@ -168,14 +158,3 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         return await asyncio.get_running_loop().run_in_executor(
             self._tokenizers, lambda: engine.tokenize(strings, max_tokens=limit)
         )
-
-    async def _write(self, context: Any, message: encoder_pb2.EncodeResponse) -> None:
-        """Writes a message; a client that does not read for long loses its stream."""
-        try:
-            async with asyncio.timeout(self._settings.read_seconds):
-                await context.write(message)
-        except TimeoutError:
-            raise LimitExceeded(
-                "read_seconds",
-                f"Expected the client to read its answers within {self._settings.read_seconds:g} s, but it did not",
-            ) from None

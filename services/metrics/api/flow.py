@@ -31,8 +31,8 @@ from services.metrics.similarity.compare import compare, kept_needs
 from services.metrics.similarity.pairing import Pairing, Spill
 from services.metrics.similarity.plan import ComparePlan
 from services.metrics.similarity.shards import Keeper
-from services.metrics.worker import Workers
 from services.runtime.store import Store
+from services.runtime.work import Workers
 
 _AHEAD: Final = 4096
 """Texts by which one side of a pair may be ahead of the pairs found."""
@@ -198,7 +198,7 @@ class Flow:
         keep: Callable[[Sequence[PairReport]], str] = lambda _pairs: "",
     ) -> None:
         """Steps an engine and passes on what it tells."""
-        async with aclosing(self._workers.run(work)) as events:
+        async with aclosing(self._workers.run(lambda feed: work(feed.check))) as events:
             async for event in events:
                 match event:
                     case Progress():

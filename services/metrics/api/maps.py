@@ -8,14 +8,15 @@ from typing import Any, Final
 
 from babelscope.v1 import metrics_pb2
 
-from services.metrics.api.answers import Answers, first
+from services.metrics.api.answers import Answers
 from services.metrics.api.flow import Flow
 from services.metrics.api.map_requests import read_fit_map
-from services.metrics.estimates.estimates import Check, Progress
+from services.metrics.estimates.estimates import Progress
 from services.metrics.maps.fitting import FittedMap, fit_maps, known_pairs
 from services.metrics.settings import MetricsSettings
-from services.metrics.worker import Workers
 from services.runtime.store import Store
+from services.runtime.streams import first
+from services.runtime.work import Feed, Workers
 
 _PAIRS: Final = 4096
 """Pairs of a dictionary in one message, at most."""
@@ -43,9 +44,9 @@ class MapsDoor:
                 plan, specs, request_iterator, stack, answer.tell, check_ids=partial(known_pairs, plan)
             )
 
-            def work(check: Check) -> Iterator[FittedMap]:
+            def work(feed: Feed[Any]) -> Iterator[FittedMap]:
                 return fit_maps(
-                    plan, tables, self._store, budget=self._settings.work_bytes, check=check, tell=beat.strike
+                    plan, tables, self._store, budget=self._settings.work_bytes, check=feed.check, tell=beat.strike
                 )
 
             following = asyncio.create_task(beat.follow())

@@ -1,17 +1,17 @@
 """The door to shards: messages to domain calls and back."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
 
 from babelscope.v1 import metrics_pb2
 
 from services.metrics.api import requests, responses
-from services.metrics.estimates.estimates import Check, Found
+from services.metrics.estimates.estimates import Event, Found
 from services.metrics.settings import MetricsSettings
 from services.metrics.similarity.shards import Merged, merge
-from services.metrics.worker import Workers
 from services.runtime.store import Store
+from services.runtime.work import Feed, Workers
 
 
 class MergingDoor:
@@ -28,8 +28,8 @@ class MergingDoor:
         measures, preprocessing = requests.read_merge(request)
         names = tuple(request.states)
 
-        def work(check: Check) -> Any:
-            return merge(self._store, names, measures, preprocessing, keep=request.keep_state, check=check)
+        def work(feed: Feed[Any]) -> Iterator[Event | Merged]:
+            return merge(self._store, names, measures, preprocessing, keep=request.keep_state, check=feed.check)
 
         async with aclosing(self._workers.run(work)) as events:
             async for event in events:

@@ -7,16 +7,17 @@ from typing import Any, Final
 from babelscope.data.tensors import to_proto
 from babelscope.v1 import metrics_pb2
 
-from services.metrics.api.answers import Answers, first
+from services.metrics.api.answers import Answers
 from services.metrics.api.flow import Flow
 from services.metrics.api.requests import read_views
-from services.metrics.estimates.estimates import Check, Progress
+from services.metrics.estimates.estimates import Progress
 from services.metrics.projection.base import ProjectPlan
 from services.metrics.projection.engine import CHUNK_BYTES, Placed, project
 from services.metrics.projection.registry import METHODS
 from services.metrics.settings import MetricsSettings
-from services.metrics.worker import Workers
 from services.runtime.errors import InvalidArgument
+from services.runtime.streams import first
+from services.runtime.work import Feed, Workers
 
 DEFAULT_COMPONENTS: Final = 2
 _ID_BYTES: Final = 4
@@ -42,8 +43,8 @@ class ProjectionDoor:
             specs = [view.encode for view in spec.views]
             tables = await self._flow.tables(plan, specs, request_iterator, stack, answer.tell)
 
-            def work(check: Check) -> Iterator[Progress | Placed]:
-                return project(plan, tables, budget=self._settings.work_bytes, check=check)
+            def work(feed: Feed[Any]) -> Iterator[Progress | Placed]:
+                return project(plan, tables, budget=self._settings.work_bytes, check=feed.check)
 
             # UMAP cannot be stopped on its way: it must not keep others from being measured.
             workers = self._fitters if plan.method == "umap" else self._workers

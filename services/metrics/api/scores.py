@@ -1,6 +1,8 @@
 """The door to scores: messages with items come in, figures go out."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
+from functools import partial
 from typing import Any, Final
 
 from babelscope.data.example_messages import from_proto
@@ -11,8 +13,9 @@ from services.metrics.estimates.estimates import Check, Progress
 from services.metrics.scores import make
 from services.metrics.scores.base import Score, Table, estimates
 from services.metrics.settings import MetricsSettings
-from services.metrics.worker import Workers
 from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.streams import first, later
+from services.runtime.work import Workers
 
 ITEM_BYTES: Final = 1 << 20
 """Bytes of items' scores in one message, about."""
@@ -31,26 +34,13 @@ class ScoresDoor:
         self, request_iterator: AsyncIterator[metrics_pb2.ScoreTextRequest], context: Any
     ) -> AsyncIterator[metrics_pb2.ScoreTextResponse]:
         """Scores of predicted against gold text, spans, tags, trees or labels."""
-        scoring: _Scoring | None = None
+        scoring = _Scoring(await first(request_iterator), self._settings)
         async for message in request_iterator:
-            which = message.WhichOneof("message")
-            if scoring is None:
-                if which != "spec":
-                    raise InvalidArgument(
-                        "spec", f"Expected `spec` in the first message, but got {which or 'an empty message'}"
-                    )
-                scoring = _Scoring(message.spec, self._settings)
-                continue
-            if which != "items":
-                raise InvalidArgument(
-                    "items", f"Expected `items` after the first message, but got {which or 'nothing'}"
-                )
-            await self._workers.call(lambda scoring=scoring, message=message: scoring.take(message))  # type: ignore[misc]
+            await self._workers.call(partial(scoring.take, message))
             yield metrics_pb2.ScoreTextResponse(progress=responses.progress(Progress("score", scoring.count, 0, "")))
-        if scoring is None:
-            raise InvalidArgument("spec", "Expected `spec` in the first message, but the stream ended without any")
-        async for answer in self._workers.run(scoring.answers):
-            yield answer
+        async with aclosing(self._workers.run(lambda feed: scoring.answers(feed.check))) as answers:
+            async for answer in answers:
+                yield answer
 
 
 def item_scores(
@@ -101,12 +91,13 @@ class _Scoring:
 
     def take(self, message: metrics_pb2.ScoreTextRequest) -> None:
         """Takes items in."""
+        items = later(message, "items").items
         self._bytes += message.ByteSize()
         if self._bytes > self._settings.max_text_bytes:
             raise LimitExceeded(
                 "max_text_bytes", f"Expected at most {self._settings.max_text_bytes} bytes of items, but got more"
             )
-        for item in message.items.items:
+        for item in items:
             where = f"items[{self.count}]"
             if self.count >= self._settings.max_rows:
                 raise LimitExceeded("max_rows", f"Expected at most {self._settings.max_rows} items, but got more")

@@ -6,7 +6,7 @@ from typing import Any
 from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
 
 from services.metrics.api import requests
-from services.metrics.api.answers import Answers, first
+from services.metrics.api.answers import Answers
 from services.metrics.api.flow import Flow
 from services.metrics.api.maps import MapsDoor
 from services.metrics.api.merging import MergingDoor
@@ -16,8 +16,9 @@ from services.metrics.api.sources import Sources
 from services.metrics.api.statistics import StatisticsDoor
 from services.metrics.rows.scratch import Scratch
 from services.metrics.settings import MetricsSettings
-from services.metrics.worker import Workers
 from services.runtime.store import Store
+from services.runtime.streams import first
+from services.runtime.work import Workers
 
 
 class MetricsServicer(  # type: ignore[misc]  # the stub knows no door that writes instead of yielding

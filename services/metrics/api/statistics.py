@@ -1,6 +1,6 @@
 """The door to statistics: messages to domain calls and back."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -10,8 +10,8 @@ from services.metrics.estimates.estimates import Check
 from services.metrics.statistics import anova, compare_systems, correlate
 from services.metrics.statistics.correlation import DEFAULT_PERMUTATIONS
 from services.metrics.statistics.systems import DEFAULT_RESAMPLES
-from services.metrics.worker import Workers
 from services.runtime.errors import InvalidArgument
+from services.runtime.work import Workers
 
 Result = TypeVar("Result")
 
@@ -64,10 +64,4 @@ class StatisticsDoor:
 
     async def _result(self, work: Callable[[Check], Result]) -> Result:
         """Runs work in a thread, which stops where nobody waits for it any more."""
-
-        def steps(check: Check) -> Iterator[Result]:
-            yield work(check)
-
-        async for found in self._workers.run(steps):
-            return found
-        raise AssertionError("unreachable: the work yields once")
+        return await self._workers.one(lambda feed: work(feed.check))

@@ -2,6 +2,15 @@
 
 Both ways are bounded. When nobody waits for the work any more, its next look at its input or its check raises
 `Stopped`, and the generator is closed in its own thread, so that files are given back and nothing is half-written.
+
+A client that breaks off must not make half a stream look whole: gRPC may show its departure as an end of the stream,
+and cancel the request a moment later. `Feed` therefore waits for a moment before it passes an end on. This guard stands
+here, for every service whose work *reads its input through a feed*, because such work acts on the end of its input by
+itself, and what it then does outlives the request: datagen stores a dataset that `ListDatasets` shows to everybody.
+A request that is read on the event loop and handed to a thread whole, as metrics and the encoder do, needs no guard and
+does not pay for it with its delay: the cancellation reaches the coroutine itself, the answer goes to nobody, and what
+is stored on the way (rows in scratch, sums, maps) is named by its content, so that half of a corpus never takes the
+name of the whole.
 """
 
 import asyncio
@@ -10,7 +19,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, overload
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -43,8 +52,7 @@ class Feed(Generic[In]):
         except Exception as error:  # raised again by the reader, whose request it fails
             self._queue.put(error)
         else:
-            # gRPC may show a client's departure as an end of its stream, and cancel the request a moment later: half a
-            # stream must not be taken for a whole one.
+            # See the module's docstring: an end may be a departure.
             await asyncio.sleep(_END_SECONDS)
             self._queue.put(_END)
 
@@ -74,12 +82,24 @@ class Workers:
     """Threads for requests.
 
     Args:
-        threads: Requests at work at once; one that waits for its client holds a thread.
+        threads: Requests at work at once; others wait their turn between two items of an answer, and one that waits
+            for its client's next message holds a thread.
+        name: Prefix of the threads' names.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="datagen")
-        self._ends = ThreadPoolExecutor(1, thread_name_prefix="datagen-end")
+    def __init__(self, threads: int, name: str = "work") -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._ends = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-end")
+
+    @overload
+    def run(
+        self, make: Callable[[Feed[In]], Iterator[Out]], messages: AsyncIterator[In] | None = None
+    ) -> AsyncGenerator[Out, None]: ...
+
+    @overload
+    def run(
+        self, make: Callable[[Feed[In]], Iterator[Out]], messages: AsyncIterator[In] | None = None, *, tick: float
+    ) -> AsyncGenerator[Out | None, None]: ...
 
     async def run(
         self,
@@ -91,7 +111,7 @@ class Workers:
         """Steps a generator in a thread.
 
         Args:
-            make: From the feed to the generator.
+            make: From the feed to the generator; work without input uses the feed's `check` only.
             messages: What the feed gives; nothing where None.
             tick: Seconds after which None is yielded in want of an item.
 
@@ -117,7 +137,12 @@ class Workers:
             if filling is not None:
                 filling.cancel()
             feed.stop()
-            self._ends.submit(_close, work, step)
+            if step is None:
+                self._ends.submit(_close, work)
+            else:
+                # Not before its last step is over; a step that takes long holds up the end of no other work.
+                step.cancel()
+                step.add_done_callback(lambda _: self._ends.submit(_close, work))
 
     async def one(self, make: Callable[[Feed[In]], Out], messages: AsyncIterator[In] | None = None) -> Out:
         """Runs a function in a thread, with a feed that says when nobody waits for it any more."""
@@ -127,7 +152,7 @@ class Workers:
 
         async with aclosing(self.run(step, messages)) as work:
             async for item in work:
-                return item  # type: ignore[return-value]  # None comes only with a tick
+                return item
         raise AssertionError("a function returns or raises")
 
     async def call(self, work: Callable[[], Out]) -> Out:
@@ -146,9 +171,7 @@ def _noted(waiting: "asyncio.Future[Any]") -> None:
         waiting.exception()
 
 
-def _close(work: Any, step: "Future[Any] | None") -> None:
-    """Closes a generator once its last step is over."""
-    if step is not None and not step.cancel():
-        step.exception()
+def _close(work: Any) -> None:
+    """Closes a generator; any other iterator has nothing to close."""
     if hasattr(work, "close"):
         work.close()
