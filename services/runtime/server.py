@@ -11,16 +11,14 @@ import contextlib
 import logging
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
-from services.runtime import logs, reflection, security, tls
+from services.runtime import atomic, logs, reflection, security, tls
 from services.runtime.errors import ServiceError
 from services.runtime.health import SERVICE as HEALTH
 from services.runtime.health import Health
@@ -167,7 +165,7 @@ class Server:
         for server in self._servers:
             await server.start()
         if settings.port_file is not None:
-            await asyncio.to_thread(_write, settings.port_file, f"{self.port}\n")
+            await asyncio.to_thread(atomic.write_text, settings.port_file, f"{self.port}\n")
 
 
 def _options(settings: ServerSettings) -> list[tuple[str, Any]]:
@@ -213,14 +211,6 @@ def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc.Serve
             f"Expected to listen on {address}, but could not: the port is taken, or the address is not this machine's"
         )
     return bound
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes a file so that nobody reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(text)
-    Path(file.name).replace(path)
 
 
 def run(service: Service, settings: ServerSettings, telemetry: Telemetry | None = None) -> None:

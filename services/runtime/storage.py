@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from services.runtime import atomic
 from services.runtime.errors import FailedPrecondition, LimitExceeded, NotFound, Unavailable
 
 log = logging.getLogger(__name__)
@@ -78,10 +79,7 @@ class Folder:
         """Flushes the file to the disk before its name appears: after a power failure it is whole or not there."""
         target = self._root / path
         with _translated():
-            _flush(spooled)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            spooled.replace(target)
-            _flush(target.parent)
+            atomic.publish(spooled, target)
 
     @contextlib.contextmanager
     def read(self, path: str, name: str) -> Iterator[BinaryIO]:
@@ -244,15 +242,6 @@ def copy(source: BinaryIO, write: Callable[[bytes], Any], length: int = 1 << 20)
     """
     while piece := source.read(length):
         write(piece)
-
-
-def _flush(path: Path) -> None:
-    """Has the system write a file or a folder to the disk."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+from services.runtime import atomic
 from services.runtime.errors import DataLoss, LimitExceeded, NotFound, Unavailable
 from services.runtime.store import Store
 
@@ -74,11 +75,7 @@ class Conversions:
         return None
 
     def _placed(self, made: Path, place: Path) -> Path:
-        try:
-            made.rename(place)
-        except OSError:  # another request was first
-            if not place.is_dir():
-                raise
+        atomic.publish_folder(made, place)  # unless another request was first
         return place
 
 

@@ -22,6 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.runtime import atomic
 from services.runtime.errors import LimitExceeded
 
 _ABANDONED_SECONDS: Final = 86400.0
@@ -111,7 +112,6 @@ class Writer:
     def publish(self, key: str, shape: tuple[int, int, int], dtype: str, facts: dict[str, Any]) -> None:
         """Makes the entry visible under its key; if another came first, that one stays."""
         self._file.flush()
-        os.fsync(self._file.fileno())
         meta = Meta(shape, dtype, _digest(self.folder / "rows"), facts)
         (self.folder / "meta.json").write_text(json.dumps(asdict(meta)), encoding="utf-8")
         self._scratch.publish(self.folder, key)
@@ -208,9 +208,9 @@ class Scratch:
             self._open -= size
 
     def publish(self, folder: Path, key: str) -> None:
-        """Renames a finished folder to its key."""
-        with self._lock, contextlib.suppress(OSError):  # another server's entry under the key is as good
-            folder.rename(self._folder / key)
+        """Renames a finished folder to its key; another server's entry under the key is as good."""
+        with contextlib.suppress(OSError):  # an entry that cannot be kept is made again when it is next asked for
+            atomic.publish_folder(folder, self._folder / key)
 
     def _entries(self) -> list[tuple[Path, float, int]]:
         found = []

@@ -1,0 +1,65 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.runtime import atomic
+
+
+def _full(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_text_replaces_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "port"
+    atomic.write_text(path, "50051\n")
+    atomic.write_text(path, "ü\n")
+    assert path.read_text(encoding="utf-8") == "ü\n"
+    assert [each.name for each in path.parent.iterdir()] == ["port"]
+
+
+def test_a_text_that_cannot_be_flushed_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "port"
+    atomic.write_text(path, "before")
+    monkeypatch.setattr(os, "fsync", _full)
+    with pytest.raises(OSError, match="No space"):
+        atomic.write_text(path, "after")
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_flushed_before_its_name_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, place = tmp_path / "tmp", tmp_path / "ab" / "object"
+    made.write_bytes(b"bytes")
+    seen: list[tuple[bool, str]] = []
+    real = os.fsync
+
+    def fsync(number: int) -> None:
+        seen.append((place.exists(), os.readlink(f"/proc/self/fd/{number}")))
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    atomic.publish(made, place)
+    assert seen == [(False, str(made)), (True, str(place.parent))]
+    assert place.read_bytes() == b"bytes"
+    assert not made.exists()
+
+
+def test_the_first_of_two_folders_keeps_the_place(tmp_path: Path) -> None:
+    place = tmp_path / "key"
+    for number in (1, 2):
+        made = tmp_path / f"tmp-{number}"
+        made.mkdir()
+        (made / "rows").write_text(str(number))
+        assert atomic.publish_folder(made, place) is (number == 1)
+    assert (place / "rows").read_text() == "1"
+    assert (tmp_path / "tmp-2" / "rows").exists()
+
+
+def test_a_folder_that_cannot_get_its_place_raises(tmp_path: Path) -> None:
+    made = tmp_path / "tmp"
+    made.mkdir()
+    with pytest.raises(FileNotFoundError):
+        atomic.publish_folder(made, tmp_path / "missing" / "key")
+    assert made.exists()
