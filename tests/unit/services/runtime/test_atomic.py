@@ -36,7 +36,7 @@ def test_a_file_is_flushed_before_its_name_appears(tmp_path: Path, monkeypatch: 
     real = os.fsync
 
     def fsync(number: int) -> None:
-        seen.append((place.exists(), os.readlink(f"/proc/self/fd/{number}")))
+        seen.append((place.exists(), str(Path(f"/proc/self/fd/{number}").readlink())))
         real(number)
 
     monkeypatch.setattr(os, "fsync", fsync)

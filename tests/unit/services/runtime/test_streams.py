@@ -23,6 +23,7 @@ class Context:
 
     def __init__(self, *, reads: bool = True) -> None:
         self.reading = asyncio.Event()
+        self.writing = asyncio.Event()
         self.begun: list[Any] = []
         self.taken: list[Any] = []
         if reads:
@@ -30,6 +31,7 @@ class Context:
 
     async def write(self, message: Any) -> None:
         self.begun.append(message)
+        self.writing.set()
         await self.reading.wait()
         self.taken.append(message)
 
@@ -76,8 +78,7 @@ async def test_messages_are_written_one_at_a_time() -> None:
 async def test_a_write_under_way_ends_although_its_writer_is_cancelled() -> None:
     context = Context(reads=False)
     write = asyncio.create_task(Writer(context).write("message"))
-    while not context.begun:
-        await asyncio.sleep(0)
+    await context.writing.wait()
     write.cancel()
     await asyncio.sleep(0)
     assert not write.done()

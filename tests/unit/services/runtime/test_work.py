@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
+from services.runtime import work
 from services.runtime.work import Feed, Stopped, Workers
 
 PATIENCE = 10.0
@@ -38,16 +39,16 @@ async def test_messages_go_in_and_items_come_out_in_order(workers: Workers) -> N
 
 
 async def test_work_without_messages_has_a_feed_to_check(workers: Workers) -> None:
-    def work(feed: Feed[int]) -> Iterator[str]:
+    def steps(feed: Feed[int]) -> Iterator[str]:
         feed.check()
         yield threading.current_thread().name
 
-    (name,) = [item async for item in workers.run(work)]
+    (name,) = [item async for item in workers.run(steps)]
     assert name.startswith("test_")
 
 
 async def test_a_function_runs_once_in_a_thread(workers: Workers) -> None:
-    assert await workers.one(lambda feed: sum(feed), _numbers(5)) == 10
+    assert await workers.one(sum, _numbers(5)) == 10
     assert await workers.call(lambda: threading.current_thread() is threading.main_thread()) is False
 
 
@@ -60,7 +61,7 @@ async def test_an_error_of_the_work_and_one_of_its_input_reach_the_caller(worker
         raise ValueError(str(next(iter(feed))))
 
     with pytest.raises(ConnectionError, match="gone"):
-        await workers.one(lambda feed: sum(feed), broken())
+        await workers.one(sum, broken())
     with pytest.raises(ValueError, match="0"):
         await workers.one(failing, _numbers(3))
 
@@ -85,7 +86,7 @@ async def test_work_that_nobody_waits_for_stops_and_is_closed_in_a_thread(worker
     started, stopped, closed = threading.Event(), threading.Event(), threading.Event()
     threads: list[threading.Thread] = []
 
-    def work(feed: Feed[int]) -> Iterator[int]:
+    def steps(feed: Feed[int]) -> Iterator[int]:
         try:
             yield 1
             started.set()
@@ -100,7 +101,7 @@ async def test_work_that_nobody_waits_for_stops_and_is_closed_in_a_thread(worker
             closed.set()
 
     async def read() -> None:
-        async with aclosing(workers.run(work)) as items:
+        async with aclosing(workers.run(steps)) as items:
             async for _ in items:
                 pass
 
@@ -117,14 +118,14 @@ async def test_work_that_nobody_waits_for_stops_and_is_closed_in_a_thread(worker
 async def test_work_between_two_items_is_closed_where_its_reader_leaves(workers: Workers) -> None:
     closed = threading.Event()
 
-    def work(feed: Feed[int]) -> Iterator[int]:
+    def steps(feed: Feed[int]) -> Iterator[int]:
         try:
             yield 1
             yield 2
         finally:
             closed.set()
 
-    async with aclosing(workers.run(work)) as items:
+    async with aclosing(workers.run(steps)) as items:
         assert await anext(items) == 1
     await _reached(closed)
 
@@ -157,8 +158,9 @@ async def test_a_step_that_does_not_end_holds_up_the_end_of_no_other_work(worker
         release.set()
 
 
-async def test_half_a_stream_is_not_taken_for_a_whole_one(workers: Workers) -> None:
+async def test_half_a_stream_is_not_taken_for_a_whole_one(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client's departure looks like the end of its stream, a moment before the request is cancelled."""
+    monkeypatch.setattr(work, "_END_SECONDS", PATIENCE)
     whole: list[int] = []
     half_read, over = threading.Event(), threading.Event()
 
@@ -175,8 +177,7 @@ async def test_half_a_stream_is_not_taken_for_a_whole_one(workers: Workers) -> N
         return len(read)
 
     task = asyncio.create_task(workers.one(store, _numbers(3)))
-    while not half_read.is_set():
-        await asyncio.sleep(0)
+    await _reached(half_read)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -194,11 +195,11 @@ async def test_a_feed_does_not_run_ahead_of_its_reader(workers: Workers) -> None
             given = number + 1
             yield number
 
-    def work(feed: Feed[int]) -> int:
+    def steps(feed: Feed[int]) -> int:
         assert ask.wait(PATIENCE)
         return sum(feed)
 
-    task = asyncio.create_task(workers.one(work, messages()))
+    task = asyncio.create_task(workers.one(steps, messages()))
     for _ in range(1000):
         await asyncio.sleep(0)
     assert 0 < given < 10
