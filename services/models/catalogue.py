@@ -1,6 +1,5 @@
 """Names of models to verified folders on this machine, and folders to weights in memory."""
 
-import difflib
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from services.models.spec import ModelInfo, ModelSpec
 from services.models.tokenization import Tokenizer
 from services.models.weights import Encoder
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
+from services.runtime.suggestions import closest
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class ModelFiles:
 
     def _nearby(self, name: str) -> Sequence[str]:
         """Names that look alike."""
-        return difflib.get_close_matches(name, sorted({known for known, _, _ in self._named()}), n=3, cutoff=0.4)
+        return closest(name, sorted({known for known, _, _ in self._named()}), n=3, cutoff=0.4)
 
     def longest_input(self, name: str) -> int:
         """A model's longest input in tokens, from its configuration alone.

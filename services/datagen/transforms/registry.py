@@ -1,6 +1,5 @@
 """The transforms by name. A new one is one new file of this folder and one line here."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +26,7 @@ from services.datagen.transforms.subsample import Subsample
 from services.datagen.transforms.swap_language_of import SwapLanguageOf
 from services.datagen.transforms.translate import Translate
 from services.runtime.errors import InvalidArgument
+from services.runtime.suggestions import closest
 
 # Any: each class's constructor takes options of its own type.
 TRANSFORMS: dict[str, Any] = {
@@ -70,10 +70,10 @@ def create(name: str, options: Mapping[str, str], resources: Resources, seed: in
         InvalidArgument: There is no such transform, or an option is unknown, missing or wrong.
     """
     if name not in TRANSFORMS:
-        near = difflib.get_close_matches(name, TRANSFORMS, n=1)
+        near = closest(name, TRANSFORMS)
         hint = f"; did you mean {near[0]}?" if near else ""
         names = ", ".join(sorted(TRANSFORMS))
-        raise InvalidArgument(f"spec.steps[{step}].name", f"Expected one of {names}, but got {name!r}{hint}")
+        raise InvalidArgument(f"spec.steps[{step}].name", f"Expected one of {names}, but got {name[:80]!r}{hint}")
     kind = TRANSFORMS[name]
     parsed = parse_options(kind.Options, options, step=step)
     try:

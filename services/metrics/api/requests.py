@@ -1,8 +1,7 @@
 """Messages of a request to plans: what is asked for, checked field by field."""
 
-import difflib
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from babelscope.v1 import metrics_pb2, model_pb2, tensor_pb2
 
@@ -13,6 +12,7 @@ from services.metrics.settings import MetricsSettings
 from services.metrics.similarity import MEASURES, Options
 from services.metrics.similarity.plan import ComparePlan
 from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.suggestions import unknown
 
 SIMILARITIES: Final = ("cosine", "csls")
 INDEXES: Final = ("exact", "ivf", "hnsw")
@@ -119,14 +119,14 @@ def read_retrieve(spec: metrics_pb2.RetrieveSpec, settings: MetricsSettings) -> 
     views = read_views(spec.views, settings)
     for index, name in enumerate(spec.similarities):
         if name not in SIMILARITIES:
-            _unknown(f"spec.similarities[{index}]", "similarity", name, SIMILARITIES)
+            raise unknown(f"spec.similarities[{index}]", "a similarity", name, SIMILARITIES)
     if spec.csls_k < 0:
         raise InvalidArgument("spec.csls_k", f"Expected a number of neighbours of at least 1, but got {spec.csls_k}")
     for index, k in enumerate(spec.ranks):
         if k < 1:
             raise InvalidArgument(f"spec.ranks[{index}]", f"Expected a rank of at least 1, but got {k}")
     if spec.index and spec.index not in INDEXES:
-        _unknown("spec.index", "kind of index", spec.index, INDEXES)
+        raise unknown("spec.index", "a kind of index", spec.index, INDEXES)
     pairs = _pairs(spec.pairs, views, settings)
     if spec.gold and len(pairs) != 1:
         raise InvalidArgument(
@@ -235,7 +235,7 @@ def _pairs(
     for index, pair in enumerate(pairs):
         for side, name in (("left", pair.left), ("right", pair.right)):
             if name not in numbers:
-                _unknown(f"spec.pairs[{index}].{side}", "view", name, tuple(numbers))
+                raise unknown(f"spec.pairs[{index}].{side}", "a view", name, tuple(numbers))
         found.append((numbers[pair.left], numbers[pair.right]))
     return tuple(dict.fromkeys(found))
 
@@ -243,10 +243,10 @@ def _pairs(
 def _measure(measure: metrics_pb2.Measure, field: str) -> Options:
     kind = MEASURES.get(measure.name)
     if kind is None:
-        _unknown(f"{field}.name", "measure", measure.name, tuple(MEASURES))
+        raise unknown(f"{field}.name", "a measure", measure.name, tuple(MEASURES))
     estimator = measure.estimator or kind.estimators[0]
     if estimator not in kind.estimators:
-        _unknown(f"{field}.estimator", f"estimator of {measure.name}", estimator, kind.estimators)
+        raise unknown(f"{field}.estimator", f"an estimator of {measure.name}", estimator, kind.estimators)
     if measure.variance and not kind.default_variance:
         raise InvalidArgument(
             f"{field}.variance", f"Expected no share of variance for {measure.name}, but got {measure.variance:g}"
@@ -271,12 +271,6 @@ def _option(options: dict[int, Any], value: int, field: str, allowed: str) -> An
         return options[value]
     except KeyError:
         raise InvalidArgument(field, f"Expected one of {allowed}, but got the value {value}") from None
-
-
-def _unknown(field: str, kind: str, name: str, allowed: Sequence[str]) -> NoReturn:
-    near = difflib.get_close_matches(name, allowed, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise InvalidArgument(field, f"Expected a {kind} of {_names(allowed)}, but got {name[:80]!r}{hint}")
 
 
 def _names(names: Sequence[str] | dict[str, Any]) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, field, fields
 from typing import Any, Final, NoReturn
 
-from services.metrics.scores.base import unknown
 from services.runtime.errors import InvalidArgument
+from services.runtime.suggestions import unknown
 
 _FIELD: Final = "spec.options[{}]"
 _TRUTHS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

@@ -10,7 +10,7 @@ from services.metrics.maps.muse.method import Muse
 from services.metrics.maps.options import option, read
 from services.metrics.maps.procrustes import Procrustes
 from services.metrics.maps.vecmap.method import VecMap
-from services.metrics.scores.base import unknown
+from services.runtime.suggestions import unknown
 
 _ALL: Final[tuple[Method, ...]] = (
     Procrustes(),

@@ -4,7 +4,6 @@ The idea is sacreBLEU's (Post 2018): an item leaves a few numbers behind, whose 
 items: of the whole corpus, of its shards joined, and of each bootstrap sample (Efron 1979; Koehn 2004).
 """
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
@@ -203,13 +202,6 @@ def choice(options: Mapping[str, str], name: str, allowed: Sequence[str], defaul
     if value not in allowed:
         raise InvalidArgument(f"spec.options[{name}]", f"Expected one of {', '.join(allowed)}, but got {value[:80]!r}")
     return value
-
-
-def unknown(field_: str, kind: str, name: str, allowed: Sequence[str]) -> InvalidArgument:
-    """The error of a name that is none of those offered."""
-    near = difflib.get_close_matches(name, allowed, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return InvalidArgument(field_, f"Expected {kind} of {', '.join(allowed)}, but got {name[:80]!r}{hint}")
 
 
 def content(example: Example, kind: type[Value], where: str) -> Value:

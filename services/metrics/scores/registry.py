@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from services.metrics.scores.base import DEFAULT_RESAMPLES, MAX_RESAMPLES, Score, unknown
+from services.metrics.scores.base import DEFAULT_RESAMPLES, MAX_RESAMPLES, Score
 from services.metrics.scores.bleu1 import Bleu1
 from services.metrics.scores.convert_rate import ConvertRate
 from services.metrics.scores.nli import Nli
@@ -12,6 +12,7 @@ from services.metrics.scores.qa import Qa
 from services.metrics.scores.span_f1 import SpanF1
 from services.metrics.scores.tagging import Tagging
 from services.runtime.errors import InvalidArgument
+from services.runtime.suggestions import unknown
 
 SCORES: Final[dict[str, Any]] = {kind.name: kind for kind in (Bleu1, ConvertRate, Qa, SpanF1, Tagging, Parsing, Nli)}
 """Score classes by name; each is made from a language and options."""
