@@ -6,7 +6,6 @@ ports in docs/architecture.md from the client's table of services.
 
 import re
 import sys
-from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -15,6 +14,7 @@ from babelscope.transport.services import SERVICES
 from pydantic_settings import BaseSettings
 
 from services.metrics.maps.registry import METHODS, Common
+from services.runtime.options import describe
 from services.runtime.settings import ServerSettings
 
 NAMES = {
@@ -79,12 +79,11 @@ def map_tables() -> str:
 
 def _options(kind: type[Any]) -> list[str]:
     lines = ["| option | default | meaning |", "|---|---|---|"]
-    for field in fields(kind):
-        meaning = field.metadata["summary"]
-        if field.metadata["choices"]:
-            meaning += f" One of {', '.join(f'`{choice}`' for choice in field.metadata['choices'])}."
-        default = str(field.default).lower() if isinstance(field.default, bool) else field.default
-        lines.append(f"| `{field.name}` | `{default}` | {meaning} |")
+    for each in describe(kind):
+        meaning = each.summary
+        if each.choices:
+            meaning += f" One of {', '.join(f'`{choice}`' for choice in each.choices)}."
+        lines.append(f"| `{each.name}` | `{each.default}` | {meaning} |")
     return lines
 
 

@@ -1,6 +1,6 @@
 """Messages to domain objects, checked field by field, and back."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from babelscope.data.example_messages import from_proto, to_proto
@@ -13,8 +13,7 @@ from services.datagen.datasets.stored import DatasetInfo, Description
 from services.datagen.pipeline.jobs import Tally
 from services.datagen.pipeline.steps import Step
 from services.datagen.settings import DatagenSettings
-from services.datagen.transforms.options import describe
-from services.datagen.transforms.registry import TRANSFORMS
+from services.datagen.transforms.registry import TRANSFORMS, describe_options
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.streams import later
 
@@ -126,7 +125,6 @@ def by_name(entry: Any) -> tuple[str, ...]:
 
 
 def _transform(kind: Any) -> datagen_pb2.TransformInfo:
-    options: Callable[[Any], Any] = describe
     return datagen_pb2.TransformInfo(
         name=kind.name,
         summary=kind.summary,
@@ -134,6 +132,6 @@ def _transform(kind: Any) -> datagen_pb2.TransformInfo:
             datagen_pb2.TransformOption(
                 name=one.name, summary=one.summary, default_value=one.default, required=one.required
             )
-            for one in options(kind.Options)
+            for one in describe_options(kind.name)
         ],
     )

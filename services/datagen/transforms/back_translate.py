@@ -9,9 +9,9 @@ from babelscope.data.examples import Example
 
 from services.datagen.counts import StepReport
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
 from services.datagen.transforms.translate import SystemOptions, counted, mark
 from services.datagen.transforms.translated import translate_examples
+from services.runtime.options import option
 
 
 @dataclass(frozen=True)

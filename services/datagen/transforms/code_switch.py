@@ -17,7 +17,7 @@ from services.datagen.text.edits import Edit, Edits, Rewritten
 from services.datagen.text.lexicon import Dictionary, Lexicon
 from services.datagen.text.words import Span, is_unspaced, with_case_of
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
+from services.runtime.options import option
 
 
 @dataclass(frozen=True)

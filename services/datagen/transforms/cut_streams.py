@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from services.datagen.counts import StepReport
 from services.datagen.preparation.streams import Stream, StreamCutter
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import option
 
 
 @dataclass(frozen=True)

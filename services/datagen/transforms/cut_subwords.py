@@ -13,8 +13,8 @@ from services.datagen.counts import StepReport
 from services.datagen.preparation.vocabulary import UNKNOWN, Vocabulary, join
 from services.datagen.text.content import with_content
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
 from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.runtime.options import option
 
 Encode = Callable[[Sequence[str], str], NDArray[np.int32]]
 

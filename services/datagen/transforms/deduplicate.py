@@ -11,7 +11,7 @@ from babelscope.data.examples import Example, Sentence
 from services.datagen.counts import StepReport
 from services.datagen.text.content import texts
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
+from services.runtime.options import option
 
 
 @dataclass(frozen=True)

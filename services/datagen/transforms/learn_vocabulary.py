@@ -12,8 +12,8 @@ from services.datagen.counts import StepReport
 from services.datagen.preparation.vocabulary import learn_from
 from services.datagen.text.content import texts
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import option
 
 
 @dataclass(frozen=True)

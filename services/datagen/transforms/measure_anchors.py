@@ -13,7 +13,7 @@ from services.datagen.preparation.anchors import compare
 from services.datagen.preparation.vocabulary import SPECIALS
 from services.datagen.text.content import texts
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
+from services.runtime.options import option
 
 
 @dataclass(frozen=True)

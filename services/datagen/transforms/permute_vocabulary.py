@@ -15,7 +15,7 @@ from services.datagen.text.content import rewrite, texts
 from services.datagen.text.edits import Edit, Edits
 from services.datagen.text.words import is_unspaced, segment, with_case_of
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
+from services.runtime.options import option
 
 REMEMBERED = 1 << 20
 """Pieces of text remembered at most while types are gathered."""

@@ -11,8 +11,8 @@ from services.datagen.text.content import rewrite, texts
 from services.datagen.text.edits import Edit, Edits
 from services.datagen.text.words import segment, units
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import option
 
 
 @dataclass(frozen=True)

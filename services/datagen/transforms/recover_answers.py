@@ -10,8 +10,8 @@ from babelscope.data.examples import Answer, Example, Question
 from services.datagen.counts import StepReport
 from services.datagen.text.spans import closest_span
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import option
 
 POSITIONS = "answer_positions"
 """Attribute of a translated question: where each answer started in the original context, relative to its length."""

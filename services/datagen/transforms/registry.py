@@ -13,7 +13,6 @@ from services.datagen.transforms.learn_vocabulary import LearnVocabulary
 from services.datagen.transforms.measure_anchors import MeasureAnchors
 from services.datagen.transforms.mix_domains import MixDomains
 from services.datagen.transforms.normalise import Normalise
-from services.datagen.transforms.options import parse_options
 from services.datagen.transforms.permute_vocabulary import PermuteVocabulary
 from services.datagen.transforms.prefix_language import PrefixLanguage
 from services.datagen.transforms.recover_answers import RecoverAnswers
@@ -26,6 +25,7 @@ from services.datagen.transforms.subsample import Subsample
 from services.datagen.transforms.swap_language_of import SwapLanguageOf
 from services.datagen.transforms.translate import Translate
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import OptionInfo, Place, describe, read
 from services.runtime.suggestions import closest
 
 # Any: each class's constructor takes options of its own type.
@@ -56,6 +56,11 @@ TRANSFORMS: dict[str, Any] = {
 }
 
 
+def describe_options(name: str) -> tuple[OptionInfo, ...]:
+    """The options of a transform."""
+    return describe(TRANSFORMS[name].Options)
+
+
 def create(name: str, options: Mapping[str, str], resources: Resources, seed: int, *, step: int = 0) -> Transform:
     """Builds a transform from a step of a request.
 
@@ -75,7 +80,7 @@ def create(name: str, options: Mapping[str, str], resources: Resources, seed: in
         names = ", ".join(sorted(TRANSFORMS))
         raise InvalidArgument(f"spec.steps[{step}].name", f"Expected one of {names}, but got {name[:80]!r}{hint}")
     kind = TRANSFORMS[name]
-    parsed = parse_options(kind.Options, options, step=step)
+    parsed = read(kind.Options, options, Place(f"spec.steps[{step}].options"))
     try:
         transform: Transform = kind(parsed, resources, seed)
     except InvalidArgument as error:

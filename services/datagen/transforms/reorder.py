@@ -11,12 +11,12 @@ from babelscope.data.examples import Answer, Content, Example, Question, Sentenc
 from services.datagen.counts import StepReport
 from services.datagen.randomness import generator
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
 from services.datagen.trees.parsing import Parsed, Parser, parser_of
 from services.datagen.trees.surface import Span, Written, align, rewrite
 from services.datagen.trees.tree import tree_of
 from services.datagen.trees.word_order import ORDERS, final_punctuation, reordered
 from services.runtime.errors import FailedPrecondition
+from services.runtime.options import option
 
 
 @dataclass(frozen=True)

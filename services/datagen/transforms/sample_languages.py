@@ -13,8 +13,8 @@ from services.datagen.counts import StepReport
 from services.datagen.preparation.sampling import EXPONENT, Budget, budgets
 from services.datagen.randomness import draw
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import option
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from babelscope.data.examples import Example, TextPair
 from services.datagen.counts import StepReport
 from services.datagen.randomness import draw
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
 from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.runtime.options import option
 
 LABEL = "label"
 

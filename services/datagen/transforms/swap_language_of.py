@@ -9,8 +9,8 @@ from babelscope.data.examples import Example, Question, TextPair
 from services.datagen.counts import StepReport
 from services.datagen.text.content import check_answers
 from services.datagen.transforms.base import Resources
-from services.datagen.transforms.options import option
 from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.runtime.options import option
 
 
 @dataclass(frozen=True)

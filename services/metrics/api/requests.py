@@ -10,6 +10,7 @@ from services.metrics.rows.plans import Alignment, Pairing, ViewPlan
 from services.metrics.rows.treatments import Preprocessing
 from services.metrics.settings import MetricsSettings
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.measure import MAX_SAMPLE
 from services.metrics.similarity.plan import ComparePlan
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.suggestions import unknown
@@ -18,8 +19,6 @@ SIMILARITIES: Final = ("cosine", "csls")
 INDEXES: Final = ("exact", "ivf", "hnsw")
 DEFAULT_RANKS: Final = (1, 5, 10)
 DEFAULT_CSLS_K: Final = 10
-MAX_SAMPLE: Final = 10_000
-"""Rows of a sub-sample of which all pairs are taken: its Gram matrices take 8 bytes a pair."""
 
 _POOLINGS: Final[dict[int, str]] = {
     model_pb2.POOLING_UNSPECIFIED: "mean",

@@ -2,10 +2,10 @@
 
 import torch
 
-from services.metrics.maps.options import option
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import option
 
-DEVICE = option("cpu", "Where training computes: cpu, cuda, cuda:1.")
+DEVICE = option("Where training computes: cpu, cuda, cuda:1.", default="cpu")
 """A field for options."""
 
 

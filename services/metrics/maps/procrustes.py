@@ -14,19 +14,19 @@ from services.metrics.errors import Degenerate
 from services.metrics.estimates.estimates import Check
 from services.metrics.maps.base import Fitted, Problem, Side, Tell
 from services.metrics.maps.normalisation import SCHEMES, Normalisation
-from services.metrics.maps.options import option
 from services.metrics.maps.orthogonal import Rotation, rotation
 from services.metrics.maps.refinement import mean_cosine, refine
 from services.metrics.sums.cosines import check_equal_width
+from services.runtime.options import option
 
 
 @dataclass(frozen=True)
 class ProcrustesOptions:
     """Options of Procrustes."""
 
-    normalisation: str = option("iterative", "Of the rows of either language.", choices=tuple(SCHEMES))
-    refinements: int = option(0, "Rounds of an induced dictionary and a new rotation.", least=0, most=100)
-    frequent: int = option(15_000, "Rows of either side that refinements look at.", least=1)
+    normalisation: str = option("Of the rows of either language.", default="iterative", choices=tuple(SCHEMES))
+    refinements: int = option("Rounds of an induced dictionary and a new rotation.", default=0, minimum=0, maximum=100)
+    frequent: int = option("Rows of either side that refinements look at.", default=15_000, minimum=1)
 
 
 class Procrustes:

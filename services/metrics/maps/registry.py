@@ -7,9 +7,9 @@ from typing import Any, Final
 from services.metrics.maps.base import Method
 from services.metrics.maps.dema.method import DeMa
 from services.metrics.maps.muse.method import Muse
-from services.metrics.maps.options import option, read
 from services.metrics.maps.procrustes import Procrustes
 from services.metrics.maps.vecmap.method import VecMap
+from services.runtime.options import OptionInfo, Place, describe, option, read_all
 from services.runtime.suggestions import unknown
 
 _ALL: Final[tuple[Method, ...]] = (
@@ -27,11 +27,18 @@ METHODS: Final = {method.name: method for method in _ALL}
 class Common:
     """Options that every method takes."""
 
-    dictionary: int = option(10_000, "Most pairs of the induced dictionary; 0 for none.", least=0, most=1_000_000)
-    vocabulary: int = option(
-        20_000, "Rows of either side, the most frequent ones, among which the dictionary is induced.", least=1
+    dictionary: int = option(
+        "Most pairs of the induced dictionary; 0 for none.", default=10_000, minimum=0, maximum=1_000_000
     )
-    csls_k: int = option(10, "Neighbours over which CSLS averages.", least=1, most=1000)
+    vocabulary: int = option(
+        "Rows of either side, the most frequent ones, among which the dictionary is induced.", default=20_000, minimum=1
+    )
+    csls_k: int = option("Neighbours over which CSLS averages.", default=10, minimum=1, maximum=1000)
+
+
+def describe_options(name: str) -> tuple[OptionInfo, ...]:
+    """The options of a method, then those of all methods."""
+    return describe(METHODS[name].Options, Common)
 
 
 def make(name: str, options: Mapping[str, str]) -> tuple[Method, Any, Common]:
@@ -47,5 +54,5 @@ def make(name: str, options: Mapping[str, str]) -> tuple[Method, Any, Common]:
     if name not in METHODS:
         raise unknown("spec.method", "a method", name, tuple(METHODS))
     method = METHODS[name]
-    own, common = read((method.Options, Common), options, name)
+    own, common = read_all((method.Options, Common), options, Place(owner=name))
     return method, own, common

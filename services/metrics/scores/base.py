@@ -4,9 +4,9 @@ The idea is sacreBLEU's (Post 2018): an item leaves a few numbers behind, whose 
 items: of the whole corpus, of its shards joined, and of each bootstrap sample (Efron 1979; Koehn 2004).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 from babelscope.data.examples import Example
@@ -71,12 +71,12 @@ class Table:
 class Score(Protocol):
     """A score under way: it takes items in and keeps what they leave behind.
 
-    `name` and `summary` describe it, `options` the options that it takes with what each does.
+    `name` and `summary` describe it, `Options` is the dataclass of the options that it takes.
     """
 
     name: str
     summary: str
-    options: Mapping[str, str]
+    Options: type[Any]
 
     def add(self, prediction: Example, gold: Example, where: str) -> None:
         """Takes an item in.
@@ -190,18 +190,6 @@ def ratio(numerator: int, denominator: int, scale: float = 100.0, empty: float =
         return found
 
     return of
-
-
-def choice(options: Mapping[str, str], name: str, allowed: Sequence[str], default: str) -> str:
-    """An option that is one of several words.
-
-    Raises:
-        InvalidArgument: It is none of them.
-    """
-    value = options.get(name, default)
-    if value not in allowed:
-        raise InvalidArgument(f"spec.options[{name}]", f"Expected one of {', '.join(allowed)}, but got {value[:80]!r}")
-    return value
 
 
 def content(example: Example, kind: type[Value], where: str) -> Value:

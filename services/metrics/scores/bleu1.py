@@ -5,7 +5,6 @@ r / c))`, BLEU-1 their product. A perfect answer of half the length has precisio
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -22,15 +21,15 @@ class Bleu1:
 
     Args:
         language: BCP 47 language tag.
-        options: See `options`.
+        options: What a token is.
     """
 
     name: ClassVar[str] = "bleu1"
     summary: ClassVar[str] = "BLEU of order 1; prediction and gold are running text."
-    options: ClassVar[Mapping[str, str]] = {"tokens": tokens.OPTION}
+    Options = tokens.TokenOptions
 
-    def __init__(self, language: str, options: Mapping[str, str]) -> None:
-        self._tokens = tokens.unit(language, options)
+    def __init__(self, language: str, options: tokens.TokenOptions) -> None:
+        self._tokens = options.unit(language)
         self._rows: list[tuple[int, int, int]] = []
 
     def add(self, prediction: Example, gold: Example, where: str) -> None:

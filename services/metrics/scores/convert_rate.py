@@ -4,7 +4,6 @@ With the token sets Vs and Vt seen in the source and in the target corpus, and p
 `#(y in Vt - Vs) / (#y - #(y in Vs and Vt))`. Tokens of both languages are in neither term.
 """
 
-from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import numpy as np
@@ -24,17 +23,17 @@ class ConvertRate:
 
     Args:
         language: BCP 47 language tag of the target.
-        options: See `options`.
+        options: What a token is.
     """
 
     name: ClassVar[str] = "convert_rate"
     summary: ClassVar[str] = (
         "Share of predicted tokens of the target language; running text, gold with the attribute `source`."
     )
-    options: ClassVar[Mapping[str, str]] = {"tokens": tokens.OPTION}
+    Options = tokens.TokenOptions
 
-    def __init__(self, language: str, options: Mapping[str, str]) -> None:
-        self._tokens = tokens.unit(language, options)
+    def __init__(self, language: str, options: tokens.TokenOptions) -> None:
+        self._tokens = options.unit(language)
         self._predicted: list[list[str]] = []
         self._source: set[str] = set()
         self._target: set[str] = set()

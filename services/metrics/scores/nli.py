@@ -1,6 +1,5 @@
 """Accuracy of labels of pairs of texts, with the confusion matrix."""
 
-from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import numpy as np
@@ -10,6 +9,7 @@ from services.metrics.arrays import F64
 from services.metrics.scores.base import Figure, Score, Table, content, ratio
 from services.metrics.scores.placeholders import refuse_constant
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import NoOptions
 
 MAX_LABELS: Final = 64
 MISSING: Final = "(none)"
@@ -28,9 +28,9 @@ class Nli:
     summary: ClassVar[str] = (
         "Accuracy of labels with their confusion matrix; gold is a pair of texts, prediction one or the label as text."
     )
-    options: ClassVar[Mapping[str, str]] = {}
+    Options = NoOptions
 
-    def __init__(self, language: str, options: Mapping[str, str]) -> None:
+    def __init__(self, language: str, options: NoOptions) -> None:
         self._labels: list[tuple[str, str]] = []
 
     def add(self, prediction: Example, gold: Example, where: str) -> None:

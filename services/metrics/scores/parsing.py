@@ -4,7 +4,6 @@ UAS: share of words with the right head; LAS: with the right head and relation, 
 2017). With all words (the CoNLL 2018 shared task, Zeman et al. 2018) and without punctuation.
 """
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +12,7 @@ from babelscope.data.examples import Example, Word
 from services.metrics.scores.base import Figure, Score, Table, ratio
 from services.metrics.scores.words import paired
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import NoOptions
 
 
 class Parsing:
@@ -25,9 +25,9 @@ class Parsing:
 
     name: ClassVar[str] = "parsing"
     summary: ClassVar[str] = "UAS and LAS with and without punctuation; prediction and gold are sentences with trees."
-    options: ClassVar[Mapping[str, str]] = {}
+    Options = NoOptions
 
-    def __init__(self, language: str, options: Mapping[str, str]) -> None:
+    def __init__(self, language: str, options: NoOptions) -> None:
         self._rows: list[tuple[int, ...]] = []
 
     def add(self, prediction: Example, gold: Example, where: str) -> None:

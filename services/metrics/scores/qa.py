@@ -5,15 +5,25 @@ predicted answer counts 0.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from babelscope.data.examples import Example, Question
 
-from services.metrics.scores.base import Figure, Score, Table, choice, content, ratio
+from services.metrics.scores.base import Figure, Score, Table, content, ratio
 from services.metrics.scores.normalisers import NORMALISERS, Normaliser, default_for
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import option
+
+
+@dataclass(frozen=True)
+class QaOptions:
+    """Options of the scores of answers."""
+
+    normaliser: str | None = option(
+        "Normaliser of answers; by language where not given.", default=None, choices=tuple(NORMALISERS)
+    )
 
 
 class Qa:
@@ -21,7 +31,7 @@ class Qa:
 
     Args:
         language: BCP 47 language tag.
-        options: See `options`.
+        options: How answers are normalised.
 
     Raises:
         InvalidArgument: Neither a language nor a normaliser is given.
@@ -31,18 +41,15 @@ class Qa:
     summary: ClassVar[str] = (
         "EM and F1 of answers; gold is a question with answers, prediction the answer as text or as a question's first."
     )
-    options: ClassVar[Mapping[str, str]] = {
-        "normaliser": "`squad`, `mlqa`, `char` or `korquad`; by language where not given."
-    }
+    Options = QaOptions
 
-    def __init__(self, language: str, options: Mapping[str, str]) -> None:
-        if not language and "normaliser" not in options:
+    def __init__(self, language: str, options: QaOptions) -> None:
+        if not language and not options.normaliser:
             raise InvalidArgument(
                 "spec.language",
                 "Expected a language, which chooses the normaliser, or `normaliser`, but got neither",
             )
-        name = choice(options, "normaliser", tuple(NORMALISERS), default_for(language).name)
-        self._normaliser = NORMALISERS[name]
+        self._normaliser = NORMALISERS[options.normaliser] if options.normaliser else default_for(language)
         self._language = language
         self._rows: list[tuple[float, float, int, int]] = []
 

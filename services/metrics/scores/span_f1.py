@@ -6,18 +6,29 @@ entity whose words disagree about its type gets the type of its last word: `B-X 
 same way.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 from babelscope.data.examples import Example
 
 from services.metrics.arrays import F64
-from services.metrics.scores.base import Figure, Score, Table, choice, ratio
+from services.metrics.scores.base import Figure, Score, Table, ratio
 from services.metrics.scores.words import paired
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import option
 
 Span = tuple[int, int, str]
+
+
+@dataclass(frozen=True)
+class SpanF1Options:
+    """Options of the F1 of spans."""
+
+    repair: Literal["paper", "conll"] = option(
+        "`paper` (a span has the type of its last word) or `conll` (a change of type opens a span).", default="paper"
+    )
 
 
 class SpanF1:
@@ -25,17 +36,15 @@ class SpanF1:
 
     Args:
         language: BCP 47 language tag; changes nothing.
-        options: See `options`.
+        options: How tags are repaired.
     """
 
     name: ClassVar[str] = "span_f1"
     summary: ClassVar[str] = "F1 of entity spans; prediction and gold are sentences with BIO tags in `ner`."
-    options: ClassVar[Mapping[str, str]] = {
-        "repair": "`paper` (a span has the type of its last word) or `conll` (a change of type opens a span); `paper`."
-    }
+    Options = SpanF1Options
 
-    def __init__(self, language: str, options: Mapping[str, str]) -> None:
-        self._repair = choice(options, "repair", ("paper", "conll"), "paper")
+    def __init__(self, language: str, options: SpanF1Options) -> None:
+        self._repair = options.repair
         self._rows: list[tuple[int, int, int, int, int]] = []
 
     def add(self, prediction: Example, gold: Example, where: str) -> None:

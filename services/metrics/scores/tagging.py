@@ -1,15 +1,23 @@
 """Accuracy of tags, word by word."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 from babelscope.data.examples import Example
 
-from services.metrics.scores.base import Figure, Score, Table, choice, ratio
+from services.metrics.scores.base import Figure, Score, Table, ratio
 from services.metrics.scores.placeholders import refuse_constant
 from services.metrics.scores.words import paired
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import option
+
+
+@dataclass(frozen=True)
+class TaggingOptions:
+    """Options of the accuracy of tags."""
+
+    tag: Literal["upos", "ner"] = option("Field of a word whose tags are compared.", default="upos")
 
 
 class Tagging:
@@ -17,15 +25,15 @@ class Tagging:
 
     Args:
         language: BCP 47 language tag; changes nothing.
-        options: See `options`.
+        options: Which tags are compared.
     """
 
     name: ClassVar[str] = "tagging"
     summary: ClassVar[str] = "Accuracy of tags; prediction and gold are sentences in words."
-    options: ClassVar[Mapping[str, str]] = {"tag": "`upos` or `ner`; `upos` where not given."}
+    Options = TaggingOptions
 
-    def __init__(self, language: str, options: Mapping[str, str]) -> None:
-        self._tag = choice(options, "tag", ("upos", "ner"), "upos")
+    def __init__(self, language: str, options: TaggingOptions) -> None:
+        self._tag = options.tag
         self._rows: list[tuple[int, int, int]] = []
         self._golds: list[str] = []
 

@@ -1,28 +1,28 @@
 """Running text in tokens, for scores that count them."""
 
-from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
-from services.metrics.scores.base import choice
+from services.runtime.options import option
 
 CHARACTER_LANGUAGES: Final = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my"})
 """Languages written without spaces between words."""
 
-OPTION: Final = (
-    "`words` (split at white space) or `characters` (without white space); by language where not given. Text of "
-    "word-pieces joined by spaces is scored by its pieces under `words`."
-)
-"""What the option `tokens` does."""
 
+@dataclass(frozen=True)
+class TokenOptions:
+    """Options of scores that count tokens."""
 
-def unit(language: str, options: Mapping[str, str]) -> str:
-    """`words` or `characters`, by the option `tokens` or else by the language.
+    tokens: Literal["words", "characters"] | None = option(
+        "`words` (split at white space) or `characters` (without white space); by language where not given. Text of "
+        "word-pieces joined by spaces is scored by its pieces under `words`.",
+        default=None,
+    )
 
-    Raises:
-        InvalidArgument: The option is neither.
-    """
-    default = "characters" if language.partition("-")[0].lower() in CHARACTER_LANGUAGES else "words"
-    return choice(options, "tokens", ("words", "characters"), default)
+    def unit(self, language: str) -> str:
+        """`words` or `characters`, by the option or else by the language."""
+        default = "characters" if language.partition("-")[0].lower() in CHARACTER_LANGUAGES else "words"
+        return self.tokens or default
 
 
 def split(text: str, tokens: str) -> list[str]:

@@ -2,10 +2,31 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 from services.metrics.estimates.intervals import Interval
 from services.metrics.estimates.nulls import Null
 from services.metrics.sums.pair_statistics import PairStatistics
+from services.runtime.options import NoOptions, OptionInfo, describe, option
+
+DEFAULT_SAMPLE: Final = 2000
+MAX_SAMPLE: Final = 10_000
+"""Rows of a sub-sample of which all pairs are taken: its Gram matrices take 8 bytes a pair."""
+
+
+@dataclass(frozen=True)
+class KeptVariance:
+    """Options of measures of the leading directions."""
+
+    variance: float = option("Share of the variance kept.", default=0.99, minimum=0, maximum=1)
+
+
+@dataclass(frozen=True)
+class SubSample:
+    """Options of measures that need all pairs of rows."""
+
+    sample: int = option("Number of rows of the sub-sample.", default=DEFAULT_SAMPLE, minimum=4, maximum=MAX_SAMPLE)
+    seed: int = option("Seed of the sub-sample.", default=0)
 
 
 @dataclass(frozen=True)
@@ -62,8 +83,7 @@ class Measure:
         needs_moments: Whether streams must keep second moments for it.
         needs_cosines: Whether streams must keep the cosines of paired rows for it.
         needs_exact: Whether products must be in float64 throughout, for decompositions that keep all directions.
-        default_sample: Rows of the sub-sample where a request says nothing; 0 where the option does not apply.
-        default_variance: Share of the variance kept where a request says nothing; 0 where the option does not apply.
+        settings: Dataclass of its options beside the estimator: `NoOptions`, `KeptVariance` or `SubSample`.
     """
 
     estimators: tuple[str, ...]
@@ -71,8 +91,25 @@ class Measure:
     needs_moments: bool = False
     needs_cosines: bool = False
     needs_exact: bool = False
-    default_sample: int = 0
-    default_variance: float = 0.0
+    settings: type[Any] = NoOptions
+
+    @property
+    def default_sample(self) -> int:
+        """Rows of the sub-sample where a request says nothing; 0 where the option does not apply."""
+        return int(getattr(self.settings(), "sample", 0))
+
+    @property
+    def default_variance(self) -> float:
+        """Share of the variance kept where a request says nothing; 0 where the option does not apply."""
+        return float(getattr(self.settings(), "variance", 0.0))
+
+
+def describe_options(measure: Measure) -> tuple[OptionInfo, ...]:
+    """The options of a measure: its estimator, then its own."""
+    estimator = OptionInfo(
+        "estimator", "Variant of the measure.", measure.estimators[0], required=False, choices=measure.estimators
+    )
+    return (estimator, *describe(measure.settings))
 
 
 NO_INTERVAL = "too few rows for an interval: the whole range is given"

@@ -11,7 +11,7 @@ import numpy as np
 
 from services.metrics.estimates.nulls import pwcca_null
 from services.metrics.similarity.correlations import NONE, correlations, has_null, weighted
-from services.metrics.similarity.measure import Measure, Measured, Options
+from services.metrics.similarity.measure import KeptVariance, Measure, Measured, Options
 from services.metrics.sums.pair_statistics import PairStatistics
 from services.metrics.sums.products import times
 
@@ -30,4 +30,4 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     return weighted(pair, "PWCCA", found, weights=alpha / alpha.sum(), null=null, settings=settings)
 
 
-MEASURE: Final = Measure(estimators=("mean",), compute=measure, needs_moments=True, default_variance=0.99)
+MEASURE: Final = Measure(estimators=("mean",), compute=measure, needs_moments=True, settings=KeptVariance)

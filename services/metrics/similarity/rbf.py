@@ -11,12 +11,10 @@ from typing import Final
 
 from services.metrics.errors import Degenerate
 from services.metrics.similarity import cka
-from services.metrics.similarity.measure import Measure, Measured, Options
+from services.metrics.similarity.measure import Measure, Measured, Options, SubSample
 from services.metrics.sums.grams import GramPair
 from services.metrics.sums.kernels import kernel_side, radial_kernel
 from services.metrics.sums.pair_statistics import PairStatistics
-
-DEFAULT_SAMPLE: Final = 2000
 
 
 def measure(pair: PairStatistics, options: Options) -> Measured:
@@ -44,5 +42,5 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
 
 
 MEASURE: Final = Measure(
-    estimators=("debiased", "rbf_biased"), compute=measure, default_sample=DEFAULT_SAMPLE, needs_moments=False
+    estimators=("debiased", "rbf_biased"), compute=measure, settings=SubSample, needs_moments=False
 )

@@ -10,7 +10,7 @@ import numpy as np
 
 from services.metrics.estimates.nulls import svcca_null
 from services.metrics.similarity.correlations import NONE, correlations, has_null, weighted
-from services.metrics.similarity.measure import Measure, Measured, Options
+from services.metrics.similarity.measure import KeptVariance, Measure, Measured, Options
 from services.metrics.sums.pair_statistics import PairStatistics
 
 
@@ -26,4 +26,4 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     return weighted(pair, "SVCCA", found, weights=weights, null=null, settings={"var": options.variance})
 
 
-MEASURE: Final = Measure(estimators=("mean",), compute=measure, needs_moments=True, default_variance=0.99)
+MEASURE: Final = Measure(estimators=("mean",), compute=measure, needs_moments=True, settings=KeptVariance)

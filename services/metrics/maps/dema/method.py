@@ -15,9 +15,9 @@ from services.metrics.maps.base import Fitted, Pairs, Problem, Side, Tell
 from services.metrics.maps.dema.density import DensityMatching, Training
 from services.metrics.maps.devices import DEVICE, device_of
 from services.metrics.maps.normalisation import SCHEMES, Normalisation
-from services.metrics.maps.options import option
 from services.metrics.maps.refinement import refine
 from services.metrics.sums.cosines import check_equal_width
+from services.runtime.options import option
 
 _EPOCH: Final = 50
 """Steps behind one number of the trace."""
@@ -27,21 +27,23 @@ _EPOCH: Final = 50
 class DeMaOptions:
     """Options of DeMa."""
 
-    normalisation: str = option("unit_centre_unit", "Of the rows of either language.", choices=tuple(SCHEMES))
+    normalisation: str = option("Of the rows of either language.", default="unit_centre_unit", choices=tuple(SCHEMES))
     seeding: str = option(
-        "identical", "Where no translations are given: identical ids, or none.", choices=("identical", "none")
+        "Where no translations are given: identical ids, or none.", default="identical", choices=("identical", "none")
     )
-    most_seeds: int = option(10_000, "Seeds used, the most frequent ones.", least=1)
-    frequent: int = option(10_000, "Words of either side that are centres of its mixture.", least=2)
-    zipf: float = option(0.0, "The word of rank r has the weight r^-zipf in its mixture.", least=0, most=4)
-    source_variance: float = option(0.015, "Of the Gaussians of the source mixture.", least=1e-6, most=10)
-    target_variance: float = option(0.015, "Of the Gaussians of the target mixture.", least=1e-6, most=10)
-    back_translation: float = option(0.5, "Weight of 1 - cos of words mapped there and back.", least=0)
-    supervision: float = option(10.0, "Weight of 1 - cos of mapped seeds and their translations.", least=0)
-    batch: int = option(128, "Words of either language drawn in a step.", least=1, most=65_536)
-    learning_rate: float = option(0.01, "Of Adam; falls along a cosine to 0.", least=1e-8, most=10)
-    steps: int = option(2000, "Steps of training.", least=1, most=1_000_000)
-    refinements: int = option(0, "Rounds of an induced dictionary and a rotation, after training.", least=0, most=100)
+    most_seeds: int = option("Seeds used, the most frequent ones.", default=10_000, minimum=1)
+    frequent: int = option("Words of either side that are centres of its mixture.", default=10_000, minimum=2)
+    zipf: float = option("The word of rank r has the weight r^-zipf in its mixture.", default=0.0, minimum=0, maximum=4)
+    source_variance: float = option("Of the Gaussians of the source mixture.", default=0.015, minimum=1e-6, maximum=10)
+    target_variance: float = option("Of the Gaussians of the target mixture.", default=0.015, minimum=1e-6, maximum=10)
+    back_translation: float = option("Weight of 1 - cos of words mapped there and back.", default=0.5, minimum=0)
+    supervision: float = option("Weight of 1 - cos of mapped seeds and their translations.", default=10.0, minimum=0)
+    batch: int = option("Words of either language drawn in a step.", default=128, minimum=1, maximum=65_536)
+    learning_rate: float = option("Of Adam; falls along a cosine to 0.", default=0.01, minimum=1e-8, maximum=10)
+    steps: int = option("Steps of training.", default=2000, minimum=1, maximum=1_000_000)
+    refinements: int = option(
+        "Rounds of an induced dictionary and a rotation, after training.", default=0, minimum=0, maximum=100
+    )
     device: str = DEVICE
 
 

@@ -21,12 +21,12 @@ from services.metrics.maps.devices import DEVICE, device_of
 from services.metrics.maps.induction import Induced, induce
 from services.metrics.maps.muse.adversary import Adversary, Game
 from services.metrics.maps.normalisation import SCHEMES, Normalisation
-from services.metrics.maps.options import option
 from services.metrics.maps.orthogonal import rotation
 from services.metrics.maps.refinement import mean_cosine
 from services.metrics.maps.restarts import best_of
 from services.metrics.sums.cosines import check_equal_width
 from services.metrics.sums.products import times
+from services.runtime.options import option
 
 MUTUAL: Final = "mutual"
 FORWARD: Final = "forward"
@@ -40,37 +40,48 @@ class MuseOptions:
     """Options of MUSE."""
 
     normalisation: str = option(
-        "none",
         "Of the rows of either language. Distant languages need centring: centre, or unit_centre_unit.",
+        default="none",
         choices=tuple(SCHEMES),
     )
-    neighbours: int = option(10, "Over which CSLS averages while the map is fitted.", least=1, most=1000)
-    adversarial_words: int = option(75_000, "First rows of either side that the adversary sees.", least=1)
-    epochs: int = option(5, "Of the adversary; the map is judged after each.", least=1, most=10_000)
-    steps: int = option(31_250, "Of the map in an epoch.", least=1, most=10_000_000)
-    batch: int = option(32, "Rows of either language in a step.", least=1, most=65_536)
-    discriminator_steps: int = option(5, "Of the discriminator before each of the map.", least=1, most=1000)
-    hidden: int = option(2048, "Units of either hidden layer of the discriminator.", least=1, most=65_536)
-    dropout: float = option(0.1, "Share of the discriminator's inputs dropped while it learns.", least=0, most=0.99)
-    slope: float = option(0.2, "Of the discriminator's rectifiers below 0.", least=0, most=1)
-    smoothing: float = option(0.1, "Of the labels.", least=0, most=0.5)
-    rate: float = option(0.1, "Learning rate of the map.", least=0)
-    discriminator_rate: float = option(0.1, "Learning rate of the discriminator.", least=0)
-    decay: float = option(0.98, "Factor of the map's learning rate after each epoch.", least=0, most=1)
-    shrink: float = option(
-        0.5, "Factor of the map's learning rate where the criterion falls, from the second time on.", least=0, most=1
+    neighbours: int = option("Over which CSLS averages while the map is fitted.", default=10, minimum=1, maximum=1000)
+    adversarial_words: int = option("First rows of either side that the adversary sees.", default=75_000, minimum=1)
+    epochs: int = option("Of the adversary; the map is judged after each.", default=5, minimum=1, maximum=10_000)
+    steps: int = option("Of the map in an epoch.", default=31_250, minimum=1, maximum=10_000_000)
+    batch: int = option("Rows of either language in a step.", default=32, minimum=1, maximum=65_536)
+    discriminator_steps: int = option(
+        "Of the discriminator before each of the map.", default=5, minimum=1, maximum=1000
     )
-    orthogonality: float = option(0.001, "beta of W <- (1 + beta) W - beta W W'W.", least=0, most=0.1)
-    criterion_words: int = option(10_000, "First rows of either side that the criterion looks at.", least=1)
-    criterion_pairs: int = option(10_000, "Most confident pairs whose mean cosine is the criterion.", least=1)
-    refinements: int = option(5, "Rounds of an induced dictionary and a Procrustes solution.", least=0, most=1000)
-    refined_words: int = option(15_000, "First rows of either side that refinement looks at.", least=1)
+    hidden: int = option("Units of either hidden layer of the discriminator.", default=2048, minimum=1, maximum=65_536)
+    dropout: float = option(
+        "Share of the discriminator's inputs dropped while it learns.", default=0.1, minimum=0, maximum=0.99
+    )
+    slope: float = option("Of the discriminator's rectifiers below 0.", default=0.2, minimum=0, maximum=1)
+    smoothing: float = option("Of the labels.", default=0.1, minimum=0, maximum=0.5)
+    rate: float = option("Learning rate of the map.", default=0.1, minimum=0)
+    discriminator_rate: float = option("Learning rate of the discriminator.", default=0.1, minimum=0)
+    decay: float = option("Factor of the map's learning rate after each epoch.", default=0.98, minimum=0, maximum=1)
+    shrink: float = option(
+        "Factor of the map's learning rate where the criterion falls, from the second time on.",
+        default=0.5,
+        minimum=0,
+        maximum=1,
+    )
+    orthogonality: float = option("beta of W <- (1 + beta) W - beta W W'W.", default=0.001, minimum=0, maximum=0.1)
+    criterion_words: int = option("First rows of either side that the criterion looks at.", default=10_000, minimum=1)
+    criterion_pairs: int = option("Most confident pairs whose mean cosine is the criterion.", default=10_000, minimum=1)
+    refinements: int = option(
+        "Rounds of an induced dictionary and a Procrustes solution.", default=5, minimum=0, maximum=1000
+    )
+    refined_words: int = option("First rows of either side that refinement looks at.", default=15_000, minimum=1)
     induced: str = option(
-        MUTUAL,
         "Pairs of a refinement's dictionary: mutual neighbours as in the paper, or each source row's as in its script.",
+        default=MUTUAL,
         choices=(MUTUAL, FORWARD),
     )
-    restarts: int = option(1, "Attempts, of which the one with the best criterion is kept.", least=1, most=100)
+    restarts: int = option(
+        "Attempts, of which the one with the best criterion is kept.", default=1, minimum=1, maximum=100
+    )
     device: str = DEVICE
 
 

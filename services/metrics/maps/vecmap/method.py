@@ -17,7 +17,6 @@ from services.metrics.estimates.estimates import Check
 from services.metrics.maps.base import Fitted, Pairs, Problem, Side, Tell
 from services.metrics.maps.collapse import confidence
 from services.metrics.maps.normalisation import SCHEMES, Normalisation
-from services.metrics.maps.options import option
 from services.metrics.maps.orthogonal import rotation
 from services.metrics.maps.restarts import best_of
 from services.metrics.maps.vecmap.self_learning import Learnt, Schedule, self_learn
@@ -25,6 +24,7 @@ from services.metrics.maps.vecmap.start import unsupervised_start
 from services.metrics.maps.vecmap.symmetric import Symmetric, symmetric_map
 from services.metrics.sums.cosines import check_equal_width, unit_rows
 from services.metrics.sums.products import times
+from services.runtime.options import option
 
 UNSUPERVISED: Final = "unsupervised"
 IDENTICAL: Final = "identical"
@@ -39,26 +39,35 @@ class VecMapOptions:
     """Options of VecMap."""
 
     supervision: str = option(
-        UNSUPERVISED,
         "Where the first dictionary comes from: similarities within either language, identical ids, known "
         "translations; `supervised` fits on known translations and induces nothing.",
+        default=UNSUPERVISED,
         choices=(UNSUPERVISED, IDENTICAL, SEMI_SUPERVISED, SUPERVISED),
     )
-    normalisation: str = option("unit_centre_unit", "Of the rows of either language.", choices=tuple(SCHEMES))
+    normalisation: str = option("Of the rows of either language.", default="unit_centre_unit", choices=tuple(SCHEMES))
     start_words: int = option(
-        4000, "First rows of either side whose similarities give the unsupervised start.", least=1, most=20_000
+        "First rows of either side whose similarities give the unsupervised start.",
+        default=4000,
+        minimum=1,
+        maximum=20_000,
     )
-    frequent: int = option(20_000, "First rows of either side that take part in the rounds.", least=1)
-    neighbours: int = option(10, "Over which CSLS averages while the map is fitted.", least=1, most=1000)
-    keep: float = option(0.1, "Share of similarities that are not dropped in the first rounds.", least=0.001, most=1)
-    keep_factor: float = option(2.0, "By which that share grows when the gains cease.", least=1.01)
-    patience: int = option(50, "Rounds without a gain after which the gains have ceased.", least=1)
-    gain: float = option(1e-6, "In the mean greatest cosine, that counts as one.", least=0)
-    rounds: int = option(5000, "At most.", least=1, most=1_000_000)
-    whiten: bool = option(True, "Whether the last step whitens both sides.")
-    reweight: float = option(0.5, "Power of the singular values by which the last step weights either side.", least=0)
-    dewhiten: bool = option(True, "Whether the last step undoes the whitening.")
-    restarts: int = option(1, "Attempts, of which the one with the best criterion is kept.", least=1, most=100)
+    frequent: int = option("First rows of either side that take part in the rounds.", default=20_000, minimum=1)
+    neighbours: int = option("Over which CSLS averages while the map is fitted.", default=10, minimum=1, maximum=1000)
+    keep: float = option(
+        "Share of similarities that are not dropped in the first rounds.", default=0.1, minimum=0.001, maximum=1
+    )
+    keep_factor: float = option("By which that share grows when the gains cease.", default=2.0, minimum=1.01)
+    patience: int = option("Rounds without a gain after which the gains have ceased.", default=50, minimum=1)
+    gain: float = option("In the mean greatest cosine, that counts as one.", default=1e-6, minimum=0)
+    rounds: int = option("At most.", default=5000, minimum=1, maximum=1_000_000)
+    whiten: bool = option("Whether the last step whitens both sides.", default=True)
+    reweight: float = option(
+        "Power of the singular values by which the last step weights either side.", default=0.5, minimum=0
+    )
+    dewhiten: bool = option("Whether the last step undoes the whitening.", default=True)
+    restarts: int = option(
+        "Attempts, of which the one with the best criterion is kept.", default=1, minimum=1, maximum=100
+    )
 
 
 class VecMap:

@@ -12,7 +12,6 @@ from services.metrics.estimates.estimates import Progress
 from services.metrics.maps.base import Fitted, Problem, Side
 from services.metrics.maps.fitting import FittedMap, fit_maps
 from services.metrics.maps.normalisation import Normalisation
-from services.metrics.maps.options import option
 from services.metrics.maps.plan import MapPlan
 from services.metrics.maps.registry import Common
 from services.metrics.rows.plans import ViewPlan
@@ -20,6 +19,7 @@ from services.metrics.rows.reports import ViewReport
 from services.metrics.rows.tables import Table
 from services.metrics.sums.accumulate import nothing
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import option
 from services.runtime.store import Store
 
 
@@ -27,8 +27,8 @@ from services.runtime.store import Store
 class Options:
     """Of the method below."""
 
-    loud: bool = option(True, "Whether it is.")
-    factor: float = option(2.0, "Of both matrices.")
+    loud: bool = option("Whether it is.", default=True)
+    factor: float = option("Of both matrices.", default=2.0)
 
 
 class Fake:
