@@ -5,6 +5,7 @@ import asyncio
 import grpc
 from babelscope.v1 import datagen_pb2, datagen_pb2_grpc, translate_pb2_grpc
 
+from services.datagen.api.remote import open_remote
 from services.datagen.api.servicer import DatagenServicer
 from services.datagen.api.translate_servicer import TranslateServicer
 from services.datagen.datasets.stored import Datasets
@@ -28,7 +29,7 @@ class DatagenService:
         self._store = Store(settings.store_url)
         self._workers = Workers(settings.max_streams, "datagen")
         datasets = Datasets(self._store, settings.scratch_dir)
-        translators = Translators(settings, settings.scratch_dir / "translation", self._store)
+        translators = Translators(settings, settings.scratch_dir / "translation", open_remote, self._store)
         self._servicer = DatagenServicer(settings, datasets, self._workers, translators)
         self._translate = TranslateServicer(settings, datasets, self._workers, translators)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from services.datagen.api.remote import open_remote
 from services.datagen.translation.base import Translator
 from services.datagen.translation.choice import Choice
 from services.datagen.translation.registry import Translators
@@ -21,7 +22,7 @@ class Systems(Memory):
     cache: Path = Path("unused")
 
     def __post_init__(self) -> None:
-        self._translators = Translators(TranslationSettings(**self.settings), self.cache)
+        self._translators = Translators(TranslationSettings(**self.settings), self.cache, open_remote)
 
     def translator(self, choice: Choice) -> Translator:
         return self._translators.open(choice, self)

@@ -1,12 +1,10 @@
-"""Translating systems by choice; a back end is one module of this folder and one line here."""
+"""Translating systems by choice; a back end is one module and one line here."""
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
-
-from babelscope.transport.channel import TLS, ClientConfig, is_loopback
-from babelscope.transport.retry import RetryPolicy
 
 from services.datagen.text.lexicon import Dictionary
 from services.datagen.translation.base import Translator
@@ -19,6 +17,9 @@ from services.datagen.translation.settings import TranslationSettings
 from services.runtime.errors import InvalidArgument
 from services.runtime.store import Store
 
+OpenRemote = Callable[[TranslationSettings, Choice], Translator]
+"""From the settings and a choice to a system of another server; InvalidArgument where it is not allowed."""
+
 
 class Translators:
     """Opens systems and keeps the last few: a model is loaded once, not for each request.
@@ -26,10 +27,14 @@ class Translators:
     Args:
         settings: What is allowed, and where models run.
         cache: Folder that keeps converted models.
-        store: Keeps them for other servers, too.
+        remote: Opens a system of another server; this module speaks to none itself.
+        store: Keeps converted models for other servers, too.
     """
 
-    def __init__(self, settings: TranslationSettings, cache: Path, store: Store | None = None) -> None:
+    def __init__(
+        self, settings: TranslationSettings, cache: Path, remote: OpenRemote, store: Store | None = None
+    ) -> None:
+        self._remote = remote
         self._settings, self._conversions = settings, Conversions(cache, store)
         self._folders = ModelFolders(settings.translation_roots, hub=settings.translation_hub)
         self._held: OrderedDict[Choice, Translator] = OrderedDict()
@@ -69,7 +74,7 @@ class Translators:
 
     def _make(self, choice: Choice) -> Translator:
         if choice.backend == "remote":
-            return self._remote(choice)
+            return self._remote(self._settings, choice)
         folder, device = self._folders.find(choice.reference), self._settings.translation_device
         if choice.backend == "ctranslate":
             from services.datagen.translation.ctranslate import CTranslateEngine
@@ -80,31 +85,6 @@ class Translators:
 
         engine = TransformersEngine(folder, device)
         return NeuralTranslator(engine, choice.name, beam=choice.beam, batch_tokens=choice.batch_tokens)
-
-    def _remote(self, choice: Choice) -> Translator:
-        from services.datagen.translation.remote import RemoteTranslator
-
-        settings, address = self._settings, choice.reference
-        if address not in settings.translation_servers:
-            offered = ", ".join(settings.translation_servers) or "none"
-            problem = f"Expected one of the servers that the settings allow ({offered}), but got {address!r}"
-            raise InvalidArgument("options[address]", problem)
-        tls = TLS(root=settings.translation_ca) if settings.translation_tls else None
-        if tls is None and not is_loopback(address):
-            problem = f"Expected TLS (translation_tls) for {address}, which is another machine"
-            raise InvalidArgument("options[address]", problem)
-        patience = RetryPolicy(
-            patience=settings.translation_patience, first_patience=min(10.0, settings.translation_patience)
-        )
-        token = settings.translation_token
-        config = ClientConfig(
-            address,
-            tls=tls,
-            token=None if token is None else token.get_secret_value(),
-            stream_timeout=settings.translation_seconds,
-            retry=patience,
-        )
-        return RemoteTranslator(config, choice.system, choice.name)
 
 
 class DictionaryLookup(Protocol):

@@ -8,12 +8,14 @@ from typing import Any
 import grpc
 from babelscope.errors import DeadlineExceeded, InvalidRequest, LimitExceeded, RpcError, Unavailable
 from babelscope.errors import NotFound as NotFoundThere
-from babelscope.transport.channel import ClientConfig, open_channel
-from babelscope.transport.retry import Contact, Retry
+from babelscope.transport.channel import TLS, ClientConfig, is_loopback, open_channel
+from babelscope.transport.retry import Contact, Retry, RetryPolicy
 from babelscope.transport.status import from_rpc
 from babelscope.v1 import text_pb2, translate_pb2, translate_pb2_grpc
 
 from services.datagen.translation.base import Translated
+from services.datagen.translation.choice import Choice
+from services.datagen.translation.settings import TranslationSettings
 from services.runtime import errors
 
 _TEXTS = 256
@@ -103,6 +105,39 @@ class RemoteTranslator:
                 time.sleep(
                     retry.delay(from_rpc(status, method=_METHOD, address=self._config.address, request_id=request_id))
                 )
+
+
+def open_remote(settings: TranslationSettings, choice: Choice) -> RemoteTranslator:
+    """A system of another server.
+
+    Args:
+        settings: Which servers are allowed, and how they are reached.
+        choice: Address of the server and name of its system.
+
+    Raises:
+        InvalidArgument: The server is not allowed, or is another machine and would be reached without TLS.
+    """
+    address = choice.reference
+    if address not in settings.translation_servers:
+        offered = ", ".join(settings.translation_servers) or "none"
+        problem = f"Expected one of the servers that the settings allow ({offered}), but got {address!r}"
+        raise errors.InvalidArgument("options[address]", problem)
+    tls = TLS(root=settings.translation_ca) if settings.translation_tls else None
+    if tls is None and not is_loopback(address):
+        problem = f"Expected TLS (translation_tls) for {address}, which is another machine"
+        raise errors.InvalidArgument("options[address]", problem)
+    patience = RetryPolicy(
+        patience=settings.translation_patience, first_patience=min(10.0, settings.translation_patience)
+    )
+    token = settings.translation_token
+    config = ClientConfig(
+        address,
+        tls=tls,
+        token=None if token is None else token.get_secret_value(),
+        stream_timeout=settings.translation_seconds,
+        retry=patience,
+    )
+    return RemoteTranslator(config, choice.system, choice.name)
 
 
 def _windows(texts: Iterable[str]) -> Iterator[list[str]]:
