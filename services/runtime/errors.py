@@ -1,6 +1,6 @@
 """The errors a domain module may raise, with what a client needs to mend its request.
 
-No gRPC here: `services.runtime.status` turns each class into a status with `google.rpc` details.
+No gRPC here: `services.runtime.rpc.status` turns each class into a status with `google.rpc` details.
 
     ServiceError
     ├── InvalidArgument      INVALID_ARGUMENT     BadRequest: the field, what was expected, what was got

@@ -18,11 +18,12 @@ from typing import Any, Protocol
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
-from services.runtime import atomic, logs, reflection, security, tls
+from services.runtime import atomic, logs, security
 from services.runtime.errors import ServiceError
-from services.runtime.health import SERVICE as HEALTH
-from services.runtime.health import Health
-from services.runtime.interceptor import Door
+from services.runtime.rpc import reflection, tls
+from services.runtime.rpc.health import SERVICE as HEALTH
+from services.runtime.rpc.health import Health
+from services.runtime.rpc.interceptor import Door
 from services.runtime.settings import EXIT_FAILED, EXIT_USAGE, ServerSettings
 from services.runtime.telemetry import Telemetry
 

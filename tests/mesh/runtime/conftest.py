@@ -9,7 +9,8 @@ import grpc
 import pytest
 from babelscope.errors import InvalidRequest, ServerFault, TensorError
 
-from services.runtime import deadline, errors
+from services.runtime import errors
+from services.runtime.rpc import deadline
 from services.runtime.server import Server
 from services.runtime.settings import ServerSettings
 

@@ -205,7 +205,7 @@ async def test_every_rpc_is_logged_with_its_id(
             lines.append(json.loads(logs.JsonFormatter().format(record)))
 
     handler = Keep()
-    logger = logging.getLogger("services.runtime.interceptor")
+    logger = logging.getLogger("services.runtime.rpc.interceptor")
     logger.addHandler(handler)
     try:
         with caplog.at_level(logging.INFO):

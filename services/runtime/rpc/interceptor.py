@@ -17,9 +17,10 @@ from typing import Any
 
 import grpc
 
-from services.runtime import deadline, logs, security, status
+from services.runtime import logs, security
 from services.runtime.errors import InvalidArgument, LimitExceeded, ServiceError, Unavailable
-from services.runtime.health import SERVICE as HEALTH
+from services.runtime.rpc import deadline, status
+from services.runtime.rpc.health import SERVICE as HEALTH
 from services.runtime.telemetry import Method, Telemetry
 
 log = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from services.runtime import deadline
 from services.runtime.errors import DeadlinePassed
+from services.runtime.rpc import deadline
 
 
 @dataclass

@@ -6,7 +6,8 @@ from babelscope import errors as client_errors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.runtime import errors, status
+from services.runtime import errors
+from services.runtime.rpc import status
 
 EVERY = [
     errors.InvalidArgument("f", "p"),
