@@ -7,6 +7,7 @@ from babelscope.data.examples import Sentence, Word
 
 from services.datagen.text.words import segment, units
 from services.datagen.trees.parsing import Parsed
+from services.datagen.trees.tree import Tree
 
 _SENTENCE = re.compile(r"\S.*?(?:[.!?。।](?=\s|$)|(?=\s*$))", re.DOTALL)
 
@@ -42,3 +43,14 @@ def _sentence(text: str, spans: Sequence[tuple[int, int]]) -> Sentence:
         space = i + 1 < len(spans) and spans[i + 1][0] > end
         words.append(Word(form, upos, head, relation, space_after=space))
     return Sentence(tuple(words), text[spans[0][0] : spans[-1][1]])
+
+
+def is_contiguous(tree: Tree, position: int) -> bool:
+    """Whether a word's subtree has no gap."""
+    members = tree.subtree(position)
+    return members[-1] - members[0] + 1 == len(members)
+
+
+def is_projective(tree: Tree) -> bool:
+    """Whether no subtree has a gap."""
+    return all(is_contiguous(tree, position) for position in range(len(tree.words)))

@@ -1,10 +1,7 @@
 """Anchors: what two tokenised corpora share (Conneau, Wu et al. 2020, section 4.2)."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-
-from services.runtime.errors import InvalidArgument
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +37,6 @@ class Anchors:
         return (self.left_shared + self.right_shared) / (self.left_tokens + self.right_tokens)
 
 
-def anchors(left: Iterable[Sequence[str]], right: Iterable[Sequence[str]], *, ignore: Collection[str] = ()) -> Anchors:
-    """Measures what two corpora share.
-
-    Args:
-        left: Lines in tokens, or in ids written as text; of one language, each token as the model sees it.
-        right: Of the other.
-        ignore: Tokens that do not count: special ones.
-
-    Raises:
-        InvalidArgument: A corpus has no token.
-    """
-    return compare(_counted(left, ignore, "left"), _counted(right, ignore, "right"))
-
-
 def compare(left: Counter[str], right: Counter[str]) -> Anchors:
     """What two corpora share, by the counts of their tokens."""
     shared = left.keys() & right.keys()
@@ -66,14 +49,3 @@ def compare(left: Counter[str], right: Counter[str]) -> Anchors:
         left_shared=sum(left[token] for token in shared),
         right_shared=sum(right[token] for token in shared),
     )
-
-
-def _counted(lines: Iterable[Sequence[str]], ignore: Collection[str], field: str) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for line in lines:
-        counts.update(line)
-    for token in ignore:
-        counts.pop(token, None)
-    if not counts:
-        raise InvalidArgument(field, "Expected a corpus of at least one token, but got none")
-    return counts

@@ -23,11 +23,6 @@ class Budget:
     probability: float
     sentences: int
 
-    @property
-    def repeats(self) -> float:
-        """How often each of its sentences is seen."""
-        return self.sentences / self.available
-
 
 def probabilities(sizes: Mapping[str, int], exponent: float = EXPONENT) -> dict[str, float]:
     """Shares by exponent sampling: q_l = p_l^a / sum p^a with p_l = n_l / sum n (Conneau & Lample 2019, equation 1).

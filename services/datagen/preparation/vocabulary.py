@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -68,36 +68,10 @@ class Vocabulary:
         return cls("bpe" if kind == "bpe" else "wordpiece", description, _tokens(tokenizer))
 
 
-def learn(
-    lines: Iterable[Sequence[str]],
-    size: int,
-    *,
-    kind: Kind = "bpe",
-    specials: Sequence[str] = SPECIALS,
-    least: int = 2,
-) -> Vocabulary:
-    """Learns a vocabulary; for a joint one give the lines of all languages, sampled as they should weigh.
-
-    Args:
-        lines: Each already cut into words.
-        size: As for `learn_from`, as are all others.
-        kind: `bpe` or `wordpiece`.
-        specials: Tokens with ids 0, 1, ...
-        least: How often a pair must occur to be merged.
-
-    Raises:
-        InvalidArgument: There is no word, or the size does not hold the special tokens and the letters.
-    """
-    counts: Counter[str] = Counter()
-    for line in lines:
-        counts.update(line)
-    return learn_from(counts, size, kind=kind, specials=specials, least=least)
-
-
 def learn_from(
     counts: Counter[str], size: int, *, kind: Kind = "bpe", specials: Sequence[str] = SPECIALS, least: int = 2
 ) -> Vocabulary:
-    """Learns a vocabulary from counted words.
+    """Learns a vocabulary from counted words; for a joint one count the words of all languages, as they should weigh.
 
     Deterministic: words are given in sorted order, so that neither the order of the lines nor the number of threads
     matters.

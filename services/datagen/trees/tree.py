@@ -35,21 +35,6 @@ class Tree:
             waiting += self.children[word]
         return sorted(found)
 
-    def is_contiguous(self, position: int) -> bool:
-        """Whether a word's subtree has no gap."""
-        members = self.subtree(position)
-        return members[-1] - members[0] + 1 == len(members)
-
-    def is_projective(self) -> bool:
-        """Whether no subtree has a gap."""
-        low, high, size = list(range(len(self.words))), list(range(len(self.words))), [1] * len(self.words)
-        for word in reversed(self.order):
-            head = self.heads[word]
-            if head >= 0:
-                low[head], high[head] = min(low[head], low[word]), max(high[head], high[word])
-                size[head] += size[word]
-        return all(last - first + 1 == count for first, last, count in zip(low, high, size, strict=True))
-
 
 def tree_of(sentence: Sentence, example: str) -> Tree:
     """The dependency tree of a sentence.

@@ -18,7 +18,6 @@ _OPEN = dict(zip(_VOWELS, "aaaaaeeee", strict=True))
 _FRONTED = dict(zip("aeıiuü", "eeiiüü", strict=True))
 _VOICELESS = "çfhkpsşt"
 _INDEFINITE = frozenset({"a", "many", "several", "count"})
-_POSSESSIVES = {"I": "m", "we": "mız", "they": "ları", "": ""}
 
 
 def close(stem: str) -> str:
