@@ -1,114 +1,84 @@
-"""The rules of the house, held against the code itself: who imports whom, how long a file is, what is never called."""
+"""The rules of the house, held against the code itself: who imports whom, how long a file is, what is never called.
+
+`test_rooms.py` holds what is true of folders.
+"""
 
 import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-WINGS = ("encoder", "metrics", "datagen", "trainer")
-DOORS = {"__main__.py", "servicer.py"}
+from tests.support.code import ROOT, WINGS, imports, label, sources, within, wrong_imports
+
+START_UP = {"__main__.py", "service.py"}
+KNOWN_TO = {
+    ("sqlalchemy", "alembic"): ("trainer/jobs",),
+    ("ray",): ("trainer/driver", "trainer/serving"),
+}
 LINES_AT_MOST = 400
-
-
-def _sources(*folders: str) -> list[Path]:
-    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
-    return sorted(path for path in files if "v1" not in path.relative_to(ROOT).parts)
-
-
-def _imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute"
-            yield node.module or ""
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _within(name: str, *packages: str) -> bool:
-    return any(name == package or name.startswith(package + ".") for package in packages)
-
-
-def _label(path: Path) -> str:
-    return str(path.relative_to(ROOT))
 
 
 @pytest.mark.parametrize("wing", WINGS)
 def test_no_service_imports_another(wing: str) -> None:
     others = [f"services.{other}" for other in WINGS if other != wing]
-    wrong = [
-        f"{_label(path)} imports {name}"
-        for path in _sources(f"services/{wing}")
-        for name in _imports(path)
-        if _within(name, *others)
-    ]
-    assert not wrong
+    assert not wrong_imports(sources(f"services/{wing}"), *others)
 
 
-def test_the_runtime_imports_no_wing() -> None:
-    wrong = [
-        f"{_label(path)} imports {name}"
-        for path in _sources("services/runtime")
-        for name in _imports(path)
-        if _within(name, *(f"services.{wing}" for wing in WINGS))
-    ]
-    assert not wrong
+@pytest.mark.parametrize("shared", ["runtime", "models"])
+def test_what_services_share_imports_no_service(shared: str) -> None:
+    above = [f"services.{wing}" for wing in WINGS] + ["services.models"] * (shared == "runtime")
+    assert not wrong_imports(sources(f"services/{shared}"), *above)
+
+
+@pytest.mark.parametrize("wing", ["metrics", "datagen"])
+def test_only_encoder_and_trainer_load_models(wing: str) -> None:
+    assert not wrong_imports(sources(f"services/{wing}"), "services.models")
 
 
 def test_the_client_imports_no_service() -> None:
-    wrong = [
-        f"{_label(path)} imports {name}"
-        for path in _sources("clients/babelscope")
-        for name in _imports(path)
-        if _within(name, "services")
-    ]
-    assert not wrong
+    assert not wrong_imports(sources("clients/babelscope"), "services")
 
 
-def _speaks_messages(path: Path) -> bool:
-    """Whether a module of a wing stands on the first floor or above: the doors and what serves them alone."""
-    first_lines = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return path.name in DOORS or "messages" in first_lines.split("\n")[0].lower()
+def _folders(path: Path) -> tuple[str, ...]:
+    """Folders of a module below services/."""
+    return path.relative_to(ROOT / "services").parts[:-1]
 
 
-def test_domain_modules_know_no_grpc_ray_or_sql() -> None:
-    wrong = [
-        f"{_label(path)} imports {name}"
-        for wing in WINGS
-        for path in _sources(f"services/{wing}")
-        if not _speaks_messages(path)
-        for name in _imports(path)
-        if _within(name, "grpc", "ray", "sqlalchemy", "babelscope.v1")
-    ]
-    assert not wrong
+def _speaks_grpc(path: Path) -> bool:
+    """Whether a module may know gRPC: the doors, start-up, and what all servers share."""
+    folders = _folders(path)
+    return folders[:1] == ("runtime",) or "api" in folders or (len(folders) == 1 and path.name in START_UP)
 
 
-def test_servicers_hold_no_mathematics() -> None:
-    wrong = [
-        f"{_label(path)} imports {name}"
-        for path in _sources("services")
-        if path.name == "servicer.py"
-        for name in _imports(path)
-        if _within(name, "torch", "scipy", "transformers")
-    ]
-    assert not wrong
+def test_only_the_doors_and_start_up_know_grpc() -> None:
+    domain = [path for path in sources("services") if not _speaks_grpc(path)]
+    assert not wrong_imports(domain, "grpc", "grpc_health", "grpc_reflection", "babelscope.v1")
 
 
-@pytest.mark.parametrize("path", _sources("services", "clients", "scripts", "benchmarks", "tests"), ids=_label)
+@pytest.mark.parametrize(("packages", "rooms"), KNOWN_TO.items())
+def test_sql_and_ray_are_known_to_their_rooms_alone(packages: tuple[str, ...], rooms: tuple[str, ...]) -> None:
+    others = [path for path in sources("services") if "/".join(_folders(path)[:2]) not in rooms]
+    assert not wrong_imports(others, *packages)
+
+
+def test_doors_hold_no_mathematics() -> None:
+    doors = [path for path in sources("services") if "api" in _folders(path)]
+    assert not wrong_imports(doors, "torch", "scipy", "transformers", "sklearn")
+
+
+@pytest.mark.parametrize("path", sources("services", "clients", "scripts", "benchmarks", "tests"), ids=label)
 def test_a_file_holds_one_concept(path: Path) -> None:
     lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= LINES_AT_MOST, f"{_label(path)} has {lines} lines: one room or two?"
+    assert lines <= LINES_AT_MOST, f"{label(path)} has {lines} lines: one room or two?"
 
 
 UNSAFE = re.compile(r"\bpickle\b|torch\.load\(|trust_remote_code\s*=\s*True|\beval\(|\bexec\(|\byaml\.load\(")
 
 
-@pytest.mark.parametrize("path", _sources("services", "clients"), ids=_label)
+@pytest.mark.parametrize("path", sources("services", "clients"), ids=label)
 def test_nothing_is_unpickled_or_executed(path: Path) -> None:
     code = "\n".join(
         ast.unparse(node)
@@ -117,13 +87,13 @@ def test_nothing_is_unpickled_or_executed(path: Path) -> None:
     )
     code = code.replace("model.eval(", "model.train(False")
     assert not UNSAFE.search(code), UNSAFE.search(code)
-    assert not any(_within(name, "pickle", "marshal", "shelve", "dill") for name in _imports(path))
+    assert not any(within(name, "pickle", "marshal", "shelve", "dill") for name in imports(path))
 
 
-@pytest.mark.parametrize("path", _sources("services", "clients"), ids=_label)
+@pytest.mark.parametrize("path", sources("services", "clients"), ids=label)
 def test_public_things_are_described(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert ast.get_docstring(tree), f"{_label(path)} has no docstring"
+    assert ast.get_docstring(tree), f"{label(path)} has no docstring"
     bare = [
         node.name
         for node in tree.body
@@ -131,7 +101,7 @@ def test_public_things_are_described(path: Path) -> None:
         and not node.name.startswith("_")
         and not ast.get_docstring(node)
     ]
-    assert not bare, f"{_label(path)}: {bare} have no docstring"
+    assert not bare, f"{label(path)}: {bare} have no docstring"
 
 
 PARAMETERS_AT_MOST = 10
@@ -157,14 +127,14 @@ def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return sum(name not in {"self", "cls"} for name in names) + (given.vararg is not None) + (given.kwarg is not None)
 
 
-@pytest.mark.parametrize("path", _sources("services", "clients"), ids=_label)
+@pytest.mark.parametrize("path", sources("services", "clients"), ids=label)
 def test_no_function_has_more_than_ten_parameters(path: Path) -> None:
     wrong = [
         f"{node.name} has {_parameters(node)}"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and _parameters(node) > PARAMETERS_AT_MOST
-        and f"{_label(path)}:{node.name}" not in LONG_COMMANDS
+        and f"{label(path)}:{node.name}" not in LONG_COMMANDS
     ]
     assert not wrong
 
