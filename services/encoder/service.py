@@ -16,7 +16,7 @@ from services.encoder.settings import EncoderSettings
 from services.models.catalogue import ModelFiles
 from services.models.spec import ModelSpec
 from services.runtime.errors import FailedPrecondition, ServiceError
-from services.runtime.security import UsageError
+from services.runtime.rpc.security import UsageError
 from services.runtime.store import Store
 from services.runtime.telemetry import Telemetry
 

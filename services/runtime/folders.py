@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from services.runtime import atomic
 from services.runtime.errors import DataLoss, InvalidArgument, LimitExceeded, NotFound
 from services.runtime.storage import copy
 from services.runtime.store import Store, digest_of
@@ -94,11 +95,7 @@ def fetch_folder(store: Store, name: str, cache: Path) -> Path:
         for path, source in files:
             _fetch(store, source, temporary / path, name)
         os.chmod(temporary, 0o755)  # noqa: S103, PTH101 - mkdtemp's folder is for its user alone; this one is as others are
-        try:
-            temporary.rename(target)
-        except OSError:
-            if not target.is_dir():  # another process may have been faster
-                raise
+        atomic.publish_folder(temporary, target)  # unless another process was faster
     except OSError as error:
         raise LimitExceeded("disk", f"Folder {name} could not be written to {cache}: {error.strerror}") from error
     finally:
@@ -138,7 +135,5 @@ def _fetch(store: Store, source: str, target: Path, name: str) -> None:
     try:
         with store.open(source) as file, target.open("xb") as out:
             copy(file, out.write)
-            out.flush()
-            os.fsync(out.fileno())
     except NotFound as error:
         raise DataLoss(f"Expected all files of {name} in the store, but {source} is missing") from error

@@ -18,9 +18,9 @@ from typing import Any, Protocol
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
-from services.runtime import atomic, logs, security
+from services.runtime import atomic, logs
 from services.runtime.errors import ServiceError
-from services.runtime.rpc import reflection, tls
+from services.runtime.rpc import reflection, security, tls
 from services.runtime.rpc.health import SERVICE as HEALTH
 from services.runtime.rpc.health import Health
 from services.runtime.rpc.interceptor import Door

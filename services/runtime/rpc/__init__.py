@@ -1,1 +1,1 @@
-"""What every call passes on its way (limits, deadlines, errors), and what every server answers (health, reflection)."""
+"""What every call passes on its way (tokens, limits, deadlines, errors), and what every server answers (health)."""

@@ -17,9 +17,9 @@ from typing import Any
 
 import grpc
 
-from services.runtime import logs, security
+from services.runtime import logs
 from services.runtime.errors import InvalidArgument, LimitExceeded, ServiceError, Unavailable
-from services.runtime.rpc import deadline, status
+from services.runtime.rpc import deadline, security, status
 from services.runtime.rpc.health import SERVICE as HEALTH
 from services.runtime.telemetry import Method, Telemetry
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from services.runtime.security import UsageError
+from services.runtime.rpc.security import UsageError
 from services.runtime.settings import ServerSettings
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from services.runtime.security import UsageError
+from services.runtime.rpc.security import UsageError
 from services.runtime.server import Server
 from services.runtime.settings import ServerSettings
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.runtime.errors import Unauthenticated
-from services.runtime.security import UsageError, check_address, check_token, is_loopback
+from services.runtime.rpc.security import UsageError, check_address, check_token, is_loopback
 from services.runtime.settings import ServerSettings
 
 
