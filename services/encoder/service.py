@@ -13,7 +13,6 @@ from services.encoder.loading import load_engine
 from services.encoder.queue.scheduler import Scheduler
 from services.encoder.registry import Registry
 from services.encoder.settings import EncoderSettings
-from services.models.catalogue import ModelFiles
 from services.models.spec import ModelSpec
 from services.runtime.errors import FailedPrecondition, ServiceError
 from services.runtime.rpc.security import UsageError
@@ -36,9 +35,8 @@ class EncoderService:
     def __init__(self, settings: EncoderSettings, telemetry: Telemetry) -> None:
         self._settings = settings
         self._device = ""
-        self._files = ModelFiles(
-            roots=settings.model_roots, aliases=settings.model_aliases, hub=settings.hub, cache_dir=settings.hub_cache
-        )
+        store = Store(settings.store_url)
+        self._files = settings.model_files(store)
         gauges = Gauges(telemetry)
         self.scheduler = Scheduler(
             queue_tokens=settings.queue_tokens,
@@ -53,7 +51,7 @@ class EncoderService:
         gauges.watch(self.scheduler, self.registry)
         # The generated base answers UNIMPLEMENTED where a method is not given; only its stub calls them abstract.
         self._servicer = EncoderServicer(  # type: ignore[abstract]
-            self.registry, self.scheduler, Store(settings.store_url), settings
+            self.registry, self.scheduler, store, settings
         )
 
     def register(self, server: grpc.aio.Server) -> None:

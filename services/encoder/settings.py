@@ -1,32 +1,23 @@
 """The settings of the encoder service, read from `BABELSCOPE_*`."""
 
-import json
 import os
-from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from services.runtime.settings import Port, Seconds, ServerSettings
+from services.models.settings import ModelSettings, split
+from services.runtime.settings import Port, Seconds
 
 LEAST_BUDGET = 16
 THREAD_BUDGET = 2048
 GPU_BUDGET = 32768
 
 
-class EncoderSettings(ServerSettings):
+class EncoderSettings(ModelSettings):
     """What the encoder service is told at its start."""
 
     port: Port = Field(50051, description="Port to listen on; 0 takes any free one.")
-    model_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
-        (), description="Folders whose sub-folders are models: a list in JSON, or separated like `PATH`."
-    )
-    model_aliases: dict[str, Path] = Field({}, description="Names of models to their folders, an object in JSON.")
-    hub: bool = Field(True, description="Whether models that are not local are fetched from the Hugging Face hub.")
-    hub_cache: Path | None = Field(
-        None, description="Folder of the hub's files; the hub's own default where not given."
-    )
     preload: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Models loaded before the server is ready: a list in JSON, or separated by commas."
     )
@@ -55,17 +46,11 @@ class EncoderSettings(ServerSettings):
     max_texts: int = Field(4096, ge=1, description="Texts a message.")
     max_interventions: int = Field(64, ge=0, description="Interventions a request.")
 
-    @field_validator("model_roots", mode="before")
-    @classmethod
-    def _split_roots(cls, value: object) -> object:
-        """Reads a list in JSON, or paths separated like `PATH`."""
-        return _split(value, os.pathsep)
-
     @field_validator("preload", mode="before")
     @classmethod
     def _split_preload(cls, value: object) -> object:
         """Reads a list in JSON, or names separated by commas."""
-        return _split(value, ",")
+        return split(value, ",")
 
     @model_validator(mode="after")
     def _queue_holds_a_batch(self) -> Self:
@@ -97,12 +82,3 @@ class EncoderSettings(ServerSettings):
                     f"tokens, but got {tokens}"
                 )
         return budget
-
-
-def _split(value: object, separator: str) -> object:
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if text.startswith("["):
-        return json.loads(text)
-    return [part.strip() for part in text.split(separator) if part.strip()]

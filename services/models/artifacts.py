@@ -3,13 +3,17 @@
 import re
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 
 _NAME = re.compile(r"(vectors|maps)/[0-9a-f]{64}(\.safetensors)?")
+
+
+_KINDS = {"vector": "vectors", "matrix": "maps", "bias": "vectors"}
 
 
 class Objects(Protocol):
@@ -51,3 +55,24 @@ def read_array(store: Objects, name: str, role: str, field: str) -> NDArray[Any]
         f"artifact {name}",
         f"Expected one tensor, or one called {role!r}, but got {', '.join(sorted(tensors)) or 'none'}",
     )
+
+
+class Writable(Protocol):
+    """The part of the store that is written here."""
+
+    def put(self, kind: str, data: bytes, *, suffix: str = "") -> str:
+        """Stores an object; its name."""
+
+
+def write_array(store: Writable, array: NDArray[Any], role: str) -> str:
+    """Stores an array, for `read_array`.
+
+    Args:
+        store: Where to.
+        array: [d] or [d, d].
+        role: `vector`, `matrix` or `bias`.
+
+    Returns:
+        Its name.
+    """
+    return store.put(_KINDS[role], save({role: np.ascontiguousarray(array)}), suffix=".safetensors")

@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from services.models import reinit as random_init
 from services.models.families import FAMILIES
@@ -18,6 +18,8 @@ from services.models.spec import ModelInfo, ModelSpec
 from services.models.tokenization import Tokenizer
 from services.models.weights import Encoder
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
+from services.runtime.folders import fetch_folder
+from services.runtime.store import Store
 from services.runtime.suggestions import closest
 
 
@@ -53,6 +55,30 @@ class LoadedModel:
     positions: PositionRule
 
 
+class StoredCheckpoints:
+    """Checkpoints of the trainer, fetched from the store when they are first named.
+
+    Args:
+        store: Where they are.
+        cache: Folder of local copies.
+    """
+
+    PREFIX: Final = "checkpoints/"
+
+    def __init__(self, store: Store, cache: Path) -> None:
+        self._store, self._cache = store, cache
+
+    def fetch(self, name: str) -> Path:
+        """The local copy of `checkpoints/ID`.
+
+        Raises:
+            NotFound: There is no such checkpoint.
+            DataLoss: It is damaged.
+            Unavailable: The store cannot be reached.
+        """
+        return fetch_folder(self._store, name, self._cache)
+
+
 class ModelFiles:
     """Where models may come from.
 
@@ -61,6 +87,7 @@ class ModelFiles:
         aliases: Names to folders anywhere.
         hub: Whether other names are looked up at the hub, or in its cache.
         cache_dir: The hub's cache; None for its default.
+        checkpoints: Checkpoints of the trainer; None where there is no store.
     """
 
     def __init__(
@@ -69,10 +96,12 @@ class ModelFiles:
         aliases: Mapping[str, Path] | None = None,
         hub: bool = False,
         cache_dir: Path | None = None,
+        checkpoints: StoredCheckpoints | None = None,
     ) -> None:
         self._roots = [Path(root) for root in roots]
         self._aliases = {name: Path(path) for name, path in (aliases or {}).items()}
         self._hub = Hub(cache_dir) if hub else None
+        self._checkpoints = checkpoints
         self._loaded: weakref.WeakValueDictionary[tuple[str, str], Encoder] = weakref.WeakValueDictionary()
         self._lock = threading.Lock()
 
@@ -90,7 +119,10 @@ class ModelFiles:
         """As `resolve`, with what was found in the folder."""
         check_name(name)
         subject = f"model {name}"
-        local = self._local(name)
+        if self._checkpoints is not None and name.startswith(StoredCheckpoints.PREFIX):
+            local: tuple[Path, Path | None] | None = self._checkpoints.fetch(name), None
+        else:
+            local = self._local(name)
         if local is not None:
             if revision:
                 raise InvalidArgument(

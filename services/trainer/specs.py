@@ -6,7 +6,6 @@ The job table keeps the bytes; the door turns messages into these values, and th
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -177,6 +176,23 @@ class JobFigure:
 
 
 @dataclass(frozen=True)
+class Step:
+    """How far a job is.
+
+    Attributes:
+        stage: `prepare`, `train`, `evaluate` or `save`.
+        done: Steps done in all.
+        total: Steps in all; 0 where unknown.
+        figures: Figures by name: loss, learning_rate, tokens_per_second, seconds_left.
+    """
+
+    stage: str
+    done: int
+    total: int
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What came of a job.
 
@@ -252,6 +268,11 @@ def read(kind: type[T], data: bytes) -> T:
     return value
 
 
-@cache
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+
+
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    """What reads and writes a kind; made once, since that takes milliseconds."""
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from services.encoder.loading import load_engine
-from services.models.catalogue import ModelFiles
+from services.models.catalogue import ModelFiles, StoredCheckpoints
 from services.models.spec import ModelSpec, Reinit
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
+from services.runtime.folders import put_folder
+from services.runtime.store import Store
 from tests.support.tiny_models import build_model
 
 
@@ -143,3 +145,16 @@ def test_models_that_cannot_be_served(tmp_path: Path, change: Callable[[Path], o
 def test_layers_that_do_not_exist_are_refused(root: Path) -> None:
     with pytest.raises(InvalidArgument, match=r"within 1\.\.4 for model tiny-bert, but got 5"):
         load_engine(ModelFiles([root]), ModelSpec("tiny-bert", reinit=(Reinit((5,)),)), threads=1)
+
+
+def test_a_checkpoint_of_the_store_is_a_model(root: Path, tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    name = put_folder(store, "checkpoints", root / "tiny-bert").name
+    files = ModelFiles([root], checkpoints=StoredCheckpoints(store, tmp_path / "cache"))
+    assert files.resolve(name) == tmp_path / "cache" / name
+    stored, local = (load_engine(files, ModelSpec(each)) for each in (name, "tiny-bert"))
+    assert stored.info.digest == local.info.digest
+    with pytest.raises(NotFound, match="Expected the name of a checkpoint"):
+        files.resolve("checkpoints/" + "0" * 64)
+    with pytest.raises(InvalidArgument, match="Expected none"):
+        files.resolve(name, "main")

@@ -1,0 +1,65 @@
+"""Where models come from: the settings that encoder and trainer share, read from `BABELSCOPE_*`."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from services.models.catalogue import ModelFiles, StoredCheckpoints
+from services.runtime.settings import ServerSettings
+from services.runtime.store import Store
+
+
+def default_checkpoints() -> Path:
+    """The folder under the user's cache that holds local copies of checkpoints."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "babelscope" / "models"
+
+
+class ModelSettings(ServerSettings):
+    """What a server is told of models."""
+
+    model_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="Folders whose sub-folders are models: a list in JSON, or separated like `PATH`."
+    )
+    model_aliases: dict[str, Path] = Field({}, description="Names of models to their folders, an object in JSON.")
+    hub: bool = Field(True, description="Whether models that are not local are fetched from the Hugging Face hub.")
+    hub_cache: Path | None = Field(
+        None, description="Folder of the hub's files; the hub's own default where not given."
+    )
+    checkpoint_dir: Path = Field(
+        default_factory=default_checkpoints, description="Folder for local copies of the store's checkpoints."
+    )
+
+    @field_validator("model_roots", mode="before")
+    @classmethod
+    def _split_roots(cls, value: object) -> object:
+        """Reads a list in JSON, or paths separated like `PATH`."""
+        return split(value, os.pathsep)
+
+    def model_files(self, store: Store) -> ModelFiles:
+        """The models that these settings name.
+
+        Args:
+            store: Where checkpoints are.
+        """
+        return ModelFiles(
+            roots=self.model_roots,
+            aliases=self.model_aliases,
+            hub=self.hub,
+            cache_dir=self.hub_cache,
+            checkpoints=StoredCheckpoints(store, self.checkpoint_dir),
+        )
+
+
+def split(value: object, separator: str) -> object:
+    """Reads a list in JSON, or one whose entries a character separates."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith("["):
+        return json.loads(text)
+    return [part.strip() for part in text.split(separator) if part.strip()]

@@ -1,0 +1,1 @@
+"""The gRPC interface of the trainer: messages to jobs and back."""

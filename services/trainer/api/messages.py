@@ -1,0 +1,163 @@
+"""Jobs, events and checkpoints to messages."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from babelscope.v1 import model_pb2, trainer_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from services.runtime.errors import InvalidArgument
+from services.trainer import specs
+from services.trainer.api.specs import write_job_spec
+from services.trainer.jobs.records import CheckpointRecord, EventRecord, JobRecord, State
+
+STATES: Final = {
+    State.QUEUED: trainer_pb2.JOB_STATE_QUEUED,
+    State.RUNNING: trainer_pb2.JOB_STATE_RUNNING,
+    State.SUCCEEDED: trainer_pb2.JOB_STATE_SUCCEEDED,
+    State.FAILED: trainer_pb2.JOB_STATE_FAILED,
+    State.CANCELLED: trainer_pb2.JOB_STATE_CANCELLED,
+}
+_STATES_BACK: Final[dict[int, State]] = {number: state for state, number in STATES.items()}
+_JOBS, _CHECKPOINTS = "jobs/", "checkpoints/"
+
+
+def read_job_name(name: str, field: str = "name") -> str:
+    """The id of `jobs/ID`.
+
+    Raises:
+        InvalidArgument: It is no such name.
+    """
+    return _read_name(name, _JOBS, field)
+
+
+def read_checkpoint_name(name: str, field: str = "name") -> str:
+    """The id of `checkpoints/ID`.
+
+    Raises:
+        InvalidArgument: It is no such name.
+    """
+    return _read_name(name, _CHECKPOINTS, field)
+
+
+def _read_name(name: str, prefix: str, field: str) -> str:
+    found = name.removeprefix(prefix)
+    if found == name or not found or len(found) > 64 or not found.isascii() or not found.isalnum():
+        raise InvalidArgument(field, f"Expected {prefix}ID, but got {name[:100]!r}")
+    return found
+
+
+def read_states(states: Sequence[int]) -> tuple[State, ...]:
+    """States of a filter.
+
+    Raises:
+        InvalidArgument: There is no such state.
+    """
+    for number, state in enumerate(states):
+        if state not in _STATES_BACK:
+            offered = ", ".join(trainer_pb2.JobState.Name(each) for each in STATES.values())
+            raise InvalidArgument(f"states[{number}]", f"Expected one of {offered}, but got {state}")
+    return tuple(_STATES_BACK[state] for state in states)
+
+
+def write_job(job: JobRecord) -> trainer_pb2.Job:
+    """A job."""
+    message = trainer_pb2.Job(
+        name=f"{_JOBS}{job.id}",
+        state=STATES[job.state],
+        reason=job.reason,
+        progress=job.progress,
+        figures=dict(job.figures),
+        attempts=job.attempts,
+        priority=job.priority,
+        parent=f"{_JOBS}{job.parent}" if job.parent else "",
+        labels=dict(job.labels),
+        last_event=job.last_event,
+        **write_job_spec(job.kind, specs.read(specs.KINDS[job.kind], job.spec)),
+    )
+    if job.result:
+        message.result.CopyFrom(_result(specs.read(specs.Outcome, job.result)))
+    for field, seconds in (
+        ("create_time", job.created),
+        ("start_time", job.started),
+        ("end_time", job.ended),
+        ("update_time", job.updated),
+    ):
+        if seconds:
+            getattr(message, field).CopyFrom(_time(seconds))
+    return message
+
+
+def write_event(event: EventRecord) -> trainer_pb2.JobEvent:
+    """An event."""
+    message = trainer_pb2.JobEvent(number=event.number, time=_time(event.time))
+    match event.kind:
+        case "state":
+            message.state = STATES[State(event.payload.decode())]
+        case "progress":
+            told = specs.read(specs.Step, event.payload)
+            message.progress.CopyFrom(
+                trainer_pb2.JobProgress(stage=told.stage, done=told.done, total=told.total, figures=dict(told.figures))
+            )
+        case "figure":
+            message.figure.CopyFrom(_figure(specs.read(specs.JobFigure, event.payload)))
+        case "checkpoint":
+            message.checkpoint = event.payload.decode()
+        case _:
+            message.note = event.payload.decode(errors="replace")
+    return message
+
+
+def write_checkpoint(record: CheckpointRecord) -> trainer_pb2.Checkpoint:
+    """A checkpoint."""
+    note = specs.read(specs.CheckpointNote, record.payload)
+    name = f"{_CHECKPOINTS}{record.id}"
+    return trainer_pb2.Checkpoint(
+        name=name,
+        job=f"{_JOBS}{record.job}",
+        model=model_pb2.Model(
+            name=name,
+            family=note.family,
+            layers=note.layers,
+            hidden_size=note.hidden_size,
+            max_tokens=note.max_tokens,
+        ),
+        task=note.task,
+        labels=note.labels,
+        figures=[_figure(figure) for figure in note.figures],
+        bytes=record.size,
+        create_time=_time(record.created),
+    )
+
+
+def _result(outcome: specs.Outcome) -> trainer_pb2.JobResult:
+    return trainer_pb2.JobResult(
+        checkpoint=outcome.checkpoint,
+        figures=[_figure(figure) for figure in outcome.figures],
+        warnings=outcome.warnings,
+        provenance=dict(outcome.provenance),
+        children=[f"{_JOBS}{child}" for child in outcome.children],
+    )
+
+
+def _figure(figure: specs.JobFigure) -> trainer_pb2.JobFigure:
+    return trainer_pb2.JobFigure(
+        part=figure.part,
+        source=figure.source,
+        target=figure.target,
+        metric=figure.metric,
+        estimator=figure.estimator,
+        value=figure.value,
+        low=figure.low,
+        high=figure.high,
+        n=figure.n,
+        signature=figure.signature,
+        reinit=figure.reinit,
+        seed=figure.seed,
+    )
+
+
+def _time(seconds: float) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromMicroseconds(round(seconds * 1e6))
+    return stamp

@@ -1,0 +1,348 @@
+"""Messages of specifications to plain data, checked field by field, and back."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from babelscope.v1 import model_pb2, trainer_pb2
+
+from services.models.api.messages import one_of, read_edit, read_model
+from services.models.artifacts import write_array
+from services.models.spec import ComputeType, ModelSpec, Positions, Scheme
+from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.store import Store
+from services.trainer import specs
+from services.trainer.training.plan import Course, Frozen, LanguageSet, Optimisation
+
+MOST_SETS: Final = 1000
+MOST_CELLS: Final = 10_000
+"""Jobs of a sweep."""
+
+_SHARES: Final[dict[Literal["warmup", "weight_decay", "clip", "dropout"], float]] = {
+    "warmup": 1.0,
+    "weight_decay": math.inf,
+    "clip": math.inf,
+    "dropout": math.nextafter(1.0, 0.0),
+}
+"""Settings of an optimisation that may be left out, with the largest value of each."""
+_DTYPES: Final[dict[int, ComputeType]] = {
+    trainer_pb2.TRAINING_DTYPE_UNSPECIFIED: "float32",
+    trainer_pb2.TRAINING_DTYPE_F32: "float32",
+    trainer_pb2.TRAINING_DTYPE_BF16: "bfloat16",
+}
+_COURSES: Final[dict[int, Course]] = {
+    trainer_pb2.SCHEDULE_UNSPECIFIED: "linear",
+    trainer_pb2.SCHEDULE_LINEAR: "linear",
+    trainer_pb2.SCHEDULE_INVERSE_SQRT: "inverse_sqrt",
+    trainer_pb2.SCHEDULE_CONSTANT: "constant",
+}
+_SCHEMES: Final[dict[Scheme, model_pb2.ReinitScheme.ValueType]] = {
+    "model": model_pb2.REINIT_SCHEME_MODEL,
+    "torch_default": model_pb2.REINIT_SCHEME_TORCH_DEFAULT,
+}
+_POSITIONS: Final[dict[Positions, model_pb2.Positions.ValueType]] = {
+    "non_special": model_pb2.POSITIONS_NON_SPECIAL,
+    "all": model_pb2.POSITIONS_ALL,
+}
+
+
+def read_job(job: trainer_pb2.Job, store: Store) -> tuple[str, Any]:
+    """The kind of a job and its specification. Writes inline arrays to the store: call it in a thread.
+
+    Raises:
+        InvalidArgument: A field is wrong.
+        LimitExceeded: A list is too long.
+    """
+    kind = job.WhichOneof("spec")
+    match kind:
+        case "fine_tune":
+            return kind, read_fine_tune(job.fine_tune, "job.fine_tune", store)
+        case "evaluate":
+            return kind, _read_evaluate(job.evaluate, "job.evaluate", store)
+        case "sweep":
+            return kind, _read_sweep(job.sweep, "job.sweep", store)
+        case "study":
+            if not job.study.yaml.strip():
+                raise InvalidArgument("job.study.yaml", "Expected the contents of a study file, but got none")
+            return kind, specs.StudyJob(job.study.yaml)
+        case _:
+            offered = ", ".join(specs.KINDS)
+            raise InvalidArgument("job", f"Expected one of {offered}, but got none")
+
+
+def read_fine_tune(spec: trainer_pb2.FineTuneSpec, field: str, store: Store) -> specs.FineTuneJob:
+    """Reads a FineTuneSpec.
+
+    Raises:
+        InvalidArgument: A field is wrong.
+    """
+    if not spec.task:
+        raise InvalidArgument(f"{field}.task", "Expected the name of a task, but got none")
+    _at_least(spec.max_tokens, 0, f"{field}.max_tokens")
+    return specs.FineTuneJob(
+        model=read_model(spec.model, f"{field}.model"),
+        task=spec.task,
+        train=_sets(spec.train, f"{field}.train", least=1),
+        dev=_sets(spec.dev, f"{field}.dev"),
+        eval=_sets(spec.eval, f"{field}.eval"),
+        options=dict(spec.options),
+        frozen=_frozen(spec.frozen, f"{field}.frozen"),
+        optimisation=_optimisation(spec.optimisation, f"{field}.optimisation"),
+        max_tokens=spec.max_tokens,
+        edits=_edits(spec.interventions, f"{field}.interventions", store),
+    )
+
+
+def _read_evaluate(spec: trainer_pb2.EvaluateSpec, field: str, store: Store) -> specs.EvaluateJob:
+    if not spec.checkpoint:
+        raise InvalidArgument(f"{field}.checkpoint", "Expected `checkpoints/ID`, but got none")
+    _at_least(spec.max_tokens, 0, f"{field}.max_tokens")
+    return specs.EvaluateJob(
+        checkpoint=spec.checkpoint,
+        eval=_sets(spec.eval, f"{field}.eval", least=1),
+        edits=_edits(spec.interventions, f"{field}.interventions", store),
+        max_tokens=spec.max_tokens,
+    )
+
+
+def _read_sweep(spec: trainer_pb2.SweepSpec, field: str, store: Store) -> specs.SweepJob:
+    sources = tuple(_source(source, f"{field}.sources[{number}]") for number, source in enumerate(spec.sources))
+    base_spec = trainer_pb2.FineTuneSpec()
+    base_spec.CopyFrom(spec.base)
+    if sources and not base_spec.train:
+        # The sets of each job are those of its source; this one stands in until then.
+        base_spec.train.append(trainer_pb2.LanguageDataset(dataset=sources[0].train.dataset))
+    base = read_fine_tune(base_spec, f"{field}.base", store)
+    choices = []
+    for number, choice in enumerate(spec.reinit):
+        path = f"{field}.reinit[{number}]"
+        if not choice.label:
+            raise InvalidArgument(f"{path}.label", "Expected a label for the tables, but got none")
+        drawn = read_model(model_pb2.ModelRef(name=base.model.name, reinit=choice.reinit), path).reinit
+        choices.append(specs.ReinitChoice(choice.label, drawn))
+    _unique([choice.label for choice in choices], f"{field}.reinit", "label")
+    _unique(list(spec.seeds), f"{field}.seeds", "seed")
+    for number, rate in enumerate(spec.learning_rates):
+        _positive(rate, f"{field}.learning_rates[{number}]")
+    job = specs.SweepJob(
+        base=base,
+        choices=tuple(choices) or (specs.ReinitChoice("", base.model.reinit),),
+        sources=sources or (specs.SweepSource(base.train[0], base.dev[0] if base.dev else None),),
+        seeds=tuple(spec.seeds) or (base.optimisation.seed,),
+        learning_rates=tuple(spec.learning_rates) or (base.optimisation.learning_rate,),
+    )
+    cells = len(job.choices) * len(job.sources) * len(job.seeds) * len(job.learning_rates)
+    if cells > MOST_CELLS:
+        raise LimitExceeded("max_cells", f"Expected a sweep of at most {MOST_CELLS} jobs, but got {cells}")
+    return job
+
+
+def _source(source: trainer_pb2.SweepSource, field: str) -> specs.SweepSource:
+    for name in ("language", "train"):
+        if not getattr(source, name):
+            raise InvalidArgument(f"{field}.{name}", f"Expected `{name}`, but got none")
+    dev = LanguageSet(source.language, source.dev) if source.dev else None
+    return specs.SweepSource(LanguageSet(source.language, source.train), dev)
+
+
+def _sets(sets: Sequence[trainer_pb2.LanguageDataset], field: str, *, least: int = 0) -> tuple[LanguageSet, ...]:
+    if len(sets) < least:
+        raise InvalidArgument(field, f"Expected at least {least} dataset, but got none")
+    if len(sets) > MOST_SETS:
+        raise LimitExceeded("max_sets", f"Expected at most {MOST_SETS} datasets, but got {len(sets)}")
+    for number, each in enumerate(sets):
+        if not each.dataset:
+            raise InvalidArgument(f"{field}[{number}].dataset", "Expected `datasets/DIGEST`, but got none")
+    return tuple(LanguageSet(each.language, each.dataset) for each in sets)
+
+
+def _frozen(frozen: trainer_pb2.Frozen, field: str) -> Frozen:
+    _at_least(frozen.layers, 0, f"{field}.layers")
+    return Frozen(frozen.embeddings, frozen.layers, tuple(frozen.patterns))
+
+
+def _optimisation(given: trainer_pb2.Optimisation, field: str) -> Optimisation:
+    defaults = Optimisation()
+    for name in ("learning_rate", "head_learning_rate", "epochs"):
+        value = getattr(given, name)
+        if not (value >= 0 and math.isfinite(value)):
+            raise InvalidArgument(f"{field}.{name}", f"Expected a finite number of 0 or more, but got {value}")
+    for name in ("max_steps", "step_tokens", "accumulation", "evaluations", "patience"):
+        _at_least(getattr(given, name), 0, f"{field}.{name}")
+    for name, most in _SHARES.items():
+        if given.HasField(name) and not 0 <= getattr(given, name) <= most:
+            bound = "0..1" if most < math.inf else "0 or more"
+            raise InvalidArgument(f"{field}.{name}", f"Expected a number of {bound}, but got {getattr(given, name)}")
+    return Optimisation(
+        learning_rate=given.learning_rate or defaults.learning_rate,
+        head_learning_rate=given.head_learning_rate or None,
+        epochs=given.epochs or defaults.epochs,
+        max_steps=given.max_steps,
+        step_tokens=given.step_tokens or defaults.step_tokens,
+        accumulation=given.accumulation or defaults.accumulation,
+        warmup=given.warmup if given.HasField("warmup") else defaults.warmup,
+        course=one_of(_COURSES, given.schedule, f"{field}.schedule", trainer_pb2.Schedule),
+        weight_decay=given.weight_decay if given.HasField("weight_decay") else defaults.weight_decay,
+        clip=given.clip if given.HasField("clip") else defaults.clip,
+        dropout=given.dropout if given.HasField("dropout") else None,
+        dtype=one_of(_DTYPES, given.dtype, f"{field}.dtype", trainer_pb2.TrainingDtype),
+        seed=given.seed,
+        evaluations=given.evaluations or defaults.evaluations,
+        patience=given.patience,
+    )
+
+
+def _edits(edits: Sequence[model_pb2.Intervention], field: str, store: Store) -> tuple[specs.StoredEdit, ...]:
+    return tuple(_edit(edit, f"{field}[{number}]", store) for number, edit in enumerate(edits))
+
+
+def _edit(message: model_pb2.Intervention, field: str, store: Store) -> specs.StoredEdit:
+    """An intervention whose arrays are in the store, where the processes of jobs find them."""
+    edit = read_edit(message, store, field)
+    names = {"vector": message.shift.vector, "matrix": message.linear_map.matrix, "bias": message.linear_map.bias}
+    kept = {}
+    for role, ref in names.items():
+        array = getattr(edit, role)
+        if array is None:
+            kept[role] = ""
+        else:
+            kept[role] = ref.artifact if ref.WhichOneof("source") == "artifact" else write_array(store, array, role)
+    return specs.StoredEdit(
+        layer=edit.layer,
+        alpha=edit.alpha,
+        vector_positions=edit.vector_positions,
+        matrix_positions=edit.matrix_positions,
+        **kept,
+    )
+
+
+def _unique(values: Sequence[Any], field: str, what: str) -> None:
+    seen: set[Any] = set()
+    for number, value in enumerate(values):
+        if value in seen:
+            raise InvalidArgument(f"{field}[{number}]", f"Expected each {what} once, but got {value!r} again")
+        seen.add(value)
+
+
+def _at_least(value: int, least: int, field: str) -> None:
+    if value < least:
+        raise InvalidArgument(field, f"Expected a whole number of {least} or more, but got {value}")
+
+
+def _positive(value: float, field: str) -> None:
+    if not (value > 0 and math.isfinite(value)):
+        raise InvalidArgument(field, f"Expected a finite number above 0, but got {value}")
+
+
+def write_job_spec(kind: str, spec: Any) -> Mapping[str, Any]:
+    """The field of a Job message that holds a specification."""
+    match kind:
+        case "fine_tune":
+            return {"fine_tune": write_fine_tune(spec)}
+        case "evaluate":
+            return {
+                "evaluate": trainer_pb2.EvaluateSpec(
+                    checkpoint=spec.checkpoint,
+                    eval=_write_sets(spec.eval),
+                    interventions=_write_edits(spec.edits),
+                    max_tokens=spec.max_tokens,
+                )
+            }
+        case "sweep":
+            return {"sweep": _write_sweep(spec)}
+        case _:
+            return {"study": trainer_pb2.StudySpec(yaml=spec.yaml)}
+
+
+def write_fine_tune(job: specs.FineTuneJob) -> trainer_pb2.FineTuneSpec:
+    """A FineTuneSpec with all defaults filled in."""
+    chosen = job.optimisation
+    optimisation = trainer_pb2.Optimisation(
+        learning_rate=chosen.learning_rate,
+        head_learning_rate=chosen.head_learning_rate or 0.0,
+        epochs=chosen.epochs,
+        max_steps=chosen.max_steps,
+        step_tokens=chosen.step_tokens,
+        accumulation=chosen.accumulation,
+        warmup=chosen.warmup,
+        schedule=_key(_COURSES, chosen.course),
+        weight_decay=chosen.weight_decay,
+        clip=chosen.clip,
+        dtype=_key(_DTYPES, chosen.dtype),
+        seed=chosen.seed,
+        evaluations=chosen.evaluations,
+        patience=chosen.patience,
+    )
+    if chosen.dropout is not None:
+        optimisation.dropout = chosen.dropout
+    return trainer_pb2.FineTuneSpec(
+        model=write_model(job.model),
+        task=job.task,
+        options=dict(job.options),
+        train=_write_sets(job.train),
+        dev=_write_sets(job.dev),
+        eval=_write_sets(job.eval),
+        frozen=trainer_pb2.Frozen(
+            embeddings=job.frozen.embeddings, layers=job.frozen.layers, patterns=job.frozen.patterns
+        ),
+        optimisation=optimisation,
+        max_tokens=job.max_tokens,
+        interventions=_write_edits(job.edits),
+    )
+
+
+def write_model(model: ModelSpec) -> model_pb2.ModelRef:
+    """A ModelRef."""
+    return model_pb2.ModelRef(name=model.name, revision=model.revision, reinit=_write_reinit(model))
+
+
+def _write_reinit(model: ModelSpec | specs.ReinitChoice) -> list[model_pb2.ReinitLayers]:
+    return [
+        model_pb2.ReinitLayers(
+            layers=draw.layers, embeddings=draw.embeddings, seed=draw.seed, scheme=_SCHEMES[draw.scheme]
+        )
+        for draw in model.reinit
+    ]
+
+
+def _write_sweep(sweep: specs.SweepJob) -> trainer_pb2.SweepSpec:
+    return trainer_pb2.SweepSpec(
+        base=write_fine_tune(sweep.base),
+        reinit=[trainer_pb2.ReinitChoice(label=choice.label, reinit=_write_reinit(choice)) for choice in sweep.choices],
+        sources=[
+            trainer_pb2.SweepSource(
+                language=source.train.language,
+                train=source.train.dataset,
+                dev=source.dev.dataset if source.dev else "",
+            )
+            for source in sweep.sources
+        ],
+        seeds=sweep.seeds,
+        learning_rates=sweep.learning_rates,
+    )
+
+
+def _write_sets(sets: Iterable[LanguageSet]) -> list[trainer_pb2.LanguageDataset]:
+    return [trainer_pb2.LanguageDataset(language=each.language, dataset=each.dataset) for each in sets]
+
+
+def _write_edits(edits: Iterable[specs.StoredEdit]) -> list[model_pb2.Intervention]:
+    written = []
+    for edit in edits:
+        message = model_pb2.Intervention(layer=edit.layer)
+        if edit.vector:
+            message.shift.vector.artifact = edit.vector
+            message.shift.alpha = edit.alpha
+            message.shift.positions = _POSITIONS[edit.vector_positions]
+        if edit.matrix:
+            message.linear_map.matrix.artifact = edit.matrix
+            message.linear_map.positions = _POSITIONS[edit.matrix_positions]
+            if edit.bias:
+                message.linear_map.bias.artifact = edit.bias
+        written.append(message)
+    return written
+
+
+def _key(table: Mapping[int, Any], value: Any) -> Any:
+    """The last name of a value: the ones before it are those of its being left out."""
+    return [key for key, each in table.items() if each == value][-1]

@@ -1,0 +1,77 @@
+"""The settings of the trainer, read from `BABELSCOPE_*`."""
+
+import os
+from pathlib import Path
+
+from babelscope.transport.channel import TLS, ClientConfig
+from babelscope.transport.retry import RetryPolicy
+from pydantic import Field, SecretStr
+
+from services.models.settings import ModelSettings
+from services.runtime.settings import Port, Seconds
+
+
+def cache_folder(name: str) -> Path:
+    """A folder of the trainer below the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "babelscope" / "trainer" / name
+
+
+def default_database() -> str:
+    """The job table where none is given: SQLite below the user's cache."""
+    return f"sqlite:///{cache_folder('jobs.db')}"
+
+
+class TrainerSettings(ModelSettings):
+    """What the trainer is told at its start."""
+
+    port: Port = Field(50054, description="Port to listen on; 0 takes any free one.")
+    database: SecretStr = Field(
+        default_factory=lambda: SecretStr(default_database()),
+        description="The job table: `sqlite:////folder/jobs.db`, or `postgresql://user:password@host/name` for a team.",
+    )
+    work_dir: Path = Field(
+        default_factory=lambda: cache_folder("work"), description="Folder for what jobs write while they run."
+    )
+    slots: int = Field(1, ge=0, description="Jobs at once; with 0 this server runs none and leaves them to others.")
+    lease_seconds: float = Field(
+        60.0, ge=1.0, description="Time after which a job whose trainer is silent is another's."
+    )
+    stop_seconds: Seconds = Field(5.0, description="Time that a job's process has to end before it is killed.")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="Where jobs compute: `auto`, `cpu` or `cuda:0`; auto takes a GPU if it can.",
+    )
+    threads: int | None = Field(
+        None, ge=1, description="Threads of a job on the CPU; the cores shared out among the slots if not given."
+    )
+    datagen: str = Field("127.0.0.1:50053", min_length=1, description="The datagen server, from which data is read.")
+    metrics: str = Field("127.0.0.1:50052", min_length=1, description="The metrics server, which scores predictions.")
+    encoder: str = Field("127.0.0.1:50051", min_length=1, description="The encoder, for jobs that run a study.")
+    peer_token: SecretStr | None = Field(None, description="Bearer token that these servers ask for.")
+    peer_tls: bool = Field(False, description="Whether these servers are reached through TLS.")
+    peer_ca: Path | None = Field(None, description="PEM file of the authority behind their certificates.")
+    peer_certificate: Path | None = Field(None, description="PEM file with this server's certificate as a client.")
+    peer_key: Path | None = Field(None, description="PEM file with the private key of that certificate.")
+    peer_insecure: bool = Field(False, description="Send the token without TLS to another machine.")
+    peer_patience: Seconds = Field(120.0, description="Time that a server that has gone has to come back.")
+    max_watchers: int = Field(32, ge=1, description="Calls of WatchJob at once.")
+
+    def peer(self, address: str) -> ClientConfig:
+        """How another server of the mesh is reached."""
+        tls = None
+        if self.peer_tls or self.peer_ca is not None:
+            tls = TLS(self.peer_ca, self.peer_certificate, self.peer_key)
+        return ClientConfig(
+            address,
+            tls=tls,
+            token=self.peer_token.get_secret_value() if self.peer_token else None,
+            insecure=self.peer_insecure,
+            stream_timeout=None,
+            retry=RetryPolicy(patience=self.peer_patience, first_patience=self.peer_patience),
+        )
+
+    def threads_of_a_job(self) -> int:
+        """Threads of a job on the CPU."""
+        return self.threads or max(1, len(os.sched_getaffinity(0)) // max(1, self.slots))
