@@ -10,12 +10,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
+from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import EventRecord, Filter, JobRecord, Lease, NewEvent, NewJob, State
+from services.trainer.jobs.rows import beyond, read_job, read_jobs
 from services.trainer.jobs.schema import events, jobs, labels
 
 EVENTS_A_READ: Final = 1000
@@ -60,7 +61,7 @@ class JobTable:
             NotFound: There is none of that id.
         """
         with self._database.reading() as connection:
-            return self._read(connection, job)
+            return read_job(connection, job)
 
     def list(self, wanted: Filter, limit: int, after: tuple[float, str] | None = None) -> Sequence[JobRecord]:
         """Jobs in the order of their entering.
@@ -81,10 +82,10 @@ class JobTable:
             )
         key = (jobs.c.created, jobs.c.id)
         if after is not None:
-            query = query.where(_beyond(key, after, later=wanted.oldest_first))
+            query = query.where(beyond(key, after, later=wanted.oldest_first))
         order = [column.asc() if wanted.oldest_first else column.desc() for column in key]
         with self._database.reading() as connection:
-            return self._records(connection, query.order_by(*order).limit(limit))
+            return read_jobs(connection, query.order_by(*order).limit(limit))
 
     def claim(self, owner: str, lease_seconds: float, kinds: Sequence[str] = ()) -> tuple[Lease, JobRecord] | None:
         """Takes the next job: one that is queued, or whose trainer has let its lease run out.
@@ -124,7 +125,7 @@ class JobTable:
                 if not taken.rowcount:
                     continue  # another trainer was faster
                 self._append(connection, lease.job, [NewEvent("state", State.RUNNING.value.encode())])
-                return lease, self._read(connection, lease.job)
+                return lease, read_job(connection, lease.job)
 
     def renew(self, lease: Lease, lease_seconds: float) -> bool:
         """Keeps a lease alive; called at a third of its time.
@@ -227,14 +228,14 @@ class JobTable:
             FailedPrecondition: It has succeeded or failed.
         """
         with self._database.transaction() as connection:
-            found = self._read(connection, job)
+            found = read_job(connection, job)
             if found.state in (State.SUCCEEDED, State.FAILED):
                 raise FailedPrecondition(f"job {job}", f"it has ended: {found.state.value}")
             open_states = [State.QUEUED.value, State.RUNNING.value]
             family = select(jobs.c.id).where(or_(jobs.c.id == job, jobs.c.parent == job), jobs.c.state.in_(open_states))
             for (each,) in connection.execute(family).all():
                 self._cancel(connection, each)
-            return self._read(connection, job)
+            return read_job(connection, job)
 
     def retry(self, job: str) -> JobRecord:
         """Queues a job that failed or was cancelled again, with its attempts counted anew.
@@ -244,7 +245,7 @@ class JobTable:
             FailedPrecondition: It has not failed and was not cancelled.
         """
         with self._database.transaction() as connection:
-            found = self._read(connection, job)
+            found = read_job(connection, job)
             if found.state not in (State.FAILED, State.CANCELLED):
                 raise FailedPrecondition(
                     f"job {job}", f"Expected a job that failed or was cancelled, but it is {found.state.value}"
@@ -262,7 +263,7 @@ class JobTable:
                 )
             )
             self._append(connection, job, [NewEvent("state", State.QUEUED.value.encode())])
-            return self._read(connection, job)
+            return read_job(connection, job)
 
     def events(self, job: str, start: int = 1, limit: int = EVENTS_A_READ) -> Sequence[EventRecord]:
         """Events of a job from a number on, in order."""
@@ -276,7 +277,7 @@ class JobTable:
     def _by_request(self, job: NewJob, request_id: str) -> JobRecord | None:
         """The job that a request id has made."""
         with self._database.reading() as connection:
-            found = self._records(connection, select(jobs).where(jobs.c.request_id == request_id))
+            found = read_jobs(connection, select(jobs).where(jobs.c.request_id == request_id))
         if not found:
             return None
         if (found[0].kind, found[0].spec) != (job.kind, job.spec):
@@ -309,7 +310,7 @@ class JobTable:
                 insert(labels), [{"job": new, "name": name, "value": value} for name, value in job.labels.items()]
             )
         self._append(connection, new, [NewEvent("state", State.QUEUED.value.encode())])
-        return self._read(connection, new)
+        return read_job(connection, new)
 
     def _next(self, kinds: Sequence[str]) -> Select[Any]:
         """The job to be claimed next; on PostgreSQL those that another trainer looks at are passed over."""
@@ -360,7 +361,7 @@ class JobTable:
                 updated=now,
             )
         )
-        if self._read(connection, job).state is State.CANCELLED:
+        if read_job(connection, job).state is State.CANCELLED:
             self._append(connection, job, [NewEvent("state", State.CANCELLED.value.encode())])
 
     def _write(self, connection: Connection, lease: Lease, **values: Any) -> None:
@@ -389,52 +390,3 @@ class JobTable:
                     job=job, number=number, time=self._database.now(), kind=each.kind, payload=each.payload
                 )
             )
-
-    def _read(self, connection: Connection, job: str) -> JobRecord:
-        found = self._records(connection, select(jobs).where(jobs.c.id == job))
-        if not found:
-            raise NotFound("job", job, ())
-        return found[0]
-
-    def _records(self, connection: Connection, query: Select[Any]) -> Sequence[JobRecord]:
-        rows = connection.execute(query).all()
-        tagged: dict[str, dict[str, str]] = {row.id: {} for row in rows}
-        if rows:
-            for row in connection.execute(select(labels).where(labels.c.job.in_(tagged))):
-                tagged[row.job][row.name] = row.value
-        return [_record(row, tagged[row.id]) for row in rows]
-
-
-def _beyond(key: tuple[Any, Any], after: tuple[float, str], *, later: bool) -> ColumnElement[bool]:
-    """What comes after an entry, in the order of two columns."""
-    (first, second), (time, name) = key, after
-    if later:
-        return or_(first > time, and_(first == time, second > name))
-    return or_(first < time, and_(first == time, second < name))
-
-
-def _record(row: Row[Any], tags: Mapping[str, str]) -> JobRecord:
-    return JobRecord(
-        id=row.id,
-        kind=row.kind,
-        spec=bytes(row.spec),
-        state=State(row.state),
-        reason=row.reason,
-        progress=row.progress,
-        figures=json.loads(row.figures),
-        attempts=row.attempts,
-        max_attempts=row.max_attempts,
-        priority=row.priority,
-        parent=row.parent,
-        labels=tags,
-        result=bytes(row.result),
-        resume=row.resume,
-        last_event=row.last_event,
-        cancel_requested=row.cancel_requested,
-        owner=row.owner,
-        lease_until=row.lease_until,
-        created=row.created,
-        started=row.started,
-        ended=row.ended,
-        updated=row.updated,
-    )
