@@ -14,6 +14,7 @@ from typing import Any, Final
 from babelscope.corpora.hub_columns import Columns, find_columns
 from babelscope.corpora.options import Options
 from babelscope.data.examples import Example
+from babelscope.data.languages import same_language
 from babelscope.errors import CorpusError
 
 PREFIX: Final = "hub:"
@@ -85,7 +86,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
         language = str(row[language_column]) if language_column else options.language
         name = f"{split}-{number}" if id_column is None else str(row[id_column])
         for own, content in _contents(path, columns, row, paragraphs, number):
-            if not options.language or (own or language) == options.language:
+            if not options.language or same_language(own or language, options.language):
                 yield Example(name, content, own or language, number, {"split": split})
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from babelscope.corpora.files import read_lines
 from babelscope.corpora.options import Options
 from babelscope.data.examples import Example
+from babelscope.data.languages import spelling
 from babelscope.errors import CorpusError
 
 ID_NAMES = ("id", "sent_id", "sentence_id", "pairid")
@@ -56,7 +57,7 @@ def _text_column(path: Path, names: Sequence[str], options: Options, has_header:
     if options.column:
         return _find(path, names, options.column, has_header)
     if has_header:
-        for wanted in (options.language, *TEXT_NAMES):
+        for wanted in (spelling(options.language, names), *TEXT_NAMES):
             if wanted in names:
                 return names.index(wanted)
     elif len(names) <= 2:

@@ -6,6 +6,7 @@ from pathlib import Path
 from babelscope.corpora.files import read_lines
 from babelscope.corpora.options import Options
 from babelscope.data.examples import Example, TextPair
+from babelscope.data.languages import same_language
 from babelscope.errors import CorpusError
 
 # The set's own names first, then those of re-issues.
@@ -44,7 +45,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
         if len(fields) != len(names):
             raise CorpusError(path, number, f"Expected {len(names)} fields as in the header, but got {len(fields)}")
         language = fields[language_at] if language_at is not None else options.language
-        if options.language and language != options.language:
+        if options.language and not same_language(language, options.language):
             continue
         row += 1
         split = fields[split_at] if split_at is not None else "row"

@@ -1,11 +1,15 @@
 """Bilingual dictionaries: word pairs of a file (TSV, or MUSE's, separated by spaces), plain or gzip."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from operator import eq
 from pathlib import Path
 
 from babelscope.corpora.files import read_lines
+from babelscope.data.languages import read_tag, same_language
 from babelscope.errors import CorpusError
 
 from services.datagen.text.words import fold
@@ -111,13 +115,35 @@ def read_dictionary(path: Path, *, source: str = "") -> WordPairs:
         raise FailedPrecondition(f"dictionary {path.name}", str(error)) from error
 
 
+def _spellings(tag: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((tag, read_tag(tag).canonical)))
+
+
+def _means(source: str, target: str, stem: str) -> bool:
+    """Whether a file's stem is `SOURCE-TARGET` in any spelling."""
+    parts = stem.split("-")
+    return any(
+        same_language("-".join(parts[:at]), source) and same_language("-".join(parts[at:]), target)
+        for at in range(1, len(parts))
+    )
+
+
+def _of_pair(files: Sequence[Path], fits: Callable[[str], bool]) -> Path | None:
+    """The file whose name without suffix fits, else one whose name before the first dot does."""
+    ends = ((file, end) for end in SUFFIXES for file in files if file.name.endswith(end))
+    exact = [file for file, end in ends if fits(file.name.removesuffix(end))]
+    loose = [file for file in files if "." in file.name and fits(file.name.split(".")[0])]
+    return next(iter(exact or loose), None)
+
+
 def find_dictionary(roots: Iterable[Path], reference: str, source: str, target: str) -> Path:
     """Finds the file of a dictionary under the allowed folders.
 
     Args:
         roots: Folders that may be read.
         reference: A file, or a folder with files called `SOURCE-TARGET` (also `SOURCE-TARGET.muse-train` and the like),
-            relative to a root or absolute within one; `{source}` and `{target}` in it stand for the tags.
+            relative to a root or absolute within one; `{source}` and `{target}` in it stand for the tags. A file may
+            spell them otherwise, `zh` for `cmn`; one that spells them as they were given comes first.
         source: Tag of the source language.
         target: Tag of the target language.
 
@@ -126,19 +152,16 @@ def find_dictionary(roots: Iterable[Path], reference: str, source: str, target: 
     """
     roots = [root.resolve() for root in roots]
     nearby: list[str] = []
-    named = reference.replace("{source}", source).replace("{target}", target)
-    for root in roots:
-        path = (root / named).resolve()
+    for root, one, two in product(roots, _spellings(source), _spellings(target)):
+        path = (root / reference.replace("{source}", one).replace("{target}", two)).resolve()
         if path != root and not path.is_relative_to(root):
             continue
         if path.is_file():
             return path
         if path.is_dir():
-            files = sorted(one for one in path.iterdir() if one.is_file())
-            stem = f"{source}-{target}"
-            exact = [one for suffix in SUFFIXES for one in files if one.name == stem + suffix]
-            loose = [one for one in files if one.name.startswith(f"{stem}.")]
-            if exact or loose:
-                return (exact or loose)[0]
-            nearby += [one.name for one in files if one.name.split(".")[0].endswith(f"-{target}")]
-    raise NotFound("dictionary", f"{reference} ({source or 'any'}-{target})", nearby[:5])
+            files = sorted(file for file in path.iterdir() if file.is_file())
+            for fits in (partial(eq, f"{source}-{target}"), partial(_means, source, target)):
+                if found := _of_pair(files, fits):
+                    return found
+            nearby += [file.name for file in files if file.name.split(".")[0].endswith(f"-{target}")]
+    raise NotFound("dictionary", f"{reference} ({source or 'any'}-{target})", list(dict.fromkeys(nearby))[:5])

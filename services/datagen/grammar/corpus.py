@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from babelscope.data.examples import Content, Example, Sentence, TextPair
+from babelscope.data.languages import spelling
 
 from services.datagen.grammar.concepts import DOMAINS as _LETTERS
 from services.datagen.grammar.inference import LABELS, inference
@@ -61,7 +62,7 @@ def generate(  # noqa: PLR0917 - the order is that of GenerateCorpusRequest
     An item depends on the seed, its kind, domain, depth and number alone: not on the languages, nor on the size.
 
     Args:
-        languages: Tags, of `LANGUAGES`; all where empty.
+        languages: Tags of languages of `LANGUAGES`, in any spelling; all where empty.
         size: Items a language.
         seed: Seed.
         kind: `sentences`: sentences with trees and entities; `ner`: the same, each with at least one entity; `nli`:
@@ -78,7 +79,7 @@ def generate(  # noqa: PLR0917 - the order is that of GenerateCorpusRequest
 
 def _checked(languages: Sequence[str], size: int, kind: str, depth: int, domain: str) -> tuple[str, ...]:
     for position, tag in enumerate(languages):
-        if tag not in LANGUAGES:
+        if spelling(tag, LANGUAGES) is None:
             raise InvalidArgument(f"languages[{position}]", f"Expected one of {', '.join(LANGUAGES)}, but got {tag!r}")
     if size < 1:
         raise InvalidArgument("size", f"Expected `size` to be at least 1, but got {size}")
@@ -99,7 +100,8 @@ def _items(tags: Sequence[str], request: _Request) -> Iterator[Example]:
         draws = generator(request.seed, "grammar", name)
         item = draw(request.kind, Sampler(draws, request.domain, request.depth), number)
         for tag in tags:
-            yield Example(name, write(language_of(tag), item, number), tag, attributes={"domain": request.domain})
+            language = language_of(spelling(tag, LANGUAGES) or tag)
+            yield Example(name, write(language, item, number), tag, attributes={"domain": request.domain})
 
 
 def draw(kind: str, sampler: Sampler, number: int) -> _Item:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from babelscope.data.examples import Example, TextPair
+from babelscope.data.languages import same_language
 
 from services.datagen.datasets.dictionaries import Pair, WordPairs, find_dictionary, read_dictionary
 from services.datagen.datasets.stored import KIND, Datasets
@@ -85,7 +86,7 @@ def _pairs(dataset: StoredDataset, target: str) -> Iterator[Pair]:
         if not isinstance(example.content, TextPair):
             problem = f"Expected word pairs in {dataset.info.name}, but example {example.id!r} is none"
             raise InvalidArgument("dictionary", problem)
-        if example.language in ("", target):
+        if not example.language or same_language(example.language, target):
             yield Pair(example.content.premise, example.content.hypothesis, _weight(example))
 
 

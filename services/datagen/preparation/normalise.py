@@ -5,9 +5,9 @@ import unicodedata
 from functools import lru_cache
 from typing import Any
 
+from babelscope.data.languages import read_tag
+
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ufffd]")
-_FULL_WIDTH = ("zh", "ja", "yue")
-"""Languages whose own punctuation is full-width: Moses would make it that of English."""
 
 
 def normalise(text: str, language: str) -> str:
@@ -18,16 +18,16 @@ def normalise(text: str, language: str) -> str:
 
     Args:
         text: A line.
-        language: BCP 47 tag; some rules differ by language.
+        language: Language tag; some rules differ by language.
 
     Returns:
         The line; it may be empty.
     """
     text = " ".join(_CONTROLS.sub("", unicodedata.normalize("NFC", text)).split())
-    short = language.partition("-")[0]
-    if short in _FULL_WIDTH:
-        return text
-    normalised: str = _normaliser(short).normalize(text)
+    known = read_tag(language)
+    if known.full_width:
+        return text  # Moses would make its punctuation that of English
+    normalised: str = _normaliser(known.base).normalize(text)
     return " ".join(normalised.split())
 
 

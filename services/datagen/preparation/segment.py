@@ -4,10 +4,9 @@ import logging
 from functools import lru_cache
 from typing import Any
 
-from services.datagen.text.words import units
+from babelscope.data.languages import read_tag
 
-_CHARACTERS = ("ja", "th", "lo", "km", "my", "yue")
-"""Written without spaces and without a segmenter here: a character with its marks is a word."""
+from services.datagen.text.words import units
 
 
 def tokenise(text: str, language: str) -> list[str]:
@@ -15,14 +14,15 @@ def tokenise(text: str, language: str) -> list[str]:
 
     Args:
         text: A line; nothing of it is lost but white space.
-        language: BCP 47 tag.
+        language: Language tag. Of what is written without spaces only Chinese has a segmenter here; elsewhere a
+            character with its marks is a word.
     """
-    short = language.partition("-")[0]
-    if short == "zh":
+    known = read_tag(language)
+    if known.unspaced and known.language == "zh":
         return [word for word in _jieba().cut(text, HMM=True) if word.strip()]
-    if short in _CHARACTERS:
+    if known.unspaced:
         return [text[start:end] for start, end in units(text, signs_apart=True)]
-    words: list[str] = _moses(short).tokenize(text, escape=False)
+    words: list[str] = _moses(known.base).tokenize(text, escape=False)
     return words
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain
 
+from babelscope.data.languages import read_tag
+
 Span = tuple[int, int]
 """Offsets of a word in code points: `text[start:end]`."""
 
@@ -135,12 +137,17 @@ def is_unspaced(character: str) -> bool:
     return code >= _UNSPACED_RANGES[0][0] and any(low <= code <= high for low, high in _UNSPACED_RANGES)
 
 
-_TURKIC = ("tr", "az")
+_DOTLESS = frozenset({"az", "crh", "gag", "kk", "tr", "tt"})
+"""Turkic languages in whose Latin script I and ı, İ and i are pairs."""
+
+
+def _has_dotless_i(language: str) -> bool:
+    return read_tag(language).base in _DOTLESS
 
 
 def fold(word: str, language: str = "") -> str:
     """The form by which words are compared: composed (NFC) and case-folded, dotted and dotless i kept apart."""
-    if language.partition("-")[0] in _TURKIC:
+    if _has_dotless_i(language):
         word = word.replace("I", "ı").replace("İ", "i")
     return word.lower() if word.isascii() else unicodedata.normalize("NFC", word).casefold()
 
@@ -161,6 +168,6 @@ def with_case_of(model: str, word: str, language: str = "") -> str:
 
 
 def _upper(text: str, language: str) -> str:
-    if language.partition("-")[0] in _TURKIC:
+    if _has_dotless_i(language):
         text = text.replace("i", "İ")
     return text.upper()

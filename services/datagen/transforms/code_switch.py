@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from babelscope.data.examples import Example
+from babelscope.data.languages import same_language
 
 from services.datagen.counts import StepReport
 from services.datagen.randomness import generator
@@ -115,7 +116,7 @@ class CodeSwitch:
         for example in examples:
             counts["read"] += 1
             counts["kept"] += 1
-            if options.source and example.language != options.source:
+            if options.source and not same_language(example.language, options.source):
                 counts["other_language"] += 1
                 yield example
                 continue

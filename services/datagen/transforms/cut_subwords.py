@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from babelscope.corpora.vocabularies import from_examples
 from babelscope.data.examples import Example
+from babelscope.data.languages import spelling
 from numpy.typing import NDArray
 
 from services.datagen.counts import StepReport
@@ -45,7 +46,7 @@ class CutSubwords:
 
     def __init__(self, options: CutSubwordsOptions, resources: Resources, _seed: int) -> None:
         self._options = options
-        self._encode, self._tokens, self._shared = _opened(options, resources)
+        self._encode, self._tokens, self._shared, self._languages = _opened(options, resources)
         self._unknown = self._tokens.index(UNKNOWN) if UNKNOWN in self._tokens else -1
 
     def apply(self, examples: Iterable[Example], report: StepReport) -> Iterator[Example]:
@@ -66,7 +67,7 @@ class CutSubwords:
                 raise InvalidArgument(f"examples[{example.id}]", problem)
             words = example.content.split()
             try:
-                ids = self._encode(words, example.language)
+                ids = self._encode(words, spelling(example.language, self._languages) or example.language)
             except KeyError:
                 problem = f"Expected a language with a vocabulary, but got {example.language!r}"
                 raise InvalidArgument(f"examples[{example.id}].language", problem) from None
@@ -79,8 +80,8 @@ class CutSubwords:
             yield with_content(example, " ".join(pieces))
 
 
-def _opened(options: CutSubwordsOptions, resources: Resources) -> tuple[Encode, Sequence[str], int]:
-    """Cuts words of a language, all tokens by id, and how many languages share."""
+def _opened(options: CutSubwordsOptions, resources: Resources) -> tuple[Encode, Sequence[str], int, Sequence[str]]:
+    """Cuts words of a language; all tokens by id; how many languages share; the languages that have their own."""
     name = options.vocabulary
     try:
         parts = {
@@ -94,6 +95,6 @@ def _opened(options: CutSubwordsOptions, resources: Resources) -> tuple[Encode, 
         if parts or options.prefixed:
             problem = "Expected either a joint vocabulary, without prefixes, or one a language, but got both"
             raise InvalidArgument("options[vocabulary]", problem)
-        return lambda words, _language: joint.encode(words), joint.tokens, 0
+        return lambda words, _language: joint.encode(words), joint.tokens, 0, ()
     joined = join(parts, prefixed=options.prefixed)
-    return joined.encode, joined.tokens, joined.shared
+    return joined.encode, joined.tokens, joined.shared, tuple(parts)

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 from babelscope.data.examples import Example
+from babelscope.data.languages import read_tag
 
 from services.datagen.counts import StepReport
 from services.datagen.randomness import draw
@@ -70,11 +71,11 @@ class MixDomains:
         for example in examples:
             report.counts["read"] += 1
             report.counts["kept"] += 1
-            language = example.language
+            language = read_tag(example.language).canonical
             if numbers.get(language, 0) and self._draw("out", example) <= leaving[language]:
                 numbers[language] -= 1
                 report.counts["replaced"] += 1
-                report.counts[f"replaced/{language}"] += 1
+                report.counts[f"replaced/{example.language}"] += 1
                 yield next(incoming[language])
                 continue
             if (language, example.id) in taken:
@@ -87,24 +88,28 @@ class MixDomains:
         return draw(self._seed, self.name, side, example.id)
 
     def _draws(self, examples: Iterable[Example], side: str) -> dict[str, "array[float]"]:
+        """The draws of each language's examples, by its canonical tag."""
+        chosen = {read_tag(tag).canonical for tag in self._options.languages}
         draws: dict[str, array[float]] = defaultdict(lambda: array("d"))
         for example in examples:
-            if not self._options.languages or example.language in self._options.languages:
-                draws[example.language].append(self._draw(side, example))
+            language = read_tag(example.language).canonical
+            if not chosen or language in chosen:
+                draws[language].append(self._draw(side, example))
         return draws
 
     def _incoming(self, language: str, limit: float) -> Iterator[Example]:
         for example in self._resources.dataset(self._options.dataset):
-            if example.language == language and self._draw("in", example) <= limit:
+            if read_tag(example.language).canonical == language and self._draw("in", example) <= limit:
                 domain = {"domain": self._options.dataset}
                 yield replace(example, attributes={**domain, **example.attributes})
 
     def _taken(self, coming: Mapping[str, float]) -> set[tuple[str, str]]:
-        return {
-            (example.language, example.id)
-            for example in self._resources.dataset(self._options.dataset)
-            if example.language in coming and self._draw("in", example) <= coming[example.language]
-        }
+        taken = set()
+        for example in self._resources.dataset(self._options.dataset):
+            language = read_tag(example.language).canonical
+            if language in coming and self._draw("in", example) <= coming[language]:
+                taken.add((language, example.id))
+        return taken
 
 
 def _limits(draws: Mapping[str, "array[float]"], numbers: Mapping[str, int]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import ClassVar, Literal
 
 from babelscope.data.examples import Example
+from babelscope.data.languages import read_tag
 
 from services.datagen.counts import StepReport
 from services.datagen.randomness import generator
@@ -69,12 +70,13 @@ class PermuteVocabulary:
         rewriters: dict[str, ChunkRewriter] = {}
         for language, types in self._vocabularies(examples).items():
             counts[f"types/{language}"] = len(types)
-            mapping = bijection(types, self._seed, self.name, language)
-            rewriters[language] = ChunkRewriter(partial(self._permute, mapping))
+            canonical = read_tag(language).canonical
+            mapping = bijection(types, self._seed, self.name, canonical)
+            rewriters[canonical] = ChunkRewriter(partial(self._permute, mapping))
         for example in examples:
             counts["read"] += 1
             counts["kept"] += 1
-            rewriter = rewriters.get(example.language)
+            rewriter = rewriters.get(read_tag(example.language).canonical)
             if rewriter is None:
                 counts["other_language"] += 1
                 yield example
@@ -90,17 +92,19 @@ class PermuteVocabulary:
             yield rewrite(example, rewritten, report)
 
     def _vocabularies(self, examples: Iterable[Example]) -> dict[str, set[str]]:
-        """The word types of each language to permute."""
-        options = self._options
+        """The word types of each language to permute, by the tag that it has first."""
+        chosen = {read_tag(tag).canonical for tag in self._options.languages}
+        tags: dict[str, str] = {}
         types: dict[str, set[str]] = {}
         seen: set[str] = set()
         for example in self._corpus(examples):
-            if options.languages and example.language not in options.languages:
+            canonical = read_tag(example.language).canonical
+            if chosen and canonical not in chosen:
                 continue
-            known = types.setdefault(example.language, set())
+            known = types.setdefault(tags.setdefault(canonical, example.language), set())
             for text in texts(example.content):
                 for piece in set(text.split(" ")):
-                    if (key := f"{example.language} {piece}") not in seen:
+                    if (key := f"{canonical} {piece}") not in seen:
                         seen.add(key)
                         known.update(self._type(piece[start:end]) for start, end in segment(piece))
             if len(seen) > REMEMBERED:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from babelscope.data.examples import Example, Question, TextPair
+from babelscope.data.languages import same_language
 
 from services.datagen.counts import StepReport
 from services.datagen.text.content import check_answers
@@ -50,14 +51,14 @@ class SwapLanguageOf:
         part, language = self._options.part, self._options.language
         others: dict[str, Question | TextPair] = {}
         for example in self._resources.dataset(self._options.dataset) if self._options.dataset else examples:
-            if example.language == language:
+            if same_language(example.language, language):
                 others[example.id] = self._checked(example)
         if not others:
             raise FailedPrecondition("swap_language_of", f"Expected parallel examples in {language!r}, but got none")
         for example in examples:
             report.counts["read"] += 1
             content = self._checked(example)
-            if example.language == language:
+            if same_language(example.language, language):
                 report.counts["same"] += 1
             elif example.id not in others:
                 report.counts["missing"] += 1

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import ClassVar, Literal
 
 from babelscope.data.examples import Example
+from babelscope.data.languages import same_language
 
 from services.datagen.counts import StepReport
 from services.datagen.transforms.base import Resources
@@ -102,4 +103,4 @@ def mark(example: Example, translator: str, source: str) -> Example:
 
 def _runs(examples: Iterable[Example], options: SystemOptions) -> Iterator[tuple[bool, Iterator[Example]]]:
     """Runs of examples that are, or are not, in the target language already."""
-    return groupby(examples, key=lambda example: not options.source and example.language == options.target)
+    return groupby(examples, key=lambda example: not options.source and same_language(example.language, options.target))

@@ -1,8 +1,11 @@
-"""BCP 47 tags in the codes of translation models: `zh` is `__zh__` (M2M-100), `zho_Hans` (NLLB), `>>cmn<<` (Marian)."""
+"""Language tags as codes of translation models: `zh` is `__zh__` (M2M-100), `zho_Hans` (NLLB), `>>cmn<<` (Marian)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-# Tag: ISO 639-3 (or what the models use), script.
+import langcodes
+from babelscope.data.languages import Language, read_tag
+
+# Canonical language: ISO 639-3 (or what the models use), script.
 _CODES = {
     "af": "afr_Latn", "am": "amh_Ethi", "ar": "arb_Arab", "az": "azj_Latn", "be": "bel_Cyrl", "bg": "bul_Cyrl",
     "bn": "ben_Beng", "bs": "bos_Latn", "ca": "cat_Latn", "cs": "ces_Latn", "cy": "cym_Latn", "da": "dan_Latn",
@@ -15,10 +18,12 @@ _CODES = {
     "mr": "mar_Deva", "ms": "zsm_Latn", "my": "mya_Mymr", "ne": "npi_Deva", "nl": "nld_Latn", "no": "nob_Latn",
     "pa": "pan_Guru", "pl": "pol_Latn", "ps": "pbt_Arab", "pt": "por_Latn", "ro": "ron_Latn", "ru": "rus_Cyrl",
     "si": "sin_Sinh", "sk": "slk_Latn", "sl": "slv_Latn", "so": "som_Latn", "sq": "als_Latn", "sr": "srp_Cyrl",
-    "sv": "swe_Latn", "sw": "swh_Latn", "ta": "tam_Taml", "te": "tel_Telu", "th": "tha_Thai", "tl": "tgl_Latn",
+    "sv": "swe_Latn", "sw": "swh_Latn", "ta": "tam_Taml", "te": "tel_Telu", "th": "tha_Thai", "fil": "tgl_Latn",
     "tr": "tur_Latn", "uk": "ukr_Cyrl", "ur": "urd_Arab", "uz": "uzn_Latn", "vi": "vie_Latn", "xh": "xho_Latn",
-    "yo": "yor_Latn", "zh": "zho_Hans", "zh-TW": "zho_Hant", "zh-Hant": "zho_Hant", "zu": "zul_Latn",
+    "yo": "yor_Latn", "zh": "zho_Hans", "zu": "zul_Latn",
 }  # fmt: skip
+_SHORT = {"fil": "tl", "nb": "no"}
+"""M2M-100's name of a language where it is not the canonical one."""
 _MARIAN = {"ar": "ara", "zh": "cmn", "ms": "zsm_Latn", "fa": "pes"}
 
 
@@ -26,18 +31,31 @@ def code(tag: str, known: Callable[[str], bool]) -> str:
     """The token by which a model knows a language.
 
     Args:
-        tag: BCP 47 tag.
+        tag: Language tag.
         known: Whether the model's vocabulary has a token.
 
     Returns:
         The token; empty where it has none, as a model of one pair of languages.
     """
-    short = tag.partition("-")[0]
-    long = _CODES.get(tag) or _CODES.get(short, "")
-    iso = long.partition("_")[0]
-    candidates = [
-        f"__{short}__",
-        long,
-        *(f">>{one}<<" for one in (tag, short, _MARIAN.get(short, iso), iso, long) if one),
-    ]
-    return next((token for token in candidates if token and known(token)), "")
+    return next(filter(known, _candidates(read_tag(tag))), "")
+
+
+def _candidates(language: Language) -> Iterator[str]:
+    """Tokens that may stand for a language: its own first, in its own script, then those of its macrolanguage."""
+    for short in dict.fromkeys((language.language, language.base)):
+        long = _CODES.get(short, "")
+        iso = long.partition("_")[0]
+        yield f"__{_SHORT.get(short, short)}__"
+        yield from (f"{each}_{language.script}" for each in (_iso(short), iso) if each and language.script)
+        if long:
+            yield long
+        names = (language.tag, language.canonical, short, _MARIAN.get(short, iso), _iso(short), iso, long)
+        yield from (f">>{each}<<" for each in names if each)
+
+
+def _iso(language: str) -> str:
+    """ISO 639-3 code; empty where there is none."""
+    try:
+        return langcodes.Language.make(language=language).to_alpha3()
+    except LookupError:
+        return ""

@@ -4,10 +4,10 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from babelscope.data.languages import read_tag
+
 from services.datagen.translation.base import Translated
 from services.datagen.translation.pieces import Piece, batches, halves, join, sentences, windows
-
-_UNSPACED = ("zh", "ja", "th", "lo", "km", "my", "yue")
 
 
 class Engine(Protocol):
@@ -55,7 +55,7 @@ class NeuralTranslator:
         Raises:
             InvalidArgument: The model does not know one of the languages.
         """
-        spaced = target.partition("-")[0] not in _UNSPACED
+        spaced = not read_tag(target).unspaced
         for window in windows(map(self._cut, texts), self._budget):
             pieces = [piece.text for cut, _ in window for piece in cut]
             found = iter(self._generated(pieces, source, target))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from babelscope.data.examples import Sentence, Word
+from babelscope.data.languages import read_tag
 
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 
@@ -42,6 +43,10 @@ class Parser(Protocol):
         """
 
 
+_CODES = {"fil": "tl"}
+"""Stanza's name of a language where it is not the canonical one."""
+
+
 class StanzaParser:
     """Stanza (Qi et al. 2020) with its own pretrained models, one pipeline a language, kept once loaded."""
 
@@ -62,7 +67,8 @@ class StanzaParser:
         Raises:
             FailedPrecondition: The folder of models has none for the language.
         """
-        code = language.partition("-")[0].lower()
+        code = read_tag(language).language
+        code = _CODES.get(code, code)
         if code not in self._pipelines:
             self._pipelines[code] = self._load(code)
         return from_stanza(self._pipelines[code](text), text)

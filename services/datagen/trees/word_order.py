@@ -13,6 +13,8 @@ order, each subtree in one piece. Sentence-final punctuation stays last. Sub-typ
 
 from collections.abc import Callable, Sequence
 
+from babelscope.data.languages import read_tag
+
 from services.datagen.trees.tree import Tree
 
 ORDERS = ("SOV", "VOS", "VSO", "OSV", "OVS", "SVO")
@@ -106,7 +108,7 @@ def _is_question_word(tree: Tree, position: int, language: str) -> bool:
         name, _, value = feature.partition("=")
         if name == "PronType" and _QUESTION_TYPES.intersection(value.split(",")):
             return True
-    return not word.feats and language.partition("-")[0] == "en" and word.form.lower() in _ENGLISH_QUESTION_WORDS
+    return not word.feats and read_tag(language).base == "en" and word.form.lower() in _ENGLISH_QUESTION_WORDS
 
 
 def _is_punctuation(tree: Tree, position: int) -> bool:

@@ -1,12 +1,11 @@
 """Running text in tokens, for scores that count them."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
+
+from babelscope.data.languages import read_tag
 
 from services.runtime.options import option
-
-CHARACTER_LANGUAGES: Final = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my"})
-"""Languages written without spaces between words."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +20,4 @@ class TokenOptions:
 
     def unit(self, language: str) -> str:
         """`words` or `characters`, by the option or else by the language."""
-        default = "characters" if language.partition("-")[0].lower() in CHARACTER_LANGUAGES else "words"
-        return self.tokens or default
-
-
-def split(text: str, tokens: str) -> list[str]:
-    """The tokens of a text."""
-    return text.split() if tokens == "words" else [character for character in text if not character.isspace()]
+        return self.tokens or ("characters" if read_tag(language).unspaced else "words")

@@ -24,11 +24,6 @@ class Normaliser:
     tokens: Callable[[str, str], list[str]]
 
 
-def primary(language: str) -> str:
-    """The primary subtag of a BCP 47 tag: `zh` of `zh-Hant-TW`."""
-    return language.partition("-")[0].lower()
-
-
 def is_punctuation(character: str) -> bool:
     """ASCII punctuation and symbols, and all that Unicode calls punctuation."""
     return character in ASCII_PUNCTUATION or unicodedata.category(character).startswith("P")

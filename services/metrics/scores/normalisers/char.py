@@ -8,7 +8,9 @@ import re
 import unicodedata
 from typing import Final
 
-from services.metrics.scores.normalisers.base import Normaliser, is_punctuation, primary, segment
+from babelscope.data.languages import read_tag
+
+from services.metrics.scores.normalisers.base import Normaliser, is_punctuation, segment
 
 _ALONE: Final = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -29,7 +31,7 @@ _ARABIC_ARTICLE: Final = re.compile(r"\bال(?=\w{2})")
 def _tokens(answer: str, language: str) -> list[str]:
     text = unicodedata.normalize("NFC", answer).lower()
     kept = "".join(character for character in text if not is_punctuation(character))
-    if primary(language) == "ar":
+    if read_tag(language).base == "ar":
         kept = _ARABIC_ARTICLE.sub("", kept)
     return segment(kept, _stands_alone)
 

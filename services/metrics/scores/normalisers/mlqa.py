@@ -8,7 +8,9 @@ the article's two letters are taken off anywhere in a word. `char` has neither f
 import re
 from typing import Final
 
-from services.metrics.scores.normalisers.base import Normaliser, is_punctuation, primary, segment
+from babelscope.data.languages import read_tag
+
+from services.metrics.scores.normalisers.base import Normaliser, is_punctuation, segment
 
 _ARTICLES: Final[dict[str, re.Pattern[str]]] = {
     "en": re.compile(r"\b(?:a|an|the)\b"),
@@ -20,10 +22,11 @@ _ARTICLES: Final[dict[str, re.Pattern[str]]] = {
 
 
 def _tokens(answer: str, language: str) -> list[str]:
+    base = read_tag(language).base
     kept = "".join(character for character in answer.lower() if not is_punctuation(character))
-    articles = _ARTICLES.get(primary(language))
+    articles = _ARTICLES.get(base)
     kept = articles.sub(" ", kept) if articles else kept
-    return segment(kept, _is_han) if primary(language) == "zh" else kept.split()
+    return segment(kept, _is_han) if base == "zh" else kept.split()
 
 
 def _is_han(character: str) -> bool:
