@@ -85,7 +85,20 @@ def test_figures_are_well_formed_and_the_same_each_time(result: StudyResult, tmp
 
 
 @pytest.mark.parametrize(
-    ("tag", "name"), [("de", "German"), ("zh-Hant", "Chinese (Hant)"), ("xx", "xx"), ("swh", "Swahili")]
+    ("tag", "name"),
+    [
+        ("de", "German"),
+        ("zh-Hant", "Chinese (Hant)"),
+        ("xx", "xx"),
+        ("swh", "Swahili"),
+        ("cmn", "Chinese"),
+        ("yue", "Cantonese"),
+        ("zh_CN", "Chinese (CN)"),
+        ("PT-br", "Portuguese (BR)"),
+        ("eng_Latn", "English"),
+        ("en2", "en2"),
+        ("", ""),
+    ],
 )
 def test_language_names(tag: str, name: str) -> None:
     assert language_name(tag) == name
