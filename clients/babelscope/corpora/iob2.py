@@ -1,4 +1,4 @@
-"""IOB2: one word a line with its entity tag, as Universal NER has it (five columns) or in two columns."""
+"""IOB2 and its kin: one word a line with its entity tag, as Universal NER has it (five columns) or in two columns."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +9,8 @@ from babelscope.data.examples import Example, Sentence, Word
 from babelscope.errors import CorpusError
 
 SHORT, LONG = 2, 5
+PREFIXES = ("B-", "I-", "E-", "S-", "L-", "U-")
+"""Of IOB1 and IOB2, IOBES and BILOU; which of them a file is in, the score of spans finds."""
 
 
 def read(path: Path, options: Options) -> Iterator[Example]:
@@ -26,7 +28,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
             if len(fields) not in (SHORT, LONG):
                 raise CorpusError(path, number, f"Expected {SHORT} or {LONG} columns, but got {len(fields)}")
             form, tag = fields[:2] if len(fields) == SHORT else fields[1:3]
-            if tag != "O" and not (tag.startswith(("B-", "I-")) and len(tag) > 2):
+            if tag != "O" and not (tag.startswith(PREFIXES) and len(tag) > 2):
                 raise CorpusError(path, number, f"Expected a tag O, B-TYPE or I-TYPE, but got {tag!r}")
             words.append(Word(form=form, ner=tag))
         text = block.comments.get("text") or " ".join(word.form for word in words)

@@ -21,3 +21,8 @@ class TokenOptions:
     def unit(self, language: str) -> str:
         """`words` or `characters`, by the option or else by the language."""
         return self.tokens or ("characters" if read_tag(language).unspaced else "words")
+
+
+def split(text: str, tokens: str) -> list[str]:
+    """The tokens of a text."""
+    return text.split() if tokens == "words" else [character for character in text if not character.isspace()]
