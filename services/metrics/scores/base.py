@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 from babelscope.data.examples import Example
+from numpy.typing import NDArray
 
 from services.metrics.arrays import F64
 from services.metrics.estimates.estimates import Check, Estimate
@@ -60,12 +61,14 @@ class Table:
         figures: What follows from their sums.
         settings: Of the score, for the signature.
         warnings: What to beware of.
+        scored: [n] bool: which items count; all where None. The others have rows that determine nothing.
     """
 
     rows: F64
     figures: tuple[Figure, ...]
     settings: Mapping[str, str | int | float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    scored: NDArray[np.bool_] | None = None
 
 
 class Score(Protocol):
@@ -116,7 +119,7 @@ def estimates(
     Raises:
         InvalidArgument: A figure is not determined by the items.
     """
-    rows = table.rows
+    rows = table.rows if table.scored is None else table.rows[table.scored]
     n = len(rows)
     samples = _resampled(rows, resamples, seed, check)
     tail = (1 - LEVEL) / 2

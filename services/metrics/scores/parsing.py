@@ -4,12 +4,14 @@ UAS: share of words with the right head; LAS: with the right head and relation, 
 2017). With all words (the CoNLL 2018 shared task, Zeman et al. 2018) and without punctuation.
 """
 
+from collections import Counter
 from typing import ClassVar
 
 import numpy as np
 from babelscope.data.examples import Example, Word
 
 from services.metrics.scores.base import Figure, Score, Table, ratio
+from services.metrics.scores.inventory import RELATIONS, outside
 from services.metrics.scores.words import paired
 from services.runtime.errors import InvalidArgument
 from services.runtime.options import NoOptions
@@ -29,6 +31,8 @@ class Parsing:
 
     def __init__(self, language: str, options: NoOptions) -> None:
         self._rows: list[tuple[int, ...]] = []
+        self._predicted: Counter[str] = Counter()
+        self._relations: set[str] = set()
 
     def add(self, prediction: Example, gold: Example, where: str) -> None:
         """Counts right heads and relations of a sentence."""
@@ -41,6 +45,9 @@ class Parsing:
                     f"Expected a head within 0..{len(pairs)} and a relation of word {index + 1} in {gold.id!r}, "
                     f"but got head {word.head} and relation {word.deprel[:40]!r}",
                 )
+            self._relations.add(_relation(word))
+            if said is not None and said.deprel:
+                self._predicted[_relation(said)] += 1
             head = said is not None and said.head == word.head
             label = said is not None and head and _relation(said) == _relation(word)
             counts[0] += head
@@ -57,6 +64,8 @@ class Parsing:
         """Joins the counts of a shard."""
         assert isinstance(other, Parsing)
         self._rows += other._rows
+        self._predicted += other._predicted
+        self._relations |= other._relations
 
     def table(self) -> Table:
         """Right heads, right labelled heads and words a sentence, with and without punctuation."""
@@ -64,6 +73,7 @@ class Parsing:
         missing, words = int(rows[:, 6].sum()), int(rows[:, 2].sum())
         figures = [Figure("uas", "all", ratio(0, 2)), Figure("las", "all", ratio(1, 2))]
         warnings = [f"{missing} of {words} words have no predicted head and count as errors"] if missing else []
+        warnings += outside(self._predicted, self._relations, "relations", closed=RELATIONS)
         if rows[:, 5].any():
             figures += [Figure("uas", "no_punct", ratio(3, 5)), Figure("las", "no_punct", ratio(4, 5))]
         else:

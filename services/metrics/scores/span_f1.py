@@ -5,9 +5,9 @@ entity whose words disagree about its type gets the type of its last word: `B-X 
 `conll` a change of type opens a new span instead, as in the program conlleval.
 
 Gold is read by its own scheme, told or found over all sentences. Published gold has slips of annotation: where no more
-than 1 % of its sentences break the scheme they are repaired in the same way, with a warning. Gold that follows no scheme
-is refused; under `conll`, whose program reads whatever it gets, it has a warning instead. Predictions that follow iob1
-throughout are read so where gold is in iob1, as a model trained on such gold predicts.
+than 1 % of its sentences break the scheme they are repaired in the same way, with a warning. Gold that follows no
+scheme is refused; under `conll`, whose program reads whatever it gets, it has a warning instead. Predictions that
+follow iob1 throughout are read so where gold is in iob1, as a model trained on such gold predicts.
 """
 
 from collections import Counter

@@ -1,5 +1,6 @@
 """Accuracy of tags, word by word."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -7,6 +8,7 @@ import numpy as np
 from babelscope.data.examples import Example
 
 from services.metrics.scores.base import Figure, Score, Table, ratio
+from services.metrics.scores.inventory import UPOS, outside
 from services.metrics.scores.placeholders import refuse_constant
 from services.metrics.scores.words import paired
 from services.runtime.errors import InvalidArgument
@@ -21,7 +23,7 @@ class TaggingOptions:
 
 
 class Tagging:
-    """Accuracy of tags. A word without predicted tag counts as an error.
+    """Accuracy of tags. A word without predicted tag counts as an error, and so does a tag that gold does not have.
 
     Args:
         language: BCP 47 language tag; changes nothing.
@@ -36,6 +38,7 @@ class Tagging:
         self._tag = options.tag
         self._rows: list[tuple[int, int, int]] = []
         self._golds: list[str] = []
+        self._predicted: Counter[str] = Counter()
 
     def add(self, prediction: Example, gold: Example, where: str) -> None:
         """Counts right tags of a sentence."""
@@ -50,6 +53,8 @@ class Tagging:
             found = getattr(said, self._tag) if said is not None else ""
             words, right, missing = words + 1, right + (found == tag), missing + (not found)
             self._golds.append(tag)
+            if found:
+                self._predicted[found] += 1
         self._rows.append((right, words, missing))
 
     def merge(self, other: Score) -> None:
@@ -57,6 +62,7 @@ class Tagging:
         assert isinstance(other, Tagging)
         self._rows += other._rows
         self._golds += other._golds
+        self._predicted += other._predicted
 
     def table(self) -> Table:
         """Right tags and words a sentence."""
@@ -64,5 +70,7 @@ class Tagging:
         rows = np.array(self._rows, dtype=np.float64)
         missing, words = int(rows[:, 2].sum()), int(rows[:, 1].sum())
         warnings = (f"{missing} of {words} words have no predicted tag and count as errors",) if missing else ()
+        closed = UPOS if self._tag == "upos" else frozenset[str]()
+        warnings += outside(self._predicted, set(self._golds), "tags", closed=closed)
         figure = Figure("accuracy", "micro", ratio(0, 1))
         return Table(rows, (figure,), {"tag": self._tag, "words": words}, warnings)
