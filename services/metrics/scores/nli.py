@@ -29,8 +29,8 @@ class NliOptions:
     """Options of the accuracy of labels."""
 
     labels: str = option(
-        "Names of the numbers 0, 1, ..., where labels are numbers: `entailment,neutral,contradiction`. Where not given, "
-        "numbers on one side against names on the other are refused.",
+        "Names of the numbers 0, 1, ..., where labels are numbers: `entailment,neutral,contradiction`. Where not "
+        "given, numbers on one side against names on the other are refused.",
         default="",
     )
 

@@ -150,7 +150,11 @@ class SpanF1:
             Figure("precision", "micro", ratio(0, 1, empty=0.0), by_item=False),
             Figure("recall", "micro", ratio(0, 2), by_item=False),
         )
-        settings = {"scheme": scheme, "repair": "none" if plain else self._repair, "spans": right}
+        settings: dict[str, str | int | float] = {
+            "scheme": scheme,
+            "repair": "none" if plain else self._repair,
+            "spans": right,
+        }
         return Table(rows, figures, settings, tuple(warnings))
 
     def _scheme_of_gold(self) -> tuple[str, tuple[str, ...]]:
@@ -167,11 +171,10 @@ class SpanF1:
         if breaks.sentences <= _SLIPS * sentences:
             first = breaks.first.problem.partition("but ")[2]
             return scheme, (f"{share} break {scheme} and are repaired as predictions are: the first {first}",)
+        others = ", and no fewer any other scheme" if self._scheme == _FOUND else ""
         if self._repair == "conll":
-            return "none", (f"{share} break {scheme}, and more any other scheme: all are read as conlleval does",)
-        raise InvalidArgument(
-            breaks.first.field, f"{breaks.first.problem}: {share} break it, and more any other scheme"
-        )
+            return "none", (f"{share} break {scheme}{others}: all are read as conlleval does",)
+        raise InvalidArgument(breaks.first.field, f"{breaks.first.problem}: {share} break it{others}")
 
 
 def spans(tags: Sequence[str], where: str = "tags", last_type: bool = True) -> list[Span]:

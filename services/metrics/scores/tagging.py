@@ -69,8 +69,8 @@ class Tagging:
         refuse_constant(self._golds, "tags")
         rows = np.array(self._rows, dtype=np.float64)
         missing, words = int(rows[:, 2].sum()), int(rows[:, 1].sum())
-        warnings = (f"{missing} of {words} words have no predicted tag and count as errors",) if missing else ()
+        warnings = [f"{missing} of {words} words have no predicted tag and count as errors"] if missing else []
         closed = UPOS if self._tag == "upos" else frozenset[str]()
         warnings += outside(self._predicted, set(self._golds), "tags", closed=closed)
         figure = Figure("accuracy", "micro", ratio(0, 1))
-        return Table(rows, (figure,), {"tag": self._tag, "words": words}, warnings)
+        return Table(rows, (figure,), {"tag": self._tag, "words": words}, tuple(warnings))

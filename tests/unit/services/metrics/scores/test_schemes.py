@@ -65,7 +65,7 @@ def test_schemes_are_found_over_all_sentences(gold: list[str], scheme: str | Non
     if scheme is not None:
         assert scheme_of(gold) == scheme_of(gold, scheme=scheme) == scheme
         return
-    with pytest.raises(InvalidArgument, match=r"gold sentences break it, and more any other scheme"):
+    with pytest.raises(InvalidArgument, match=r"gold sentences break it, and no fewer any other scheme"):
         scheme_of(gold)
     assert scheme_of(gold, repair="conll") == "none"
 
@@ -167,7 +167,8 @@ def test_the_shared_gold_is_in_iob2_but_for_slips(shared_data: Callable[[str], P
         table = taken("span_f1", [(example, example) for example in read_examples(path)]).table()
         assert table.settings["scheme"] == "iob2"
         assert table.rows[:, 0].sum() == table.rows[:, 2].sum()
-        slips.update({path.name: int(warning.split()[0]) for warning in table.warnings})
+        if table.warnings:
+            slips[path.name] = int(table.warnings[0].split()[0])
     assert slips == {
         "da_ddt-ud-test.iob2.gz": 1, "da_ddt-ud-train.iob2.gz": 6, "hr_set-ud-dev.iob2.gz": 1,
         "sr_set-ud-dev.iob2.gz": 2, "sr_set-ud-train.iob2.gz": 2,
