@@ -57,4 +57,4 @@ def _named(label: str, count: int, known: Collection[str]) -> str:
     folded = {each.casefold(): each for each in sorted(known)}
     near = difflib.get_close_matches(label.casefold(), folded, n=1)
     hint = f", did you mean {folded[near[0]]!r}?" if near else ""
-    return f"{label[:40]!r} ({count} times{hint})"
+    return f"{label[:40]!r} ({count} {'time' if count == 1 else 'times'}{hint})"

@@ -26,7 +26,7 @@ def test_strange_labels_are_errors_and_named() -> None:
     assert accuracy == 25
     assert warnings == (
         "3 of 4 predicted labels are none of gold's and count as errors: 'Neutral' (2 times, did you mean 'neutral'?), "
-        "'contradictory' (1 times, did you mean 'contradiction'?)",
+        "'contradictory' (1 time, did you mean 'contradiction'?)",
     )
     assert cells["neutral", "Neutral"] == 2
 
@@ -61,7 +61,7 @@ def test_gold_without_label_is_left_out_and_counted() -> None:
     assert cells == {("neutral", "neutral"): 1, ("entailment", "-"): 1}
     assert warnings == (
         "2 of 4 items have no gold label ('-') and are left out",
-        "1 of 2 predicted labels are none of gold's and count as errors: '-' (1 times)",
+        "1 of 2 predicted labels are none of gold's and count as errors: '-' (1 time)",
     )
     with pytest.raises(InvalidArgument, match="all 2 are '-'"):
         nli(("-", "a"), ("-", "b"))
@@ -83,20 +83,20 @@ def test_what_is_left_out_counts_in_no_interval_and_has_no_score_of_its_own() ->
     [
         (
             "tagging", tagged("NN VBZ noun", field="upos"), tagged("NOUN VERB NOUN", field="upos"),
-            "3 of 3 predicted tags are none of gold's and count as errors: 'NN' (1 times, did you mean 'NOUN'?), "
-            "'VBZ' (1 times), 'noun' (1 times, did you mean 'NOUN'?)",
+            "3 of 3 predicted tags are none of gold's and count as errors: 'NN' (1 time, did you mean 'NOUN'?), "
+            "'VBZ' (1 time), 'noun' (1 time, did you mean 'NOUN'?)",
         ),
         ("tagging", tagged("ADJ VERB", field="upos"), tagged("NOUN VERB", field="upos"), None),
-        ("tagging", tagged("JJ VB", field="upos"), tagged("NN VB", field="upos"), "'JJ' (1 times)"),
+        ("tagging", tagged("JJ VB", field="upos"), tagged("NN VB", field="upos"), "'JJ' (1 time)"),
         (
             "parsing", tree((0, "root"), (1, "dobj:x")), tree((0, "root"), (1, "obj")),
-            "1 of 2 predicted relations are none of gold's and count as errors: 'dobj' (1 times, did you mean 'obj'?)",
+            "1 of 2 predicted relations are none of gold's and count as errors: 'dobj' (1 time, did you mean 'obj'?)",
         ),
         ("parsing", tree((0, "root"), (1, "nsubj:pass")), tree((0, "root"), (1, "obj")), None),
         (
             "span_f1", tagged("B-PERSON I-PERSON B-LOC"), tagged("B-PER I-PER B-LOC"),
             "1 of 2 predicted entity types are none of gold's and count as errors: "
-            "'PERSON' (1 times, did you mean 'PER'?)",
+            "'PERSON' (1 time, did you mean 'PER'?)",
         ),
         ("span_f1", tagged("B-LOC O B-LOC"), tagged("B-PER I-PER B-LOC"), None),
     ],
