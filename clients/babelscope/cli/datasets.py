@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from babelscope.cli.console import note
-from babelscope.cli.options import CaOption, FormatOption, MeshOption, StoreOption, TokenOption, open_mesh
+from babelscope.cli.options import FormatOption, LanguageOption, MeshOptions, with_options
 from babelscope.cli.output import print_table
 from babelscope.cli.preview import parts
 from babelscope.corpora import Options, read_examples
@@ -17,7 +17,7 @@ from babelscope.corpora.writers.registry import format_for
 from babelscope.data.datasets import Dataset
 from babelscope.errors import CorpusError
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="datasets/DIGEST.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of a dataset: datasets/DIGEST.")]
 _COLUMNS = ("name", "title", "examples", "languages", "bytes")
 
 
@@ -31,23 +31,22 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="datasets")
 
 
-def list_(mesh: MeshOption = None, store: StoreOption = None, ca: CaOption = None, token: TokenOption = None) -> None:
+@with_options
+def list_(mesh: MeshOptions) -> None:
     """All datasets of the store."""
-    with open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token) as opened:
+    with mesh.open("datagen") as opened:
         print_table([_row(each) for each in opened.datagen.list_datasets()], _COLUMNS)
 
 
+@with_options
 def show(
     name: NameArgument,
     *,
-    samples: Annotated[int, typer.Option("--samples", min=0, help="Examples to show.")] = 5,
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    samples: Annotated[int, typer.Option("--samples", min=0, help="Number of examples to show.")] = 5,
+    mesh: MeshOptions,
 ) -> None:
     """What is in a dataset: counts by language, kind, label and length, and its first examples."""
-    with open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token) as opened:
+    with mesh.open("datagen") as opened:
         found = opened.datagen.describe_dataset(name, samples=samples)
     rows: list[dict[str, object]] = [{"what": key, "value": value} for key, value in _row(found.dataset).items()]
     for what, counts in (("language", found.languages), ("kind", found.kinds), ("label", found.labels)):
@@ -58,11 +57,12 @@ def show(
     print_table(rows, ("what", "value"))
 
 
+@with_options
 def put(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A corpus of any format, or hub:NAME[:CONFIG[:SPLIT]].")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Corpus of any format, or hub:NAME[:CONFIG[:SPLIT]].")],
     *,
-    title: Annotated[str, typer.Option("--title", help="For people; the file's name with none.")] = "",
-    language: Annotated[str, typer.Option("--language", help="BCP 47 tag of the texts.")] = "",
+    title: Annotated[str, typer.Option("--title", help="Title for readers; the file's name if not given.")] = "",
+    language: LanguageOption = "",
     column: Annotated[
         str, typer.Option("--column", help="Column of TSV or of the hub that holds the text; hub: or PART=COLUMN,...")
     ] = "",
@@ -70,33 +70,28 @@ def put(
         str, typer.Option("--id-column", help="Column of TSV or of the hub that holds the ids; # numbers the rows.")
     ] = "",
     format: FormatOption = None,  # noqa: A002
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    mesh: MeshOptions,
 ) -> None:
     """Stores a corpus. Its name is printed on the standard output: the same examples have the same name."""
     examples = read_examples(file, format=format, options=Options(language, column, id_column))
-    with open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token) as opened:
+    with mesh.open("datagen") as opened:
         found = opened.datagen.put_dataset(examples, title=title or (str(file) if is_reference(file) else file.name))
     typer.echo(found.name)
     note(f"{found.examples} examples, {found.bytes} bytes: {found.title}")
 
 
+@with_options
 def export(
     name: NameArgument,
     *,
-    output: Annotated[Path, typer.Option("--output", metavar="FILE", help="The file to write.")],
+    output: Annotated[Path, typer.Option("--output", metavar="FILE", help="File for the examples.")],
     format: FormatOption = None,  # noqa: A002
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    mesh: MeshOptions,
 ) -> None:
     """Writes a dataset to a file; the format is the one that holds its first example, unless it is given."""
     if not output.absolute().parent.is_dir():
         raise typer.BadParameter(f"Expected --output in a folder that exists, but got {os.fspath(output)}")
-    with open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token) as opened:
+    with mesh.open("datagen") as opened:
         if format is None:
             [first] = opened.datagen.describe_dataset(name, samples=1).samples
             format = format_for(first)  # noqa: A001

@@ -1,6 +1,7 @@
 """`babelscope encode`: hidden states of a file's texts."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,26 +10,20 @@ import typer
 
 from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.options import (
-    CaOption,
-    DtypeOption,
     FormatOption,
-    LayersOption,
-    MeshOption,
+    LanguageOption,
+    MeshOptions,
     ModelOption,
-    OverflowOption,
-    RandomInitOption,
-    RevisionOption,
-    SeedOption,
-    StoreOption,
-    TokenOption,
-    one_of,
-    open_mesh,
-    read_layers,
-    read_model,
+    TokenOptions,
+    with_options,
 )
+from babelscope.cli.output import file, folder, write_results
 from babelscope.corpora import read_texts
 from babelscope.data.activations import Activations
+from babelscope.data.atomic import whole
 from babelscope.data.texts import Text
+
+ARRAYS = "activations.npz"
 
 
 def register(app: typer.Typer) -> None:
@@ -36,50 +31,63 @@ def register(app: typer.Typer) -> None:
     app.command("encode")(encode)
 
 
+@with_options
 def encode(
     *,
     model: ModelOption,
-    output: Annotated[Path, typer.Option("--output", metavar="FILE", help="The .npz file to write.")],
     source: Annotated[
-        str, typer.Option("--input", metavar="FILE", help="A corpus of any format; - for lines of standard input.")
+        str, typer.Option("--input", metavar="FILE", help="Corpus of any format; - for lines of the standard input.")
     ] = "-",
     format: FormatOption = None,  # noqa: A002
-    language: Annotated[str, typer.Option("--language", help="BCP 47 tag of the texts.")] = "",
-    layers: LayersOption = None,
-    pooling: Annotated[
-        str, typer.Option("--pooling", callback=one_of("mean", "cls", "token"), help="mean, cls or token.")
-    ] = "mean",
-    revision: RevisionOption = "",
-    random_init: RandomInitOption = None,
-    seed: SeedOption = 0,
-    overflow: OverflowOption = "refuse",
-    compute_dtype: DtypeOption = "float32",
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    language: LanguageOption = "",
+    encode: TokenOptions,
+    out: Annotated[Path | None, folder(f"{ARRAYS}, results.json and results.csv")] = None,
+    output: Annotated[Path | None, file("the arrays", ".npz")] = None,
+    mesh: MeshOptions,
 ) -> None:
     """Hidden states of texts, as arrays in a NumPy .npz file.
 
     The file has `activations` (rows x layers x d, float32), `layers`, `ids`, `tokens`, `truncated`, `model_digest`, and
     `offsets`: where the rows of each text begin, and after the last, where they end.
     """
-    chosen = read_model(model, revision, random_init, seed)
-    wanted = read_layers(layers)
-    if not output.parent.is_dir():
-        raise typer.BadParameter(f"Expected --output in a folder that exists, but got {output}")
+    settings = encode.settings(model)
+    if out is None and output is None:
+        raise typer.BadParameter("Expected --out DIR or --output FILE, but got neither")
     texts = _lines(language) if source == "-" else read_texts(Path(source), format=format, language=language)
-    options: dict[str, Any] = {"pooling": pooling, "overflow": overflow, "compute_dtype": compute_dtype}
-    with (
-        open_mesh(mesh, ("encoder",), store=store, ca=ca, token=token) as opened,
-        ProgressReport("Encoding") as report,
-    ):
-        found = opened.encoder.encode(texts, model=chosen, layers=wanted, progress=report.update, **options)
-    _save(found, output)
+    with mesh.open("encoder") as opened, ProgressReport("Encoding") as report:
+        found = opened.encoder.encode(texts, progress=report.update, **settings)
+    if out is not None:
+        record, tidy = _about(found, model, encode, language)
+        write_results(out, record, tidy)
+        _save(found, out / ARRAYS)
+    if output is not None:
+        _save(found, output)
     note(
         f"{len(found.ids)} texts, {found.totals.tokens} tokens, {found.totals.truncated} cut; layers "
-        f"{list(found.layers)} of {chosen}, weights {found.model_digest[:12]}: {output}"
+        f"{list(found.layers)} of {settings['model']}, weights {found.model_digest[:12]}: "
+        + " and ".join(str(each) for each in (out and out / ARRAYS, output) if each)
     )
+
+
+def _about(
+    found: Activations, model: str, options: TokenOptions, language: str
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What is known of the arrays, and the counts among it as rows of the tidy table."""
+    totals = asdict(found.totals)
+    record = {
+        "kind": "encoding",
+        "model": model,
+        "settings": asdict(options),
+        "model_digest": found.model_digest,
+        "language": language,
+        "layers": list(found.layers),
+        "texts": len(found.ids),
+        "totals": totals,
+    }
+    shared = {"kind": "encoding", "model": model, "pooling": options.pooling, "source": language, "n": len(found.ids)}
+    return record, [
+        {**shared, "metric": name, "value": value} for name, value in totals.items() if isinstance(value, int | float)
+    ]
 
 
 def _lines(language: str) -> list[Text]:
@@ -93,19 +101,14 @@ def _lines(language: str) -> list[Text]:
 
 def _save(found: Activations, output: Path) -> None:
     """Writes the arrays, whole or not at all."""
-    partial = output.with_name(f".{output.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez(
-                file,
-                activations=found.array,
-                layers=np.array(found.layers),
-                ids=np.array(found.ids, np.str_),
-                tokens=found.tokens,
-                truncated=found.truncated,
-                offsets=found.offsets,
-                model_digest=np.array(found.model_digest),
-            )
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(output) as file:
+        np.savez(
+            file,
+            activations=found.array,
+            layers=np.array(found.layers),
+            ids=np.array(found.ids, np.str_),
+            tokens=found.tokens,
+            truncated=found.truncated,
+            offsets=found.offsets,
+            model_digest=np.array(found.model_digest),
+        )

@@ -1,8 +1,7 @@
 """`babelscope fit-map`: a linear map between two languages, its trace and the dictionary that it induces."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,26 +11,37 @@ import typer
 from babelscope.calls.maps import FittedMap
 from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport, note
-from babelscope.cli.measure import PoolingOption
-from babelscope.cli.options import (
-    CaOption,
-    DtypeOption,
-    LayersOption,
-    MeshOption,
-    OverflowOption,
-    RevisionOption,
-    StoreOption,
-    TokenOption,
-    open_mesh,
-    read_layers,
-    read_named,
-)
-from babelscope.cli.output import print_table
+from babelscope.cli.options import EncodeOptions, MeshOptions, ModelOrNoneOption, read_named, with_options
+from babelscope.cli.output import folder, print_table, write_results
 from babelscope.corpora import read_texts, read_word_pairs, read_word_vectors, read_words
-from babelscope.data.models import Model
+from babelscope.data.atomic import write_atomically
 
 _VECTORS = (".vec", ".vec.gz")
 _SHOWN = ("layer", "source_map", "target_map", "steps", "criterion", "pairs", "signature")
+
+
+@dataclass(frozen=True, slots=True)
+class SideOptions:
+    """The two sides of a map."""
+
+    source: Annotated[
+        str,
+        typer.Option(
+            "--source",
+            metavar="LANGUAGE=FILE",
+            help="Source side: a corpus, fastText vectors of words (.vec), or hidden states from `encode` (.npz). The "
+            "most frequent words come first.",
+        ),
+    ]
+    target: Annotated[str, typer.Option("--target", metavar="LANGUAGE=FILE", help="Target side, in the same forms.")]
+    max_words: Annotated[int, typer.Option("--max-words", min=0, help="Number of words of a side; all with 0.")] = 0
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Format of corpora: words (a word a line), lines, tsv, ...; found from the file if not given.",
+        ),
+    ] = None
 
 
 def register(app: typer.Typer) -> None:
@@ -39,49 +49,28 @@ def register(app: typer.Typer) -> None:
     app.command("fit-map")(fit_map)
 
 
+@with_options
 def fit_map(
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="procrustes, vecmap, muse or dema.")],
-    *,
-    source: Annotated[
-        str,
-        typer.Option(
-            "--source",
-            metavar="LANGUAGE=FILE",
-            help="The source side: a corpus, vectors of words as fastText writes them (.vec), or hidden states that "
-            "`encode` wrote (.npz). The most frequent words come first.",
-        ),
+    method: Annotated[
+        str, typer.Argument(metavar="METHOD", help="Name of the method: procrustes, vecmap, muse or dema.")
     ],
-    target: Annotated[str, typer.Option("--target", metavar="LANGUAGE=FILE", help="The target side.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for maps.json and dictionary-LAYER.tsv.")],
+    *,
+    sides: SideOptions,
     seeds: Annotated[
         Path | None,
         typer.Option("--seeds", metavar="FILE", help="Known translations: a source and a target word, or id, a line."),
     ] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option("--option", metavar="NAME=VALUE", help="Of the method: refinements=5. May be repeated."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn.")] = 0,
-    max_words: Annotated[int, typer.Option("--max-words", min=0, help="Words of either side; all with 0.")] = 0,
-    format: Annotated[  # noqa: A002
-        str | None,
-        typer.Option("--format", help="Of corpora: words (a word a line), lines, tsv, ...; told from the file."),
-    ] = None,
-    model: Annotated[
-        str | None,
         typer.Option(
-            "--model", metavar="NAME", help="For corpora: a hub id, a folder under the encoder's roots, or an alias."
+            "--option", metavar="NAME=VALUE", help="Option of the method, such as refinements=5. May be repeated."
         ),
     ] = None,
-    revision: RevisionOption = "",
-    layers: LayersOption = None,
-    pooling: PoolingOption = "mean",
-    overflow: OverflowOption = "refuse",
-    compute_dtype: DtypeOption = "float32",
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of all that the method draws.")] = 0,
+    model: ModelOrNoneOption = None,
+    encode: EncodeOptions,
+    out: Annotated[Path, folder("dictionary-LAYER.tsv, results.json and results.csv")],
+    mesh: MeshOptions,
 ) -> None:
     """Learns a linear map between two languages, one a layer; the store keeps the maps.
 
@@ -89,19 +78,15 @@ def fit_map(
     are left out and counted.
     """
     options = read_named(option or [], "--option")
-    views = {side: _view(given, side, format, max_words) for side, given in (("source", source), ("target", target))}
+    given = {"source": sides.source, "target": sides.target}
+    views = {side: _view(each, side, sides.format, sides.max_words) for side, each in given.items()}
     known = () if seeds is None else _known(seeds, views)
     encoded = any(view.texts is not None for view in views.values())
     if encoded and model is None:
         raise typer.BadParameter("Expected --model NAME where texts or words are to be encoded, but got none")
     out.mkdir(parents=True, exist_ok=True)
-    if mesh is None and store is None:
-        store = str(out / "store")
     services = ("encoder", "metrics") if encoded else ("metrics",)
-    with (
-        open_mesh(mesh, services, store=store, ca=ca, token=token) as opened,
-        ProgressReport("Fitting") as report,
-    ):
+    with mesh.open(*services, store=out / "store") as opened, ProgressReport("Fitting") as report:
         found = opened.metrics.fit_map(
             views["source"],
             views["target"],
@@ -109,14 +94,11 @@ def fit_map(
             seeds=known,
             options=options,
             seed=seed,
-            model=None if model is None else Model(model, revision),
-            layers=read_layers(layers),
-            pooling=pooling,  # type: ignore[arg-type]  # checked by the option
-            overflow=overflow,  # type: ignore[arg-type]
-            compute_dtype=compute_dtype,  # type: ignore[arg-type]
             progress=report.update,
+            **encode.settings(model),
         )
     _write(found, out)
+    write_results(out, _record(found, method), _tidy(found, method, views))
     for warning in dict.fromkeys(warning for each in found.values() for warning in each.warnings):
         note(f"Beware: {warning}")
     print_table([_row(each) for each in found.values()], _SHOWN)
@@ -192,15 +174,25 @@ def _row(found: FittedMap) -> dict[str, Any]:
     }
 
 
+def _record(found: Mapping[int, FittedMap], method: str) -> dict[str, Any]:
+    """What is known of the maps; the dictionaries have files of their own."""
+    maps = [{name: value for name, value in asdict(each).items() if name != "dictionary"} for each in found.values()]
+    return {"kind": "map", "method": method, "maps": maps}
+
+
+def _tidy(found: Mapping[int, FittedMap], method: str, views: Mapping[str, View]) -> list[dict[str, Any]]:
+    """The last criterion and the size of the dictionary of each map as rows of the tidy table."""
+    shared = {"kind": "map", "estimator": method, **{side: view.language for side, view in views.items()}}
+    return [
+        {**shared, "layer": each.layer, "metric": metric, "value": value, "signature": each.signature}
+        for each in found.values()
+        for metric, value in (("criterion", each.trace[-1]), ("induced", len(each.dictionary)))
+    ]
+
+
 def _write(found: Mapping[int, FittedMap], out: Path) -> None:
-    """Writes what is known of the maps, and their dictionaries."""
-    maps = []
+    """Writes the induced dictionaries."""
     for layer, each in found.items():
-        about = asdict(each)
-        pairs = about.pop("dictionary")
-        maps.append(about)
-        if pairs:
-            lines = "".join(f"{one}\t{other}\n" for one, other in pairs)
-            (out / f"dictionary-{layer}.tsv").write_text(lines, encoding="utf-8")
-    text = json.dumps({"maps": maps}, ensure_ascii=False, indent=1)
-    (out / "maps.json").write_text(f"{text}\n", encoding="utf-8")
+        if each.dictionary:
+            lines = "".join(f"{one}\t{other}\n" for one, other in each.dictionary)
+            write_atomically(out / f"dictionary-{layer}.tsv", lines)

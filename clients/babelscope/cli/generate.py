@@ -1,6 +1,7 @@
 """`babelscope generate`: a corpus through transforms, or a corpus of the grammar, to a file."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,16 +11,7 @@ import yaml
 from rich.console import Console
 
 from babelscope.cli.console import ProgressReport
-from babelscope.cli.options import (
-    CaOption,
-    FormatOption,
-    MeshOption,
-    StoreOption,
-    TokenOption,
-    one_of,
-    open_mesh,
-    usage,
-)
+from babelscope.cli.options import FormatOption, LanguageOption, MeshOptions, one_of, usage, with_options
 from babelscope.cli.preview import preview as preview_table
 from babelscope.cli.writing import check_output, tell, write_corpus
 from babelscope.corpora import Options, find_format, read_examples
@@ -28,48 +20,74 @@ from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
 
 
+@dataclass(frozen=True, slots=True)
+class CorpusOptions:
+    """The corpus that goes through transforms."""
+
+    input: Annotated[
+        str | None, typer.Option("--input", metavar="FILE", help="Corpus of any format, hub:NAME or datasets/DIGEST.")
+    ] = None
+    format: FormatOption = None
+    language: LanguageOption = ""
+    column: Annotated[str, typer.Option("--column", help="Column of a TSV file that holds the text.")] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GrammarOptions:
+    """The corpus that the grammar makes."""
+
+    grammar: Annotated[
+        str | None,
+        typer.Option("--grammar", metavar="LIST", help="Languages of a corpus of the grammar: en,zh; or `all`."),
+    ] = None
+    size: Annotated[int, typer.Option("--size", min=1, help="Number of items of each language of the grammar.")] = 1000
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind",
+            callback=one_of("sentences", "ner", "nli", "qa"),
+            help="Kind of the grammar's items: sentences, ner, nli or qa.",
+        ),
+    ] = "sentences"
+    depth: Annotated[int, typer.Option("--depth", min=0, help="Deepest nesting of clauses.")] = 2
+    domain: Annotated[str, typer.Option("--domain", help="Domain of the grammar's words.")] = "everyday"
+
+
 def register(app: typer.Typer) -> None:
     """Adds the command."""
     app.command("generate")(generate)
 
 
+@with_options
 def generate(
     *,
-    source: Annotated[
-        str | None, typer.Option("--input", metavar="FILE", help="A corpus of any format, hub:NAME or datasets/DIGEST.")
-    ] = None,
-    grammar: Annotated[
-        str | None, typer.Option("--grammar", metavar="LIST", help="Make a corpus in these languages: en,zh; or `all`.")
-    ] = None,
-    language: Annotated[str, typer.Option("--language", help="BCP 47 tag of the input's texts.")] = "",
-    column: Annotated[str, typer.Option("--column", help="Column of a TSV file that holds the text.")] = "",
+    corpus: CorpusOptions,
+    grammar: GrammarOptions,
     transform: Annotated[
         list[str] | None,
-        typer.Option("--transform", metavar="NAME:key=value,...", help="A step. May be repeated; applied in order."),
+        typer.Option(
+            "--transform", metavar="NAME:key=value,...", help="Step of the pipeline. May be repeated; applied in order."
+        ),
     ] = None,
     pipeline: Annotated[
-        Path | None, typer.Option("--pipeline", metavar="FILE", help="Steps from a YAML file, before --transform.")
+        Path | None,
+        typer.Option("--pipeline", metavar="FILE", help="YAML file of steps that come before those of --transform."),
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", metavar="FILE", help="The file to write; `{language}` in it makes one a language."),
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="File for the examples; with `{language}` in its name, one file a language.",
+        ),
     ] = None,
-    format: FormatOption = None,  # noqa: A002
-    size: Annotated[int, typer.Option("--size", min=1, help="Items a language of the grammar.")] = 1000,
-    kind: Annotated[
-        str, typer.Option("--kind", callback=one_of("sentences", "ner", "nli", "qa"), help="sentences, ner, nli or qa.")
-    ] = "sentences",
-    depth: Annotated[int, typer.Option("--depth", min=0, help="Deepest nesting of clauses.")] = 2,
-    domain: Annotated[str, typer.Option("--domain", help="everyday, or the grammar's other domain.")] = "everyday",
     seed: Annotated[int, typer.Option("--seed", help="Seed of all randomness.")] = 0,
-    preview: Annotated[int, typer.Option("--preview", min=0, help="Examples to show before and after.")] = 0,
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    preview: Annotated[int, typer.Option("--preview", min=0, help="Number of examples to show before and after.")] = 0,
+    mesh: MeshOptions,
 ) -> None:
     """Corpora to corpora: transforms on a file, which keeps its format, or a corpus of the multilingual grammar."""
-    if (source is None) == (grammar is None):
+    source, format = corpus.input, corpus.format  # noqa: A001
+    if (source is None) == (grammar.grammar is None):
         raise typer.BadParameter("Expected either --input or --grammar")
     if output is None and not preview:
         raise typer.BadParameter("Expected --output, or --preview to look only")
@@ -83,15 +101,18 @@ def generate(
         format = find_format(Path(source)).name  # noqa: A001
     before = _Before(preview)
     env = {"BABELSCOPE_DICTIONARY_ROOTS": roots} if roots else {}
-    with (
-        open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token, env=env) as opened,
-        ProgressReport("Generating") as report,
-    ):
+    with mesh.open("datagen", env=env) as opened, ProgressReport("Generating") as report:
         made: Any
-        if grammar is not None:
-            languages = () if grammar == "all" else tuple(part.strip() for part in grammar.split(","))
+        if grammar.grammar is not None:
+            named = grammar.grammar.split(",")
             made = opened.datagen.generate_corpus(
-                languages, size, seed=seed, kind=kind, depth=depth, domain=domain, progress=report.update
+                () if named == ["all"] else tuple(part.strip() for part in named),
+                grammar.size,
+                seed=seed,
+                kind=grammar.kind,
+                depth=grammar.depth,
+                domain=grammar.domain,
+                progress=report.update,
             )
             if steps:
                 made = opened.datagen.transform(before.watch(made), steps, seed=seed, progress=report.update)
@@ -99,7 +120,7 @@ def generate(
             before.look(opened.datagen.get_dataset(source))
             made = opened.datagen.transform(source, steps, seed=seed, progress=report.update)
         else:
-            examples = _read(Path(str(source)), format, language, column)
+            examples = _read(Path(str(source)), format, corpus.language, corpus.column)
             made = opened.datagen.transform(before.watch(examples), steps, seed=seed, progress=report.update)
         stream = iter(made)
         shown = list(islice(stream, preview))

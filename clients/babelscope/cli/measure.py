@@ -1,66 +1,75 @@
 """`babelscope compare`: similarity of parallel corpora, and what commands for numbers of views share."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.options import (
-    CaOption,
-    DtypeOption,
     FormatOption,
-    LayersOption,
-    MeshOption,
+    MeshOptions,
     ModelOption,
-    OverflowOption,
-    RandomInitOption,
-    RevisionOption,
-    SeedOption,
-    StoreOption,
-    TokenOption,
+    ReinitOptions,
     one_of,
-    open_mesh,
-    read_layers,
-    read_model,
     read_named,
+    with_options,
 )
-from babelscope.cli.output import print_table, write_comparison
+from babelscope.cli.output import ResultOptions, comparison_numbers
 from babelscope.corpora import read_texts
 from babelscope.data.comparison import Comparison
 
 ParallelOption = Annotated[
     list[str],
-    typer.Option("--parallel", metavar="LANGUAGE=FILE", help="A side of the parallel corpus. At least two."),
+    typer.Option("--parallel", metavar="LANGUAGE=FILE", help="One side of the parallel corpus; given at least twice."),
 ]
-PoolingOption = Annotated[str, typer.Option("--pooling", callback=one_of("mean", "cls"), help="mean or cls.")]
-AlignmentOption = Annotated[
-    str,
+MeasureOption = Annotated[
+    list[str] | None,
     typer.Option(
-        "--alignment",
-        callback=one_of("strict", "intersect"),
-        help="strict: all sides have the same ids; intersect: the ids that both sides of a pair have.",
+        "--measure", help="Measure of similarity, such as cka, cka:biased or svcca; cka if not given. May be repeated."
     ),
-]
-PairingOption = Annotated[
-    str,
-    typer.Option(
-        "--layer-pairing", callback=one_of("same", "all"), help="same layers, or all: every layer with every layer."
-    ),
-]
-OutOption = Annotated[
-    Path | None,
-    typer.Option("--out", metavar="DIR", help="Folder for results.json and results.csv; a table with none."),
 ]
 KeepOption = Annotated[
-    bool, typer.Option("--keep-state", help="Keep the sums in the store, for `merge`; says under what name.")
-]
-StandardiseOption = Annotated[bool, typer.Option("--standardise", help="Divide each dimension by its spread.")]
-DropOption = Annotated[
-    int, typer.Option("--drop-top-variance", min=0, help="Dimensions of largest variance to leave out.")
+    bool, typer.Option("--keep-state", help="Keep the sums in the store for `merge`, and print their name.")
 ]
 _SHOWN = ("metric", "estimator", "source", "target", "layer", "value", "low", "high", "n")
+
+
+@dataclass(frozen=True, slots=True)
+class PairOptions:
+    """How the two sides of a pair meet."""
+
+    alignment: Annotated[
+        str,
+        typer.Option(
+            "--alignment",
+            callback=one_of("strict", "intersect"),
+            help="Alignment of ids: strict (all sides have the same ids) or intersect (the ids that both sides of a "
+            "pair have).",
+        ),
+    ] = "strict"
+    layer_pairing: Annotated[
+        str,
+        typer.Option(
+            "--layer-pairing",
+            callback=one_of("same", "all"),
+            help="Layers that are compared: same (each with its like) or all (every layer with every layer).",
+        ),
+    ] = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class TreatmentOptions:
+    """What is done to hidden states before they are compared."""
+
+    standardise: Annotated[
+        bool, typer.Option("--standardise", help="Divide each dimension by its standard deviation.")
+    ] = False
+    drop_top_variance: Annotated[
+        int, typer.Option("--drop-top-variance", min=0, help="Number of dimensions of largest variance to leave out.")
+    ] = 0
 
 
 def register(app: typer.Typer) -> None:
@@ -68,56 +77,36 @@ def register(app: typer.Typer) -> None:
     app.command("compare")(compare)
 
 
+@with_options
 def compare(
     *,
     model: ModelOption,
     parallel: ParallelOption,
-    measure: Annotated[
-        list[str] | None,
-        typer.Option("--measure", help="cka, cka:biased, svcca, procrustes, ...; cka with none. May be repeated."),
-    ] = None,
+    measure: MeasureOption = None,
     format: FormatOption = None,  # noqa: A002
-    layers: LayersOption = None,
-    pooling: PoolingOption = "mean",
-    revision: RevisionOption = "",
-    random_init: RandomInitOption = None,
-    seed: SeedOption = 0,
-    overflow: OverflowOption = "refuse",
-    alignment: AlignmentOption = "strict",
-    layer_pairing: PairingOption = "same",
-    standardise: StandardiseOption = False,
-    drop_top_variance: DropOption = 0,
-    compute_dtype: DtypeOption = "float32",
+    encode: ReinitOptions,
+    pairs: PairOptions,
+    treatment: TreatmentOptions,
     keep_state: KeepOption = False,
-    out: OutOption = None,
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    results: ResultOptions,
+    mesh: MeshOptions,
 ) -> None:
     """Similarity of the languages' representations, layer by layer."""
-    if keep_state and mesh is None and store is None:
+    if keep_state and not mesh.lasting:
         raise typer.BadParameter("Expected `--mesh` or `--store` with `--keep-state`, so that the sums stay")
-    options: dict[str, Any] = {
-        "measures": measure or ["cka"],
-        "model": read_model(model, revision, random_init, seed),
-        "layers": read_layers(layers),
-        "pooling": pooling,
-        "overflow": overflow,
-        "alignment": alignment,
-        "layer_pairing": layer_pairing,
-        "standardise": standardise,
-        "drop_top_variance": drop_top_variance,
-        "keep_state": keep_state,
-        "compute_dtype": compute_dtype,
-    }
+    settings = encode.settings(model)
     views = parallel_views(parallel, format)
-    with (
-        open_mesh(mesh, ("encoder", "metrics"), store=store, ca=ca, token=token) as opened,
-        ProgressReport("Comparing") as report,
-    ):
-        found = opened.metrics.compare(views, progress=report.update, **options)
-    show(found, out)
+    with mesh.open("encoder", "metrics") as opened, ProgressReport("Comparing") as report:
+        found = opened.metrics.compare(
+            views,
+            measures=measure or ["cka"],
+            keep_state=keep_state,
+            progress=report.update,
+            **settings,
+            **asdict(pairs),
+            **asdict(treatment),
+        )
+    show(found, results)
 
 
 def parallel_views(parallel: list[str], format: str | None) -> dict[str, View]:  # noqa: A002
@@ -131,7 +120,7 @@ def parallel_views(parallel: list[str], format: str | None) -> dict[str, View]: 
     }
 
 
-def show(found: Comparison, out: Path | None) -> None:
+def show(found: Comparison, results: ResultOptions) -> None:
     """Prints the numbers, or writes them; says what was left out and what to beware of."""
     for pair in found.pairs:
         if pair.gold_sources:
@@ -149,8 +138,4 @@ def show(found: Comparison, out: Path | None) -> None:
         note(f"Beware: {warning}")
     if found.state:
         note(f"Kept: {found.state}")
-    if out is None:
-        print_table(found.table(), _SHOWN)
-    else:
-        write_comparison(found, out)
-        note(f"{len(found.estimates)} numbers: {out / 'results.csv'}, {out / 'results.json'}")
+    results.give(comparison_numbers(found, _SHOWN))

@@ -1,9 +1,12 @@
-"""Options that commands share, and what they are read as."""
+"""Options that commands share, in bundles: a command takes a bundle as one argument and shows each of its options."""
 
+import functools
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -12,6 +15,49 @@ from babelscope.data.models import Model, parse_layers
 from babelscope.local.mesh import local
 from babelscope.sync.mesh import Mesh, connect
 from babelscope.transport.channel import TLS
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose bundles of options are options of its own.
+
+    A parameter whose type is a dataclass stands for the dataclass's fields: the command line shows them in the place
+    of the parameter, with their annotations and defaults, and the command gets them as one object.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    bundles: dict[str, type[Any]] = {}
+    shown: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        hint = hints[name]
+        if isinstance(hint, type) and is_dataclass(hint):
+            bundles[name] = hint
+            shown += _parameters(hint)
+        else:
+            shown.append(parameter.replace(annotation=hint))
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        for name, bundle in bundles.items():
+            values[name] = bundle(**{each.name: values.pop(each.name) for each in fields(bundle)})
+        command(**values)
+
+    keyword = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in shown]
+    run.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in shown}
+    return run
+
+
+def _parameters(bundle: type[Any]) -> list[inspect.Parameter]:
+    """A parameter for each field of a bundle."""
+    hints = get_type_hints(bundle, include_extras=True)
+    return [
+        inspect.Parameter(
+            each.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if each.default is MISSING else each.default,
+            annotation=hints[each.name],
+        )
+        for each in fields(bundle)
+    ]
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:
@@ -31,47 +77,151 @@ MeshOption = Annotated[
         "--mesh",
         envvar="BABELSCOPE_MESH",
         metavar="ADDRESS",
-        help="A running mesh: HOST, or encoder=HOST:PORT,metrics=HOST:PORT. With none, servers are started on this "
-        "machine and stopped at the end.",
+        help="Address of a running mesh: HOST, or encoder=HOST:PORT,metrics=HOST:PORT. With none, servers are started "
+        "on this machine and stopped at the end.",
     ),
 ]
 StoreOption = Annotated[
     str | None,
-    typer.Option("--store", metavar="URL", help="The store of servers started here; a temporary folder with none."),
+    typer.Option("--store", metavar="URL", help="Store of the servers started here; a temporary folder if not given."),
 ]
 CaOption = Annotated[
-    Path | None, typer.Option("--ca", metavar="FILE", help="PEM file of the authority to trust: the mesh speaks TLS.")
+    Path | None,
+    typer.Option("--ca", metavar="FILE", help="PEM file of the certificate authority to trust; turns TLS on."),
 ]
 TokenOption = Annotated[
     str | None,
-    typer.Option("--token", envvar="BABELSCOPE_TOKEN", help="Bearer token that the mesh asks for.", show_envvar=True),
+    typer.Option("--token", envvar="BABELSCOPE_TOKEN", help="Bearer token for the mesh.", show_envvar=True),
 ]
 ModelOption = Annotated[
-    str, typer.Option("--model", metavar="NAME", help="A hub id, a folder under the encoder's roots, or an alias.")
-]
-RevisionOption = Annotated[str, typer.Option("--revision", help="A revision on the hub.")]
-LayersOption = Annotated[
-    str | None, typer.Option("--layers", metavar="LIST", help="Hidden states, as 0-6,12; all with none.")
-]
-RandomInitOption = Annotated[
-    str | None,
-    typer.Option("--random-init", metavar="LIST", help="Blocks to draw anew, as 1-2; `embeddings` may be among them."),
-]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the draw.")]
-OverflowOption = Annotated[
     str,
-    typer.Option("--overflow", callback=one_of("refuse", "truncate"), help="Over-long texts: refuse or truncate."),
+    typer.Option("--model", metavar="NAME", help="Model: a hub id, a folder under the encoder's roots, or an alias."),
+]
+ModelOrNoneOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Model that encodes texts: a hub id, a folder under the encoder's roots, or an alias.",
+    ),
 ]
 FormatOption = Annotated[
     str | None,
-    typer.Option("--format", help="lines, tsv, conllu, iob2, squad, xnli, tatoeba, hub; told from the file."),
-]
-DtypeOption = Annotated[
-    str,
     typer.Option(
-        "--compute-dtype", callback=one_of("float32", "bfloat16"), help="Arithmetic of the model: float32 or bfloat16."
+        "--format",
+        help="Format of the corpus: lines, tsv, conllu, iob2, squad, xnli, tatoeba, hub; found from the file if not "
+        "given.",
     ),
 ]
+LanguageOption = Annotated[str, typer.Option("--language", help="BCP 47 tag of the texts.")]
+
+
+@dataclass(frozen=True, slots=True)
+class MeshOptions:
+    """The mesh that a command works with."""
+
+    mesh: MeshOption = None
+    store: StoreOption = None
+    ca: CaOption = None
+    token: TokenOption = None
+
+    @property
+    def lasting(self) -> bool:
+        """Whether what is put into the store is still there after the command."""
+        return self.mesh is not None or self.store is not None
+
+    @contextmanager
+    def open(self, *services: str, env: Mapping[str, str] | None = None, store: Path | None = None) -> Iterator[Mesh]:
+        """The mesh at the address, or one started here for the time of the command.
+
+        Args:
+            services: Services to start where there is no address.
+            env: Further environment variables of servers started here.
+            store: Store of servers started here where the options name none.
+        """
+        if self.mesh is None and self.store is None and store is not None:
+            given: str | None = str(store)
+        else:
+            given = self.store
+        with open_mesh(self.mesh, services, store=given, ca=self.ca, token=self.token, env=env) as mesh:
+            yield mesh
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeOptions:
+    """How texts are encoded, by a model as it is."""
+
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            "--layers",
+            metavar="LIST",
+            help="Layers, such as 0-6,12, where 0 is the embedding output; all if not given.",
+        ),
+    ] = None
+    pooling: Annotated[
+        str, typer.Option("--pooling", callback=one_of("mean", "cls"), help="Pooling of hidden states: mean or cls.")
+    ] = "mean"
+    revision: Annotated[str, typer.Option("--revision", help="Revision of the model on the hub.")] = ""
+    overflow: Annotated[
+        str,
+        typer.Option(
+            "--overflow",
+            callback=one_of("refuse", "truncate"),
+            help="Treatment of texts longer than the model takes: refuse or truncate.",
+        ),
+    ] = "refuse"
+    compute_dtype: Annotated[
+        str,
+        typer.Option(
+            "--compute-dtype",
+            callback=one_of("float32", "bfloat16"),
+            help="Number format of the model's arithmetic: float32 or bfloat16.",
+        ),
+    ] = "float32"
+
+    def model(self, name: str) -> Model:
+        """The model of that name at the revision."""
+        return Model(name, self.revision)
+
+    def settings(self, model: str | None) -> dict[str, Any]:
+        """The arguments of an encode request, as the client's methods name them."""
+        return {
+            "model": None if model is None else self.model(model),
+            "layers": read_layers(self.layers),
+            "pooling": self.pooling,
+            "overflow": self.overflow,
+            "compute_dtype": self.compute_dtype,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ReinitOptions(EncodeOptions):
+    """How texts are encoded, where layers of the model may be re-initialised."""
+
+    random_init: Annotated[
+        str | None,
+        typer.Option("--random-init", metavar="LIST", help="Layers to re-initialise, such as 1-2 or embeddings,1-2."),
+    ] = None
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the re-initialisation.")] = 0
+
+    def model(self, name: str) -> Model:
+        """The model of that name at the revision, re-initialised."""
+        return read_model(name, self.revision, self.random_init, self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenOptions(ReinitOptions):
+    """The same, where a row may be a token."""
+
+    pooling: Annotated[
+        str,
+        typer.Option(
+            "--pooling",
+            callback=one_of("mean", "cls", "token"),
+            help="Pooling of hidden states: mean, cls, or token (no pooling: a row for each token).",
+        ),
+    ] = "mean"
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`babelscope prepare text|vocabulary|anchors`: corpora made ready for pretraining, by the transforms of the mesh."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,11 +10,12 @@ import typer
 
 from babelscope.calls.datagen import AnyStep
 from babelscope.cli.console import ProgressReport
-from babelscope.cli.options import CaOption, MeshOption, StoreOption, TokenOption, one_of, open_mesh, read_named
-from babelscope.cli.output import print_table
+from babelscope.cli.options import MeshOptions, one_of, read_named, with_options
+from babelscope.cli.output import Numbers, ResultOptions
 from babelscope.cli.writing import LANGUAGE, check_output, tell, write_corpus
 from babelscope.corpora import Options, read_examples
 from babelscope.corpora.vocabularies import from_examples, to_examples
+from babelscope.data.atomic import write_atomically
 from babelscope.data.datasets import Step
 from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
@@ -21,28 +23,72 @@ from babelscope.sync.mesh import Mesh
 
 InputOption = Annotated[
     list[str],
-    typer.Option("--input", metavar="LANGUAGE=FILE", help="A corpus of any format, or hub:NAME. Once a language."),
-]
-ColumnOption = Annotated[str, typer.Option("--column", help="Column of a TSV file that holds the text.")]
-NormaliseOption = Annotated[bool, typer.Option(help="Normalise characters, white space and punctuation.")]
-SegmentOption = Annotated[bool, typer.Option(help="Put spaces between words and punctuation.")]
-TotalOption = Annotated[
-    int, typer.Option("--total", min=0, help="Examples of all languages together; as many as there are with 0.")
-]
-ExponentOption = Annotated[
-    float | None,
-    typer.Option("--exponent", min=0, max=1, help="Of each language's share: 1 keeps the shares, 0 makes them equal."),
-]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of what is drawn.")]
-VocabularyOption = Annotated[
-    str | None,
     typer.Option(
-        "--vocabulary",
-        metavar="FILE",
-        help="Cut words into sub-words: tokenizer.json, 'tokenizer.{language}.json', or datasets/DIGEST.",
+        "--input", metavar="LANGUAGE=FILE", help="Corpus of any format, or hub:NAME; given once for each language."
     ),
 ]
-PrefixedOption = Annotated[bool, typer.Option("--prefixed", help="No token is shared: `en:the`.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of what is drawn.")]
+
+
+@dataclass(frozen=True, slots=True)
+class LineOptions:
+    """How lines are read and cleaned."""
+
+    column: Annotated[str, typer.Option("--column", help="Column of a TSV file that holds the text.")] = ""
+    normalise: Annotated[bool, typer.Option(help="Normalise characters, white space and punctuation.")] = True
+    segment: Annotated[bool, typer.Option(help="Put spaces between words and punctuation.")] = True
+
+
+@dataclass(frozen=True, slots=True)
+class SampleOptions(LineOptions):
+    """The same, and how many lines of each language are drawn."""
+
+    total: Annotated[
+        int,
+        typer.Option(
+            "--total", min=0, help="Number of examples of all languages together; as many as there are with 0."
+        ),
+    ] = 0
+    exponent: Annotated[
+        float | None,
+        typer.Option(
+            "--exponent",
+            min=0,
+            max=1,
+            help="Exponent of each language's share: 1 keeps the shares, 0 makes them equal.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubwordOptions:
+    """The vocabulary that cuts words."""
+
+    vocabulary: Annotated[
+        str | None,
+        typer.Option(
+            "--vocabulary",
+            metavar="FILE",
+            help="Vocabulary that cuts words into sub-words: tokenizer.json, 'tokenizer.{language}.json', or "
+            "datasets/DIGEST.",
+        ),
+    ] = None
+    prefixed: Annotated[
+        bool, typer.Option("--prefixed", help="Put the language before each token, so that none is shared: `en:the`.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """How lines become streams of one length."""
+
+    stream: Annotated[
+        int, typer.Option("--stream", min=0, help="Number of tokens of the streams that lines are joined into.")
+    ] = 0
+    separator: Annotated[str, typer.Option("--separator", help="Token put after each line of a stream.")] = ""
+    padding: Annotated[
+        str, typer.Option("--padding", help="Token that fills the last stream, which is dropped if none is given.")
+    ] = ""
 
 
 def register(app: typer.Typer) -> None:
@@ -54,118 +100,96 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="prepare")
 
 
+@with_options
 def text(
     *,
     source: InputOption,
     output: Annotated[
         str,
-        typer.Option("--output", metavar="FILE", help="The file to write; `{language}` in it makes one a language."),
+        typer.Option(
+            "--output", metavar="FILE", help="File for the lines; with `{language}` in its name, one file a language."
+        ),
     ],
-    column: ColumnOption = "",
-    total: TotalOption = 0,
-    exponent: ExponentOption = None,
-    repeat: Annotated[bool, typer.Option(help="Whether a language may be seen more than once.")] = True,
-    normalise: NormaliseOption = True,
-    segment: SegmentOption = True,
-    vocabulary: VocabularyOption = None,
-    prefixed: PrefixedOption = False,
+    lines: SampleOptions,
+    repeat: Annotated[bool, typer.Option(help="Let a language be seen more than once.")] = True,
+    subwords: SubwordOptions,
     form: Annotated[
-        str, typer.Option("--form", callback=one_of("pieces", "ids"), help="Sub-words as pieces or as ids.")
+        str, typer.Option("--form", callback=one_of("pieces", "ids"), help="Form of sub-words: pieces or ids.")
     ] = "pieces",
-    stream: Annotated[int, typer.Option("--stream", min=0, help="Join lines into streams of so many tokens.")] = 0,
-    separator: Annotated[str, typer.Option("--separator", help="Token put after each line of a stream.")] = "",
-    padding: Annotated[str, typer.Option("--padding", help="Token that fills the last stream; none: it is cut.")] = "",
+    streams: StreamOptions,
     seed: SeedOption = 0,
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    mesh: MeshOptions,
 ) -> None:
     """Lines normalised, segmented, sampled by language, cut into sub-words and into streams of one length."""
     inputs = read_named(source, "--input")
     check_output(output)
     if LANGUAGE not in output and len(inputs) > 1:
         raise typer.BadParameter(f"Expected {LANGUAGE} in --output where there are several languages")
-    steps = _lines(normalise=normalise, segment=segment, total=total, exponent=exponent, repeat=repeat)
-    with (
-        open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token) as opened,
-        ProgressReport("Preparing") as report,
-    ):
-        steps += _subwords(opened, vocabulary, list(inputs), prefixed=prefixed, form=form)
-        if stream:
-            options = {"length": str(stream), "separator": separator, "padding": padding}
+    steps = _lines(lines, repeat=repeat)
+    with mesh.open("datagen") as opened, ProgressReport("Preparing") as report:
+        steps += _subwords(opened, subwords, list(inputs), form=form)
+        if streams.stream:
+            options = {"length": str(streams.stream), "separator": streams.separator, "padding": streams.padding}
             steps.append(Step("cut_streams", options))
         if not steps:
             raise typer.BadParameter("Expected something to do, but all of it is switched off")
-        made = opened.datagen.transform(_read(inputs, column), steps, seed=seed, progress=report.update)
+        made = opened.datagen.transform(_read(inputs, lines.column), steps, seed=seed, progress=report.update)
         written = write_corpus(iter(made), output, "lines")
     tell(made.steps, written, output)
 
 
+@with_options
 def vocabulary(
     *,
     source: InputOption,
-    size: Annotated[int, typer.Option("--size", min=1, help="Tokens at most; of each language with --separate.")],
-    output: Annotated[
-        str, typer.Option("--output", metavar="FILE", help="The JSON to write; with --separate 'NAME.{language}.json'.")
+    size: Annotated[
+        int, typer.Option("--size", min=1, help="Largest number of tokens; of each language with --separate.")
     ],
-    kind: Annotated[str, typer.Option("--kind", callback=one_of("bpe", "wordpiece"), help="bpe or wordpiece.")] = "bpe",
-    separate: Annotated[bool, typer.Option("--separate", help="One vocabulary a language.")] = False,
-    column: ColumnOption = "",
-    total: TotalOption = 0,
-    exponent: ExponentOption = None,
-    normalise: NormaliseOption = True,
-    segment: SegmentOption = True,
+    output: Annotated[
+        str, typer.Option("--output", metavar="FILE", help="File for the JSON; with --separate 'NAME.{language}.json'.")
+    ],
+    kind: Annotated[
+        str, typer.Option("--kind", callback=one_of("bpe", "wordpiece"), help="Kind of vocabulary: bpe or wordpiece.")
+    ] = "bpe",
+    separate: Annotated[bool, typer.Option("--separate", help="Learn one vocabulary for each language.")] = False,
+    lines: SampleOptions,
     seed: SeedOption = 0,
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    mesh: MeshOptions,
 ) -> None:
     """Learns a sub-word vocabulary, which Hugging Face `tokenizers` reads; with --store it becomes a dataset, too."""
     inputs = read_named(source, "--input")
     check_output(output)
     if (LANGUAGE in output) != separate:
         raise typer.BadParameter(f"Expected {LANGUAGE} in --output with --separate, and only then")
-    steps = _lines(normalise=normalise, segment=segment, total=total, exponent=exponent, repeat=True)
+    steps = _lines(lines, repeat=True)
     steps.append(Step("learn_vocabulary", {"size": str(size), "kind": kind, "separate": str(separate).lower()}))
-    with (
-        open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token) as opened,
-        ProgressReport("Learning") as report,
-    ):
-        made = opened.datagen.transform(_read(inputs, column), steps, seed=seed, progress=report.update)
+    with mesh.open("datagen") as opened, ProgressReport("Learning") as report:
+        made = opened.datagen.transform(_read(inputs, lines.column), steps, seed=seed, progress=report.update)
         parts = list(made)
         kept = opened.datagen.put_dataset(parts, title=f"{kind} vocabulary: {','.join(inputs)}")
     for language, description in from_examples(parts).items():
-        Path(output.replace(LANGUAGE, language)).write_text(description, encoding="utf-8")
+        write_atomically(Path(output.replace(LANGUAGE, language)), description)
     tell(made.steps, len(from_examples(parts)), output, what="vocabularies")
-    if store is not None or mesh is not None:
+    if mesh.lasting:
         typer.echo(kept.name)
 
 
+@with_options
 def anchors(
     *,
     source: InputOption,
-    column: ColumnOption = "",
-    normalise: NormaliseOption = True,
-    segment: SegmentOption = True,
-    vocabulary: VocabularyOption = None,
-    prefixed: PrefixedOption = False,
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    lines: LineOptions,
+    subwords: SubwordOptions,
+    results: ResultOptions,
+    mesh: MeshOptions,
 ) -> None:
     """What each two languages share: types and tokens, of words, or of sub-words with --vocabulary."""
     inputs = read_named(source, "--input")
-    steps = _lines(normalise=normalise, segment=segment, total=0, exponent=None, repeat=True)
-    with (
-        open_mesh(mesh, ("datagen",), store=store, ca=ca, token=token) as opened,
-        ProgressReport("Measuring") as report,
-    ):
-        steps += _subwords(opened, vocabulary, list(inputs), prefixed=prefixed, form="pieces")
+    steps = _lines(SampleOptions(lines.column, lines.normalise, lines.segment), repeat=True)
+    with mesh.open("datagen") as opened, ProgressReport("Measuring") as report:
+        steps += _subwords(opened, subwords, list(inputs), form="pieces")
         steps.append(Step("measure_anchors", {"keep": "false"}))
-        made = opened.datagen.transform(_read(inputs, column), steps, progress=report.update).finish()
+        made = opened.datagen.transform(_read(inputs, lines.column), steps, progress=report.update).finish()
     counts = made.steps[-1].counts
     rows = []
     for one, other in combinations(sorted(inputs), 2):
@@ -185,31 +209,46 @@ def anchors(
         )
     if not rows:
         raise typer.BadParameter("Expected --input for two languages or more")
-    print_table(rows, tuple(rows[0]))
+    results.give(Numbers({"kind": "anchors", "pairs": rows}, _tidy(rows), rows, tuple(rows[0])))
 
 
-def _lines(*, normalise: bool, segment: bool, total: int, exponent: float | None, repeat: bool) -> list[AnyStep]:
+def _tidy(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Shared types and tokens of each pair of languages as rows of the tidy table."""
+    tidy = []
+    for row in rows:
+        one, _, other = row["languages"].partition("+")
+        for unit in ("type", "token"):
+            shared = {"kind": "anchors", "source": one, "target": other, "n": row[f"{unit}s"]}
+            for metric in (f"shared_{unit}s", f"{unit}_share"):
+                tidy.append({**shared, "metric": metric, "value": row[metric]})
+    return tidy
+
+
+def _lines(lines: SampleOptions, *, repeat: bool) -> list[AnyStep]:
     """The steps before sub-words."""
     steps: list[AnyStep] = []
-    if total or exponent is not None:
-        options = {"total": str(total), "repeat": str(repeat).lower()}
-        steps.append(Step("sample_languages", options | ({} if exponent is None else {"exponent": str(exponent)})))
-    if normalise:
+    if lines.total or lines.exponent is not None:
+        options = {"total": str(lines.total), "repeat": str(repeat).lower()}
+        steps.append(
+            Step("sample_languages", options | ({} if lines.exponent is None else {"exponent": str(lines.exponent)}))
+        )
+    if lines.normalise:
         steps.append(Step("normalise", {}))
-    if segment:
+    if lines.segment:
         steps.append(Step("segment", {}))
     return steps
 
 
-def _subwords(mesh: Mesh, vocabulary: str | None, languages: list[str], *, prefixed: bool, form: str) -> list[AnyStep]:
+def _subwords(mesh: Mesh, subwords: SubwordOptions, languages: list[str], *, form: str) -> list[AnyStep]:
     """The step that cuts sub-words, where there is a vocabulary; one in a file is stored first."""
+    vocabulary = subwords.vocabulary
     if vocabulary is None:
         return []
     if not vocabulary.startswith("datasets/"):
         of = {name: vocabulary.replace(LANGUAGE, name) for name in languages if LANGUAGE in vocabulary}
         parts = [part for name, path in (of or {"": vocabulary}).items() for part in to_examples(_json(path), name)]
         vocabulary = mesh.datagen.put_dataset(parts, title=vocabulary).name
-    return [Step("cut_subwords", {"vocabulary": vocabulary, "prefixed": str(prefixed).lower(), "form": form})]
+    return [Step("cut_subwords", {"vocabulary": vocabulary, "prefixed": str(subwords.prefixed).lower(), "form": form})]
 
 
 def _json(path: str) -> str:

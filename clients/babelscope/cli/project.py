@@ -1,5 +1,6 @@
 """`babelscope project`: coordinates of several languages' texts on common axes, for plotting."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,28 +11,21 @@ from babelscope.calls.projection import Projection
 from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.options import (
-    CaOption,
-    DtypeOption,
     FormatOption,
-    LayersOption,
-    MeshOption,
+    MeshOptions,
     ModelOption,
-    OverflowOption,
-    RandomInitOption,
-    RevisionOption,
-    SeedOption,
-    StoreOption,
-    TokenOption,
+    TokenOptions,
     one_of,
-    open_mesh,
-    read_layers,
-    read_model,
     read_named,
+    with_options,
 )
-from babelscope.cli.output import check_table, print_table, whole, write_rows
+from babelscope.cli.output import file, folder, print_table, write_results, write_rows
 from babelscope.corpora import read_texts
+from babelscope.data.atomic import whole
+from babelscope.data.comparison import ViewUse
 
 _SHARES = ("layer", "component", "explained_variance")
+_COORDINATES = ("coordinates.csv", "coordinates.npz")
 
 
 def register(app: typer.Typer) -> None:
@@ -39,33 +33,24 @@ def register(app: typer.Typer) -> None:
     app.command("project")(project)
 
 
+@with_options
 def project(
     *,
     model: ModelOption,
     corpus: Annotated[
         list[str],
-        typer.Option(
-            "--corpus", metavar="LANGUAGE=FILE", help="Texts of one language. At least one; need no common ids."
-        ),
+        typer.Option("--corpus", metavar="LANGUAGE=FILE", help="Texts of one language. May be repeated."),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A .csv or .npz file for the coordinates.")],
-    method: Annotated[str, typer.Option("--method", callback=one_of("pca", "umap"), help="pca or umap.")] = "pca",
-    components: Annotated[int, typer.Option("--components", min=1, help="Coordinates of a text.")] = 2,
+    method: Annotated[
+        str, typer.Option("--method", callback=one_of("pca", "umap"), help="Method of projection: pca or umap.")
+    ] = "pca",
+    components: Annotated[int, typer.Option("--components", min=1, help="Number of coordinates of a text.")] = 2,
     method_seed: Annotated[int, typer.Option("--method-seed", help="Seed of umap.")] = 0,
     format: FormatOption = None,  # noqa: A002
-    layers: LayersOption = None,
-    pooling: Annotated[
-        str, typer.Option("--pooling", callback=one_of("mean", "cls", "token"), help="mean, cls, or token: a row each.")
-    ] = "mean",
-    revision: RevisionOption = "",
-    random_init: RandomInitOption = None,
-    seed: SeedOption = 0,
-    overflow: OverflowOption = "refuse",
-    compute_dtype: DtypeOption = "float32",
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    encode: TokenOptions,
+    out: Annotated[Path | None, folder(f"{', '.join(_COORDINATES)}, results.json and results.csv")] = None,
+    output: Annotated[Path | None, file("the coordinates", ".csv", ".npz")] = None,
+    mesh: MeshOptions,
 ) -> None:
     """Coordinates of all texts on axes fitted to all languages together, layer by layer.
 
@@ -73,53 +58,90 @@ def project(
     rows, `layers`, `explained_variance` (layers x components, none for umap) and `signatures`. The share of
     variance of each component is printed.
     """
-    check_table(out, ".csv", ".npz")
-    encode: dict[str, Any] = {
-        "model": read_model(model, revision, random_init, seed),
-        "layers": read_layers(layers),
-        "pooling": pooling,
-        "overflow": overflow,
-        "compute_dtype": compute_dtype,
-    }
+    if out is None and output is None:
+        raise typer.BadParameter("Expected --out DIR or --output FILE, but got neither")
+    settings = encode.settings(model)
     texts = {
         language: read_texts(Path(path), format=format, language=language)
         for language, path in read_named(corpus, "--corpus").items()
     }
-    with (
-        open_mesh(mesh, ("encoder", "metrics"), store=store, ca=ca, token=token) as opened,
-        ProgressReport("Projecting") as report,
-    ):
-        if pooling == "token":
+    with mesh.open("encoder", "metrics") as opened, ProgressReport("Projecting") as report:
+        if encode.pooling == "token":
             # The metrics server takes a row a text: tokens are encoded first and sent as activations.
             states = {
-                name: opened.encoder.encode(each, progress=report.update, **encode) for name, each in texts.items()
+                name: opened.encoder.encode(each, progress=report.update, **settings) for name, each in texts.items()
             }
-            views, encode = {name: View(activations=each, language=name) for name, each in states.items()}, {}
+            views, settings = {name: View(activations=each, language=name) for name, each in states.items()}, {}
         else:
             views = {name: View(texts=each, language=name) for name, each in texts.items()}
         found = opened.metrics.project(
-            views, components, method=method, seed=method_seed, progress=report.update, **encode
+            views, components, method=method, seed=method_seed, progress=report.update, **settings
         )
     for warning in dict.fromkeys(warning for each in found.warnings.values() for warning in each):
         note(f"Beware: {warning}")
-    if out.suffix.lower() == ".csv":
-        axes = [f"x{axis}" for axis in range(1, found.components + 1)]
-        write_rows(found.table(), ("view", "language", "model", "layer", "id", *axes), out)
-    else:
-        _save(found, out)
-    print_table(
-        [
-            {"layer": layer, "component": component, "explained_variance": share}
-            for layer, shares in found.explained_variance.items()
-            for component, share in enumerate(shares, 1)
+    written = [output] if output is not None else []
+    if out is not None:
+        write_results(out, _record(found, method), _tidy(found, model, method, encode.pooling))
+        written += [out / name for name in _COORDINATES]
+    for path in written:
+        _save(found, path)
+    print_table(_shares(found), _SHARES)
+    rows = sum(map(len, found.ids.values()))
+    note(f"{rows} rows at layers {list(found.layers)}: {' and '.join(map(str, written))}")
+
+
+def _shares(found: Projection) -> list[dict[str, Any]]:
+    """The share of variance of each component, layer by layer."""
+    return [
+        {"layer": layer, "component": component, "explained_variance": share}
+        for layer, shares in found.explained_variance.items()
+        for component, share in enumerate(shares, 1)
+    ]
+
+
+def _record(found: Projection, method: str) -> dict[str, Any]:
+    """All but the coordinates, which have files of their own."""
+    return {
+        "kind": "projection",
+        "method": method,
+        "views": [{**asdict(view), **asdict(found.uses.get(view.name, ViewUse()))} for view in found.views],
+        "layers": [
+            {
+                "layer": layer,
+                "explained_variance": list(found.explained_variance.get(layer, ())),
+                "signature": found.signatures[layer],
+                "warnings": list(found.warnings.get(layer, ())),
+            }
+            for layer in found.layers
         ],
-        _SHARES,
-    )
-    note(f"{sum(map(len, found.ids.values()))} rows at layers {list(found.layers)}: {out}")
+    }
+
+
+def _tidy(found: Projection, model: str, method: str, pooling: str) -> list[dict[str, Any]]:
+    """The share of variance of each component as rows of the tidy table."""
+    rows = sum(map(len, found.ids.values()))
+    return [
+        {
+            "kind": "projection",
+            "metric": "explained_variance",
+            "estimator": f"{method} axis {each['component']}",
+            "model": model,
+            "pooling": pooling,
+            "layer": each["layer"],
+            "value": each["explained_variance"],
+            "n": rows,
+            "signature": found.signatures[each["layer"]],
+        }
+        for each in _shares(found)
+    ]
 
 
 def _save(found: Projection, out: Path) -> None:
-    """Writes the arrays, whole or not at all."""
+    """Writes the coordinates, as a table or as arrays, whole or not at all."""
+    if out.suffix.lower() == ".csv":
+        axes = [f"x{axis}" for axis in range(1, found.components + 1)]
+        write_rows(found.table(), ("view", "language", "model", "layer", "id", *axes), out)
+        return
     names = list(found.ids)
     with whole(out) as file:
         np.savez(

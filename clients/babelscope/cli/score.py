@@ -1,30 +1,24 @@
 """`babelscope score`: predictions against gold."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from babelscope.calls.scoring import COLUMNS
+from babelscope.calls.scoring import COLUMNS, Scores
 from babelscope.cli.console import ProgressReport, note
-from babelscope.cli.options import (
-    CaOption,
-    FormatOption,
-    MeshOption,
-    StoreOption,
-    TokenOption,
-    open_mesh,
-    read_named,
-)
-from babelscope.cli.output import TableOption, check_table, show_rows, write_rows
+from babelscope.cli.options import FormatOption, MeshOptions, read_named, with_options
+from babelscope.cli.output import Numbers, ResultOptions, file, write_rows
 from babelscope.corpora import Options, read_examples
 from babelscope.corpora.predictions import read_predictions
+from babelscope.data.comparison import Estimate
 from babelscope.data.examples import Example
 from babelscope.data.items import KEYS
 
 _SHOWN = ("metric", "estimator", "left", "right", "value", "low", "high", "n", "signature")
+_ITEMS = "items.csv"
 
 
 def register(app: typer.Typer) -> None:
@@ -32,62 +26,97 @@ def register(app: typer.Typer) -> None:
     app.command("score")(score)
 
 
+@with_options
 def score(
     name: Annotated[
-        str, typer.Argument(metavar="SCORE", help="bleu1, convert_rate, qa, span_f1, tagging, parsing or nli.")
+        str,
+        typer.Argument(
+            metavar="SCORE", help="Name of the score: bleu1, convert_rate, qa, span_f1, tagging, parsing or nli."
+        ),
     ],
     *,
     prediction: Annotated[
         Path,
         typer.Option(
-            "--prediction", metavar="FILE", help="A corpus with what was predicted; for qa also a JSON of id: answer."
+            "--prediction", metavar="FILE", help="Corpus of predictions; for qa also a JSON object of answers by id."
         ),
     ],
-    gold: Annotated[Path, typer.Option("--gold", metavar="FILE", help="The same corpus with what is right.")],
+    gold: Annotated[Path, typer.Option("--gold", metavar="FILE", help="The same corpus with the gold annotation.")],
     source: Annotated[
         Path | None,
-        typer.Option("--source", metavar="FILE", help="For convert_rate: the same corpus in the source language."),
+        typer.Option("--source", metavar="FILE", help="The same corpus in the source language, for convert_rate."),
     ] = None,
-    language: Annotated[str, typer.Option("--language", help="BCP 47 tag: chooses tokens and normalisers.")] = "",
+    language: Annotated[
+        str, typer.Option("--language", help="BCP 47 tag, which chooses tokeniser and normaliser.")
+    ] = "",
     option: Annotated[
         list[str] | None,
-        typer.Option("--option", metavar="NAME=VALUE", help="Of the score: normaliser=mlqa, seed=1. May be repeated."),
+        typer.Option(
+            "--option",
+            metavar="NAME=VALUE",
+            help="Option of the score, such as normaliser=mlqa or seed=1. May be repeated.",
+        ),
     ] = None,
     format: FormatOption = None,  # noqa: A002
-    out: TableOption = None,
-    items: Annotated[
-        Path | None,
-        typer.Option("--items", metavar="FILE", help="A .csv or .json file for the scores of each item as well."),
-    ] = None,
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    items: Annotated[Path | None, file("the scores of each item", ".csv", ".json", name="--items")] = None,
+    results: ResultOptions,
+    mesh: MeshOptions,
 ) -> None:
     """Scores predictions against gold, with 95 % intervals.
 
     Files have the same ids. A missing one is an error; questions that a JSON of answers leaves out count 0.
     """
-    check_table(out)
-    check_table(items)
     options = read_named(option or [], "--option")
     found = _predictions(name, prediction, format, language)
     right = read_examples(gold, format=format, options=Options(language=language))
     if source is not None:
         right = _with_source(right, source, gold, format)
     pairs = list(_paired(found, right, prediction, gold))
-    with (
-        open_mesh(mesh, ("metrics",), store=store, ca=ca, token=token) as opened,
-        ProgressReport("Scoring") as report,
-    ):
+    by_item = items is not None or results.out is not None
+    with mesh.open("metrics") as opened, ProgressReport("Scoring") as report:
         scores = opened.metrics.score(
-            name, pairs, language=language, options=options, item_scores=items is not None, progress=report.update
+            name, pairs, language=language, options=options, item_scores=by_item, progress=report.update
         )
     for warning in dict.fromkeys(warning for each in scores.estimates for warning in each.warnings):
         note(f"Beware: {warning}")
-    if items is not None and scores.items is not None:
-        write_rows(scores.items.table(), (*KEYS, *scores.items.columns), items)
-    show_rows(scores.table(), _SHOWN if out is None else COLUMNS, out)
+    results.give(Numbers(_record(scores), _tidy(scores), scores.table(), COLUMNS, _SHOWN))
+    if scores.items is not None:
+        for path in (items, results.out and results.out / _ITEMS):
+            if path is not None:
+                write_rows(scores.items.table(), (*KEYS, *scores.items.columns), path)
+
+
+def _record(scores: Scores) -> dict[str, Any]:
+    """All that is known of the figures; the scores of each item have a file of their own."""
+    return {
+        "kind": "score",
+        "score": scores.score,
+        "language": scores.language,
+        "estimates": [asdict(each) for each in scores.estimates],
+    }
+
+
+def _tidy(scores: Scores) -> list[dict[str, Any]]:
+    """A row a figure; in a cell of a confusion matrix the labels stand behind the estimator."""
+    return [
+        {
+            "kind": "score",
+            "metric": f"{scores.score}/{each.metric}",
+            "estimator": " ".join(part for part in (each.estimator, _labels(each)) if part),
+            "target": scores.language,
+            "value": each.value,
+            "low": each.low,
+            "high": each.high,
+            "n": each.n,
+            "signature": each.signature,
+        }
+        for each in scores.estimates
+    ]
+
+
+def _labels(figure: Estimate) -> str:
+    """The labels of a cell of a confusion matrix; empty for other figures."""
+    return f"{figure.left} as {figure.right}" if figure.left or figure.right else ""
 
 
 class _Answers(dict[str, Example]):

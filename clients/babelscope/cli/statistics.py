@@ -9,12 +9,12 @@ import typer
 
 from babelscope.cli.columns import Columns, read_columns
 from babelscope.cli.console import note
-from babelscope.cli.options import CaOption, MeshOption, StoreOption, TokenOption, open_mesh
-from babelscope.cli.output import TableOption, check_table, show_rows
+from babelscope.cli.options import MeshOptions, with_options
+from babelscope.cli.output import Numbers, ResultOptions
 from babelscope.data.items import KEYS
 
 FileArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="A table with a header: CSV, or tab-separated as commands print it.")
+    Path, typer.Argument(metavar="FILE", help="Table with a header: CSV, or tab-separated as commands print it.")
 ]
 _CORRELATION = ("method", "value", "low", "high", "p_value", "n", "signature")
 _ANOVA = ("f", "p_value", "df_between", "df_within", "eta_squared", "omega_squared", "signature")
@@ -28,82 +28,100 @@ def register(app: typer.Typer) -> None:
     app.command("compare-systems")(compare_systems)
 
 
+@with_options
 def correlate(
     file: FileArgument,
     *,
     x: Annotated[str, typer.Option("--x", metavar="COLUMN", help="First column.")],
     y: Annotated[str, typer.Option("--y", metavar="COLUMN", help="Second column.")],
     method: Annotated[
-        list[str] | None, typer.Option("--method", help="pearson, spearman, kendall; all with none. May be repeated.")
+        list[str] | None,
+        typer.Option("--method", help="Coefficient: pearson, spearman or kendall; all if not given. May be repeated."),
     ] = None,
-    permutations: Annotated[int, typer.Option("--permutations", min=1, help="Of the test.")] = 10_000,
-    seed: Annotated[int, typer.Option("--seed", help="Of the permutations.")] = 0,
-    out: TableOption = None,
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    permutations: Annotated[
+        int, typer.Option("--permutations", min=1, help="Number of permutations of the test.")
+    ] = 10_000,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the permutations.")] = 0,
+    results: ResultOptions,
+    mesh: MeshOptions,
 ) -> None:
     """Correlations of two columns of numbers, with 95 % intervals and permutation p-values."""
-    check_table(out)
     table = read_columns(file)
     first, second = table.numbers(x), table.numbers(y)
-    with open_mesh(mesh, ("metrics",), store=store, ca=ca, token=token) as opened:
+    with mesh.open("metrics") as opened:
         found = opened.metrics.correlate(first, second, method or [], permutations=permutations, seed=seed)
-    show_rows([asdict(each) for each in found.values()], _CORRELATION, out)
+    rows = [asdict(each) for each in found.values()]
+    between = {"kind": "correlation", "estimator": f"{x} with {y}"}
+    tidy = [{**row, **between, "metric": row["method"]} for row in rows]
+    results.give(Numbers({"kind": "correlation", "x": x, "y": y, "correlations": rows}, tidy, rows, _CORRELATION))
 
 
+@with_options
 def anova(
     file: FileArgument,
     *,
-    value: Annotated[str, typer.Option("--value", metavar="COLUMN", help="The numbers.")],
-    group: Annotated[str, typer.Option("--group", metavar="COLUMN", help="The group of each number, by its name.")],
-    out: TableOption = None,
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    value: Annotated[str, typer.Option("--value", metavar="COLUMN", help="Column of numbers.")],
+    group: Annotated[
+        str, typer.Option("--group", metavar="COLUMN", help="Column with the name of each number's group.")
+    ],
+    results: ResultOptions,
+    mesh: MeshOptions,
 ) -> None:
     """One-way analysis of variance of a column of numbers by groups, with its effect sizes."""
-    check_table(out)
     table = read_columns(file)
     groups: dict[str, list[float]] = {}
     for name, number in zip(table.texts(group), table.numbers(value), strict=True):
         groups.setdefault(name, []).append(number)
-    with open_mesh(mesh, ("metrics",), store=store, ca=ca, token=token) as opened:
+    with mesh.open("metrics") as opened:
         found = opened.metrics.anova(groups)
-    show_rows([asdict(found)], _ANOVA, out)
+    row = asdict(found)
+    shared = {
+        "kind": "anova",
+        "estimator": f"{value} by {group}",
+        "n": sum(map(len, groups.values())),
+        "signature": found.signature,
+    }
+    tidy = [
+        {**shared, "metric": "f", "value": found.f, "p_value": found.p_value},
+        {**shared, "metric": "eta_squared", "value": found.eta_squared},
+        {**shared, "metric": "omega_squared", "value": found.omega_squared},
+    ]
+    sizes = {name: len(numbers) for name, numbers in groups.items()}
+    record = {"kind": "anova", "value": value, "group": group, "groups": sizes, "anova": row}
+    results.give(Numbers(record, tidy, [row], _ANOVA))
 
 
+@with_options
 def compare_systems(
-    first: Annotated[Path, typer.Argument(metavar="FIRST", help="The first system's scores, one row an item.")],
-    second: Annotated[Path, typer.Argument(metavar="SECOND", help="The second's, of the same items in any order.")],
+    first: Annotated[
+        Path, typer.Argument(metavar="FIRST", help="Table of the first system's scores, one row an item.")
+    ],
+    second: Annotated[
+        Path,
+        typer.Argument(metavar="SECOND", help="Table of the second system's scores, of the same items in any order."),
+    ],
     *,
     column: Annotated[
         list[str] | None,
-        typer.Option("--column", help="Scores to compare; all with none. May be repeated."),
+        typer.Option("--column", help="Column of scores to compare; all if not given. May be repeated."),
     ] = None,
-    resamples: Annotated[int, typer.Option("--resamples", min=1, help="Samples drawn.")] = 10_000,
-    seed: Annotated[int, typer.Option("--seed", help="Of the samples.")] = 0,
-    out: TableOption = None,
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    resamples: Annotated[int, typer.Option("--resamples", min=1, help="Number of bootstrap samples.")] = 10_000,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the samples.")] = 0,
+    results: ResultOptions,
+    mesh: MeshOptions,
 ) -> None:
     """Paired bootstrap between two systems scored on the same items.
 
     The files are those of `babelscope score --items`: a column `id`, perhaps one `language`, and columns of scores.
     Rows meet by id and language. An item without a score in one of the files is left out, and counted.
     """
-    check_table(out)
     left, right = (read_columns(file, KEYS[:1]) for file in (first, second))
     columns = column or [name for name in left.names if name in right.names and name not in KEYS]
     if not columns:
         raise typer.BadParameter(f"Expected columns of scores that {first} and {second} share, but got none")
     pairs = {name: _paired(left, right, name) for name in columns}
     rows = []
-    with open_mesh(mesh, ("metrics",), store=store, ca=ca, token=token) as opened:
+    with mesh.open("metrics") as opened:
         for name, both in pairs.items():
             scored = [(a, b) for a, b in both if a is not None and b is not None]
             if len(scored) < len(both):
@@ -111,7 +129,10 @@ def compare_systems(
             ours, theirs = ([pair[side] for pair in scored] for side in (0, 1))
             found = opened.metrics.compare_systems(ours, theirs, resamples=resamples, seed=seed)
             rows.append({"column": name, **asdict(found)})
-    show_rows(rows, _DIFFERENCE, out)
+    between = {"kind": "difference", "source": first.name, "target": second.name}
+    tidy = [{**row, **between, "metric": row["column"], "value": row["difference"]} for row in rows]
+    record = {"kind": "difference", "first": first.name, "second": second.name, "differences": rows}
+    results.give(Numbers(record, tidy, rows, _DIFFERENCE))
 
 
 def _paired(left: Columns, right: Columns, column: str) -> list[tuple[float | None, float | None]]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from babelscope.cli.options import CaOption, MeshOption, StoreOption, TokenOption, open_mesh
+from babelscope.cli.options import CaOption, MeshOption, MeshOptions, TokenOption, open_mesh, with_options
 from babelscope.cli.output import print_table
 from babelscope.data.models import ModelInfo
 
@@ -25,15 +25,19 @@ def status(mesh: MeshOption = None, ca: CaOption = None, token: TokenOption = No
             raise typer.Exit(1)
 
 
+@with_options
 def models(
-    name: Annotated[str | None, typer.Argument(help="One model, loaded if need be; all with none.")] = None,
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Name of one model, which is loaded if need be; all if not given.",
+        ),
+    ] = None,
+    *,
+    mesh: MeshOptions,
 ) -> None:
     """The models that the encoder knows."""
-    with open_mesh(mesh, ("encoder",), store=store, ca=ca, token=token) as opened:
+    with mesh.open("encoder") as opened:
         found = opened.encoder.list_models() if name is None else [opened.encoder.get_model(name)]
         columns = ("name", "family", "state", "layers", "width", "parameters", "digest", "reason")
         print_table([_row(model) for model in found], columns)

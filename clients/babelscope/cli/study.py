@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from babelscope.cli.console import ProgressReport, note
-from babelscope.cli.options import CaOption, MeshOption, StoreOption, TokenOption, open_mesh
+from babelscope.cli.options import MeshOptions, with_options
+from babelscope.cli.output import folder
 from babelscope.study import Overrides, StudyResult, Watcher, load_study, run_study
 from babelscope.study.execution import RESULTS
 from babelscope.study.sections import ShowProgress
@@ -21,44 +22,42 @@ def register(app: typer.Typer) -> None:
     app.command("report")(report)
 
 
+@with_options
 def study(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Study file.")],
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder of the results; out/NAME with none.")
+        Path | None, folder("results.json, results.csv, report.html and figures/; out/NAME if not given")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Compute anew what the folder holds already.")] = False,
-    model: Annotated[str, typer.Option("--model", metavar="NAME", help="One model in place of the file's.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Compute again what the folder holds already.")] = False,
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help="Model in place of the file's.")] = "",
     languages: Annotated[
         str, typer.Option("--languages", metavar="LIST", help="Languages in place of the file's, as en,fr.")
     ] = "",
-    sentences: Annotated[int | None, typer.Option("--sentences", min=4, help="At most so many sentences.")] = None,
-    mesh: MeshOption = None,
-    store: StoreOption = None,
-    ca: CaOption = None,
-    token: TokenOption = None,
+    sentences: Annotated[int | None, typer.Option("--sentences", min=4, help="Largest number of sentences.")] = None,
+    mesh: MeshOptions,
 ) -> None:
     """Runs a study file: numbers, figures and one report. What its folder holds already is not computed again."""
     from babelscope.report import write_report
 
     chosen = tuple(part.strip() for part in languages.split(",") if part.strip())
     design = load_study(file, Overrides(model=model, languages=chosen, sentences=sentences or 0))
-    folder = out or Path("out") / design.name
+    target = out or Path("out") / design.name
     command = _command(file, model=model, languages=languages, sentences=str(sentences or ""))
-    where = "local" if mesh is None else "a running mesh"
-    with open_mesh(mesh, ("encoder", "metrics"), store=store, ca=ca, token=token) as opened:
-        result = run_study(design, opened, folder, force=force, command=command, where=where, watcher=_Watcher())
-    page = write_report(result, folder)
+    where = "local" if mesh.mesh is None else "a running mesh"
+    with mesh.open("encoder", "metrics") as opened:
+        result = run_study(design, opened, target, force=force, command=command, where=where, watcher=_Watcher())
+    page = write_report(result, target)
     for use in result.models:
         typer.echo(f"model: {use.used}" + (f" (stands in for {use.asked}: {use.reason})" if use.reason else ""))
     typer.echo(f"report: {page}")
 
 
-def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study's results.")]) -> None:
+def report(results: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study's results.")]) -> None:
     """Makes the report and the figures of a study anew, from its results.json alone."""
     from babelscope.report import write_report
 
-    typer.echo(f"report: {write_report(StudyResult.read(folder / RESULTS), folder)}")
+    typer.echo(f"report: {write_report(StudyResult.read(results / RESULTS), results)}")
 
 
 def _command(file: Path, **options: str) -> str:

@@ -23,15 +23,19 @@ def up(
     store: StoreOption = None,
     service: Annotated[
         list[str] | None,
-        typer.Option("--service", help="encoder, metrics or datagen; the first two with none. May be repeated."),
+        typer.Option(
+            "--service",
+            help="Service to start: encoder, metrics or datagen; the first two if not given. May be repeated.",
+        ),
     ] = None,
     model_root: Annotated[
-        list[Path] | None, typer.Option("--model-root", help="Folder of model folders. May be repeated.")
+        list[Path] | None, typer.Option("--model-root", help="Folder that holds folders of models. May be repeated.")
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--alias", metavar="NAME=FOLDER", help="A model by name. May be repeated.")
+        list[str] | None,
+        typer.Option("--alias", metavar="NAME=FOLDER", help="Name for a folder with a model. May be repeated."),
     ] = None,
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the encoder.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Number of threads of the encoder.")] = None,
     default_ports: Annotated[
         bool, typer.Option("--default-ports", help="Listen on 50051 to 50053 in place of free ports.")
     ] = False,

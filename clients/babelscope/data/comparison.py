@@ -15,7 +15,10 @@ COLUMNS: Final = (
     "kind", "metric", "estimator", "model", "reinit", "pooling", "source", "target", "layer", "value", "low", "high",
     "n", "signature",
 )  # fmt: skip
-"""The columns of `Comparison.table`; a study's `results.csv` begins with them."""
+"""The columns of `Comparison.table`."""
+
+TIDY_COLUMNS: Final = (*COLUMNS, "p_value")
+"""The columns of every `results.csv`: one number a row, cells empty where a column does not apply."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
+from babelscope.data.atomic import write_atomically
 from babelscope.report import sections
 from babelscope.report.figures import write_figures
 from babelscope.report.findings import Finding
 from babelscope.report.numbers import Numbers
 from babelscope.report.parts import PARTS, Part
 from babelscope.report.payload import payload
-from babelscope.study.atomic import write_atomically
 from babelscope.study.provenance import code_version
 from babelscope.study.result import StudyResult
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from babelscope.data.atomic import whole
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -54,7 +56,8 @@ def save(drawing: Drawing, folder: Path) -> Path:
         drawing.draw(figure)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{drawing.name}.svg"
-        figure.savefig(path, format="svg", metadata={"Date": None})
+        with whole(path) as file:
+            figure.savefig(file, format="svg", metadata={"Date": None})
     return path
 
 

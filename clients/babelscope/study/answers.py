@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from babelscope.data.atomic import write_atomically
 from babelscope.errors import StudyError
-from babelscope.study.atomic import write_atomically
 from babelscope.study.plan import STEP_FORMAT
 from babelscope.study.result import PairUse, Row, read_record
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
+from babelscope.data.atomic import write_atomically
 from babelscope.errors import StudyError
-from babelscope.study.atomic import write_atomically
 
 FORMAT: Final = "babelscope-study/2"
 # The format before had no sections, and is read as a result without any.

@@ -4,16 +4,12 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
-from babelscope.data.comparison import COLUMNS
-from babelscope.study.atomic import write_atomically
+from babelscope.data.atomic import write_atomically
+from babelscope.data.comparison import COLUMNS, TIDY_COLUMNS
 from babelscope.study.result import Row, StudyResult
 from babelscope.study.sections import SECTIONS
 from babelscope.study.sections.base import Cells
-
-TABLE_COLUMNS: Final = (*COLUMNS, "p_value")
-"""Those of `Comparison.table`, and the p-value of a statistic."""
 
 
 def write_table(result: StudyResult, path: Path) -> None:
@@ -23,9 +19,9 @@ def write_table(result: StudyResult, path: Path) -> None:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(TABLE_COLUMNS)
+    writer.writerow(TIDY_COLUMNS)
     for cells in _lines(result):
-        writer.writerow([_text(cells.get(column, "")) for column in TABLE_COLUMNS])
+        writer.writerow([_text(cells.get(column, "")) for column in TIDY_COLUMNS])
     write_atomically(path, text.getvalue())
 
 

@@ -47,7 +47,7 @@ async def test_vectors_and_a_dictionary_give_a_map_and_a_larger_dictionary(
     printed = capsys.readouterr()
     assert "40 of 42 pairs" in printed.err
     header, row = (line.split("\t") for line in printed.out.splitlines())
-    about = json.loads((tmp_path / "out" / "maps.json").read_text())["maps"][0]
+    about = json.loads((tmp_path / "out" / "results.json").read_text())["maps"][0]
     assert dict(zip(header, row, strict=True))["source_map"] == about["source_map"]
     assert len(about["trace"]) == 3
     assert "pairs:40" in about["signature"]
@@ -103,7 +103,7 @@ async def test_corpora_go_through_the_encoder_and_hidden_states_come_from_files(
     end = ["--out", f"{tmp_path}/b", "--option", "normalisation=centre", *mesh]
     assert await asyncio.to_thread(run, ["fit-map", "procrustes", *arrays, *end]) == 0
     capsys.readouterr()
-    by_text, by_array = (json.loads((tmp_path / name / "maps.json").read_text())["maps"] for name in "ab")
+    by_text, by_array = (json.loads((tmp_path / name / "results.json").read_text())["maps"] for name in "ab")
     assert [each["layer"] for each in by_text] == [each["layer"] for each in by_array] == [1, 2]
     for one, other in zip(by_text, by_array, strict=True):
         assert one["trace"] == pytest.approx(other["trace"], rel=1e-6)

@@ -1,6 +1,7 @@
 """`babelscope score` against a real server."""
 
 import asyncio
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -58,12 +59,17 @@ async def test_answers_as_json_give_the_scores_of_items_that_compare_systems(
     for name, answers in systems.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(answers))
         files = ["--prediction", f"{tmp_path}/{name}.json", "--gold", f"{tmp_path}/gold.json", "--language", "en"]
-        command = ["score", "qa", *files, "--items", f"{tmp_path}/{name}.csv", "--out", f"{tmp_path}/{name}-all.json"]
+        command = ["score", "qa", *files, "--items", f"{tmp_path}/{name}.csv"]
+        command += ["--output", f"{tmp_path}/{name}-all.json", "--out", f"{tmp_path}/{name}-all"]
         assert await asyncio.to_thread(run, [*command, *mesh]) == 0
         assert "1 of 3 questions have no predicted answer" in capsys.readouterr().err
     assert (tmp_path / "first.csv").read_text() == (
         f"id,language,em,f1\nq1,en,100.0,100.0\nq2,en,0.0,{100 * (2 / 3)!r}\nq3,en,0.0,0.0\n"
     )
+    assert (tmp_path / "first-all" / "items.csv").read_text() == (tmp_path / "first.csv").read_text()
+    tidy = list(csv.DictReader((tmp_path / "second-all" / "results.csv").read_text().splitlines()))
+    assert {row["metric"]: float(row["value"]) for row in tidy} == {"qa/em": 200 / 3, "qa/f1": 200 / 3}
+    assert json.loads((tmp_path / "second-all" / "results.json").read_text())["score"] == "qa"
     whole = json.loads((tmp_path / "second-all.json").read_text())
     assert {row["metric"]: row["value"] for row in whole} == {"em": 200 / 3, "f1": 200 / 3}
     assert {row["score"] for row in whole} == {"qa"}

@@ -37,7 +37,7 @@ async def test_correlate_reads_two_columns(command: Callable[..., Any], tmp_path
     file = write(tmp_path / "results.csv", "pair,cka,f1\nen-fr,0.9,70\nen-de,0.8,72\nen-zh,0.4,50\nen-ja,0.3,51\n")
     code, (row,), _ = await command("correlate", file, "--x", "cka", "--y", "f1", "--method", "spearman")
     assert (code, row["method"], float(row["value"]), row["n"]) == (0, "spearman", pytest.approx(0.6), "4")
-    code, rows, _ = await command("correlate", file, "--x", "cka", "--y", "f1", "--out", tmp_path / "all.json")
+    code, rows, _ = await command("correlate", file, "--x", "cka", "--y", "f1", "--output", tmp_path / "all.json")
     assert (code, rows) == (0, [])
     assert [one["method"] for one in json.loads((tmp_path / "all.json").read_text())] == [
         "pearson",
@@ -47,7 +47,7 @@ async def test_correlate_reads_two_columns(command: Callable[..., Any], tmp_path
     for wrong, words in (
         (("--x", "cka", "--y", "em"), "pair, cka, f1"),
         (("--x", "cka", "--y", "pair"), "line 2, but got 'en-fr'"),
-        (("--x", "cka", "--y", "f1", "--out", tmp_path / "all.txt"), ".csv or .json"),
+        (("--x", "cka", "--y", "f1", "--output", tmp_path / "all.txt"), ".csv or .json"),
     ):
         code, _, said = await command("correlate", file, *wrong)
         assert (code, words in said) == (2, True)
@@ -59,13 +59,18 @@ async def test_anova_groups_a_column(command: Callable[..., Any], tmp_path: Path
     groups = {"sov": [1.0, 2, 3], "svo": [2.0, 3, 5], "vso": [6.0, 7, 8, 9]}
     lines = [f"{name}\t{value}" for name, values in groups.items() for value in values]
     file = write(tmp_path / "table.tsv", "\n".join(["order\trho", *lines[::2], *lines[1::2]]))
-    code, _, _ = await command("anova", file, "--value", "rho", "--group", "order", "--out", tmp_path / "anova.csv")
+    code, _, _ = await command("anova", file, "--value", "rho", "--group", "order", "--output", tmp_path / "anova.csv")
     (row,) = csv.DictReader(io.StringIO((tmp_path / "anova.csv").read_text()))
     expected = stats.f_oneway(*groups.values())
     assert code == 0
     assert (float(row["f"]), float(row["p_value"])) == pytest.approx((expected.statistic, expected.pvalue), rel=1e-9)
     assert (row["df_between"], row["df_within"]) == ("2", "7")
     assert float(row["omega_squared"]) < float(row["eta_squared"])
+    code, _, _ = await command("anova", file, "--value", "rho", "--group", "order", "--out", tmp_path / "all")
+    found = list(csv.DictReader(io.StringIO((tmp_path / "all" / "results.csv").read_text())))
+    assert [each["metric"] for each in found] == ["f", "eta_squared", "omega_squared"]
+    assert (found[0]["kind"], found[0]["n"], found[0]["p_value"]) == ("anova", "10", row["p_value"])
+    assert json.loads((tmp_path / "all" / "results.json").read_text())["anova"]["df_within"] == 7
     code, _, said = await command("anova", file, "--value", "rho", "--group", "rho")
     assert (code, "groups (n = 10) are constant" in said) == (1, True), said
 

@@ -31,7 +31,7 @@ async def test_project_writes_coordinates_and_tells_shares(
     mesh = ["--mesh", f"encoder={encoder},metrics={(await serve(encoder)).client.address}", "--model", "tiny"]
     en, fr = corpus(tmp_path / "en.txt", 1, 12), corpus(tmp_path / "fr.txt", 2, 9)
     command = ["project", "--corpus", f"en={en}", "--corpus", f"fr={fr}", "--layers", "1-2", "--components", "3", *mesh]
-    assert await asyncio.to_thread(run, [*command, "--out", str(tmp_path / "out.npz")]) == 0
+    assert await asyncio.to_thread(run, [*command, "--output", str(tmp_path / "out.npz")]) == 0
     printed = capsys.readouterr()
     assert "21 rows at layers [1, 2]" in printed.err
     lines = [line.split("\t") for line in printed.out.splitlines()]
@@ -51,21 +51,27 @@ async def test_project_writes_coordinates_and_tells_shares(
         expected, shares = by_svd([state["activations"][:, index] for state in states], 3)
         np.testing.assert_allclose(arrays["coordinates"][:, index], np.concatenate(expected), atol=1e-5)
         np.testing.assert_allclose(arrays["explained_variance"][index], shares, rtol=1e-6)
-    assert await asyncio.to_thread(run, [*command, "--out", str(tmp_path / "out.csv")]) == 0
+    assert await asyncio.to_thread(run, [*command, "--output", str(tmp_path / "out.csv")]) == 0
     table = rows(tmp_path / "out.csv")
     assert list(table[0]) == ["view", "language", "model", "layer", "id", "x1", "x2", "x3"]
     assert len(table) == 42
     # A view after the other, as they come from the server layer by layer.
     first = next(row for row in table if (row["view"], row["layer"]) == ("fr", "2"))
     assert float(first["x1"]) == pytest.approx(float(arrays["coordinates"][12, 1, 0]), rel=1e-6)
-    assert await asyncio.to_thread(run, [*command, "--pooling", "token", "--out", str(tmp_path / "tokens.csv")]) == 0
+    assert await asyncio.to_thread(run, [*command, "--pooling", "token", "--output", str(tmp_path / "tokens.csv")]) == 0
     tokens = [row["id"] for row in rows(tmp_path / "tokens.csv") if (row["view"], row["layer"]) == ("fr", "1")]
     assert tokens[:2] == [f"{table[12]['id']}#0", f"{table[12]['id']}#1"]
     assert len({token.partition("#")[0] for token in tokens}) == 9 < len(tokens)
+    assert await asyncio.to_thread(run, [*command, "--out", str(tmp_path / "all")]) == 0
+    names = ["coordinates.csv", "coordinates.npz", "results.csv", "results.json"]
+    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == names
+    assert (tmp_path / "all" / "coordinates.csv").read_text() == (tmp_path / "out.csv").read_text()
+    shares = [float(row["value"]) for row in rows(tmp_path / "all" / "results.csv")]
+    assert shares == arrays["explained_variance"].ravel().tolist()
     capsys.readouterr()
-    assert await asyncio.to_thread(run, [*command, "--out", str(tmp_path / "out.txt")]) == 2
+    assert await asyncio.to_thread(run, [*command, "--output", str(tmp_path / "out.txt")]) == 2
     assert ".csv or .npz" in capsys.readouterr().err
-    assert await asyncio.to_thread(run, [*command, "--components", "40", "--out", str(tmp_path / "out.csv")]) == 1
+    assert await asyncio.to_thread(run, [*command, "--components", "40", "--output", str(tmp_path / "out.csv")]) == 1
     assert "min(n - 1, d) = 20 components for n = 21, d = 32, but got 40" in capsys.readouterr().err
 
 

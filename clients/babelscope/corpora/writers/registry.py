@@ -2,11 +2,13 @@
 
 import gzip
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from babelscope.corpora.writers import conllu, iob2, squad, tatoeba, text_lines, tsv, xnli
+from babelscope.data.atomic import whole
 from babelscope.data.examples import Example, Question, Sentence, TextPair
 
 Write = Callable[[Iterable[Example], TextIO], None]
@@ -44,20 +46,14 @@ def write_examples(examples: Iterable[Example], path: str | Path, *, format: str
     path = Path(path)
     if format == "tatoeba":  # the one format whose file's name tells what the lines are
         examples = tatoeba.of_file(examples, path)
-    partial = path.with_name(f".{path.name}.partial")
     counted = _Counted(examples)
-    try:
-        with partial.open("wb") as raw:
-            if path.suffix == ".gz":
-                with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed, _text(packed) as file:
-                    WRITERS[format](counted, file)
-            else:
-                with _text(raw) as file:
-                    WRITERS[format](counted, file)
-                    file.flush()
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(path) as raw:
+        if path.suffix == ".gz":
+            with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed, _text(packed) as file:
+                WRITERS[format](counted, file)
+        else:
+            with _text(raw) as file:
+                WRITERS[format](counted, file)
     return counted.count
 
 
@@ -88,5 +84,11 @@ class _Counted:
             yield example
 
 
-def _text(stream: Any) -> TextIOWrapper:
-    return TextIOWrapper(stream, encoding="utf-8", newline="\n")
+@contextmanager
+def _text(stream: Any) -> Iterator[TextIOWrapper]:
+    """A view of a binary stream as text, which leaves the stream open."""
+    text = TextIOWrapper(stream, encoding="utf-8", newline="\n")
+    try:
+        yield text
+    finally:
+        text.detach()

@@ -14,7 +14,7 @@ from babelscope.cli import run
 from babelscope.cli.console import ProgressReport
 from babelscope.cli.options import read_model
 from babelscope.data.activations import Progress
-from babelscope.data.comparison import COLUMNS
+from babelscope.data.comparison import TIDY_COLUMNS
 from babelscope.data.models import Model
 from babelscope.transport.channel import ClientConfig
 
@@ -103,7 +103,7 @@ def test_results_are_written(mesh: str, corpora: list[str], tmp_path: Path, comm
     assert run([command, *options, "--mesh", mesh, "--out", str(out)]) == 0
     with (out / "results.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == TIDY_COLUMNS
     assert (rows[0]["model"], rows[0]["reinit"], rows[0]["n"]) == ("m", "1-2@4", "5")
     assert rows[0]["kind"] == {"compare": "similarity", "retrieve": "retrieval"}[command]
     whole = json.loads((out / "results.json").read_text(encoding="utf-8"))

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from babelscope.cli.output import check_table, write_rows
+from babelscope.cli.output import write_rows
 
 ROWS: list[dict[str, Any]] = [
     {"id": 'a,"b', "x": 0.1 + 0.2, "y": None, "z": 1},
@@ -38,14 +37,3 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, ending: str) -> None:
         write_rows(rows(), ("id", "x"), path)
     assert path.read_text() == "before"
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
-
-
-def test_files_that_could_not_be_written_are_refused_before_the_work(tmp_path: Path) -> None:
-    check_table(None)
-    check_table(tmp_path / "a.CSV")
-    with pytest.raises(typer.BadParameter, match=r"ends in .csv or .json, but got .*a.txt"):
-        check_table(tmp_path / "a.txt")
-    with pytest.raises(typer.BadParameter, match=r"ends in .npz, but got"):
-        check_table(tmp_path / "a.csv", ".npz")
-    with pytest.raises(typer.BadParameter, match="a folder that exists"):
-        check_table(tmp_path / "absent" / "a.csv")

@@ -16,7 +16,7 @@ def _served(mesh, monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(*arguments: object, **options: object) -> Iterator[object]:
         yield mesh
 
-    monkeypatch.setattr("babelscope.cli.study.open_mesh", opened)
+    monkeypatch.setattr("babelscope.cli.options.open_mesh", opened)
     monkeypatch.delenv("BABELSCOPE_MESH", raising=False)
     monkeypatch.delenv("BABELSCOPE_TOKEN", raising=False)
 

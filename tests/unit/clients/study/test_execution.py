@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from babelscope.data.comparison import TIDY_COLUMNS
 from babelscope.errors import DeadlineExceeded, NotFound, StudyError, Unavailable
 from babelscope.study import StudyResult, Watcher, load_study, run_study
-from babelscope.study.table import TABLE_COLUMNS
 
 Write = Callable[..., Path]
 RICH = """
@@ -55,7 +55,7 @@ def test_results_come_back_and_the_table_is_tidy(study_file: Write, mesh, tmp_pa
     assert again.provenance["command"] == "babelscope study study.yaml"
     with (tmp_path / "out" / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == TABLE_COLUMNS
+    assert tuple(rows[0]) == TIDY_COLUMNS
     assert len(rows) == len(result.rows)
     assert [float(row["value"]) for row in rows] == [row.value for row in result.rows]
     assert {row["estimator"] for row in rows} == {
