@@ -28,10 +28,10 @@ _NUMBER: Final = re.compile(r"([0-9]{1,9})(?:\.0+)?")
 class NliOptions:
     """Options of the accuracy of labels."""
 
-    labels: str = option(
+    labels: str | None = option(
         "Names of the numbers 0, 1, ..., where labels are numbers: `entailment,neutral,contradiction`. Where not "
         "given, numbers on one side against names on the other are refused.",
-        default="",
+        default=None,
     )
 
 
@@ -50,7 +50,7 @@ class Nli:
     Options = NliOptions
 
     def __init__(self, language: str, options: NliOptions) -> None:
-        self._names = _names(options.labels) if options.labels else ()
+        self._names = () if options.labels is None else _names(options.labels)
         self._labels: list[tuple[str, str]] = []
 
     def add(self, prediction: Example, gold: Example, where: str) -> None:

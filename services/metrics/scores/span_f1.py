@@ -67,7 +67,8 @@ class SpanF1:
 
     def __init__(self, language: str, options: SpanF1Options) -> None:
         self._repair = options.repair
-        self._gold = {scheme: _Breaks() for scheme in SCHEMES if options.scheme in {_FOUND, scheme}}
+        self._scheme = options.scheme
+        self._gold = {scheme: _Breaks() for scheme in SCHEMES if self._scheme in {_FOUND, scheme}}
         self._predicted_iob1 = True
         self._kinds: Counter[str] = Counter()
         self._gold_kinds: set[str] = set()

@@ -3,7 +3,7 @@
 import pytest
 
 from services.metrics.scores.normalisers import default_for
-from services.metrics.scores.tokens import unit
+from services.metrics.scores.tokens import TokenOptions
 from tests.support.language_tags import all_spellings
 from tests.support.scored import figures, question, text, values
 
@@ -54,7 +54,7 @@ def test_all_spellings_score_alike(short: str, tag: str, normaliser: str) -> Non
     items = [(text("El the 天气很好。 القاهرة der những 서울"), question("天气好 قاهرة the 서울시"))]
     options = {"normaliser": normaliser} if normaliser else {}
     assert values("qa", items, tag, **options) == values("qa", items, short, **options)
-    assert unit(tag, {}) == unit(short, {})
+    assert TokenOptions().unit(tag) == TokenOptions().unit(short)
 
 
 def test_the_tag_stays_as_it_was_written_in_the_signature() -> None:

@@ -83,7 +83,7 @@ def test_schemes_are_found_over_all_sentences(gold: list[str], scheme: str | Non
         ),
         (["O I-A"], {"scheme": "iob2"}, "items[0].gold.sentence.words[1].ner", "in iob2, but word 2"),
         (["S-A O B-A"], {"scheme": "iobes"}, "items[0].gold.sentence.words[2].ner", "has B-A between O and the end"),
-        (["B-A"], {"scheme": "bio"}, "spec.options[scheme]", "Expected one of iob2, iob1, iobes, bilou, found"),
+        (["B-A"], {"scheme": "bio"}, "spec.options[scheme]", "Expected a value of iob1, iob2, iobes, bilou, found"),
         (["PER"], {}, "items[0].gold.sentence.words[0].ner", "Expected B-TYPE, I-TYPE or O, but got 'PER'"),
     ],
 )  # fmt: skip
