@@ -170,7 +170,7 @@ class ModelFiles:
             ServiceError: As `find`, or its configuration does not load.
         """
         folder = self.find(name)
-        return FAMILIES[folder.family].dimensions(_configuration(folder, f"model {name}")).max_tokens
+        return FAMILIES[folder.family].dimensions(configuration(folder, f"model {name}")).max_tokens
 
     def base(self, folder: ModelFolder, config: Any, subject: str, device: str) -> tuple[Encoder, str]:
         """A folder's weights, shared by all engines that live, and their digest."""
@@ -200,7 +200,7 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu") -> Lo
     """
     folder = files.find(spec.name, spec.revision)
     subject = f"model {spec.name}"
-    config = _configuration(folder, subject)
+    config = configuration(folder, subject)
     family = FAMILIES[folder.family]
     reason = family.refusal(config)
     if reason:
@@ -227,7 +227,7 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu") -> Lo
     return LoadedModel(info, tokenizer, encoder, family.position_rule(config))
 
 
-def _configuration(folder: ModelFolder, subject: str) -> Any:
+def configuration(folder: ModelFolder, subject: str) -> Any:
     """Transformers' configuration object, which knows the defaults and the old names of settings."""
     from transformers import AutoConfig
 

@@ -6,7 +6,7 @@ process, nor on the global generator, nor on which other layers are drawn.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -54,12 +54,21 @@ def reinitialised(
         device: Where the tensors go.
     """
     blocks, embeddings = list(encoder.blocks), encoder.embeddings
+    for layer, draw in draws(reinit, device):
+        if layer > 0:
+            blocks[layer - 1] = family.block(draw, config, layer)
+        else:
+            embeddings = family.embeddings(draw, config)
+    return replace(encoder, blocks=tuple(blocks), embeddings=embeddings)
+
+
+def draws(reinit: Sequence[Reinit], device: str) -> Iterator[tuple[int, "Draw"]]:
+    """The layers to draw anew, in order, each with the source of its tensors; layer 0 are the embeddings."""
     for step in reinit:
         for layer in sorted(set(step.layers)):
-            blocks[layer - 1] = family.block(Draw(step.seed, layer, step.scheme, device), config, layer)
+            yield layer, Draw(step.seed, layer, step.scheme, device)
         if step.embeddings:
-            embeddings = family.embeddings(Draw(step.seed, 0, step.scheme, device), config)
-    return replace(encoder, blocks=tuple(blocks), embeddings=embeddings)
+            yield 0, Draw(step.seed, 0, step.scheme, device)
 
 
 class Draw:

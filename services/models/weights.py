@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from services.models.layers.blocks import Block, Layout, Norm
+from services.models.layers.dropout import drop
 from services.models.layers.linear import Linear
 
 Rule = Literal["matrix", "bias", "scale", "offset", "table", "sinusoid"]
@@ -55,9 +56,10 @@ class Embeddings:
     Attributes:
         word: [V, e] float32.
         position: [P, e] float32; None where positions enter elsewhere.
-        segment: [S, e] float32, of which row 0 is used; None where the model has none.
+        segment: [S, e] float32, of which row 0 is used where the layout names no others; None where the model has none.
         norm: Layer normalisation.
         project: [d, e], where e is not d.
+        dropout: After the norm; None in serving.
     """
 
     word: Tensor
@@ -65,15 +67,17 @@ class Embeddings:
     segment: Tensor | None
     norm: Norm
     project: Linear | None
+    dropout: float | None = None
 
     def __call__(self, layout: Layout) -> Tensor:
         """Hidden state 0: [T, d] float32. The terms are added in the order in which transformers adds them."""
         summed_TD = torch.index_select(self.word, 0, layout.ids)
         if self.segment is not None:
-            summed_TD += self.segment[0]
+            segments = layout.segments
+            summed_TD += self.segment[0] if segments is None else torch.index_select(self.segment, 0, segments)
         if self.position is not None:
             summed_TD += torch.index_select(self.position, 0, layout.positions)
-        normed_TD = self.norm(summed_TD)
+        normed_TD = drop(self.norm(summed_TD), self.dropout)
         return normed_TD if self.project is None else self.project(normed_TD)
 
 

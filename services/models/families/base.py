@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.models.layers.blocks import Block, Norm
+from services.models.layers.dropout import Dropout
 from services.models.layers.linear import Activation
 from services.models.layers.packing import PositionRule
 from services.models.weights import Embeddings, Source
@@ -76,6 +77,9 @@ class Family(Protocol):
 
     def final_norm(self, source: Source, config: Any) -> Norm | None:
         """The norm of the last hidden state, where transformers' last hidden state is after it."""
+
+    def dropout(self, config: Any) -> Dropout:
+        """Dropout in training, where and as transformers has it."""
 
 
 def initial_std(config: Any) -> float:

@@ -4,6 +4,7 @@ from typing import Any
 
 from services.models.families.base import ACTIVATIONS, Dimensions, activation_refusal, count_positions, initial_std
 from services.models.layers.blocks import Block, Norm, PostNormBlock
+from services.models.layers.dropout import Dropout
 from services.models.layers.packing import PositionRule
 from services.models.weights import Embeddings, Slot, Source, read_linear, read_norm
 
@@ -73,3 +74,7 @@ class DistilBertFamily:
     def final_norm(self, source: Source, config: Any) -> Norm | None:
         """None: the last block's output is the last hidden state."""
         return None
+
+    def dropout(self, config: Any) -> Dropout:
+        """As BERT's, without that of the output of attention."""
+        return Dropout(config.dropout, config.attention_dropout, None, None, config.dropout)

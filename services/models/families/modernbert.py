@@ -7,6 +7,7 @@ from torch import Tensor
 
 from services.models.families.base import ACTIVATIONS, Dimensions, activation_refusal, count_positions, initial_std
 from services.models.layers.blocks import Block, Norm, PreNormBlock, Rotary
+from services.models.layers.dropout import Dropout
 from services.models.layers.linear import Linear
 from services.models.layers.packing import PositionRule
 from services.models.weights import Embeddings, Slot, Source, read_affine, read_norm
@@ -92,6 +93,11 @@ class ModernBertFamily:
     def final_norm(self, source: Source, config: Any) -> Norm | None:
         """Transformers puts the normalised state in place of the last block's output."""
         return read_norm(source, "final_norm", config.hidden_size, config.norm_eps, bias=config.norm_bias)
+
+    def dropout(self, config: Any) -> Dropout:
+        """Of attention weights and output by one rate, of the gated numbers by another."""
+        attention = config.attention_dropout
+        return Dropout(config.embedding_dropout, attention, attention, config.mlp_dropout, None)
 
 
 def _cutoff(config: Any) -> float:

@@ -114,6 +114,18 @@ class Checkpoint:
         """Whether there is a masked-language-model head."""
         return self._family.head_tensor in self._where
 
+    def stored_name(self, slot: Slot) -> str:
+        """The slot's name with the prefix that this checkpoint gives it."""
+        return self._prefix + slot.name
+
+    def rest(self) -> dict[str, Tensor]:
+        """All tensors that no slot has asked for, by their names in the files: heads, poolers, buffers."""
+        return {
+            stored: handle.get_tensor(stored)
+            for name, (handle, stored) in self._where.items()
+            if name not in self._used
+        }
+
     def tensor(self, slot: Slot) -> Tensor:
         """The tensor of a slot in float32; zeros where it is missing, which `finish` reports."""
         name = self._prefix + slot.name

@@ -4,7 +4,7 @@ The residual stream is float32 always; `dtype` is the arithmetic of the linear l
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from services.models.layers.attention import attend
+from services.models.layers.dropout import NO_DROPOUT, Dropout, drop
 from services.models.layers.linear import Activation, Linear
 from services.models.layers.packing import Group, Pack
 
@@ -29,6 +30,7 @@ class Layout:
         text_pieces: [n] int64, each text's first piece.
         content_counts: [n] int64, rows of each text that are not special tokens.
         starts: [n] int64, first row of each text.
+        segments: [T] int64, rows of the segment table; None where all are row 0.
     """
 
     groups: tuple[Group, ...]
@@ -39,6 +41,7 @@ class Layout:
     text_pieces: Tensor
     content_counts: Tensor
     starts: Tensor
+    segments: Tensor | None = None
     _tables: dict[object, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -91,6 +94,9 @@ class Block(Protocol):
     def linears(self) -> tuple[Linear, ...]:
         """Its affine layers."""
 
+    def with_dropout(self, dropout: Dropout) -> "Block":
+        """The same weights with dropout, for training."""
+
     def __call__(self, hidden_TD: Tensor, layout: Layout, dtype: torch.dtype) -> Tensor:
         """Apply to [T, d] float32 rows; the argument is left as it was."""
 
@@ -108,6 +114,7 @@ class PostNormBlock:
         output_norm: After the second.
         heads: Attention heads.
         activation: Between `up` and `down`.
+        dropout: None in serving.
     """
 
     qkv: Linear
@@ -118,18 +125,24 @@ class PostNormBlock:
     output_norm: Norm
     heads: int
     activation: Activation
+    dropout: Dropout = NO_DROPOUT
 
     def linears(self) -> tuple[Linear, ...]:
         """Its affine layers."""
         return (self.qkv, self.out, self.up, self.down)
 
+    def with_dropout(self, dropout: Dropout) -> "PostNormBlock":
+        """The same weights with dropout, for training."""
+        return replace(self, dropout=dropout)
+
     def __call__(self, hidden_TD: Tensor, layout: Layout, dtype: torch.dtype) -> Tensor:
         """Apply to [T, d] float32 rows; the argument is left as it was."""
         qkv_TE = self.qkv(hidden_TD.to(dtype))
-        context_TD = attend(qkv_TE, layout.groups, self.heads)
-        attended_TD = self.attention_norm(_residual(self.out(context_TD), hidden_TD))
-        wide_TF = self.up(attended_TD.to(dtype), self.activation)
-        return self.output_norm(_residual(self.down(wide_TF), attended_TD))
+        context_TD = attend(qkv_TE, layout.groups, self.heads, dropout=self.dropout.attention or 0.0)
+        update_TD = drop(self.out(context_TD), self.dropout.attended)
+        attended_TD = self.attention_norm(_residual(update_TD, hidden_TD))
+        wide_TF = drop(self.up(attended_TD.to(dtype), self.activation), self.dropout.inner)
+        return self.output_norm(_residual(drop(self.down(wide_TF), self.dropout.outer), attended_TD))
 
 
 @dataclass(frozen=True)
@@ -152,12 +165,16 @@ class Rotary:
         return both.cos(), both.sin()
 
     def turn(self, qkv_TE: Tensor, layout: Layout, heads: int) -> Tensor:
-        """Turn queries and keys in place, computed in float32; values stay."""
+        """Turn queries and keys, computed in float32; values stay. In place where no gradient is wanted."""
         cos, sin = layout.table(self, self.tables)
-        both = qkv_TE.view(qkv_TE.shape[0], 3 * heads, -1)[:, : 2 * heads]
+        by_head = qkv_TE.view(qkv_TE.shape[0], 3 * heads, -1)
+        both = by_head[:, : 2 * heads]
         exact = both.float()
         first, second = exact.chunk(2, dim=-1)
-        both.copy_(exact * cos + torch.cat((-second, first), dim=-1) * sin)
+        turned = exact * cos + torch.cat((-second, first), dim=-1) * sin
+        if qkv_TE.requires_grad:
+            return torch.cat((turned.to(qkv_TE.dtype), by_head[:, 2 * heads :]), dim=1).view(qkv_TE.shape)
+        both.copy_(turned)
         return qkv_TE
 
 
@@ -177,6 +194,7 @@ class PreNormBlock:
         heads: Attention heads.
         activation: Of `up`.
         window: How far attention reaches to each side; None for everywhere.
+        dropout: None in serving.
     """
 
     attention_norm: Norm | None
@@ -190,6 +208,11 @@ class PreNormBlock:
     heads: int
     activation: Activation
     window: int | None
+    dropout: Dropout = NO_DROPOUT
+
+    def with_dropout(self, dropout: Dropout) -> "PreNormBlock":
+        """The same weights with dropout, for training."""
+        return replace(self, dropout=dropout)
 
     def linears(self) -> tuple[Linear, ...]:
         """Its affine layers."""
@@ -199,11 +222,14 @@ class PreNormBlock:
         """Apply to [T, d] float32 rows; the argument is left as it was."""
         entering_TD = hidden_TD if self.attention_norm is None else self.attention_norm(hidden_TD)
         qkv_TE = self.rotary.turn(self.qkv(entering_TD.to(dtype)), layout, self.heads)
-        context_TD = attend(qkv_TE, layout.groups, self.heads, self.window)
-        attended_TD = _residual(self.out(context_TD), hidden_TD)
+        context_TD = attend(qkv_TE, layout.groups, self.heads, self.window, self.dropout.attention or 0.0)
+        attended_TD = _residual(drop(self.out(context_TD), self.dropout.attended), hidden_TD)
         narrow_TD = self.mlp_norm(attended_TD).to(dtype)
-        wide_TF = self.up(narrow_TD, self.activation).mul_(self.gate(narrow_TD))
-        return _residual(self.down(wide_TF), attended_TD)
+        wide_TF = self.up(narrow_TD, self.activation)
+        gate_TF = self.gate(narrow_TD)
+        # The gradient needs both factors as they were.
+        wide_TF = wide_TF * gate_TF if wide_TF.requires_grad else wide_TF.mul_(gate_TF)
+        return _residual(drop(self.down(drop(wide_TF, self.dropout.inner)), self.dropout.outer), attended_TD)
 
 
 def _residual(update_TD: Tensor, hidden_TD: Tensor) -> Tensor:

@@ -7,6 +7,9 @@ product is used.
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal
 
 import torch
@@ -23,6 +26,19 @@ _FUSED: dict[Activation, tuple[str, str]] = {
 }
 _ROWS_HINT = 512
 """Rows for which the blocked layout is chosen; any number of rows gives right results."""
+
+
+_plain: ContextVar[bool] = ContextVar("_plain", default=False)
+
+
+@contextmanager
+def differentiable() -> Iterator[None]:
+    """Layers made within keep plain weights, through which gradients flow; the blocked product has no gradient."""
+    token = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
 
 
 def activate(x: Tensor, activation: Activation) -> Tensor:
@@ -55,12 +71,12 @@ class Linear:
     Args:
         weight: [out, in] float32.
         bias: [out] float32, or None.
-        blocked: Whether to keep the weight in oneDNN's layout; None decides by the machine.
+        blocked: Whether to keep the weight in oneDNN's layout; None decides by the machine, and by `differentiable`.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, *, blocked: bool | None = None) -> None:
         if blocked is None:
-            blocked = weight.device.type == "cpu" and has_blocked_kernels()
+            blocked = not _plain.get() and weight.device.type == "cpu" and has_blocked_kernels()
         self.blocked = blocked
         self.shape: tuple[int, int] = (int(weight.shape[0]), int(weight.shape[1]))
         self._lock = threading.Lock()

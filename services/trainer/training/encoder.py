@@ -1,0 +1,239 @@
+"""A trainable encoder: the tensors of a checkpoint as parameters, from which the serving code builds its blocks.
+
+The families' own `embeddings`, `block` and `final_norm` are called anew for each batch with a source that hands out the
+parameters. What they do to them (stack queries, keys and values, cast to bfloat16) is part of the graph, so gradients
+arrive at the very tensors that the checkpoint names, and a trained model is saved under the names that it came with.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from torch import Tensor, nn
+
+from services.models import reinit as random_init
+from services.models.catalogue import ModelFiles, configuration
+from services.models.families import FAMILIES, Dimensions, Family
+from services.models.files.checkpoint import Checkpoint
+from services.models.files.digests import folder_digest, reinit_digest
+from services.models.files.folders import ModelFolder
+from services.models.layers.dropout import NO_DROPOUT, Dropout
+from services.models.layers.linear import differentiable
+from services.models.layers.packing import PositionRule
+from services.models.spec import ComputeType, ModelSpec
+from services.models.tokenization import Tokenizer
+from services.models.weights import Encoder, Slot, Source
+from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.trainer.evaluation.forward import TYPES
+from services.trainer.training.plan import Frozen
+
+
+@dataclass(frozen=True, eq=False)
+class TrainableEncoder:
+    """A model whose tensors are trained.
+
+    Attributes:
+        folder: Where it comes from.
+        family: Its family.
+        config: transformers' configuration.
+        sizes: Its sizes.
+        tokenizer: Its tokenizer.
+        positions: How its tokens are numbered.
+        digest: Digest of the weights before training, re-initialised layers included.
+        parameters: All tensors by name, without the prefix of the checkpoint; frozen ones want no gradient.
+        stored_names: Their names in the checkpoint.
+        layers: Layer of each tensor: 0 for the embeddings, 1..L for the blocks, L + 1 for the final norm.
+    """
+
+    folder: ModelFolder
+    family: Family
+    config: Any
+    sizes: Dimensions
+    tokenizer: Tokenizer
+    positions: PositionRule
+    digest: str
+    parameters: dict[str, nn.Parameter]
+    stored_names: dict[str, str]
+    layers: dict[str, int]
+    _settled: dict[tuple[ComputeType, Dropout], Encoder] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def load(cls, files: ModelFiles, spec: ModelSpec, device: str = "cpu") -> "TrainableEncoder":
+        """Read a model and draw anew the layers that `spec` says.
+
+        Args:
+            files: Where models come from.
+            spec: Which weights.
+            device: `cpu`, `cuda:0`.
+
+        Raises:
+            InvalidArgument: A bad name, or layers that the model does not have.
+            NotFound: No such model.
+            FailedPrecondition: It cannot be served, and so not trained, with the reason.
+        """
+        folder = files.find(spec.name, spec.revision)
+        subject = f"model {spec.name}"
+        config, family = configuration(folder, subject), FAMILIES[folder.family]
+        reason = family.refusal(config)
+        if reason:
+            raise FailedPrecondition(subject, reason)
+        sizes = family.dimensions(config)
+        random_init.check(spec.reinit, sizes.layers, spec.name)
+        parts = range(sizes.layers + 2)
+        slots: dict[str, Slot] = {}
+        tensors: dict[str, Tensor] = {}
+        layers: dict[str, int] = {}
+        with Checkpoint(folder.weights, family, subject, device) as checkpoint, differentiable():
+            for layer in parts:
+                _read(family, config, layer, _Recorder(checkpoint, slots, tensors, layers, layer))
+            checkpoint.finish(sizes.layers)
+            stored_names = {name: checkpoint.stored_name(slot) for name, slot in slots.items()}
+            for layer, draw in random_init.draws(spec.reinit, device):
+                _read(family, config, layer, _Recorder(draw, slots, tensors, layers, layer))
+        return cls(
+            folder=folder,
+            family=family,
+            config=config,
+            sizes=sizes,
+            tokenizer=Tokenizer.load(folder.path, subject),
+            positions=family.position_rule(config),
+            digest=reinit_digest(folder_digest(folder.files), spec.reinit),
+            # Fixed sinusoids are no parameters of the model.
+            parameters={
+                name: nn.Parameter(tensor, requires_grad=slots[name].rule != "sinusoid")
+                for name, tensor in tensors.items()
+            },
+            stored_names=stored_names,
+            layers=layers,
+        )
+
+    def freeze(self, frozen: Frozen) -> None:
+        """Take parts out of the training.
+
+        Raises:
+            InvalidArgument: More layers than the model has, or a pattern that no tensor matches.
+        """
+        if not 0 <= frozen.layers <= self.sizes.layers:
+            raise InvalidArgument(
+                "frozen.layers", f"Expected a number within 0..{self.sizes.layers}, but got {frozen.layers}"
+            )
+        for place, pattern in enumerate(frozen.patterns):
+            if not any(fnmatchcase(name, pattern) for name in self.parameters):
+                raise InvalidArgument(
+                    f"frozen.patterns[{place}]",
+                    f"Expected a pattern of tensor names such as {next(iter(self.parameters))}, but none matches "
+                    f"{pattern!r}",
+                )
+        for name, parameter in self.parameters.items():
+            layer = self.layers[name]
+            if (
+                (layer == 0 and frozen.embeddings)
+                or 1 <= layer <= frozen.layers
+                or any(fnmatchcase(name, pattern) for pattern in frozen.patterns)
+            ):
+                parameter.requires_grad_(False)
+
+    @property
+    def trained(self) -> dict[str, nn.Parameter]:
+        """The parameters that want a gradient."""
+        return {name: parameter for name, parameter in self.parameters.items() if parameter.requires_grad}
+
+    def dropout(self, rate: float | None) -> Dropout:
+        """Dropout of the model's own places: by its own rates, or all by one."""
+        own = self.family.dropout(self.config)
+        return own if rate is None else own.at(rate)
+
+    def build(self, dtype: ComputeType, dropout: Dropout) -> Encoder:
+        """The encoder for one batch, through which gradients flow to the parameters.
+
+        Args:
+            dtype: Arithmetic of the blocks.
+            dropout: Where and how much.
+        """
+        settled = self._settled_layers(dtype, dropout)
+        first = 0 if settled is None else len(settled.blocks) + 1
+        with differentiable():
+            fresh = self._assemble(range(first, self.sizes.layers + 1), dropout)
+        for block in fresh.blocks:
+            for linear in block.linears():
+                linear.prepare(TYPES[dtype])
+        if settled is None:
+            return fresh
+        return replace(fresh, embeddings=settled.embeddings, blocks=settled.blocks + fresh.blocks)
+
+    def inference(self, dtype: ComputeType) -> Encoder:
+        """The encoder with its present weights as the server would have it: fast, without gradients or dropout."""
+        encoder = self._assemble(range(self.sizes.layers + 1), NO_DROPOUT, detached=True)
+        encoder.prepare(TYPES[dtype])
+        return encoder
+
+    def _settled_layers(self, dtype: ComputeType, dropout: Dropout) -> Encoder | None:
+        """Embeddings and first blocks, all frozen: they are built once, with the fastest products; None without any."""
+        key = (dtype, dropout)
+        if key not in self._settled:
+            lowest = min((self.layers[name] for name in self.trained), default=self.sizes.layers + 1)
+            if lowest == 0:
+                return None
+            encoder = self._assemble(range(min(lowest, self.sizes.layers + 1)), dropout, detached=True)
+            encoder.prepare(TYPES[dtype])
+            self._settled[key] = encoder
+        return self._settled[key]
+
+    def _assemble(self, layers: Iterable[int], dropout: Dropout, *, detached: bool = False) -> Encoder:
+        """Some layers and the final norm; embeddings where 0 is among the layers or a stand-in is needed."""
+        source = _Handed(self.parameters, detached)
+        wanted = set(layers)
+        embeddings = replace(self.family.embeddings(source, self.config), dropout=dropout.embeddings)
+        blocks = tuple(
+            self.family.block(source, self.config, layer).with_dropout(dropout) for layer in sorted(wanted - {0})
+        )
+        return Encoder(
+            embeddings=embeddings,
+            blocks=blocks,
+            final_norm=self.family.final_norm(source, self.config),
+            parameters=sum(parameter.numel() for parameter in self.parameters.values()),
+            predicts_tokens=False,
+        )
+
+
+class _Recorder:
+    """A source that keeps what another one gives."""
+
+    def __init__(
+        self,
+        inner: Source,
+        slots: dict[str, Slot],
+        tensors: dict[str, Tensor],
+        layers: dict[str, int],
+        layer: int,
+    ) -> None:
+        self._inner, self._slots, self._tensors, self._layers, self._layer = inner, slots, tensors, layers, layer
+
+    def tensor(self, slot: Slot) -> Tensor:
+        """The tensor of a slot."""
+        tensor = self._inner.tensor(slot)
+        self._slots[slot.name], self._tensors[slot.name], self._layers[slot.name] = slot, tensor, self._layer
+        return tensor
+
+
+class _Handed:
+    """A source that hands out parameters."""
+
+    def __init__(self, parameters: dict[str, nn.Parameter], detached: bool) -> None:
+        self._parameters, self._detached = parameters, detached
+
+    def tensor(self, slot: Slot) -> Tensor:
+        """The parameter of a slot, or its present value."""
+        parameter = self._parameters[slot.name]
+        return parameter.detach() if self._detached else parameter
+
+
+def _read(family: Family, config: Any, layer: int, source: Source) -> None:
+    """Ask a source for all tensors of a layer."""
+    if layer == 0:
+        family.embeddings(source, config)
+    elif layer <= family.dimensions(config).layers:
+        family.block(source, config, layer)
+    else:
+        family.final_norm(source, config)
