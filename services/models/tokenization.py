@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,28 @@ from services.runtime.errors import FailedPrecondition
 
 TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILE = "tokenizer_config.json"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Special tokens around one text, or around and between two, each as (token id, segment).
+
+    Attributes:
+        before: Before the first text.
+        between: Between the two; empty where there is one.
+        after: After the last text.
+        segments: Segment of the tokens of each text.
+    """
+
+    before: tuple[tuple[int, int], ...]
+    between: tuple[tuple[int, int], ...]
+    after: tuple[tuple[int, int], ...]
+    segments: tuple[int, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Number of special tokens."""
+        return len(self.before) + len(self.between) + len(self.after)
 
 
 class Tokenizer:
@@ -105,6 +128,25 @@ class Tokenizer:
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The vocabulary's entries for token ids; empty for ids that it does not have."""
         return [self._backend.id_to_token(int(token)) or "" for token in ids]
+
+    def frame(self, texts: int) -> Frame:
+        """The special tokens that the tokenizer puts around one text, or around a pair.
+
+        Args:
+            texts: 1 or 2.
+        """
+        probe = self._backend.encode(*("a", "a")[:texts], add_special_tokens=True)
+        tokens = list(zip(probe.ids, probe.type_ids, strict=True))
+        inner = np.flatnonzero(np.asarray(probe.special_tokens_mask) == 0)
+        first, last = int(inner[0]), int(inner[-1])
+        gap = next((place for place in range(first, last) if probe.special_tokens_mask[place]), last)
+        resumed = next((place for place in range(gap, last) if not probe.special_tokens_mask[place]), last)
+        return Frame(
+            before=tuple(tokens[:first]),
+            between=tuple(tokens[gap:resumed]),
+            after=tuple(tokens[last + 1 :]),
+            segments=(probe.type_ids[first], probe.type_ids[last])[:texts],
+        )
 
     @property
     def special_count(self) -> int:

@@ -1,0 +1,74 @@
+"""Pieces to one packed batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from services.models.layers.blocks import Layout
+from services.models.layers.packing import PositionRule, pack
+from services.trainer.data.pieces import Ints, Piece
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some pieces packed one after the other.
+
+    Attributes:
+        pieces: n pieces, in the order of the pack.
+        layout: Where they lie.
+        firsts: [n] int64, first row of each piece.
+        counts: [n] int64, rows that the head reads of each.
+        rows: [m] int64, all rows that the head reads, piece by piece.
+    """
+
+    pieces: tuple[Piece, ...]
+    layout: Layout
+    firsts: Tensor
+    counts: Ints
+    rows: Tensor
+
+    def targets(self, name: str) -> Tensor:
+        """All targets of a name, piece by piece."""
+        return torch.from_numpy(np.concatenate([piece.targets[name] for piece in self.pieces])).to(self.rows.device)
+
+    def padded(self) -> tuple[Tensor, Tensor]:
+        """Places in `rows` as a table, and where it holds one: [n, longest] int64 and bool."""
+        longest = int(self.counts.max(initial=0))
+        columns = np.arange(longest)
+        begins = np.cumsum(self.counts) - self.counts
+        there = columns < self.counts[:, None]
+        places = np.where(there, begins[:, None] + columns, 0)
+        device = self.rows.device
+        return torch.from_numpy(places).to(device), torch.from_numpy(there).to(device)
+
+
+def collate(pieces: Sequence[Piece], positions: PositionRule, device: str) -> Batch:
+    """Pack pieces, longest first; those of equal length keep their order.
+
+    Args:
+        pieces: At least one.
+        positions: The model's rule for position ids.
+        device: Where the model is.
+    """
+    order = np.argsort([-len(piece.text) for piece in pieces], kind="stable")
+    chosen = tuple(pieces[place] for place in order)
+    packed = pack([piece.text for piece in chosen], np.arange(len(chosen)), positions)
+    layout = Layout.of(packed, device)
+    if any(piece.segments is not None for piece in chosen):
+        segments = np.zeros(len(packed.ids), dtype=np.int64)
+        for piece, start in zip(chosen, packed.starts, strict=True):
+            if piece.segments is not None:
+                segments[start : start + len(piece.text)] = piece.segments
+        layout = replace(layout, segments=torch.from_numpy(segments).to(device))
+    counts = np.fromiter((len(piece.rows) for piece in chosen), dtype=np.int64, count=len(chosen))
+    rows = np.concatenate([piece.rows for piece in chosen]) + np.repeat(packed.starts, counts)
+    return Batch(
+        pieces=chosen,
+        layout=layout,
+        firsts=torch.from_numpy(packed.starts).to(device),
+        counts=counts,
+        rows=torch.from_numpy(rows).to(device),
+    )

@@ -1,0 +1,78 @@
+"""The order of the data: which pieces make which step of which epoch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.trainer.data.pieces import Ints
+
+Step = tuple[Ints, ...]
+"""Pieces of each batch that a step accumulates."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Shuffled pieces in batches of a token budget.
+
+    An epoch's order follows from the seed and the epoch's number alone: its generator has no state that a run could
+    lose, and a run goes on from any place.
+
+    Attributes:
+        lengths: Tokens of each piece.
+        batch_tokens: Most tokens of a batch; a longer piece is a batch of its own.
+        accumulation: Batches a step.
+        seed: Seed of the order.
+    """
+
+    lengths: tuple[int, ...]
+    batch_tokens: int
+    accumulation: int
+    seed: int
+
+    def epoch(self, number: int) -> list[Step]:
+        """All steps of an epoch, from 0; each piece is in exactly one of them."""
+        generator = np.random.default_rng([self.seed % (1 << 64), number])
+        shuffled = generator.permutation(len(self.lengths))
+        batches: list[Ints] = []
+        begin, tokens = 0, 0
+        for place, piece in enumerate(shuffled.tolist()):
+            if place > begin and tokens + self.lengths[piece] > self.batch_tokens:
+                batches.append(shuffled[begin:place])
+                begin, tokens = place, 0
+            tokens += self.lengths[piece]
+        batches.append(shuffled[begin:])
+        return [
+            tuple(batches[first : first + self.accumulation]) for first in range(0, len(batches), self.accumulation)
+        ]
+
+    def steps(self, epochs: float, max_steps: int) -> list[int]:
+        """Number of steps to run of each epoch.
+
+        Args:
+            epochs: Passes over the data.
+            max_steps: Most steps in all; 0 for no such bound.
+        """
+        sizes: list[int] = []
+        number = 0
+        while number < epochs and not (max_steps and sum(sizes) >= max_steps):
+            whole = len(self.epoch(number))
+            wanted = max(1, round(whole * min(1.0, epochs - number)))
+            sizes.append(min(wanted, max_steps - sum(sizes)) if max_steps else wanted)
+            number += 1
+        return sizes
+
+
+def by_length(lengths: Sequence[int], batch_tokens: int) -> list[Ints]:
+    """Batches for prediction: pieces of similar length together, the longest first."""
+    order = np.argsort([-length for length in lengths], kind="stable")
+    batches: list[Ints] = []
+    begin, tokens = 0, 0
+    for place, piece in enumerate(order.tolist()):
+        if place > begin and tokens + lengths[piece] > batch_tokens:
+            batches.append(order[begin:place])
+            begin, tokens = place, 0
+        tokens += lengths[piece]
+    if len(order):
+        batches.append(order[begin:])
+    return batches

@@ -1,0 +1,192 @@
+"""What a task must say of itself: examples to pieces, the head with its loss, answers to examples, and the score.
+
+A task is one file beside this one and one line in the registry. The loss of a batch is a sum; the loop divides it by
+the number of terms of all batches of the step, so that neither accumulation nor packing changes what a term counts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+import torch
+from babelscope.data.examples import Example
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from services.models.tokenization import Tokenizer
+from services.runtime.errors import InvalidArgument
+from services.trainer.data.batches import Batch
+from services.trainer.data.pieces import Counts, Piece
+
+Labels = Mapping[str, tuple[str, ...]]
+"""Labels of a head by kind, in order: `{"upos": ("ADJ", "ADP", ...)}`."""
+
+Answer = Mapping[str, NDArray[Any]]
+"""What a head says of one piece."""
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How examples are cut.
+
+    Attributes:
+        tokenizer: The model's.
+        max_tokens: Longest input, special tokens included.
+        labels: Those of the head.
+    """
+
+    tokenizer: Tokenizer
+    max_tokens: int
+    labels: Labels
+
+
+class Head(Protocol):
+    """The part of a model that a task puts on the encoder; an `nn.Module` with parameters in float32."""
+
+    def loss(self, hidden_TD: Tensor, batch: Batch) -> Tensor:
+        """Sum of the loss over the batch's targets."""
+
+    def answers(self, hidden_TD: Tensor, batch: Batch) -> list[Answer]:
+        """What is said of each piece, in the order of the batch; no gradients."""
+
+
+class Task(Protocol):
+    """A task with its options.
+
+    `name` and `summary` describe it, `options` its options with what each does; `score` is the score of the metrics
+    service by which its predictions are measured, and `main` the figure of it that chooses the best checkpoint.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    options: ClassVar[Mapping[str, str]]
+    score: ClassVar[str]
+    main: ClassVar[str]
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        """Reads the options.
+
+        Raises:
+            InvalidArgument: An option's value is wrong.
+        """
+
+    def score_options(self) -> Mapping[str, str]:
+        """Options of the score."""
+
+    def labels(self, examples: Sequence[Example]) -> Labels:
+        """All labels of the training examples, sorted.
+
+        Raises:
+            InvalidArgument: An example is of another kind.
+        """
+
+    def cut(self, examples: Sequence[Example], first: int, cutting: Cutting, counts: Counts) -> list[Piece]:
+        """The pieces of some examples of a set.
+
+        Args:
+            examples: The examples.
+            first: Place of the first of them in its set.
+            cutting: How.
+            counts: Takes in what is split, cut, lost or not known.
+
+        Raises:
+            InvalidArgument: An example is of another kind.
+        """
+
+    def head(self, labels: Labels, width: int, seed: int) -> Head:
+        """A head with fresh weights.
+
+        Args:
+            labels: Its labels.
+            width: Width of the hidden states.
+            seed: Seed of the weights.
+        """
+
+    def decode(self, example: Example, said: Sequence[tuple[Piece, Answer]], labels: Labels) -> Example:
+        """The example with the model's answers in place of the gold ones.
+
+        Args:
+            example: The example.
+            said: All its pieces in order, with what the head says of each; none where nothing of it fits.
+            labels: Those of the head.
+        """
+
+    def scored(self, example: Example) -> bool:
+        """Whether the example has a gold answer that the score takes."""
+
+
+def content(example: Example, kind: type[Kind], task: str) -> Kind:
+    """The content of an example, of the kind that a task takes.
+
+    Raises:
+        InvalidArgument: It is of another kind.
+    """
+    if not isinstance(example.content, kind):
+        raise InvalidArgument(
+            "examples",
+            f"Expected examples of kind {kind.__name__} for task {task}, but {example.id[:60]!r} is of kind "
+            f"{type(example.content).__name__}",
+        )
+    return example.content
+
+
+def whole_number(options: Mapping[str, str], name: str, default: int, least: int) -> int:
+    """An option that is a whole number.
+
+    Raises:
+        InvalidArgument: It is none, or too small.
+    """
+    given = options.get(name, str(default))
+    try:
+        value = int(given)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise InvalidArgument(f"options.{name}", f"Expected a whole number from {least} on, but got {given!r}")
+    return value
+
+
+def choice(options: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
+    """An option that is one of several words, the first of which is the default.
+
+    Raises:
+        InvalidArgument: It is none of them.
+    """
+    given = options.get(name, allowed[0])
+    if given not in allowed:
+        raise InvalidArgument(f"options.{name}", f"Expected one of {', '.join(allowed)}, but got {given!r}")
+    return given
+
+
+def indices(labels: Sequence[str]) -> dict[str, int]:
+    """Labels to their places."""
+    return {label: place for place, label in enumerate(labels)}
+
+
+def generator(seed: int) -> torch.Generator:
+    """The source of a head's weights."""
+    return torch.Generator().manual_seed(seed % (1 << 63))
+
+
+def affine(outputs: int, inputs: int, draws: torch.Generator, std: float | None = None) -> nn.Linear:
+    """A linear layer with normal weights and no bias at first.
+
+    Args:
+        outputs: Width of the result.
+        inputs: Width of the argument.
+        draws: Source of the weights.
+        std: Standard deviation; Glorot and Bengio's (2010) where None.
+    """
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+    with torch.no_grad():
+        layer.weight.normal_(0.0, (2.0 / (inputs + outputs)) ** 0.5 if std is None else std, generator=draws)
+        layer.bias.zero_()
+    return layer
+
+
+def per_piece(values: Tensor, batch: Batch) -> list[NDArray[Any]]:
+    """Values of all rows that the head read, shared out to the pieces."""
+    return np.split(values.detach().cpu().numpy(), np.cumsum(batch.counts)[:-1])
