@@ -6,7 +6,7 @@ own part that is not understood: a silently random or silently ignored layer wou
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -118,12 +118,10 @@ class Checkpoint:
         """The slot's name with the prefix that this checkpoint gives it."""
         return self._prefix + slot.name
 
-    def rest(self) -> dict[str, Tensor]:
-        """All tensors that no slot has asked for, by their names in the files: heads, poolers, buffers."""
+    def others(self, names: Collection[str]) -> dict[str, Tensor]:
+        """All tensors but those named, as they are and by their names in the files: heads, poolers, buffers."""
         return {
-            stored: handle.get_tensor(stored)
-            for name, (handle, stored) in self._where.items()
-            if name not in self._used
+            stored: handle.get_tensor(stored) for name, (handle, stored) in self._where.items() if name not in names
         }
 
     def tensor(self, slot: Slot) -> Tensor:

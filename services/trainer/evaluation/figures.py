@@ -66,17 +66,18 @@ class SetFigures:
     figures: tuple[Figure, ...]
     warnings: tuple[str, ...] = ()
 
-    def find(self, metric: str, estimator: str) -> Figure:
-        """The figure of a metric and a variant.
+    def find(self, metric: str, estimator: str = "") -> Figure:
+        """The figure of a metric and a variant; the first of the metric where no variant is given.
 
         Raises:
             LookupError: There is none; names those that exist.
         """
         for figure in self.figures:
-            if (figure.metric, figure.estimator) == (metric, estimator):
+            if figure.metric == metric and estimator in ("", figure.estimator):
                 return figure
         known = ", ".join(dict.fromkeys(f"{figure.metric} ({figure.estimator})" for figure in self.figures))
-        raise LookupError(f"Expected the figure {metric} ({estimator}), but got {known or 'none'}")
+        wanted = f"{metric} ({estimator})" if estimator else metric
+        raise LookupError(f"Expected the figure {wanted}, but got {known or 'none'}")
 
 
 class Scorer(Protocol):

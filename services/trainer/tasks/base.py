@@ -43,14 +43,16 @@ class Cutting:
     labels: Labels
 
 
-class Head(Protocol):
-    """The part of a model that a task puts on the encoder; an `nn.Module` with parameters in float32."""
+class Head(nn.Module):
+    """The part of a model that a task puts on the encoder, with parameters in float32."""
 
     def loss(self, hidden_TD: Tensor, batch: Batch) -> Tensor:
         """Sum of the loss over the batch's targets."""
+        raise NotImplementedError
 
     def answers(self, hidden_TD: Tensor, batch: Batch) -> list[Answer]:
         """What is said of each piece, in the order of the batch; no gradients."""
+        raise NotImplementedError
 
 
 class Task(Protocol):

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from services.trainer.data.batches import Batch
 from services.trainer.data.pieces import NO_TARGET
-from services.trainer.tasks.base import Answer, affine, generator
+from services.trainer.tasks.base import Answer, Head, affine, generator
 from services.trainer.tasks.trees import best_tree
 
 ARC_WIDTH = 512
@@ -19,7 +19,7 @@ RELATION_WIDTH = 128
 _STD = 0.02
 
 
-class BiaffineHead(nn.Module):
+class BiaffineHead(Head):
     """Scores of arcs and of their relations.
 
     Args:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from babelscope.data.examples import Example, TextPair
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from services.trainer.data.batches import Batch
@@ -82,7 +82,7 @@ class Nli:
         return bool(content(example, TextPair, self.name).label.strip())
 
 
-class PairHead(nn.Module):
+class PairHead(Head):
     """A classifier of the first token with one hidden layer (Liu et al. 2019, RoBERTa).
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from babelscope.data.examples import Answer as Span
 from babelscope.data.examples import Example, Question
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from services.models.spec import TokenizedText
@@ -138,7 +138,7 @@ class Qa:
         return any(answer.text.strip() for answer in content(example, Question, self.name).answers)
 
 
-class SpanHead(nn.Module):
+class SpanHead(Head):
     """Scores of tokens as first and as last of the answer.
 
     Args:

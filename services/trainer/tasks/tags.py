@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 from babelscope.data.examples import Example, Sentence, Word
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from services.trainer.data.batches import Batch
@@ -99,7 +99,7 @@ class WordTags:
         return replace(plain, upos=tag) if self.tag == "upos" else replace(plain, ner=tag)
 
 
-class TagHead(nn.Module):
+class TagHead(Head):
     """A linear classifier of words (Devlin et al. 2019, section 5.3).
 
     Args:

@@ -1,0 +1,182 @@
+"""A fine-tuned model on disk: a Hugging Face folder with the task's head beside it, and what is done with it.
+
+config.json, model.safetensors, tokenizer files    an ordinary model, which the encoder serves
+head.safetensors                                   weights of the head
+task.json                                          task, options, labels, longest input, arithmetic
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from babelscope.data.examples import Example
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from services.models.catalogue import LoadedModel, ModelFiles, load_model
+from services.models.layers import interventions
+from services.models.spec import ComputeType, Edit, ModelSpec
+from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.trainer.evaluation.figures import Scorer, SetFigures
+from services.trainer.evaluation.forward import TYPES
+from services.trainer.evaluation.prediction import Predictor
+from services.trainer.evaluation.sets import PreparedSet, prepare, read
+from services.trainer.tasks import make_task
+from services.trainer.tasks.base import Cutting, Labels
+
+HEAD_FILE = "head.safetensors"
+TASK_FILE = "task.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """What `task.json` says.
+
+    Attributes:
+        task: Name of the task.
+        options: Options of the task.
+        labels: Labels of the head by kind, in order.
+        max_tokens: Longest input in training.
+        dtype: Arithmetic in training.
+    """
+
+    task: str
+    options: Mapping[str, str]
+    labels: Labels
+    max_tokens: int
+    dtype: ComputeType
+
+    def to_json(self) -> str:
+        """The file's text."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, indent=2, sort_keys=True)
+
+    @classmethod
+    def read(cls, folder: Path) -> "TaskRecord":
+        """The record of a folder.
+
+        Raises:
+            FailedPrecondition: The folder has none, or one of another format.
+        """
+        subject = f"checkpoint {folder.name}"
+        try:
+            said: dict[str, Any] = json.loads((folder / TASK_FILE).read_text("utf-8"))
+            found = said.pop("format")
+            if found != FORMAT:
+                raise FailedPrecondition(subject, f"Expected {TASK_FILE} of format {FORMAT}, but got {found!r}")
+            said["labels"] = {kind: tuple(labels) for kind, labels in said["labels"].items()}
+            record = cls(**said)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise FailedPrecondition(subject, f"Expected a fine-tuned model with {TASK_FILE}, but {error}") from error
+        if record.dtype not in TYPES:
+            raise FailedPrecondition(
+                subject, f"Expected an arithmetic among {', '.join(TYPES)}, but got {record.dtype}"
+            )
+        return record
+
+
+@dataclass(frozen=True, eq=False)
+class FineTunedModel:
+    """A fine-tuned model in memory.
+
+    Attributes:
+        record: Its task.
+        model: Its encoder and tokenizer.
+        predictor: The encoder with the head.
+        max_tokens: Longest input in tokens.
+    """
+
+    record: TaskRecord
+    model: LoadedModel
+    predictor: Predictor
+    max_tokens: int
+
+    def prepare(self, examples: Iterable[Example], language: str = "", dataset: str = "") -> PreparedSet:
+        """Read and cut a set.
+
+        Raises:
+            InvalidArgument: An example is of another kind than the task takes.
+            FailedPrecondition: There is no example.
+        """
+        cutting = Cutting(self.model.tokenizer, self.max_tokens, self.record.labels)
+        return prepare(self.predictor.task, cutting, read(examples, dataset or "given"), language, dataset)
+
+    def predict(self, examples: Iterable[Example], check: Callable[[], None] = lambda: None) -> list[Example]:
+        """Examples with the model's answers in place of the gold ones, in order; gold answers are not looked at.
+
+        Args:
+            examples: At least one.
+            check: Called between batches; raises to stop.
+        """
+        return self.predictor.predict(self.prepare(examples), check)
+
+    def evaluate(
+        self,
+        examples: Iterable[Example],
+        scorer: Scorer,
+        *,
+        language: str,
+        dataset: str,
+        check: Callable[[], None] = lambda: None,
+    ) -> SetFigures:
+        """Figures of a set with their intervals.
+
+        Args:
+            examples: At least one with a gold answer.
+            scorer: Computes them.
+            language: Language tag of the set; that of the first example where empty.
+            dataset: Name of the dataset.
+            check: Called between batches; raises to stop.
+
+        Raises:
+            ServiceError: The examples do not fit the task, or cannot be scored.
+        """
+        return self.predictor.figures(self.prepare(examples, language, dataset), scorer, check)
+
+
+def load_fine_tuned(
+    folder: Path, *, edits: tuple[Edit, ...] = (), max_tokens: int = 0, device: str = "cpu"
+) -> FineTunedModel:
+    """Load a fine-tuned model.
+
+    Args:
+        folder: The checkpoint.
+        edits: Interventions on the hidden states.
+        max_tokens: Longest input in tokens; that of training where 0.
+        device: `cpu`, `cuda:0`.
+
+    Raises:
+        InvalidArgument: An intervention or the limit does not fit the model.
+        FailedPrecondition: The folder holds no fine-tuned model, or a damaged one.
+    """
+    record = TaskRecord.read(folder)
+    subject = f"checkpoint {folder.name}"
+    model = load_model(ModelFiles(aliases={"checkpoint": folder}), ModelSpec("checkpoint"), device=device)
+    for place, edit in enumerate(edits):
+        interventions.check(edit, f"edits[{place}]", model.info.layers, model.info.hidden_size, subject)
+    if not 0 <= max_tokens <= model.info.max_tokens:
+        raise InvalidArgument(
+            "max_tokens", f"Expected a number within 0..{model.info.max_tokens} for {subject}, but got {max_tokens}"
+        )
+    task = make_task(record.task, record.options)
+    head = task.head(record.labels, model.info.hidden_size, 0)
+    try:
+        head.load_state_dict(load_file(folder / HEAD_FILE))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise FailedPrecondition(subject, f"its head does not load: {error}") from error
+    head.to(torch.device(device))
+    model.encoder.prepare(TYPES[record.dtype])
+    predictor = Predictor(
+        encoder=model.encoder,
+        positions=model.positions,
+        task=task,
+        labels=record.labels,
+        head=head,
+        dtype=record.dtype,
+        edits=edits,
+        device=device,
+    )
+    return FineTunedModel(record, model, predictor, max_tokens or record.max_tokens)

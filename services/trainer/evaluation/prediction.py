@@ -1,0 +1,119 @@
+"""Predictions of a model and a head on a set, packed, and their figures."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from babelscope.data.examples import Example
+
+from services.models.layers.interventions import Interventions
+from services.models.layers.packing import PositionRule
+from services.models.spec import ComputeType, Edit
+from services.models.weights import Encoder
+from services.runtime.errors import FailedPrecondition
+from services.trainer.data.batches import collate
+from services.trainer.data.order import by_length
+from services.trainer.data.pieces import Piece
+from services.trainer.evaluation.figures import Scorer, SetFigures
+from services.trainer.evaluation.forward import last_hidden_state
+from services.trainer.evaluation.sets import PreparedSet
+from services.trainer.tasks.base import Answer, Head, Labels, Task
+
+CPU_TOKENS = 1024
+"""Tokens of a batch on a processor: enough for full speed of the matrix products, few enough for the caches."""
+GPU_TOKENS = 1 << 14
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A model with the head of a task.
+
+    Attributes:
+        encoder: Weights, prepared for the arithmetic.
+        positions: How tokens are numbered.
+        task: The task.
+        labels: Those of the head.
+        head: The head.
+        dtype: Arithmetic of the encoder.
+        edits: Interventions on the hidden states; they fit the model.
+        device: Where encoder and head are.
+    """
+
+    encoder: Encoder
+    positions: PositionRule
+    task: Task
+    labels: Labels
+    head: Head
+    dtype: ComputeType
+    edits: tuple[Edit, ...]
+    device: str
+
+    def predict(self, prepared: PreparedSet, check: Callable[[], None] = lambda: None) -> list[Example]:
+        """All examples of a set with the model's answers in place of the gold ones, in order.
+
+        Args:
+            prepared: The set, cut for this model, task and labels.
+            check: Called between batches; raises to stop.
+        """
+        said: list[list[tuple[Piece, Answer]]] = [[] for _ in prepared.examples]
+        interventions = Interventions(self.edits, self.device)
+        pieces = prepared.pieces
+        budget = CPU_TOKENS if self.device == "cpu" else GPU_TOKENS
+        answered: dict[int, Answer] = {}
+        self.head.train(False)
+        with torch.inference_mode():
+            for members in by_length([len(piece.text) for piece in pieces], budget):
+                check()
+                batch = collate([pieces[place] for place in members], self.positions, self.device)
+                hidden_TD = last_hidden_state(self.encoder, batch.layout, self.dtype, interventions)
+                answers = self.head.answers(hidden_TD, batch)
+                answered.update((id(piece), answer) for piece, answer in zip(batch.pieces, answers, strict=True))
+        for piece in pieces:
+            said[piece.example].append((piece, answered[id(piece)]))
+        return [
+            self.task.decode(example, each, self.labels) for example, each in zip(prepared.examples, said, strict=True)
+        ]
+
+    def figures(self, prepared: PreparedSet, scorer: Scorer, check: Callable[[], None] = lambda: None) -> SetFigures:
+        """Figures of a set.
+
+        Args:
+            prepared: The set.
+            scorer: Computes them.
+            check: Called between batches; raises to stop.
+
+        Raises:
+            FailedPrecondition: No example has a gold answer.
+            ServiceError: The predictions cannot be scored.
+        """
+        return figures(self.task, prepared, self.predict(prepared, check), scorer)
+
+
+def figures(task: Task, prepared: PreparedSet, predictions: Sequence[Example], scorer: Scorer) -> SetFigures:
+    """Figures of predictions.
+
+    Args:
+        task: The task.
+        prepared: The set.
+        predictions: One of each of its examples, in order.
+        scorer: Computes them.
+
+    Raises:
+        FailedPrecondition: No example has a gold answer.
+        ServiceError: The predictions cannot be scored.
+    """
+    pairs = [pair for pair in zip(prepared.examples, predictions, strict=True) if task.scored(pair[0])]
+    if not pairs:
+        raise FailedPrecondition(
+            f"dataset {prepared.dataset}",
+            f"Expected examples with gold answers, which are scored, but none of {len(predictions)} has one",
+        )
+    scored = scorer(task.score, prepared.language, task.score_options(), pairs)
+    left_out = len(predictions) - len(pairs)
+    own = (f"{left_out} of {len(predictions)} examples have no gold answer and are not scored",) if left_out else ()
+    return SetFigures(prepared.language, prepared.dataset, scored.figures, own + scored.warnings)
+
+
+def mean_main(task: Task, sets: Sequence[SetFigures]) -> float:
+    """Mean of the task's main figure over sets, at least one."""
+    return sum(each.find(task.main).value for each in sets) / len(sets)

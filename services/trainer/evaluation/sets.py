@@ -1,0 +1,72 @@
+"""Sets of examples, read and cut for a model and a task."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from babelscope.data.examples import Example
+
+from services.runtime.errors import FailedPrecondition
+from services.trainer.data.pieces import Counts, Piece
+from services.trainer.tasks.base import Cutting, Task
+
+_CHUNK = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSet:
+    """A set, ready for the model.
+
+    Attributes:
+        language: Language tag under which it is reported.
+        dataset: Name of the dataset.
+        examples: The examples, in order.
+        pieces: Their pieces, in order.
+        counts: What became of the examples.
+    """
+
+    language: str
+    dataset: str
+    examples: tuple[Example, ...]
+    pieces: tuple[Piece, ...]
+    counts: Counts
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all pieces."""
+        return sum(len(piece.text) for piece in self.pieces)
+
+    @property
+    def targets(self) -> int:
+        """Terms of the loss."""
+        return sum(piece.count for piece in self.pieces)
+
+
+def read(examples: Iterable[Example], dataset: str) -> tuple[Example, ...]:
+    """All examples of a set.
+
+    Raises:
+        FailedPrecondition: There are none.
+    """
+    found = tuple(examples)
+    if not found:
+        raise FailedPrecondition(f"dataset {dataset}", "Expected at least one example, but it is empty")
+    return found
+
+
+def prepare(task: Task, cutting: Cutting, examples: Sequence[Example], language: str, dataset: str) -> PreparedSet:
+    """Cut a set.
+
+    Args:
+        task: The task.
+        cutting: How.
+        examples: The examples, at least one.
+        language: Language tag; that of the first example where empty.
+        dataset: Name of the dataset.
+
+    Raises:
+        InvalidArgument: An example is of another kind than the task takes.
+    """
+    counts, pieces = Counts(), list[Piece]()
+    for first in range(0, len(examples), _CHUNK):
+        pieces.extend(task.cut(examples[first : first + _CHUNK], first, cutting, counts))
+    return PreparedSet(language or examples[0].language, dataset, tuple(examples), tuple(pieces), counts)

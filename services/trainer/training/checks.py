@@ -1,0 +1,79 @@
+"""What a plan must be before anything is loaded, and the fingerprint by which a run knows its own state."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from services.runtime.errors import InvalidArgument
+from services.trainer.data.pieces import Piece
+from services.trainer.evaluation.forward import TYPES
+from services.trainer.training.plan import FineTunePlan
+
+_COURSES = ("linear", "inverse_sqrt", "constant")
+
+
+def check(plan: FineTunePlan) -> None:
+    """Refuse a plan that cannot be carried out, whatever the model and the data.
+
+    Raises:
+        InvalidArgument: Names the field, what was expected and what was got.
+    """
+    how = plan.optimisation
+    if not plan.train:
+        raise InvalidArgument("train", "Expected at least one training set, but got none")
+    bounds: tuple[tuple[str, float | None, float, float, bool], ...] = (
+        ("optimisation.learning_rate", how.learning_rate, 0, math.inf, False),
+        ("optimisation.head_learning_rate", how.head_learning_rate, 0, math.inf, False),
+        ("optimisation.epochs", how.epochs, 0, math.inf, False),
+        ("optimisation.max_steps", how.max_steps, 0, math.inf, True),
+        ("optimisation.step_tokens", how.step_tokens, 1, math.inf, True),
+        ("optimisation.accumulation", how.accumulation, 1, math.inf, True),
+        ("optimisation.warmup", how.warmup, 0, 1, True),
+        ("optimisation.weight_decay", how.weight_decay, 0, math.inf, True),
+        ("optimisation.clip", how.clip, 0, math.inf, True),
+        ("optimisation.dropout", how.dropout, 0, 1, True),
+        ("optimisation.evaluations", how.evaluations, 1, math.inf, True),
+        ("optimisation.patience", how.patience, 0, math.inf, True),
+        ("max_tokens", plan.max_tokens, 0, math.inf, True),
+        ("threads", plan.threads, 0, math.inf, True),
+    )
+    for field, value, low, high, inclusive in bounds:
+        if value is None:
+            continue
+        if not math.isfinite(value) or value > high or value < low or (value == low and not inclusive):
+            expected = f"{'from' if inclusive else 'above'} {low}" + (f" to {high}" if math.isfinite(high) else "")
+            raise InvalidArgument(field, f"Expected a number {expected}, but got {value}")
+    if how.dropout == 1:
+        raise InvalidArgument("optimisation.dropout", "Expected a number below 1, but got 1")
+    for field, choice, allowed in (
+        ("optimisation.course", how.course, _COURSES),
+        ("optimisation.dtype", how.dtype, tuple(TYPES)),
+    ):
+        if choice not in allowed:
+            raise InvalidArgument(field, f"Expected one of {', '.join(allowed)}, but got {choice!r}")
+
+
+def fingerprint(plan: FineTunePlan, model: str, pieces: Sequence[Piece]) -> str:
+    """SHA-256 over all that determines a run's numbers but for the device and its threads.
+
+    Args:
+        plan: The plan.
+        model: Digest of the model before training.
+        pieces: The training set.
+    """
+    said = asdict(replace(plan, edits=(), threads=0))
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    digest.update(model.encode())
+    for edit in plan.edits:
+        digest.update(edit.digest.encode())
+    for piece in pieces:
+        digest.update(np.array([piece.example, len(piece.text), len(piece.rows), piece.count]).tobytes())
+        digest.update(piece.text.ids.tobytes())
+        digest.update(piece.rows.tobytes())
+        for name in sorted(piece.targets):
+            digest.update(piece.targets[name].tobytes())
+    return digest.hexdigest()

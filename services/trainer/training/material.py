@@ -1,0 +1,169 @@
+"""What a run works with: model, task, head and sets, all checked against one another before the first step."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from babelscope.data.examples import Example
+
+from services.models.catalogue import ModelFiles
+from services.models.layers import interventions
+from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.trainer.data.pieces import Piece
+from services.trainer.evaluation.checkpoint import TaskRecord
+from services.trainer.evaluation.prediction import Predictor
+from services.trainer.evaluation.sets import PreparedSet, prepare, read
+from services.trainer.tasks import Task, make_task
+from services.trainer.tasks.base import Cutting, Head, Labels
+from services.trainer.training.encoder import TrainableEncoder
+from services.trainer.training.events import Event, Prepared
+from services.trainer.training.plan import FineTunePlan
+
+_LEAST_CONTENT = 4
+"""Tokens besides special ones that an input must have room for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Model, task, head and sets.
+
+    Attributes:
+        encoder: The encoder, frozen where the plan says so.
+        task: The task.
+        labels: Labels of the training sets.
+        head: The head with fresh weights.
+        max_tokens: Longest input.
+        pieces: Pieces of all training sets that have targets.
+        dev: Development sets.
+        warnings: What to beware of, in sentences.
+    """
+
+    encoder: TrainableEncoder
+    task: Task
+    labels: Labels
+    head: Head
+    max_tokens: int
+    pieces: tuple[Piece, ...]
+    dev: tuple[PreparedSet, ...]
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def gather(
+        cls,
+        plan: FineTunePlan,
+        files: ModelFiles,
+        examples: Callable[[str], Iterable[Example]],
+        report: Callable[[Event], None],
+        device: str,
+    ) -> "Material":
+        """Load the model, read and cut the sets.
+
+        Args:
+            plan: The plan, checked.
+            files: Where models come from.
+            examples: Datasets by name.
+            report: Is told of each set.
+            device: Where the model goes.
+
+        Raises:
+            InvalidArgument: Something in the plan does not fit the model or the task.
+            NotFound: No such model.
+            FailedPrecondition: The model cannot be trained, or a set has nothing to train or to score on.
+        """
+        task = make_task(plan.task, plan.options)
+        encoder = TrainableEncoder.load(files, plan.model, device)
+        encoder.freeze(plan.frozen)
+        for place, edit in enumerate(plan.edits):
+            interventions.check(edit, f"edits[{place}]", encoder.sizes.layers, encoder.sizes.hidden_size, "given")
+        longest = encoder.sizes.max_tokens
+        least = encoder.tokenizer.frame(2).tokens + _LEAST_CONTENT
+        max_tokens = plan.max_tokens or longest
+        if not least <= max_tokens <= longest:
+            raise InvalidArgument(
+                "max_tokens",
+                f"Expected a number within {least}..{longest} for model {plan.model.name}, but got {max_tokens}",
+            )
+        train = [(each, read(examples(each.dataset), each.dataset)) for each in plan.train]
+        labels = task.labels([example for _, found in train for example in found])
+        for kind, names in labels.items():
+            if not names:
+                raise FailedPrecondition(
+                    f"dataset {plan.train[0].dataset}",
+                    f"Expected training examples with {kind} for task {task.name}, but none has one",
+                )
+        cutting = Cutting(encoder.tokenizer, max_tokens, labels)
+        sets = [prepare(task, cutting, found, each.language, each.dataset) for each, found in train]
+        dev = tuple(
+            prepare(task, cutting, read(examples(each.dataset), each.dataset), each.language, each.dataset)
+            for each in plan.dev
+        )
+        for each in sets:
+            report(_prepared("train", each))
+        for each in dev:
+            report(_prepared("dev", each))
+        for each in (*sets, *dev):
+            if not each.targets:
+                raise FailedPrecondition(
+                    f"dataset {each.dataset}",
+                    f"Expected examples with a gold answer for task {task.name} that training examples have as well, "
+                    f"but none of {len(each.examples)} has one",
+                )
+        return cls(
+            encoder=encoder,
+            task=task,
+            labels=labels,
+            head=task.head(labels, encoder.sizes.hidden_size, plan.optimisation.seed).to(torch.device(device)),
+            max_tokens=max_tokens,
+            pieces=tuple(piece for each in sets for piece in each.pieces if piece.count),
+            dev=dev,
+            warnings=tuple(warning for each in (*sets, *dev) for warning in _warnings(each)),
+        )
+
+    def predictor(self, plan: FineTunePlan, device: str) -> Predictor:
+        """The model with its present weights, for prediction."""
+        dtype = plan.optimisation.dtype
+        return Predictor(
+            encoder=self.encoder.inference(dtype),
+            positions=self.encoder.positions,
+            task=self.task,
+            labels=self.labels,
+            head=self.head,
+            dtype=dtype,
+            edits=plan.edits,
+            device=device,
+        )
+
+    def record(self, plan: FineTunePlan) -> TaskRecord:
+        """What is said of the model beside its weights."""
+        return TaskRecord(plan.task, dict(plan.options), self.labels, self.max_tokens, plan.optimisation.dtype)
+
+
+def _prepared(part: str, prepared: PreparedSet) -> Prepared:
+    counts = prepared.counts
+    return Prepared(
+        part=part,
+        language=prepared.language,
+        dataset=prepared.dataset,
+        examples=counts.examples,
+        tokens=prepared.tokens,
+        targets=prepared.targets,
+        split=counts.split,
+        cut=counts.cut,
+        lost=counts.lost,
+        unknown=tuple(sorted(counts.unknown)),
+    )
+
+
+def _warnings(prepared: PreparedSet) -> Sequence[str]:
+    """What a reader of the figures must know of a set."""
+    counts, name = prepared.counts, prepared.dataset
+    found = []
+    if counts.cut:
+        found.append(f"{counts.cut} of {counts.examples} examples of {name} are longer than the limit and lose a part")
+    if counts.lost:
+        found.append(
+            f"{counts.lost} words, labels or answers of {name} have no place in the input: they count as errors"
+        )
+    if counts.unknown:
+        found.append(f"No training example has these labels of {name}: {', '.join(sorted(counts.unknown))}")
+    return found
