@@ -96,7 +96,7 @@ def direct_score(score: str, language: str, options: Mapping[str, str], pairs: S
         case "parsing":
             metric = "las"
             right = [
-                (word.head, word.deprel.split(":")[0]) == (said.head, said.deprel)
+                (word.head, word.deprel.split(":")[0]) == (said.head, said.deprel.split(":")[0])
                 for gold, predicted in pairs
                 for word, said in zip(gold.content.words, predicted.content.words, strict=True)
             ]
