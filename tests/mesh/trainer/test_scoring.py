@@ -18,7 +18,6 @@ from services.trainer.evaluation.scoring import MetricsScorer
 from services.trainer.tasks import TASKS, make_task
 from tests.support.task_examples import SETS, direct_score
 
-
 OPTIONS = {"ner": {"repair": "conll"}, "qa": {"normaliser": "korquad"}}
 """Rules under which a direct count is simple: no change of type within a span, articles that count."""
 
