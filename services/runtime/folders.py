@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -38,13 +39,14 @@ class StoredFolder:
     size: int
 
 
-def put_folder(store: Store, kind: str, folder: Path) -> StoredFolder:
+def put_folder(store: Store, kind: str, folder: Path, leave_out: Sequence[str] = ()) -> StoredFolder:
     """Stores the files of a folder and of those below it.
 
     Args:
         store: Where to.
         kind: Kind of the folder: `checkpoints`, `states`.
         folder: Regular files and folders alone.
+        leave_out: Names of files and folders in `folder` that are not stored.
 
     Raises:
         InvalidArgument: It holds something else, such as a link.
@@ -53,6 +55,8 @@ def put_folder(store: Store, kind: str, folder: Path) -> StoredFolder:
     """
     files = []
     for path in sorted(folder.rglob("*")):
+        if path.relative_to(folder).parts[0] in leave_out:
+            continue
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise InvalidArgument("folder", f"Expected regular files alone in {folder.name}, but got {path.name}")
         if path.is_file():

@@ -48,5 +48,9 @@ def cut_page(entries: Sequence[T], size: int, after: Key, key: Callable[[T], Key
     page = entries[first : first + size]
     if first + size >= len(entries):
         return page, ""
-    token = json.dumps(key(page[-1]), ensure_ascii=False).encode("utf-8")
-    return page, base64.urlsafe_b64encode(token).decode("ascii")
+    return page, page_token(key(page[-1]))
+
+
+def page_token(after: Key) -> str:
+    """The token of the page that begins behind a key."""
+    return base64.urlsafe_b64encode(json.dumps(after, ensure_ascii=False).encode("utf-8")).decode("ascii")

@@ -56,6 +56,13 @@ class TrainerSettings(ModelSettings):
     peer_key: Path | None = Field(None, description="PEM file with the private key of that certificate.")
     peer_insecure: bool = Field(False, description="Send the token without TLS to another machine.")
     peer_patience: Seconds = Field(120.0, description="Time that a server that has gone has to come back.")
+    share_states: bool | None = Field(
+        None,
+        description="Whether the states of running jobs go to the store, so that trainers on other machines can go on "
+        "from them; where not given, if the job table is a PostgreSQL.",
+    )
+    predict_threads: int = Field(1, ge=1, description="Requests for predictions that are worked on at once.")
+    max_models: int = Field(2, ge=1, description="Fine-tuned models in memory; the one unused for longest makes room.")
     max_watchers: int = Field(32, ge=1, description="Calls of WatchJob at once.")
 
     def peer(self, address: str) -> ClientConfig:
@@ -71,6 +78,21 @@ class TrainerSettings(ModelSettings):
             stream_timeout=None,
             retry=RetryPolicy(patience=self.peer_patience, first_patience=self.peer_patience),
         )
+
+    def chosen_device(self) -> str:
+        """The device that the setting means: `auto` is the first GPU where there is one."""
+        from torch import cuda
+
+        if self.device in {"auto", "cuda"}:
+            return "cuda:0" if cuda.is_available() else "cpu"
+        return self.device
+
+    @property
+    def shares_states(self) -> bool:
+        """Whether the states of running jobs go to the store."""
+        if self.share_states is None:
+            return self.database.get_secret_value().startswith("postgres")
+        return self.share_states
 
     def threads_of_a_job(self) -> int:
         """Threads of a job on the CPU."""

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from babelscope.v1 import model_pb2, trainer_pb2
+from babelscope.v1 import model_pb2, options_pb2, trainer_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.runtime.errors import InvalidArgument
 from services.trainer import specs
 from services.trainer.api.specs import write_job_spec
 from services.trainer.jobs.records import CheckpointRecord, EventRecord, JobRecord, State
+from services.trainer.tasks import TASKS
 
 STATES: Final = {
     State.QUEUED: trainer_pb2.JOB_STATE_QUEUED,
@@ -128,6 +129,19 @@ def write_checkpoint(record: CheckpointRecord) -> trainer_pb2.Checkpoint:
         bytes=record.size,
         create_time=_time(record.created),
     )
+
+
+def write_tasks() -> list[trainer_pb2.TaskInfo]:
+    """All tasks, by name."""
+    return [
+        trainer_pb2.TaskInfo(
+            name=name,
+            summary=task.summary,
+            options=[options_pb2.OptionInfo(name=each, summary=says) for each, says in task.options.items()],
+            score=task.score,
+        )
+        for name, task in sorted(TASKS.items())
+    ]
 
 
 def _result(outcome: specs.Outcome) -> trainer_pb2.JobResult:

@@ -57,6 +57,11 @@ class Checkpoints:
             raise NotFound("checkpoint", name)
         return CheckpointRecord(row.id, row.job, bytes(row.payload), row.size, row.created)
 
+    def exists(self, name: str) -> bool:
+        """Whether there is a checkpoint of an id."""
+        with self._database.reading() as connection:
+            return connection.execute(select(checkpoints.c.id).where(checkpoints.c.id == name)).first() is not None
+
     def list(self, limit: int, after: tuple[float, str] | None = None, job: str = "") -> Sequence[CheckpointRecord]:
         """Checkpoints, newest first.
 

@@ -1,0 +1,25 @@
+"""Starts the trainer: `python -m services.trainer`, configured by `BABELSCOPE_*`."""
+
+import sys
+
+from services.runtime.errors import ServiceError
+from services.runtime.server import run
+from services.runtime.settings import EXIT_USAGE, load
+from services.trainer.settings import TrainerSettings
+
+
+def main() -> None:
+    """Serves until SIGTERM or SIGINT."""
+    settings = load(TrainerSettings)
+    from services.trainer.service import TrainerService
+
+    try:
+        service = TrainerService(settings)
+    except ServiceError as error:
+        sys.stderr.write(f"The trainer cannot start: {error}\n")
+        raise SystemExit(EXIT_USAGE) from None
+    run(service, settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The trainer, put together from its settings: job table, store, slots, door to messages."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import grpc
+from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
+
+from services.runtime.store import Store
+from services.runtime.work import Workers
+from services.trainer.api.servicer import Records, TrainerServicer
+from services.trainer.api.watching import Notices
+from services.trainer.checking import Checker
+from services.trainer.driver.attempt import DispatchSettings, Tables
+from services.trainer.driver.dispatcher import Dispatcher
+from services.trainer.jobs.checkpoints import Checkpoints
+from services.trainer.jobs.database import Database
+from services.trainer.jobs.table import JobTable
+from services.trainer.serving.models import FineTunedModels
+from services.trainer.settings import TrainerSettings
+
+WORKS: Final[Mapping[str, str]] = {
+    "fine_tune": "services.trainer.works.fine_tune:run",
+    "evaluate": "services.trainer.works.evaluate:run",
+}
+"""What does a kind of job, in a process of its own."""
+
+
+class TrainerService:
+    """What `services.runtime.server` serves.
+
+    Args:
+        settings: Of the server.
+    """
+
+    name = trainer_pb2.DESCRIPTOR.services_by_name["TrainerService"].full_name
+
+    def __init__(self, settings: TrainerSettings) -> None:
+        self._settings = settings
+        self._store = Store(settings.store_url)
+        self._notices = Notices()
+        self._database = Database(settings.database.get_secret_value())
+        table, checkpoints = JobTable(self._database), Checkpoints(self._database)
+        self._dispatcher = Dispatcher(
+            Tables(table, checkpoints, self._notices.notify),
+            DispatchSettings(
+                works=WORKS,
+                workdir=settings.work_dir,
+                slots=settings.slots,
+                lease_seconds=settings.lease_seconds,
+                stop_seconds=settings.stop_seconds,
+                env={"OMP_NUM_THREADS": str(settings.threads_of_a_job())},
+            ),
+        )
+        files = settings.model_files(self._store)
+        self._workers = Workers(settings.predict_threads)
+        models = FineTunedModels(
+            self._store, settings.checkpoint_dir, device=settings.chosen_device(), most=settings.max_models
+        )
+        self._servicer = TrainerServicer(
+            settings,
+            Records(table, checkpoints, self._store, self._notices),
+            models,
+            self._workers,
+            check=Checker(files, checkpoints),
+            entered=self._dispatcher.wake,
+        )
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Adds the servicer to the server."""
+        trainer_pb2_grpc.add_TrainerServiceServicer_to_server(self._servicer, server)
+
+    async def start(self) -> None:
+        """Starts to work through the table."""
+        self._notices.bind()
+        await asyncio.to_thread(self._dispatcher.start)
+
+    async def stop(self) -> None:
+        """Gives running jobs back, ends their processes, and closes the table."""
+        await asyncio.to_thread(self._dispatcher.close)
+        await self._workers.close()
+        await asyncio.to_thread(self._database.close)

@@ -1,0 +1,87 @@
+"""Fine-tuned models in memory, for predictions: the one unused for longest makes room."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from babelscope.data.examples import Example
+
+from services.models.layers import interventions
+from services.models.spec import Edit
+from services.runtime.errors import InvalidArgument
+from services.runtime.folders import fetch_folder
+from services.runtime.store import Store
+from services.trainer.evaluation.checkpoint import FineTunedModel, load_fine_tuned
+
+PORTION: Final = 256
+"""Examples that are predicted together: enough to be packed by length, few enough to answer soon."""
+
+
+class FineTunedModels:
+    """Models that have been asked for.
+
+    Args:
+        store: Where checkpoints are.
+        cache: Folder of their local copies.
+        device: Where they compute.
+        most: Models held at once.
+    """
+
+    def __init__(self, store: Store, cache: Path, *, device: str, most: int) -> None:
+        self._store, self._cache, self._device, self._most = store, cache, device, most
+        self._held: OrderedDict[str, FineTunedModel] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def predict(
+        self,
+        name: str,
+        edits: tuple[Edit, ...],
+        max_tokens: int,
+        examples: Iterable[Example],
+        check: Callable[[], None],
+    ) -> Iterator[list[Example]]:
+        """Examples with the model's answers in place of the gold ones, in order and in portions.
+
+        Args:
+            name: `checkpoints/ID`.
+            edits: Interventions on the hidden states.
+            max_tokens: Longest input in tokens; that of training where 0.
+            examples: Read lazily.
+            check: Called between batches; raises to stop.
+
+        Raises:
+            NotFound: There is no such checkpoint.
+            InvalidArgument: An example is of another kind than the task takes, or an intervention does not fit.
+            FailedPrecondition: The checkpoint is no fine-tuned model, or a damaged one.
+        """
+        model = self._fitted(self._get(name), name, edits, max_tokens)
+        source = iter(examples)
+        while portion := list(islice(source, PORTION)):
+            yield model.predict(portion, check)
+
+    def _get(self, name: str) -> FineTunedModel:
+        """A model, loaded once however many ask."""
+        with self._lock:
+            if name not in self._held:
+                folder = fetch_folder(self._store, name, self._cache)
+                self._held[name] = load_fine_tuned(folder, device=self._device)
+                while len(self._held) > self._most:
+                    self._held.popitem(last=False)
+            self._held.move_to_end(name)
+            return self._held[name]
+
+    def _fitted(self, model: FineTunedModel, name: str, edits: tuple[Edit, ...], max_tokens: int) -> FineTunedModel:
+        """The model with the interventions and the limit of one request."""
+        info = model.model.info
+        for place, edit in enumerate(edits):
+            interventions.check(edit, f"spec.interventions[{place}]", info.layers, info.hidden_size, name)
+        if not 0 <= max_tokens <= info.max_tokens:
+            raise InvalidArgument(
+                "spec.max_tokens", f"Expected a number within 0..{info.max_tokens} for {name}, but got {max_tokens}"
+            )
+        predictor = replace(model.predictor, edits=edits)
+        return replace(model, predictor=predictor, max_tokens=max_tokens or model.max_tokens)

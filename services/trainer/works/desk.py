@@ -1,0 +1,157 @@
+"""What the work of every kind needs: the mesh's services, models, and the way of checkpoints to the store."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from babelscope.data.examples import Example
+from babelscope.sync.datagen import DatagenClient
+from babelscope.sync.metrics import MetricsClient
+
+from services.models.artifacts import read_array
+from services.models.catalogue import ModelFiles
+from services.models.spec import Edit
+from services.runtime.folders import StoredFolder, fetch_folder, put_folder
+from services.runtime.settings import load
+from services.runtime.store import Store
+from services.trainer import specs
+from services.trainer.driver.child import Channel
+from services.trainer.driver.protocol import Assignment, Report
+from services.trainer.evaluation.figures import SetFigures
+from services.trainer.evaluation.scoring import MetricsScorer
+from services.trainer.settings import TrainerSettings
+
+RUN = "run"
+"""Folder of a run within the folder of its job."""
+
+
+class Desk(AbstractContextManager["Desk"]):
+    """The process of a job, put together from the trainer's settings; closes the clients at the end.
+
+    Args:
+        assignment: What it is to do.
+        channel: The way to the trainer.
+    """
+
+    def __init__(self, assignment: Assignment, channel: Channel) -> None:
+        self.settings = load(TrainerSettings)
+        self.store = Store(self.settings.store_url)
+        self.files: ModelFiles = self.settings.model_files(self.store)
+        self.folder = Path(assignment.workdir)
+        self._assignment, self._channel = assignment, channel
+        self._datagen = DatagenClient(self.settings.peer(self.settings.datagen))
+        self._metrics = MetricsClient(self.settings.peer(self.settings.metrics))
+        self.scorer = MetricsScorer(self._metrics)
+
+    @property
+    def device(self) -> str:
+        """Where the job computes."""
+        return self.settings.chosen_device()
+
+    def examples(self, dataset: str) -> Iterator[Example]:
+        """The examples of a stored dataset, from the datagen server."""
+        return iter(self._datagen.get_dataset(dataset))
+
+    def tell(self, report: Report) -> None:
+        """Tells the trainer."""
+        self._channel.tell(report)
+
+    def step(self, step: specs.Step, share: float) -> None:
+        """Tells how far the job is."""
+        figures = {name: value for name, value in step.figures.items() if abs(value) < float("inf")}
+        self.tell(Report(progress=share, figures=figures, events=(("progress", specs.write(step)),)))
+
+    def edits(self, stored: Sequence[specs.StoredEdit]) -> tuple[Edit, ...]:
+        """Interventions with their arrays, from the store."""
+        edits = []
+        for place, each in enumerate(stored):
+            arrays = {
+                role: read_array(self.store, name, role, f"edits[{place}].{role}") if name else None
+                for role, name in (("vector", each.vector), ("matrix", each.matrix), ("bias", each.bias))
+            }
+            edits.append(
+                Edit(
+                    each.layer,
+                    alpha=each.alpha,
+                    vector_positions=each.vector_positions,
+                    matrix_positions=each.matrix_positions,
+                    **arrays,
+                )
+            )
+        return tuple(edits)
+
+    def resume(self) -> Path:
+        """The folder of the run, fetched from the store where an attempt on another machine left its state there."""
+        run = self.folder / RUN
+        if not run.exists() and self._assignment.resume:
+            state = fetch_folder(self.store, self._assignment.resume, self.folder / "states")
+            temporary = self.folder / f".{RUN}"
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.copytree(state, temporary)
+            temporary.rename(run)
+        return run
+
+    def keep(self, kind: str, folder: Path) -> StoredFolder:
+        """Puts a folder into the store."""
+        return put_folder(self.store, kind, folder)
+
+    def keep_state(self, state: Path) -> None:
+        """Puts the newest state of a run, with its best model so far, where trainers on other machines find it.
+
+        On one machine the folder of the run itself is found again, and nothing is copied.
+        """
+        if not self.settings.shares_states:
+            return
+        states = sorted(path.name for path in state.parent.glob("state-*") if path != state)
+        name = put_folder(self.store, "states", state.parent, leave_out=states).name
+        self.tell(Report(resume=name))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._datagen.close()
+        self._metrics.close()
+
+
+def job_figures(
+    found: Sequence[SetFigures], part: str, *, source: str, labels: Mapping[str, str], seed: int
+) -> tuple[specs.JobFigure, ...]:
+    """Figures of sets as figures of a job.
+
+    Args:
+        found: Figures of each set.
+        part: `dev` or `eval`.
+        source: Languages of the training sets.
+        labels: `reinit`: label of the layers drawn anew.
+        seed: Seed of the training.
+    """
+    return tuple(
+        specs.JobFigure(
+            part=part,
+            source=source,
+            target=each.language,
+            metric=figure.metric,
+            estimator=figure.estimator,
+            value=figure.value,
+            low=figure.low,
+            high=figure.high,
+            n=figure.n,
+            signature=figure.signature,
+            reinit=labels.get("reinit", ""),
+            seed=seed,
+        )
+        for each in found
+        for figure in each.figures
+        if figure.metric != "confusion"
+    )
+
+
+def figure_events(figures: Sequence[specs.JobFigure]) -> tuple[tuple[str, bytes], ...]:
+    """Figures as events."""
+    return tuple(("figure", specs.write(figure)) for figure in figures)

@@ -1,0 +1,157 @@
+"""Fine-tuning: train, keep the best checkpoint, score it on the test sets."""
+
+import time
+from typing import Final
+
+from services.models.catalogue import load_model
+from services.models.spec import ModelSpec
+from services.trainer import specs
+from services.trainer.driver.child import Channel
+from services.trainer.driver.protocol import Assignment, Report
+from services.trainer.evaluation.checkpoint import TaskRecord, load_fine_tuned
+from services.trainer.evaluation.figures import SetFigures
+from services.trainer.training.events import Checkpointed, Evaluated, Event, Prepared, Progressed
+from services.trainer.training.fit import fit
+from services.trainer.training.plan import FineTuned, FineTunePlan
+from services.trainer.works.desk import Desk, figure_events, job_figures
+
+_TRAINING: Final = 0.9
+"""Share of a job's progress that training is; the rest is the test sets."""
+_TELL_SECONDS: Final = 0.5
+
+
+def run(assignment: Assignment, channel: Channel) -> bytes:
+    """Does a job of the kind `fine_tune`."""
+    job = specs.read(specs.FineTuneJob, assignment.spec)
+    with Desk(assignment, channel) as desk:
+        return specs.write(_FineTune(job, desk).finish())
+
+
+class _FineTune:
+    """One job.
+
+    Args:
+        job: What it is to do.
+        desk: What it works with.
+    """
+
+    def __init__(self, job: specs.FineTuneJob, desk: Desk) -> None:
+        self._job, self._desk = job, desk
+        self._source = "+".join(dict.fromkeys(each.language for each in job.train if each.language))
+        self._seed = job.optimisation.seed
+        self._told = 0.0
+        self._warnings: list[str] = []
+
+    def finish(self) -> specs.Outcome:
+        """Trains and scores."""
+        job, desk = self._job, self._desk
+        plan = FineTunePlan(
+            model=job.model,
+            task=job.task,
+            train=job.train,
+            dev=job.dev,
+            options=job.options,
+            frozen=job.frozen,
+            optimisation=job.optimisation,
+            max_tokens=job.max_tokens,
+            edits=desk.edits(job.edits),
+            threads=desk.settings.threads_of_a_job(),
+        )
+        tuned = fit(
+            plan,
+            files=desk.files,
+            examples=desk.examples,
+            scorer=desk.scorer,
+            workdir=desk.resume(),
+            report=self._report,
+            device=desk.device,
+        )
+        dev = self._figures(tuned.figures, "dev")
+        checkpoint = self._keep(tuned, dev)
+        figures, warnings = self._score(tuned)
+        return specs.Outcome(
+            checkpoint=checkpoint,
+            figures=(*dev, *figures),
+            warnings=tuple(dict.fromkeys((*self._warnings, *tuned.warnings, *warnings))),
+            provenance=tuned.provenance,
+        )
+
+    def _keep(self, tuned: FineTuned, figures: tuple[specs.JobFigure, ...]) -> str:
+        """Puts the best checkpoint into the store and tells of it."""
+        stored = self._desk.keep("checkpoints", tuned.folder)
+        record = TaskRecord.read(tuned.folder)
+        model = load_model(self._desk.files, ModelSpec(stored.name))
+        note = specs.CheckpointNote(
+            task=record.task,
+            options=record.options,
+            labels=tuple(label for labels in record.labels.values() for label in labels),
+            model=self._job.model.name,
+            family=model.info.family,
+            layers=model.info.layers,
+            hidden_size=model.info.hidden_size,
+            max_tokens=record.max_tokens,
+            figures=figures,
+        )
+        self._desk.tell(
+            Report(
+                progress=_TRAINING,
+                events=(("checkpoint", stored.name.encode()),),
+                checkpoint=(stored.name.partition("/")[2], specs.write(note), stored.size),
+            )
+        )
+        return stored.name
+
+    def _score(self, tuned: FineTuned) -> tuple[tuple[specs.JobFigure, ...], list[str]]:
+        """Figures of the test sets."""
+        job, desk = self._job, self._desk
+        if not job.eval:
+            return (), []
+        model = load_fine_tuned(
+            tuned.folder, edits=desk.edits(job.edits), max_tokens=job.max_tokens, device=desk.device
+        )
+        found: list[specs.JobFigure] = []
+        warnings: list[str] = []
+        for number, each in enumerate(job.eval):
+            share = _TRAINING + (1 - _TRAINING) * number / len(job.eval)
+            desk.step(specs.Step("evaluate", number, len(job.eval)), share)
+            scored = model.evaluate(
+                desk.examples(each.dataset), desk.scorer, language=each.language, dataset=each.dataset
+            )
+            figures = self._figures((scored,), "eval")
+            desk.tell(Report(events=figure_events(figures)))
+            found.extend(figures)
+            warnings.extend(f"{scored.language}: {warning}" for warning in scored.warnings)
+        return tuple(found), warnings
+
+    def _figures(self, found: tuple[SetFigures, ...], part: str) -> tuple[specs.JobFigure, ...]:
+        return job_figures(found, part, source=self._source, labels={"reinit": self._job.label}, seed=self._seed)
+
+    def _report(self, event: Event) -> None:
+        """Tells the trainer what training tells."""
+        match event:
+            case Prepared():
+                if event.cut or event.lost:
+                    self._warnings.append(
+                        f"{event.part} set {event.language}: {event.cut} examples are longer than the limit and cut, "
+                        f"{event.lost} targets have no place in the input"
+                    )
+                self._desk.step(specs.Step("prepare", 0, 0, {f"{event.part}_examples": float(event.examples)}), 0.0)
+            case Progressed():
+                now = time.monotonic()
+                if now - self._told < _TELL_SECONDS and event.step < event.of:
+                    return
+                self._told = now
+                figures = {
+                    "loss": event.loss,
+                    "learning_rate": event.learning_rate,
+                    "tokens_per_second": event.tokens_per_second,
+                    "seconds_left": event.seconds_left,
+                    "epoch": event.epoch,
+                }
+                step = specs.Step("train", event.step, event.of, figures)
+                self._desk.step(step, _TRAINING * event.step / max(1, event.of))
+            case Evaluated():
+                figures = {"dev_score": event.score}
+                self._desk.tell(Report(figures=figures, events=figure_events(self._figures(event.figures, "dev"))))
+            case Checkpointed():
+                self._desk.keep_state(event.folder)
