@@ -10,7 +10,7 @@ from typing import Any, Final
 from services.models import reinit as random_init
 from services.models.families import FAMILIES
 from services.models.files.checkpoint import Checkpoint
-from services.models.files.digests import folder_digest, reinit_digest
+from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
 from services.models.files.folders import ModelFolder, check_name, family_of, folders_below, inspect, read_config
 from services.models.files.hub import Hub
 from services.models.layers.packing import PositionRule
@@ -219,7 +219,7 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu") -> Lo
         vocabulary_size=sizes.vocabulary_size,
         max_tokens=sizes.max_tokens,
         parameters=encoder.parameters,
-        digest=reinit_digest(digest, spec.reinit),
+        digest=reinit_digest(tokens_digest(digest, tokenizer.difference), spec.reinit),
         predicts_tokens=encoder.predicts_tokens,
     )
     if spec.reinit:

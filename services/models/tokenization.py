@@ -1,6 +1,6 @@
 """Texts to tokens, with the model's own fast tokenizer."""
 
-import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.models.crashes import crash_of
 from services.models.spec import TokenizedText
+from services.models.tokenizer_file import read_tokenizer
 from services.runtime.errors import FailedPrecondition
 
-TOKENIZER_FILE = "tokenizer.json"
-SETTINGS_FILE = "tokenizer_config.json"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,14 @@ class Tokenizer:
     Args:
         backend: A `tokenizers.Tokenizer`; its own truncation and padding are switched off.
         truncation_side: Which end of a long text is cut, `right` or `left`.
+        difference: Digest of what tells its tokens from those that transformers makes of the same folder.
+
+    Attributes:
+        difference: The same; empty where there is no difference.
     """
 
-    def __init__(self, backend: Any, truncation_side: str = "right") -> None:
+    def __init__(self, backend: Any, truncation_side: str = "right", difference: str = "") -> None:
+        self.difference = difference
         backend.no_truncation()
         backend.no_padding()
         self._backend = backend
@@ -54,25 +60,16 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path, subject: str) -> "Tokenizer":
-        """The tokenizer of a model folder, just as transformers builds it.
+        """The tokenizer of a model folder, as its tokenizer.json describes it.
 
         Raises:
             FailedPrecondition: There is no fast tokenizer, or it needs code of its own, or does not load.
         """
-        if not (folder / TOKENIZER_FILE).is_file():
-            raise FailedPrecondition(subject, f"Expected a fast tokenizer, but the folder has no {TOKENIZER_FILE}")
-        if _has_own_code(folder / SETTINGS_FILE):
-            raise FailedPrecondition(subject, "its tokenizer names code of its own (`auto_map`), which is never run")
-        from transformers import AutoTokenizer
-
-        try:
-            loaded = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-        except Exception as error:  # the tokenizers library raises nothing narrower for a file it does not understand
-            raise FailedPrecondition(subject, f"its tokenizer does not load: {error}") from error
-        if not loaded.is_fast:
-            raise FailedPrecondition(subject, "Expected a fast tokenizer, but transformers loads a slow one")
-        tokenizer = cls(loaded.backend_tokenizer, loaded.truncation_side)
+        found = read_tokenizer(folder, subject)
+        tokenizer = cls(found.backend, found.truncation_side, found.difference)
         tokenizer.check(subject)
+        for note in found.notes:
+            log.warning("tokenizer", extra={"subject": subject, "note": note})
         return tokenizer
 
     def check(self, subject: str) -> None:
@@ -81,7 +78,10 @@ class Tokenizer:
         Raises:
             FailedPrecondition: They are not.
         """
-        probe = self._backend.encode("a b", add_special_tokens=True)
+        try:
+            probe = self._backend.encode("a b", add_special_tokens=True)
+        except BaseException as error:
+            raise FailedPrecondition(subject, f"its tokenizer fails on the text 'a b': {crash_of(error)}") from error
         if any(probe.type_ids):
             raise FailedPrecondition(subject, "its tokenizer puts single texts into a segment other than 0")
         inner = np.flatnonzero(np.asarray(probe.special_tokens_mask) == 0)
@@ -152,12 +152,3 @@ class Tokenizer:
     def special_count(self) -> int:
         """Special tokens that are put around a text."""
         return int(self._backend.num_special_tokens_to_add(False))
-
-
-def _has_own_code(settings: Path) -> bool:
-    """Whether a tokenizer's settings name code of its own; settings that cannot be read are left to transformers."""
-    try:
-        loaded = json.loads(settings.read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(loaded, dict) and bool(loaded.get("auto_map"))

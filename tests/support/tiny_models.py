@@ -1,5 +1,6 @@
 """Small models of every family, as folders that transformers itself would write, with tokenizers built on the spot."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,17 @@ _KINDS = {
     "xlm-roberta": "unigram",
 }
 
+TOKENIZER_CLASSES = {
+    "bert": "BertTokenizer",
+    "camembert": "CamembertTokenizer",
+    "distilbert": "DistilBertTokenizer",
+    "electra": "ElectraTokenizer",
+    "modernbert": "PreTrainedTokenizerFast",
+    "roberta": "RobertaTokenizer",
+    "xlm-roberta": "XLMRobertaTokenizer",
+}
+"""The classes that the families' published folders name, from which transformers rebuilds parts of a tokenizer."""
+
 
 def build_tokenizer(family: str) -> PreTrainedTokenizerFast:
     """A tokenizer of the family's kind, trained on the lines above."""
@@ -95,7 +107,9 @@ def build_tokenizer(family: str) -> PreTrainedTokenizerFast:
             )
         else:
             tokenizer = Tokenizer(models.Unigram())
-            tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+            tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+                [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+            )
             tokenizer.decoder = decoders.Metaspace()
             trainer = trainers.UnigramTrainer(
                 vocab_size=VOCABULARY, special_tokens=specials, unk_token=unknown, show_progress=False
@@ -105,6 +119,10 @@ def build_tokenizer(family: str) -> PreTrainedTokenizerFast:
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{first} $A {last}", pair=f"{first} $A {last} $B {last}", special_tokens=list(ids.items())
     )
+    if family == "roberta":
+        tokenizer.post_processor = processors.RobertaProcessing(
+            (last, ids[last]), (first, ids[first]), trim_offsets=True, add_prefix_space=False
+        )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         unk_token=unknown,
@@ -161,7 +179,15 @@ def build_model(family: str, folder: Path, *, head: bool = False, seed: int = 0,
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    name_class(folder, TOKENIZER_CLASSES[family])
     return folder
+
+
+def name_class(folder: Path, name: str) -> None:
+    """Write the name of a tokenizer's class into tokenizer_config.json."""
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    path.write_text(json.dumps(settings | {"tokenizer_class": name}), "utf-8")
 
 
 def mixed_texts(count: int, seed: int = 0, longest: int = 40) -> list[str]:

@@ -40,6 +40,14 @@ def folder_digest(files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
+def tokens_digest(base: str, difference: str) -> str:
+    """The digest of a model whose tokens differ from those that transformers makes of its folder; else the base's own.
+
+    Answers computed with the tokens of transformers are kept under the base's digest, and must not be taken for these.
+    """
+    return hashlib.sha256(f"{base}\ntokens {difference}".encode()).hexdigest() if difference else base
+
+
 def reinit_digest(base: str, reinit: Sequence[Reinit]) -> str:
     """The digest of a model whose layers were drawn anew; the base's own where there are none."""
     if not reinit:

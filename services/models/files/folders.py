@@ -8,7 +8,7 @@ from typing import Any
 
 from services.models.families import FAMILIES, common_refusal
 from services.models.files.checkpoint import weight_files
-from services.models.tokenization import TOKENIZER_FILE
+from services.models.tokenizer_file import TOKENIZER_FILE
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 
 CONFIG_FILE = "config.json"

@@ -1,0 +1,154 @@
+"""tokenizer.json of a model folder: the tokenizer that its model was trained with.
+
+transformers 5 rebuilds the normaliser, the pre-tokenizer and the model of a tokenizer from the name of its class, and
+what it rebuilds is not always what the file says: WordPiece under a RoBERTa class is cut into characters, a cased
+file is lower-cased, unknown characters become `<s>`. The file is what is served. The class is asked for one thing
+only, the special tokens around a text where the file says nothing of them.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.models.crashes import crash_of
+from services.runtime.errors import FailedPrecondition
+
+TOKENIZER_FILE = "tokenizer.json"
+SETTINGS_FILE = "tokenizer_config.json"
+
+PROBES = (
+    "The river rose in the night; she didn't see it.",
+    "ISTANBUL İstanbul ısı DIŞARI straße STRASSE ǅ ﬁnal",
+    "Les élèves, über, año, Đường phố, e\u0301te\u0301, A\u030angstro\u0308m",
+    "Вечером дети слушали, Её, й и\u0306",
+    "昨日は雨が降ったので、家で本を読む。 ﾊﾝｶｸ ＡＢＣ１２３",
+    "市场里有很多新鲜的水果 中文ABC混排",
+    "ذهبَ الصيّادُ إلى البحر ٣٤٥",
+    "गाँव के पास क्षेत्र",
+    "เมื่อวานนี้ฝนตกหนัก",
+    "어제 시장에서 사과를 샀다 가나다",
+    "  two  spaces\tand a tab\u00a0and no-break\u3000wide  ",
+    "🦉👩‍👩‍👧 𐍈 \U000f0000 \ufffd ☃",
+    "3.14 1,000,000 2026-11-28 a@b.example http://x.example/?q=1#z C++ don’t",
+)
+"""Several scripts, cases, accents composed and not, spaces, unknown characters, digits and signs."""
+
+
+@dataclass(frozen=True)
+class TokenizerFile:
+    """What a folder's tokenizer.json became.
+
+    Attributes:
+        backend: A `tokenizers.Tokenizer`.
+        truncation_side: Which end of a long text is cut, `right` or `left`.
+        difference: Digest of what tells this tokenizer from the one that transformers makes of the same folder; empty
+            where both give the same tokens.
+        notes: What was done, a sentence each.
+    """
+
+    backend: Any
+    truncation_side: str = "right"
+    difference: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def read_tokenizer(folder: Path, subject: str) -> TokenizerFile:
+    """The tokenizer that tokenizer.json describes, compared with the one that transformers makes of the folder.
+
+    Args:
+        folder: The model folder.
+        subject: What to call it in errors.
+
+    Raises:
+        FailedPrecondition: There is no fast tokenizer, it needs code of its own, or it does not load.
+    """
+    if not (folder / TOKENIZER_FILE).is_file():
+        raise FailedPrecondition(subject, f"Expected a fast tokenizer, but the folder has no {TOKENIZER_FILE}")
+    settings = _settings(folder / SETTINGS_FILE)
+    if settings.get("auto_map"):
+        raise FailedPrecondition(subject, "its tokenizer names code of its own (`auto_map`), which is never run")
+    from tokenizers import Tokenizer
+
+    try:
+        backend = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    except BaseException as error:
+        raise FailedPrecondition(subject, f"its tokenizer does not load: {crash_of(error)}") from error
+    side = settings.get("truncation_side", (backend.truncation or {}).get("direction", "right"))
+    if side not in ("right", "left"):
+        raise FailedPrecondition(
+            subject, f"Expected `truncation_side` in {SETTINGS_FILE} to be 'right' or 'left', but got {side!r}"
+        )
+    for one in (backend.no_truncation, backend.no_padding):
+        one()
+    return _compared(backend, side, _by_class(folder))
+
+
+def _compared(backend: Any, side: str, rebuilt: Any) -> TokenizerFile:
+    """The file's tokenizer, with the special tokens of the class where the file has no post-processor."""
+    if rebuilt is None:
+        return TokenizerFile(backend, side)
+    notes, parts = [], []
+    if backend.post_processor is None and _adds_known_tokens(rebuilt, backend):
+        backend.post_processor = rebuilt.post_processor
+        parts.append(_around(backend))
+        notes.append(
+            f"{TOKENIZER_FILE} has no post-processor, so texts get the special tokens of their tokenizer's class: "
+            f"{_around(backend)}"
+        )
+    differing = [text for text in PROBES if _ids(backend, text) != _ids(rebuilt, text)]
+    if differing:
+        parts.append(TOKENIZER_FILE)
+        notes.append(
+            f"transformers cuts {len(differing)} of {len(PROBES)} probe texts differently from {TOKENIZER_FILE}, for "
+            f"example {differing[0]!r}; the tokens served are those of {TOKENIZER_FILE}"
+        )
+    difference = hashlib.sha256("\n".join(parts).encode()).hexdigest() if parts else ""
+    return TokenizerFile(backend, side, difference, tuple(notes))
+
+
+def _by_class(folder: Path) -> Any:
+    """The tokenizer that transformers makes of a folder; None where it makes none, as then the file is all there is."""
+    from transformers import AutoTokenizer
+
+    try:
+        loaded = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        rebuilt = loaded.backend_tokenizer
+        rebuilt.no_truncation()
+        rebuilt.no_padding()
+    except BaseException as error:
+        crash_of(error)
+        return None
+    return rebuilt
+
+
+def _adds_known_tokens(rebuilt: Any, backend: Any) -> bool:
+    """Whether a tokenizer puts tokens around a text, all of which the other has under the same ids."""
+    around = _ids(rebuilt, "")
+    return bool(around) and all(rebuilt.id_to_token(token) == backend.id_to_token(token) for token in around)
+
+
+def _around(backend: Any) -> str:
+    """The special tokens around a text, as they are written."""
+    return " ".join(backend.id_to_token(token) or "" for token in _ids(backend, "") or ())
+
+
+def _ids(backend: Any, text: str) -> Sequence[int] | None:
+    """Token ids of a text; None where the tokenizer fails on it."""
+    try:
+        ids: Sequence[int] = backend.encode(text, add_special_tokens=True).ids
+    except BaseException as error:
+        crash_of(error)
+        return None
+    return ids
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """tokenizer_config.json; empty where there is none that can be read, which is transformers' business alone."""
+    try:
+        loaded = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return loaded if isinstance(loaded, dict) else {}

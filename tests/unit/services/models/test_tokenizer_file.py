@@ -1,0 +1,217 @@
+"""Tokens are those of tokenizer.json, whatever transformers makes of the class that the folder names."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+from services.models import tokenization
+from services.models.tokenizer_file import PROBES, read_tokenizer
+from services.runtime.errors import FailedPrecondition
+from tests.support.tiny_models import LINES, mixed_texts, name_class
+
+BERT = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+ROBERTA = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+
+
+def _around(tokenizer: Tokenizer, first: str, last: str) -> Tokenizer:
+    ids = [(token, tokenizer.token_to_id(token)) for token in (first, last)]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{first} $A {last}", pair=f"{first} $A {last} $B:1 {last}:1", special_tokens=ids
+    )
+    return tokenizer
+
+
+def wordpiece(
+    normalizer: Any, specials: tuple[str, ...] = BERT, first: str = "[CLS]", last: str = "[SEP]"
+) -> Tokenizer:
+    unknown = next(token for token in specials if "unk" in token.lower())
+    tokenizer = Tokenizer(models.WordPiece(unk_token=unknown))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=400, special_tokens=list(specials), show_progress=False)
+    tokenizer.train_from_iterator(LINES, trainer)
+    return _around(tokenizer, first, last)
+
+
+def byte_level(normalizer: Any = None, *, prefix_space: bool = False) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix_space)
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=list(ROBERTA),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(LINES, trainer)
+    tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True)])
+    tokenizer.post_processor = processors.RobertaProcessing(
+        ("</s>", tokenizer.token_to_id("</s>")), ("<s>", tokenizer.token_to_id("<s>")), add_prefix_space=prefix_space
+    )
+    return tokenizer
+
+
+def unigram(unknown: int) -> Tokenizer:
+    """SentencePiece's kind, with the unknown token at the front (its own default) or at XLM-R's place."""
+    specials = ("<unk>", "<s>", "<pad>", "</s>") if unknown == 0 else ("<s>", "<pad>", "</s>", "<unk>")
+    letters = sorted({letter for line in LINES[:4] for letter in line if not letter.isspace()})
+    pieces = [*((token, 0.0) for token in specials), ("▁", -3.0), ("▁the", -4.0), ("ing", -5.0)]
+    tokenizer = Tokenizer(models.Unigram([*pieces, *((letter, -8.0) for letter in letters)], unknown))
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    tokenizer.add_special_tokens(list(specials))
+    return _around(tokenizer, "<s>", "</s>")
+
+
+def _with_added() -> Tokenizer:
+    tokenizer = wordpiece(normalizers.BertNormalizer(lowercase=False))
+    tokenizer.add_tokens(
+        [AddedToken("Đường phố"), AddedToken("river", single_word=True), AddedToken("2026", rstrip=True)]
+    )
+    return tokenizer
+
+
+KINDS: dict[str, tuple[Callable[[], Tokenizer], str, str]] = {
+    "bert uncased": (lambda: wordpiece(normalizers.BertNormalizer(lowercase=True)), "BertTokenizer", "bert"),
+    "bert cased": (lambda: wordpiece(normalizers.BertNormalizer(lowercase=False)), "BertTokenizer", "bert"),
+    "bert with accents": (
+        lambda: wordpiece(normalizers.BertNormalizer(lowercase=True, strip_accents=False)), "BertTokenizerFast", "bert",
+    ),
+    "electra, chinese unsplit": (
+        lambda: wordpiece(normalizers.BertNormalizer(handle_chinese_chars=False)), "ElectraTokenizer", "electra",
+    ),
+    "camembert v2": (
+        lambda: wordpiece(normalizers.NFC(), ROBERTA, "<s>", "</s>"), "RobertaTokenizerFast", "roberta",
+    ),
+    "wordpiece nfd strip": (
+        lambda: wordpiece(normalizers.Sequence([normalizers.NFD(), normalizers.Lowercase(), normalizers.StripAccents()])),
+        "DistilBertTokenizerFast", "distilbert",
+    ),
+    "wordpiece nfkc": (lambda: wordpiece(normalizers.NFKC()), "BertTokenizer", "bert"),
+    "added tokens": (_with_added, "BertTokenizer", "bert"),
+    "roberta": (byte_level, "RobertaTokenizer", "roberta"),
+    "roberta prefixed": (lambda: byte_level(prefix_space=True), "RobertaTokenizerFast", "roberta"),
+    "roberta lowered": (lambda: byte_level(normalizers.Lowercase()), "RobertaTokenizerFast", "roberta"),
+    "modernbert": (lambda: byte_level(normalizers.NFC()), "PreTrainedTokenizerFast", "modernbert"),
+    "xlm-r unk 3": (lambda: unigram(3), "XLMRobertaTokenizer", "xlm-roberta"),
+    "xlm-r unk 0": (lambda: unigram(0), "XLMRobertaTokenizerFast", "xlm-roberta"),
+    "camembert": (lambda: unigram(3), "CamembertTokenizer", "camembert"),
+}  # fmt: skip
+
+
+def write(folder: Path, kind: str) -> Path:
+    """A folder as people publish them: the file, the class's name, the model type."""
+    build, cls, family = KINDS[kind]
+    build().save(str(folder / "tokenizer.json"))
+    name_class(folder, cls)
+    (folder / "config.json").write_text(json.dumps({"model_type": family}))
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tokens_are_those_of_the_file(tmp_path: Path, kind: str) -> None:
+    folder = write(tmp_path, kind)
+    texts = [*PROBES, *LINES, *mixed_texts(20), "a <mask> b [MASK] <unk> [UNK] river2026 Đường phố", " river "]
+    expected = Tokenizer.from_file(str(folder / "tokenizer.json")).encode_batch(texts)
+    served = tokenization.Tokenizer.load(folder, "model m").tokenize(texts, 10_000)
+    for theirs, ours in zip(expected, served, strict=True):
+        assert ours.ids.tolist() == theirs.ids
+        assert list(zip(ours.starts.tolist(), ours.ends.tolist(), strict=True)) == theirs.offsets
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "tokens"),
+    [
+        ("xlm-r unk 0", "昨", ["<s>", "▁", "<unk>", "</s>"]),
+        ("xlm-r unk 3", "昨", ["<s>", "▁", "<unk>", "</s>"]),
+    ],
+)
+def test_literal_tokens(tmp_path: Path, kind: str, text: str, tokens: list[str]) -> None:
+    tokenizer = tokenization.Tokenizer.load(write(tmp_path, kind), "model m")
+    [got] = tokenizer.tokenize([text], 100)
+    assert tokenizer.pieces(got.ids.tolist()) == tokens
+
+
+@pytest.mark.parametrize(
+    ("cls", "specials", "expected"),
+    [
+        ("RobertaTokenizerFast", ROBERTA, ["<s>", "r", "##i", "##v", "##er", "River", "<unk>", "</s>"]),
+        ("BertTokenizer", BERT, ["[CLS]", "r", "##i", "##v", "##er", "River", "[UNK]", "[SEP]"]),
+    ],
+)
+def test_a_cased_wordpiece_file_under_any_class(
+    tmp_path: Path, cls: str, specials: tuple[str, ...], expected: list[str]
+) -> None:
+    """CamemBERT v2's kind, and a cased BERT whose settings do not say that it is cased."""
+    words = [*specials, "r", "##i", "##v", "##er", "River", "e", "i", "v"]
+    unknown, first, last = expected[-2], expected[0], expected[-1]
+    tokenizer = Tokenizer(models.WordPiece({word: place for place, word in enumerate(words)}, unk_token=unknown))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    _around(tokenizer, first, last).save(str(tmp_path / "tokenizer.json"))
+    name_class(tmp_path, cls)
+    (tmp_path / "config.json").write_text(
+        '{"model_type": "roberta"}' if specials is ROBERTA else '{"model_type": "bert"}'
+    )
+    loaded = tokenization.Tokenizer.load(tmp_path, "model m")
+    [got] = loaded.tokenize(["river River RIVER"], 100)
+    assert loaded.pieces(got.ids.tolist()) == expected
+
+
+def test_a_difference_is_said_and_digested(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write(tmp_path, "camembert v2")
+    found = read_tokenizer(folder, "model m")
+    assert found.difference
+    assert "the tokens served are those of tokenizer.json" in found.notes[0]
+    with caplog.at_level(logging.WARNING):
+        tokenization.Tokenizer.load(folder, "model m")
+    assert [record.note for record in caplog.records if hasattr(record, "note")] == list(found.notes)
+
+
+def test_without_a_difference_nothing_is_said(tmp_path: Path) -> None:
+    found = read_tokenizer(write(tmp_path, "bert uncased"), "model m")
+    assert (found.difference, found.notes) == ("", ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "around"),
+    [
+        ("bert cased", ["[CLS]", "[SEP]"]),
+        ("camembert v2", ["<s>", "</s>"]),
+        ("roberta", ["<s>", "</s>"]),
+        ("xlm-r unk 3", ["<s>", "</s>"]),
+        ("xlm-r unk 0", ["<s>", "</s>"]),
+        ("modernbert", []),
+    ],
+)
+def test_a_file_without_a_post_processor(tmp_path: Path, kind: str, around: list[str]) -> None:
+    """The class's special tokens, where the file has them under the same ids; ModernBERT's class has none."""
+    folder = write(tmp_path, kind)
+    path = folder / "tokenizer.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"post_processor": None}))
+    tokenizer = tokenization.Tokenizer.load(folder, "model m")
+    [empty] = tokenizer.tokenize([""], 100)
+    assert tokenizer.pieces(empty.ids.tolist()) == around
+    assert empty.special.all()
+
+
+def test_a_class_that_transformers_does_not_know(tmp_path: Path) -> None:
+    folder = write(tmp_path, "bert cased")
+    name_class(folder, "NoSuchTokenizer")
+    assert tokenization.Tokenizer.load(folder, "model m").special_count == 2
+
+
+def test_sides_of_truncation(tmp_path: Path) -> None:
+    folder = write(tmp_path, "bert cased")
+    settings = folder / "tokenizer_config.json"
+    before = json.loads(settings.read_text())
+    settings.write_text(json.dumps(before | {"truncation_side": "left"}))
+    assert read_tokenizer(folder, "model m").truncation_side == "left"
+    settings.write_text(json.dumps(before | {"truncation_side": 5}))
+    with pytest.raises(FailedPrecondition, match="`truncation_side` in tokenizer_config.json"):
+        read_tokenizer(folder, "model m")
