@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.models import reinit as random_init
-from services.models.families import FAMILIES
+from services.models.families import FAMILIES, Family
 from services.models.files.checkpoint import Checkpoint
 from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
 from services.models.files.folders import ModelFolder, check_name, family_of, folders_below, inspect, read_config
@@ -164,13 +164,18 @@ class ModelFiles:
         return closest(name, sorted({known for known, _, _ in self._named()}), n=3, cutoff=0.4)
 
     def longest_input(self, name: str) -> int:
-        """A model's longest input in tokens, from its configuration alone.
+        """A model's longest input in tokens, without reading its weights.
 
         Raises:
-            ServiceError: As `find`, or its configuration does not load.
+            ServiceError: As `find`, or its configuration does not load or does not fit its weights' shapes.
         """
-        folder = self.find(name)
-        return FAMILIES[folder.family].dimensions(configuration(folder, f"model {name}")).max_tokens
+        folder, subject = self.find(name), f"model {name}"
+        config, family = configuration(folder, subject), FAMILIES[folder.family]
+        sizes = family.dimensions(config)
+        with Checkpoint(folder.weights, family, subject, "cpu") as checkpoint:
+            _build(checkpoint, family, config, sizes.layers)
+            checkpoint.finish(sizes.layers)
+        return sizes.max_tokens
 
     def base(self, folder: ModelFolder, config: Any, subject: str, device: str) -> tuple[Encoder, str]:
         """A folder's weights, shared by all engines that live, and their digest."""
@@ -202,12 +207,15 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu") -> Lo
     subject = f"model {spec.name}"
     config = configuration(folder, subject)
     family = FAMILIES[folder.family]
-    reason = family.refusal(config)
-    if reason:
-        raise FailedPrecondition(subject, reason)
     sizes = family.dimensions(config)
     random_init.check(spec.reinit, sizes.layers, spec.name)
     tokenizer = Tokenizer.load(folder.path, subject)
+    if sizes.max_tokens <= tokenizer.special_count:
+        raise FailedPrecondition(
+            subject,
+            f"Expected `max_position_embeddings` in config.json to leave room beside {tokenizer.special_count} special "
+            f"tokens, but it leaves {sizes.max_tokens} tokens",
+        )
     encoder, digest = files.base(folder, config, subject, device)
     info = ModelInfo(
         name=spec.name,
@@ -232,9 +240,13 @@ def configuration(folder: ModelFolder, subject: str) -> Any:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(str(folder.path), local_files_only=True, trust_remote_code=False)
-    except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+        config = AutoConfig.from_pretrained(str(folder.path), local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # each field of each family has errors of its own, some without a common base
         raise FailedPrecondition(subject, f"its configuration does not load: {error}") from error
+    reason = FAMILIES[folder.family].refusal(config)
+    if reason:
+        raise FailedPrecondition(subject, reason)
+    return config
 
 
 def _read(folder: ModelFolder, config: Any, subject: str, device: str) -> Encoder:
@@ -242,11 +254,18 @@ def _read(folder: ModelFolder, config: Any, subject: str, device: str) -> Encode
     family = FAMILIES[folder.family]
     sizes = family.dimensions(config)
     with Checkpoint(folder.weights, family, subject, device) as checkpoint:
-        embeddings = family.embeddings(checkpoint, config)
-        blocks = tuple(family.block(checkpoint, config, layer) for layer in range(1, sizes.layers + 1))
-        final_norm = family.final_norm(checkpoint, config)
+        # Shapes first: sizes that do not fit the checkpoint are named before any memory is taken for them.
+        _build(checkpoint, family, config, sizes.layers)
         checkpoint.finish(sizes.layers)
-        return Encoder(embeddings, blocks, final_norm, checkpoint.parameters, checkpoint.has_head())
+        return _build(checkpoint, family, config, sizes.layers)
+
+
+def _build(checkpoint: Checkpoint, family: Family, config: Any, layers: int) -> Encoder:
+    """All parts of an encoder, from whatever the checkpoint gives."""
+    embeddings = family.embeddings(checkpoint, config)
+    blocks = tuple(family.block(checkpoint, config, layer) for layer in range(1, layers + 1))
+    final_norm = family.final_norm(checkpoint, config)
+    return Encoder(embeddings, blocks, final_norm, checkpoint.parameters, checkpoint.has_head())
 
 
 def _summary(name: str, folder: Path, root: Path | None) -> ModelSummary:

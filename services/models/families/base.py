@@ -23,6 +23,9 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 """transformers' names of the activations offered."""
 
+WEIGHT_TYPES = ("auto", "float32", "float16", "bfloat16", "float64")
+"""Types that a configuration may name for its weights; they are served as float32 all the same."""
+
 DEFAULT_STD = 0.02
 """transformers' standard deviation where a configuration gives none or zero."""
 
@@ -101,18 +104,23 @@ def common_refusal(raw: Mapping[str, Any]) -> str:
     if raw.get("auto_map"):
         return "its configuration names code of its own (`auto_map`), which is never run"
     if raw.get("is_encoder_decoder"):
-        return "it is an encoder-decoder; only encoders are served"
+        return "it is an encoder-decoder (`is_encoder_decoder`); only encoders are served"
     if raw.get("is_decoder") or raw.get("add_cross_attention"):
-        return "it is a decoder; only encoders are served"
+        name = "is_decoder" if raw.get("is_decoder") else "add_cross_attention"
+        return f"it is a decoder (`{name}`); only encoders are served"
     if raw.get("quantization_config"):
-        return "its weights are quantised"
+        return "its weights are quantised (`quantization_config`)"
     if raw.get("position_embedding_type", "absolute") != "absolute":
-        return f"its positions are {raw['position_embedding_type']!r}; only 'absolute' is offered"
+        return f"its `position_embedding_type` is {raw['position_embedding_type']!r}; only 'absolute' is offered"
+    for name in ("dtype", "torch_dtype"):
+        value = raw.get(name)
+        if value is not None and (not isinstance(value, str) or value.removeprefix("torch.") not in WEIGHT_TYPES):
+            return f"Expected `{name}` in config.json to be one of {', '.join(WEIGHT_TYPES)}, but got {value!r}"
     return ""
 
 
-def activation_refusal(name: object) -> str:
-    """Why an activation is not offered; empty where it is."""
-    if name in ACTIVATIONS:
+def activation_refusal(field: str, name: object) -> str:
+    """Why the activation of a field is not offered; empty where it is."""
+    if isinstance(name, str) and name in ACTIVATIONS:
         return ""
-    return f"its activation is {name!r}; offered are {', '.join(ACTIVATIONS)}"
+    return f"its activation is {name!r}; offered are {', '.join(ACTIVATIONS)} as `{field}`"

@@ -1,7 +1,9 @@
 """BERT (Devlin et al. 2019), and the shape that its relatives share."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from services.models.families import fields
 from services.models.families.base import ACTIVATIONS, Dimensions, activation_refusal, count_positions, initial_std
 from services.models.layers.blocks import Block, Norm, PostNormBlock
 from services.models.layers.dropout import Dropout
@@ -16,11 +18,29 @@ class BertFamily:
     word_table = "embeddings.word_embeddings.weight"
     owned: tuple[str, ...] = ("embeddings.",)
     block_prefix = "encoder.layer."
+    checks: Mapping[str, fields.Check] = {
+        "vocab_size": fields.whole(1),
+        "hidden_size": fields.whole(1),
+        "num_hidden_layers": fields.whole(1, 1024),
+        "num_attention_heads": fields.whole(1),
+        "intermediate_size": fields.whole(1),
+        "max_position_embeddings": fields.whole(1),
+        "type_vocab_size": fields.whole(1),
+        "layer_norm_eps": fields.number(0.0, 1.0),
+        "initializer_range": fields.deviation,
+    }
     head_tensor = "cls.predictions.transform.dense.weight"
 
     def refusal(self, config: Any) -> str:
         """Why a model of this family cannot be served; empty where it can."""
-        return activation_refusal(config.hidden_act)
+        return (
+            fields.refusal(config, self.checks)
+            or fields.heads_refusal(
+                "hidden_size", config.hidden_size, "num_attention_heads", config.num_attention_heads
+            )
+            or fields.padding_refusal(config.pad_token_id, config.vocab_size)
+            or activation_refusal("hidden_act", config.hidden_act)
+        )
 
     def dimensions(self, config: Any) -> Dimensions:
         """Its sizes."""

@@ -1,7 +1,9 @@
 """DistilBERT (Sanh et al. 2019)."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from services.models.families import fields
 from services.models.families.base import ACTIVATIONS, Dimensions, activation_refusal, count_positions, initial_std
 from services.models.layers.blocks import Block, Norm, PostNormBlock
 from services.models.layers.dropout import Dropout
@@ -19,11 +21,26 @@ class DistilBertFamily:
     word_table = "embeddings.word_embeddings.weight"
     owned: tuple[str, ...] = ("embeddings.",)
     block_prefix = "transformer.layer."
+    checks: Mapping[str, fields.Check] = {
+        "vocab_size": fields.whole(1),
+        "dim": fields.whole(1),
+        "n_layers": fields.whole(1, 1024),
+        "n_heads": fields.whole(1),
+        "hidden_dim": fields.whole(1),
+        "max_position_embeddings": fields.whole(1),
+        "sinusoidal_pos_embds": fields.truth,
+        "initializer_range": fields.deviation,
+    }
     head_tensor = "vocab_transform.weight"
 
     def refusal(self, config: Any) -> str:
         """Why a model of this family cannot be served; empty where it can."""
-        return activation_refusal(config.activation)
+        return (
+            fields.refusal(config, self.checks)
+            or fields.heads_refusal("dim", config.dim, "n_heads", config.n_heads)
+            or fields.padding_refusal(config.pad_token_id, config.vocab_size)
+            or activation_refusal("activation", config.activation)
+        )
 
     def dimensions(self, config: Any) -> Dimensions:
         """Its sizes."""

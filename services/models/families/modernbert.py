@@ -1,10 +1,12 @@
 """ModernBERT (Warner et al. 2024)."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
+from services.models.families import fields
 from services.models.families.base import ACTIVATIONS, Dimensions, activation_refusal, count_positions, initial_std
 from services.models.layers.blocks import Block, Norm, PreNormBlock, Rotary
 from services.models.layers.dropout import Dropout
@@ -23,14 +25,34 @@ class ModernBertFamily:
     word_table = "embeddings.tok_embeddings.weight"
     owned: tuple[str, ...] = ("embeddings.", "final_norm.")
     block_prefix = "layers."
+    checks: Mapping[str, fields.Check] = {
+        "vocab_size": fields.whole(1),
+        "hidden_size": fields.whole(1),
+        "num_hidden_layers": fields.whole(1, 1024),
+        "num_attention_heads": fields.whole(1),
+        "intermediate_size": fields.whole(1),
+        "max_position_embeddings": fields.whole(1),
+        "local_attention": fields.whole(2),
+        "norm_eps": fields.number(0.0, 1.0),
+        "norm_bias": fields.truth,
+        "attention_bias": fields.truth,
+        "mlp_bias": fields.truth,
+        "initializer_range": fields.deviation,
+        "initializer_cutoff_factor": fields.number(0.0, 1e6, optional=True),
+    }
     head_tensor = "decoder.bias"
 
     def refusal(self, config: Any) -> str:
         """Why a model of this family cannot be served; empty where it can."""
-        for kind, rope in config.rope_parameters.items():
-            if rope["rope_type"] != "default":
-                return f"its {kind} rotates by rule {rope['rope_type']!r}; only 'default' is offered"
-        return activation_refusal(config.hidden_activation)
+        return (
+            fields.refusal(config, self.checks)
+            or fields.heads_refusal(
+                "hidden_size", config.hidden_size, "num_attention_heads", config.num_attention_heads
+            )
+            or _rotary_refusal(config)
+            or fields.padding_refusal(config.pad_token_id, config.vocab_size)
+            or activation_refusal("hidden_activation", config.hidden_activation)
+        )
 
     def dimensions(self, config: Any) -> Dimensions:
         """Its sizes."""
@@ -98,6 +120,36 @@ class ModernBertFamily:
         """Of attention weights and output by one rate, of the gated numbers by another."""
         attention = config.attention_dropout
         return Dropout(config.embedding_dropout, attention, attention, config.mlp_dropout, None)
+
+
+def _rotary_refusal(config: Any) -> str:
+    """Why the kinds of the layers or their rotations are wrong; empty where they are right."""
+    size = config.hidden_size // config.num_attention_heads
+    if size % 2:
+        return (
+            f"Expected `hidden_size` / `num_attention_heads` in config.json to be even, to be rotated, but got {size}"
+        )
+    kinds = config.layer_types
+    if (
+        not isinstance(kinds, list | tuple)
+        or len(kinds) != config.num_hidden_layers
+        or any(kind not in ("full_attention", "sliding_attention") for kind in kinds)
+    ):
+        return (
+            f"Expected `layer_types` in config.json to be {config.num_hidden_layers} of 'full_attention' and "
+            f"'sliding_attention', but got {kinds!r}"
+        )
+    for kind in dict.fromkeys(kinds):
+        rope = config.rope_parameters.get(kind) if isinstance(config.rope_parameters, Mapping) else None
+        if not isinstance(rope, Mapping):
+            return f"Expected `rope_parameters` in config.json to have an object {kind!r}, but got {rope!r}"
+        if rope.get("rope_type") != "default":
+            return f"its {kind} rotates by rule {rope.get('rope_type')!r} (`rope_type`); only 'default' is offered"
+        if expected := fields.number(0.0, 1e12)(rope.get("rope_theta")):
+            return (
+                f"Expected `rope_theta` of {kind} in config.json to be {expected}, but got {rope.get('rope_theta')!r}"
+            )
+    return ""
 
 
 def _cutoff(config: Any) -> float:

@@ -20,7 +20,13 @@ class RobertaFamily(BertFamily):
         """Why a model of this family cannot be served; empty where it can."""
         if config.pad_token_id is None:
             return "its configuration has no `pad_token_id`, from which its positions count"
-        return super().refusal(config)
+        reason = super().refusal(config)
+        if not reason and config.max_position_embeddings <= config.pad_token_id + 1:
+            reason = (
+                "Expected `max_position_embeddings` in config.json to leave positions beyond `pad_token_id` + 1, "
+                f"{config.pad_token_id + 1}, but got {config.max_position_embeddings}"
+            )
+        return reason
 
     def dimensions(self, config: Any) -> Dimensions:
         """Its sizes; positions up to the padding token's id are never used by tokens."""

@@ -57,7 +57,8 @@ def weight_files(folder: Path, subject: str) -> list[Path]:
 
 
 class Checkpoint:
-    """The tensors of one folder, as a source of weights. A context manager; `finish` before leaving.
+    """The tensors of one folder, as a source of weights. A context manager: ask for every tensor once, which
+    gives their shapes, then `finish`, then ask for their numbers.
 
     Args:
         files: Its safetensors files.
@@ -75,6 +76,7 @@ class Checkpoint:
         self._misshapen: list[str] = []
         self._used: set[str] = set()
         self._prefix = ""
+        self._verified = False
         self.parameters = 0
         """Numbers in the tensors handed out."""
 
@@ -125,17 +127,19 @@ class Checkpoint:
         }
 
     def tensor(self, slot: Slot) -> Tensor:
-        """The tensor of a slot in float32; zeros where it is missing, which `finish` reports."""
+        """The tensor of a slot in float32; before `finish` a shape without numbers, whether it is there or not."""
         name = self._prefix + slot.name
         self._used.add(name)
         if name not in self._where:
             self._missing.append(slot.name)
-            return torch.zeros(slot.shape)
+            return torch.empty(slot.shape, device="meta")
         handle, stored = self._where[name]
         shape = tuple(handle.get_slice(stored).get_shape())
         if shape != slot.shape:
             self._misshapen.append(f"{slot.name} {list(shape)}, expected {list(slot.shape)}")
-            return torch.zeros(slot.shape)
+            return torch.empty(slot.shape, device="meta")
+        if not self._verified:
+            return torch.empty(slot.shape, device="meta")
         kept: Tensor = handle.get_tensor(stored)
         if not kept.is_floating_point():
             raise FailedPrecondition(self._subject, f"Expected floating-point weights, but {slot.name} is {kept.dtype}")
@@ -145,6 +149,8 @@ class Checkpoint:
 
     def finish(self, layers: int) -> None:
         """Make sure that every tensor of the encoder was there, of the right shape, and understood.
+
+        All tensors must have been asked for once before; from now on they are given with their numbers.
 
         Args:
             layers: Blocks of the model; tensors of later ones are left out on purpose.
@@ -165,6 +171,7 @@ class Checkpoint:
             raise FailedPrecondition(
                 self._subject, f"The checkpoint holds tensors that this family does not have: {_shortened(strange)}"
             )
+        self._verified = True
 
     def _is_own(self, name: str, layers: int) -> bool:
         """Whether a tensor would take part in the encoder's hidden states."""

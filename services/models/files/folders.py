@@ -89,7 +89,7 @@ def family_of(config: dict[str, Any], subject: str) -> str:
     family = config.get("model_type")
     if not isinstance(family, str) or family not in FAMILIES:
         raise FailedPrecondition(
-            subject, f"its family is {family!r}; the families offered are {', '.join(sorted(FAMILIES))}"
+            subject, f"its family is {family!r} (`model_type`); the families offered are {', '.join(sorted(FAMILIES))}"
         )
     reason = common_refusal(config)
     if reason:

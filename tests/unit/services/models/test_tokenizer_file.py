@@ -90,7 +90,9 @@ KINDS: dict[str, tuple[Callable[[], Tokenizer], str, str]] = {
         lambda: wordpiece(normalizers.NFC(), ROBERTA, "<s>", "</s>"), "RobertaTokenizerFast", "roberta",
     ),
     "wordpiece nfd strip": (
-        lambda: wordpiece(normalizers.Sequence([normalizers.NFD(), normalizers.Lowercase(), normalizers.StripAccents()])),
+        lambda: wordpiece(
+            normalizers.Sequence([normalizers.NFD(), normalizers.Lowercase(), normalizers.StripAccents()])
+        ),
         "DistilBertTokenizerFast", "distilbert",
     ),
     "wordpiece nfkc": (lambda: wordpiece(normalizers.NFKC()), "BertTokenizer", "bert"),
@@ -213,5 +215,5 @@ def test_sides_of_truncation(tmp_path: Path) -> None:
     settings.write_text(json.dumps(before | {"truncation_side": "left"}))
     assert read_tokenizer(folder, "model m").truncation_side == "left"
     settings.write_text(json.dumps(before | {"truncation_side": 5}))
-    with pytest.raises(FailedPrecondition, match="`truncation_side` in tokenizer_config.json"):
+    with pytest.raises(FailedPrecondition, match=r"`truncation_side` in tokenizer_config\.json"):
         read_tokenizer(folder, "model m")

@@ -11,6 +11,8 @@ from transformers import AutoConfig
 
 from services.models.families import FAMILIES
 from services.models.files.checkpoint import INDEX_FILE, SINGLE_FILE, Checkpoint, weight_files
+from services.models.layers.blocks import Block
+from services.models.weights import Embeddings
 from services.runtime.errors import FailedPrecondition
 from tests.support.tiny_models import build_model
 
@@ -29,10 +31,16 @@ def _load(folder: Path, family: str = "bert") -> tuple[dict[str, torch.Tensor], 
     """The weights that matter, and how many numbers were read."""
     config = AutoConfig.from_pretrained(folder)
     with Checkpoint(weight_files(folder, "model m"), FAMILIES[family], "model m", "cpu") as checkpoint:
-        embeddings = FAMILIES[family].embeddings(checkpoint, config)
-        blocks = [FAMILIES[family].block(checkpoint, config, layer) for layer in range(1, config.num_hidden_layers + 1)]
-        FAMILIES[family].final_norm(checkpoint, config)
+
+        def build() -> tuple[Embeddings, list[Block]]:
+            embeddings = FAMILIES[family].embeddings(checkpoint, config)
+            blocks = [FAMILIES[family].block(checkpoint, config, n) for n in range(1, config.num_hidden_layers + 1)]
+            FAMILIES[family].final_norm(checkpoint, config)
+            return embeddings, blocks
+
+        build()
         checkpoint.finish(config.num_hidden_layers)
+        embeddings, blocks = build()
         weights = {f"{n}.{m}": linear.weight for n, b in enumerate(blocks) for m, linear in enumerate(b.linears())}
         return {"word": embeddings.word, **weights}, checkpoint.parameters
 

@@ -1,0 +1,74 @@
+"""Every field of every family's config.json with wrong types and sizes: a refusal at load, or the model as it was."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.models.catalogue import ModelFiles, load_model
+from services.models.spec import ModelSpec
+from services.runtime.errors import FailedPrecondition
+from tests.support.tiny_models import CONFIGURATIONS, build_model
+
+WRONG: tuple[Any, ...] = (None, "x", -1, 0, 4.0, True, [], {}, 10**9, float("nan"))
+
+
+def _load(root: Path) -> None:
+    load_model(ModelFiles([root]), ModelSpec("m"))
+
+
+@pytest.mark.parametrize("family", CONFIGURATIONS)
+def test_wrong_fields_are_refused_or_harmless(tmp_path: Path, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = build_model(family, tmp_path / "m") / "config.json"
+    # The tokenizer does not depend on these fields, and is the slow part of a load.
+    from services.models.tokenization import Tokenizer
+
+    loaded = Tokenizer.load(path.parent, "model m")
+    monkeypatch.setattr(Tokenizer, "load", lambda *_: loaded)
+    right = json.loads(path.read_text())
+    refused = 0
+    for field in right:
+        for value in WRONG:
+            path.write_text(json.dumps(right | {field: value}))
+            try:
+                _load(tmp_path)
+            except FailedPrecondition as error:
+                refused += 1
+                named = field in error.reason or "Tensors do not fit config.json" in error.reason
+                named = named or "tensors" in error.reason or field in ("vocab_size", "layer_types")
+                assert named, (field, value, error.reason)
+    assert refused > 5 * len(WRONG)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "reason"),
+    [
+        ("bert", {"layer_norm_eps": 1}, "`?layer_norm_eps"),
+        ("bert", {"num_hidden_layers": 4.0}, "num_hidden_layers"),
+        (
+            "bert",
+            {"num_hidden_layers": 10**9},
+            "`num_hidden_layers` in config.json to be a whole number within 1..1024",
+        ),
+        ("bert", {"hidden_act": None}, "hidden_act"),
+        ("bert", {"num_attention_heads": 5}, "`hidden_size` in config.json to be a multiple of `num_attention_heads`"),
+        ("bert", {"num_attention_heads": 0}, "`num_attention_heads`"),
+        ("bert", {"type_vocab_size": 0}, "`type_vocab_size`"),
+        ("bert", {"pad_token_id": 400}, r"`pad_token_id` in config.json within 0..399, its vocabulary, but got 400"),
+        ("bert", {"max_position_embeddings": 2}, "max_position_embeddings|Tensors do not fit"),
+        ("distilbert", {"n_heads": 7}, "`dim` in config.json to be a multiple of `n_heads`, 7, but got 40"),
+        ("modernbert", {"num_attention_heads": 16}, "to be even, to be rotated, but got 3"),
+        ("modernbert", {"local_attention": 0}, "`local_attention`"),
+        ("modernbert", {"layer_types": ["full_attention"]}, "`layer_types`"),
+        ("roberta", {"pad_token_id": 400}, "`pad_token_id`"),
+        ("roberta", {"max_position_embeddings": 2}, "`max_position_embeddings`"),
+        ("electra", {"embedding_size": 0}, "`embedding_size`"),
+    ],
+)
+def test_literal_refusals(tmp_path: Path, family: str, changes: dict[str, Any], reason: str) -> None:
+    path = build_model(family, tmp_path / "m") / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    for call in (lambda: _load(tmp_path), lambda: ModelFiles([tmp_path]).longest_input("m")):
+        with pytest.raises(FailedPrecondition, match=reason):
+            call()
