@@ -136,13 +136,34 @@ def read_spec(spec: encoder_pb2.EncodeSpec, store: Objects, max_interventions: i
     )
 
 
-def check_texts(texts: Sequence[text_pb2.Text], field: str, max_texts: int) -> None:
-    """Checks the texts of one message. Ids are unique within a message; across a stream, the index tells texts apart.
+class SeenIds:
+    """The ids of one request, however many messages carry them.
+
+    A 64-bit hash is kept of each, since a stream may carry millions: among n ids the chance that two different ones
+    are taken for one another is n^2 / 2^65, one in 37 million for a million ids.
+    """
+
+    def __init__(self) -> None:
+        self._hashes: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def add(self, name: str) -> bool:
+        """Remember an id; whether it is new."""
+        before = len(self._hashes)
+        self._hashes.add(hash(name))
+        return len(self._hashes) > before
+
+
+def check_texts(texts: Sequence[text_pb2.Text], field: str, max_texts: int, seen: SeenIds | None = None) -> None:
+    """Checks the texts of one message. Ids are unique within a request.
 
     Args:
         texts: The messages.
         field: Path of the list.
         max_texts: Limit of the server.
+        seen: Ids of the request's earlier messages; those of this one are added. Paths count from the first of them.
 
     Raises:
         InvalidArgument: No texts, an empty or repeated id, a text of nothing but white space.
@@ -152,15 +173,22 @@ def check_texts(texts: Sequence[text_pb2.Text], field: str, max_texts: int) -> N
         raise InvalidArgument(field, "Expected at least one text, but got none")
     if len(texts) > max_texts:
         raise LimitExceeded("max_texts", f"Expected at most {max_texts} texts a message, but got {len(texts)}")
+    seen = SeenIds() if seen is None else seen
+    start = len(seen)
     first: dict[str, int] = {}
-    for number, text in enumerate(texts):
+    for number, text in enumerate(texts, start):
         if not text.id:
             raise InvalidArgument(f"{field}[{number}].id", "Expected an id that is not empty")
         before = first.setdefault(text.id, number)
         if before != number:
             raise InvalidArgument(
                 f"{field}[{number}].id",
-                f"Expected ids that are unique within a message, but {text.id!r} is also the id of {field}[{before}]",
+                f"Expected ids that are unique within a request, but {text.id!r} is also the id of {field}[{before}]",
+            )
+        if not seen.add(text.id):
+            raise InvalidArgument(
+                f"{field}[{number}].id",
+                f"Expected ids that are unique within a request, but {text.id!r} is also the id of an earlier text",
             )
         if not text.text or text.text.isspace():
             raise InvalidArgument(
@@ -176,6 +204,7 @@ def check_tokens(
     field: str,
     *,
     offset: int = 0,
+    vocabulary: int | None = None,
 ) -> None:
     """Checks the tokens of texts.
 
@@ -185,10 +214,12 @@ def check_tokens(
         overflow: What to do with long texts.
         limit: Longest input in tokens.
         field: Path of the list.
-        offset: Position of the first of `texts` in the list.
+        offset: Position of the first of `texts` in the request.
+        vocabulary: Rows of the model's word embeddings; None where the tokens are not looked up in them.
 
     Raises:
-        InvalidArgument: A text without tokens, or one that is too long where that is refused.
+        InvalidArgument: A text without tokens, one with a token beyond the vocabulary, or one that is too long
+            where that is refused.
     """
     for number, (text, tokens) in enumerate(zip(texts, tokenized, strict=True), start=offset):
         if tokens.truncated and overflow is Overflow.REFUSE:
@@ -197,7 +228,13 @@ def check_tokens(
                 f"Expected at most {limit} tokens, but text {text.id!r} has {tokens.full_length}; shorten it, or set "
                 "`overflow` to OVERFLOW_TRUNCATE",
             )
-        if len(tokens) < LEAST_TOKENS and tokens.content_length == 0:
+        if tokens.content_length == 0:
             raise InvalidArgument(
                 f"{field}[{number}].text", f"Expected a text with at least one token, but text {text.id!r} has none"
+            )
+        if vocabulary is not None and int(tokens.ids.max()) >= vocabulary:
+            raise InvalidArgument(
+                f"{field}[{number}].text",
+                f"Expected tokens within 0..{vocabulary - 1}, the model's embeddings, but text {text.id!r} has token "
+                f"{int(tokens.ids.max())}: the tokenizer's vocabulary is larger than the model's",
             )

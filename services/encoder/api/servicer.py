@@ -134,19 +134,27 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
     ) -> None:
         """Reads texts as fast as the queue takes them, and tells the stream how that ended."""
         try:
-            empty = True
+            seen = requests.SeenIds()
             async for message in messages:
                 if message.HasField("spec"):
                     raise InvalidArgument("spec", "Expected `spec` once, in the first message, but got another")
                 texts = later(message, "texts").texts
-                requests.check_texts(texts, "texts.texts", self._settings.max_texts)
-                empty = False
+                start = len(seen)
+                requests.check_texts(texts, "texts.texts", self._settings.max_texts, seen)
                 for offset in range(0, len(texts), TOKENIZE_AT_ONCE):
                     some = texts[offset : offset + TOKENIZE_AT_ONCE]
                     tokenized = await self._tokenize(engine, some, limit)
-                    requests.check_tokens(some, tokenized, asked.overflow, limit, "texts.texts", offset=offset)
+                    requests.check_tokens(
+                        some,
+                        tokenized,
+                        asked.overflow,
+                        limit,
+                        "texts.texts",
+                        offset=start + offset,
+                        vocabulary=engine.info.vocabulary_size,
+                    )
                     await stream.submit([(text.id, tokens) for text, tokens in zip(some, tokenized, strict=True)])
-            if empty:
+            if not len(seen):
                 raise InvalidArgument("texts", "Expected at least one text, but the stream ended without any")
             stream.finish()
         except Exception as error:  # a boundary between tasks: the stream's own task raises it

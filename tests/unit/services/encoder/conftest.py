@@ -30,7 +30,7 @@ class FakeEngine:
     device = "cpu"
 
     def __init__(self, name: str = "fake", max_tokens: int = 512) -> None:
-        self.info = ModelInfo(name, "", "bert", 2, 4, 1, 100, max_tokens, 10, f"digest-{name}", False)
+        self.info = ModelInfo(name, "", "bert", 2, 4, 1, 10**6, max_tokens, 10, f"digest-{name}", False)
         self.batches: list[list[int]] = []
         self.open = threading.Event()
         self.open.set()

@@ -1,6 +1,7 @@
 """Every mistake in a request has a field, an expectation and what was got."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from babelscope.data.tensors import to_proto
 from babelscope.errors import TensorError
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 
-from services.encoder.api.requests import check_texts, check_tokens, read_overflow, read_spec
+from services.encoder.api.requests import SeenIds, check_texts, check_tokens, read_overflow, read_spec
 from services.models.api.messages import read_model
 from services.models.spec import ModelSpec, Overflow, Pooling, Reinit
 from services.runtime.errors import InvalidArgument, LimitExceeded, NotFound
@@ -244,3 +245,24 @@ def test_a_text_without_tokens_is_refused(fake_text: Callable[..., Any]) -> None
     with pytest.raises(InvalidArgument, match="Expected a text with at least one token, but text 'a' has none"):
         check_tokens(_texts(("a", "\u200b")), [fake_text(2)], Overflow.REFUSE, 8, "texts")
     check_tokens(_texts(("a", "x")), [fake_text(3)], Overflow.REFUSE, 8, "texts")
+
+
+def test_texts_of_special_tokens_only_whatever_their_number(fake_text: Any) -> None:
+    special = replace(fake_text(4), special=np.ones(4, dtype=bool))
+    with pytest.raises(InvalidArgument, match="at least one token, but text 'a' has none"):
+        check_tokens(_texts(("a", "x")), [special], Overflow.REFUSE, 8, "texts")
+
+
+def test_tokens_beyond_the_embeddings_name_the_text(fake_text: Any) -> None:
+    texts = _texts(("a", "x"), ("b", "y"))
+    with pytest.raises(InvalidArgument, match=r"within 0\.\.9, .* but text 'b' has token 1003") as caught:
+        check_tokens(texts, [fake_text(4), fake_text(4, 1)], Overflow.REFUSE, 8, "texts", offset=7, vocabulary=10)
+    assert caught.value.field == "texts[8].text"
+
+
+def test_ids_and_paths_count_within_the_request() -> None:
+    seen = SeenIds()
+    check_texts(_texts(("a", "x"), ("b", "y")), "texts.texts", 9, seen)
+    with pytest.raises(InvalidArgument, match="'a' is also the id of an earlier text") as caught:
+        check_texts(_texts(("c", "x"), ("a", "y")), "texts.texts", 9, seen)
+    assert caught.value.field == "texts.texts[3].id"

@@ -28,6 +28,11 @@ class Files:
             raise NotFound("model", name)
         return name
 
+    written = 0
+
+    def stamp(self, name: str, revision: str = "") -> int:
+        return self.written
+
     def list(self) -> list[ModelSummary]:
         return [ModelSummary(name, "bert", "") for name in ("fake", "other", "third")]
 
@@ -74,8 +79,8 @@ class Store:
         raise NotFound("object", name)
 
 
-def _texts(*texts: str) -> encoder_pb2.EncodeRequest:
-    messages = [text_pb2.Text(id=f"id{number}", text=text) for number, text in enumerate(texts)]
+def _texts(*texts: str, first: int = 0) -> encoder_pb2.EncodeRequest:
+    messages = [text_pb2.Text(id=f"id{number}", text=text) for number, text in enumerate(texts, first)]
     return encoder_pb2.EncodeRequest(texts=encoder_pb2.EncodeTexts(texts=messages))
 
 
@@ -96,7 +101,7 @@ async def _encode(
 
 
 async def test_an_encode_starts_answers_and_finishes(serve: Serve) -> None:
-    answers = await _encode(serve(), [_spec(layers=[2, 0]), _texts("a b", "c"), _texts("d e f")])
+    answers = await _encode(serve(), [_spec(layers=[2, 0]), _texts("a b", "c"), _texts("d e f", first=2)])
     started, finished = answers[0].started, answers[-1].finished
     assert started.model.digest == "digest-fake"
     assert started.model.state == model_pb2.MODEL_STATE_READY
@@ -109,7 +114,7 @@ async def test_an_encode_starts_answers_and_finishes(serve: Serve) -> None:
     assert sorted((item.index, item.id, item.rows, item.tokens) for item in items) == [
         (0, "id0", 1, 4),
         (1, "id1", 1, 3),
-        (2, "id0", 1, 5),
+        (2, "id2", 1, 5),
     ]
     for chunk in chunks:
         assert list(chunk.tensor.shape) == [len(chunk.items), 2, 4]
@@ -158,8 +163,8 @@ async def test_wrong_streams_name_the_field(serve: Serve, messages: list[Any], f
 
 async def test_an_error_of_the_intake_ends_a_stream_that_has_answers(serve: Serve, rig: Any) -> None:
     context = Context()
-    with pytest.raises(InvalidArgument, match=r"texts\.texts\[0\]\.text"):
-        await _encode(serve(), [_spec(), _texts("a"), _texts(" ")], context)
+    with pytest.raises(InvalidArgument, match=r"texts\.texts\[1\]\.text"):
+        await _encode(serve(), [_spec(), _texts("a"), _texts(" ", first=1)], context)
     assert context.written[0].HasField("started")
 
 
