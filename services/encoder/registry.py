@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +23,9 @@ class Files(Protocol):
 
     def resolve(self, name: str, revision: str = "") -> object:
         """Finds a model's folder, or says why it cannot be served."""
+
+    def stamp(self, name: str, revision: str = "") -> Hashable:
+        """Changes whenever a model's files do."""
 
     def list(self) -> Sequence[ModelSummary]:
         """All local models, by name."""
@@ -63,6 +66,7 @@ class _Slot:
     spec: ModelSpec
     users: int = 0
     in_memory: bool = False
+    stamp: Hashable = None
     engine: Engine | None = None
     loading: "asyncio.Task[Engine] | None" = None
 
@@ -85,17 +89,21 @@ class Registry:
         self._max_models = max_models
         self._wait_seconds = wait_seconds
         self._slots: OrderedDict[ModelSpec, _Slot] = OrderedDict()
+        self._outdated: set[_Slot] = set()
         self._changed = asyncio.Event()
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="models")
 
     @property
     def loaded(self) -> int:
         """Models in memory or on their way."""
-        return sum(slot.in_memory for slot in self._slots.values())
+        return sum(slot.in_memory for slot in (*self._slots.values(), *self._outdated))
 
     @asynccontextmanager
     async def lease(self, spec: ModelSpec) -> AsyncIterator[Engine]:
         """Lends an engine, which stays in memory until it is given back; loads it where need be.
+
+        An engine whose files were written over since it was loaded serves those who use it already; whoever asks from
+        then on gets the files as they are now, and so do variants with re-initialised layers.
 
         All who ask for a model that is being loaded wait for the same load. One of them who leaves does not stop it.
 
@@ -103,6 +111,7 @@ class Registry:
             LimitExceeded: All models in memory stayed in use.
             ServiceError: What `files` and `load` raise.
         """
+        await self._retire(spec)
         slot = self._slots.get(spec)
         if slot is None:
             slot = self._slots[spec] = _Slot(spec)
@@ -118,6 +127,7 @@ class Registry:
         finally:
             slot.users -= 1
             self._announce()
+            await self._drop_outdated(slot)
 
     async def preload(self, names: Iterable[str]) -> list[ModelInfo]:
         """Loads models by name, one after the other, and says what they are."""
@@ -152,16 +162,41 @@ class Registry:
             if slot.loading is not None:
                 slot.loading.cancel()
         await asyncio.to_thread(self._loader.shutdown)
-        for slot in self._slots.values():
+        for slot in (*self._slots.values(), *self._outdated):
             if slot.engine is not None:
                 await asyncio.to_thread(slot.engine.close)
         self._slots.clear()
+        self._outdated.clear()
+
+    async def _retire(self, spec: ModelSpec) -> None:
+        """Takes a model whose files have changed out of the list."""
+        slot = self._slots.get(spec)
+        if slot is None or slot.engine is None:
+            return
+        slot.users += 1
+        try:
+            stamp = await asyncio.to_thread(self._files.stamp, spec.name, spec.revision)
+        finally:
+            slot.users -= 1
+        if stamp != slot.stamp and self._slots.get(spec) is slot:
+            del self._slots[spec]
+            self._outdated.add(slot)
+            log.warning("model's files have changed", extra={"model": spec.name})
+        await self._drop_outdated(slot)
+        self._announce()
+
+    async def _drop_outdated(self, slot: _Slot) -> None:
+        """Closes an engine whose files have changed once nobody uses it any more."""
+        if slot in self._outdated and not slot.users and slot.engine is not None:
+            self._outdated.discard(slot)
+            await asyncio.to_thread(slot.engine.close)
 
     async def _bring(self, slot: _Slot) -> Engine:
         """Loads a model once its name is known to be good and there is room for it."""
         try:
             await asyncio.to_thread(self._files.resolve, slot.spec.name, slot.spec.revision)
             await self._make_room(slot)
+            slot.stamp = await asyncio.to_thread(self._files.stamp, slot.spec.name, slot.spec.revision)
             engine = await asyncio.get_running_loop().run_in_executor(self._loader, self._load, slot.spec)
         except BaseException:
             del self._slots[slot.spec]

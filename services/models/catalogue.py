@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,15 @@ from services.models import reinit as random_init
 from services.models.families import FAMILIES, Family
 from services.models.files.checkpoint import Checkpoint
 from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
-from services.models.files.folders import ModelFolder, check_name, family_of, folders_below, inspect, read_config
+from services.models.files.folders import (
+    ModelFolder,
+    check_name,
+    family_of,
+    files_stamp,
+    folders_below,
+    inspect,
+    read_config,
+)
 from services.models.files.hub import Hub
 from services.models.layers.packing import PositionRule
 from services.models.spec import ModelInfo, ModelSpec
@@ -136,6 +144,11 @@ class ModelFiles:
             return inspect(self._hub.model(name, revision), subject, None)
         except NotFound as error:
             raise NotFound("model", name, self._nearby(name), error.note) from error
+
+    def stamp(self, name: str, revision: str = "") -> Hashable:
+        """Changes whenever a local model's files do; the hub's files do not change once they are here."""
+        local = self._local(name)
+        return None if local is None else files_stamp(local[0])
 
     def _local(self, name: str) -> tuple[Path, Path | None] | None:
         """The folder of a name, and the root that it must not leave; None where there is none."""

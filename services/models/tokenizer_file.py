@@ -132,7 +132,7 @@ def _adds_known_tokens(rebuilt: Any, backend: Any) -> bool:
 
 def _around(backend: Any) -> str:
     """The special tokens around a text, as they are written."""
-    return " ".join(backend.id_to_token(token) or "" for token in _ids(backend, "") or ())
+    return " ".join(backend.id_to_token(token) or "" for token in (_ids(backend, "") or []))
 
 
 def _ids(backend: Any, text: str) -> Sequence[int] | None:

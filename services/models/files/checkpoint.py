@@ -57,8 +57,9 @@ def weight_files(folder: Path, subject: str) -> list[Path]:
 
 
 class Checkpoint:
-    """The tensors of one folder, as a source of weights. A context manager: ask for every tensor once, which
-    gives their shapes, then `finish`, then ask for their numbers.
+    """The tensors of one folder, as a source of weights. A context manager.
+
+    Ask for every tensor once, which gives their shapes only; then `finish`; then ask again for their numbers.
 
     Args:
         files: Its safetensors files.

@@ -11,15 +11,15 @@ from services.models.spec import Reinit
 
 _BLOCK_BYTES = 1 << 22
 
-_known: dict[tuple[str, int, int], str] = {}
+_known: dict[tuple[str, int, int, int, int], str] = {}
 _lock = threading.Lock()
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, read once for each (path, time of change, size)."""
+    """SHA-256 of a file, read once for each path, inode, size and times of change."""
     real = path.resolve(strict=True)
     state = real.stat()
-    key = (str(real), state.st_mtime_ns, state.st_size)
+    key = (str(real), state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
     with _lock:
         if key in _known:
             return _known[key]

@@ -89,7 +89,7 @@ def family_of(config: dict[str, Any], subject: str) -> str:
     family = config.get("model_type")
     if not isinstance(family, str) or family not in FAMILIES:
         raise FailedPrecondition(
-            subject, f"its family is {family!r} (`model_type`); the families offered are {', '.join(sorted(FAMILIES))}"
+            subject, f"its family is {family!r}; the families offered are {', '.join(sorted(FAMILIES))}"
         )
     reason = common_refusal(config)
     if reason:
@@ -130,6 +130,20 @@ def require_inside(path: Path, root: Path, subject: str) -> None:
     """
     if not path.resolve().is_relative_to(root.resolve()):
         raise InvalidArgument(NAME_FIELD, f"Expected {subject} to lie within a model root, but a link leads out of it")
+
+
+def files_stamp(folder: Path) -> tuple[tuple[str, int, int, int, int], ...]:
+    """Name, inode, size and times of change of a folder's files, links followed; files that vanish are left out."""
+    found = []
+    for path in sorted(folder.glob("*")):
+        if path.name not in _DIGESTED and path.suffix != ".safetensors" and not path.name.endswith(".index.json"):
+            continue
+        try:
+            state = path.stat()
+        except OSError:
+            continue
+        found.append((path.name, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+    return tuple(found)
 
 
 def folders_below(root: Path) -> Iterator[tuple[str, Path]]:

@@ -19,6 +19,11 @@ class Files:
             raise NotFound("model", name, ["a"])
         return name
 
+    written = 0
+
+    def stamp(self, name: str, revision: str = "") -> int:
+        return self.written
+
     def list(self) -> list[ModelSummary]:
         return [ModelSummary("a", "bert", ""), ModelSummary("b", "bert", ""), ModelSummary("big", "gpt2", "no encoder")]
 
@@ -55,6 +60,23 @@ async def registry(loader: Loader) -> AsyncIterator[Registry]:
     loader.go.set()
     await registry.close()
     assert registry.loaded == 0
+
+
+async def test_files_written_over_are_noticed(loader: Loader) -> None:
+    files = Files()
+    registry = Registry(files, loader, max_models=2, wait_seconds=0.05)
+    async with registry.lease(ModelSpec("a")) as before:
+        assert await _load(registry, "a") is before
+        files.written = 1
+        async with registry.lease(ModelSpec("a")) as after:
+            assert after is not before
+            assert not before.closed
+            assert registry.loaded == 2
+        assert await _load(registry, "a") is after
+    assert before.closed
+    assert registry.loaded == 1
+    await registry.close()
+    assert after.closed
 
 
 async def _load(registry: Registry, name: str) -> Any:
