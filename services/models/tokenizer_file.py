@@ -127,7 +127,11 @@ def _by_class(folder: Path) -> Any:
 def _adds_known_tokens(rebuilt: Any, backend: Any) -> bool:
     """Whether a tokenizer puts tokens around a text, all of which the other has under the same ids."""
     around = _ids(rebuilt, "")
-    return bool(around) and all(rebuilt.id_to_token(token) == backend.id_to_token(token) for token in around)
+    return (
+        around is not None
+        and len(around) > 0
+        and all(rebuilt.id_to_token(token) == backend.id_to_token(token) for token in around)
+    )
 
 
 def _around(backend: Any) -> str:

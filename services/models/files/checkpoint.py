@@ -23,6 +23,16 @@ SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 
 _OLD_NAMES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
+_WRAPPERS = ("module.", "0.auto_model.")
+"""Prefixes under which DataParallel and sentence-transformers save a whole model."""
+_TIED = (
+    "cls.predictions.decoder.weight",
+    "lm_head.decoder.weight",
+    "vocab_projector.weight",
+    "generator_lm_head.weight",
+    "decoder.weight",
+)
+"""Output layers that share the word table: a checkpoint saved by alias holds the table under such a name alone."""
 _NOT_WEIGHTS = ("position_ids", "token_type_ids", "inv_freq")
 _SHOWN = 8
 
@@ -66,9 +76,11 @@ class Checkpoint:
         family: The model's family.
         subject: What to call it in errors.
         device: Where tensors go.
+        tied: Whether the output layer shares the word table.
     """
 
-    def __init__(self, files: Sequence[Path], family: Family, subject: str, device: str) -> None:
+    def __init__(self, files: Sequence[Path], family: Family, subject: str, device: str, *, tied: bool = True) -> None:
+        self._tied = tied
         self._family, self._subject, self._device = family, subject, device
         self._files = list(files)
         self._open: list[Any] = []
@@ -93,9 +105,17 @@ class Checkpoint:
             self._open.append(handle)
             for stored in handle.keys():  # noqa: SIM118 (not a mapping)
                 name = stored
+                for wrapper in _WRAPPERS:
+                    name = name.removeprefix(wrapper)
                 for old, new in _OLD_NAMES:
                     name = name.replace(old, new)
+                if name in self._where:
+                    self.__exit__(None, None, None)
+                    raise FailedPrecondition(
+                        self._subject, f"Expected one encoder in the checkpoint, but got several, all with {name}"
+                    )
                 self._where[name] = (handle, stored)
+        self._untie()
         candidates = [
             prefix for prefix in ("", *self._family.prefixes) if prefix + self._family.word_table in self._where
         ]
@@ -112,6 +132,24 @@ class Checkpoint:
     ) -> None:
         self._where.clear()
         self._open.clear()
+
+    def _untie(self) -> None:
+        """Find the word table by the name of the output layer that shares it, where it has no name of its own."""
+        if any(prefix + self._family.word_table in self._where for prefix in ("", *self._family.prefixes)):
+            return
+        shared = next((name for name in _TIED if name in self._where), None)
+        for prefix in ("", *self._family.prefixes):
+            first_block = f"{prefix}{self._family.block_prefix}0."
+            if self._tied and shared and any(name.startswith(first_block) for name in self._where):
+                self._where[prefix + self._family.word_table] = self._where[shared]
+                return
+
+    def _elsewhere(self) -> str:
+        """Where the encoder is, if it is under a prefix that this family does not have."""
+        table = self._family.word_table
+        found = sorted({name.removesuffix(table) for name in self._where if name.endswith(f".{table}")})
+        unknown = [prefix for prefix in found if prefix not in self._family.prefixes]
+        return f"; the checkpoint has an encoder under the unknown prefix {unknown[0]!r}" if unknown else ""
 
     def has_head(self) -> bool:
         """Whether there is a masked-language-model head."""
@@ -163,7 +201,7 @@ class Checkpoint:
             raise FailedPrecondition(
                 self._subject,
                 f"Expected all of the encoder's tensors in the checkpoint, but {len(self._missing)} are missing: "
-                f"{_shortened(self._missing)}",
+                f"{_shortened(self._missing)}{self._elsewhere()}",
             )
         if self._misshapen:
             raise FailedPrecondition(self._subject, f"Tensors do not fit config.json: {_shortened(self._misshapen)}")

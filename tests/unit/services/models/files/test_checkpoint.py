@@ -194,3 +194,34 @@ def test_a_file_cut_short_is_refused(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(FailedPrecondition, match="not a whole safetensors file"):
         _load(folder)
+
+
+@pytest.mark.parametrize("wrapper", ["module.", "0.auto_model.", "module.bert."])
+def test_wrappers_are_taken_off(folder: Path, wrapper: str) -> None:
+    expected = _load(folder)[0]
+    _rewrite(folder, lambda tensors: {wrapper + name: tensor for name, tensor in tensors.items()})
+    assert _equal(_load(folder)[0], expected)
+
+
+def test_a_word_table_saved_under_the_name_of_the_output_layer(folder: Path) -> None:
+    expected, table = _load(folder)[0], "embeddings.word_embeddings.weight"
+    _rewrite(
+        folder,
+        lambda tensors: {
+            "cls.predictions.decoder.weight" if name == table else f"bert.{name}": tensor
+            for name, tensor in tensors.items()
+        },
+    )
+    assert _equal(_load(folder)[0], expected)
+
+
+def test_the_same_tensor_twice_is_refused(folder: Path) -> None:
+    _rewrite(folder, lambda tensors: tensors | {f"module.{name}": tensor.clone() for name, tensor in tensors.items()})
+    with pytest.raises(FailedPrecondition, match="one encoder in the checkpoint, but got several"):
+        _load(folder)
+
+
+def test_an_unknown_prefix_is_named(folder: Path) -> None:
+    _rewrite(folder, lambda tensors: {f"student.{name}": tensor for name, tensor in tensors.items()})
+    with pytest.raises(FailedPrecondition, match=r"under the unknown prefix 'student\.'"):
+        _load(folder)
