@@ -14,7 +14,7 @@ from typing import Final
 
 from babelscope.data.activations import EncodedBlock, EncodedItem, EncodeInfo, EncodeTotals
 from babelscope.data.blocks import BlockAssembly
-from babelscope.data.models import Intervention, Model, choose
+from babelscope.data.models import Intervention, Model, check_layers, choose
 from babelscope.data.texts import Text, as_text
 from babelscope.errors import DataCorrupted
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
@@ -78,7 +78,7 @@ def encode_spec(
     """
     return encoder_pb2.EncodeSpec(
         model=Model.of(model).to_proto(),
-        layers=list(layers or ()),
+        layers=check_layers(layers),
         pooling=choose(_POOLINGS, "pooling", pooling),
         interventions=[intervention.to_proto() for intervention in interventions],
         overflow=overflow_value(overflow),

@@ -45,6 +45,31 @@ def choose(table: Mapping[K, V], field: str, key: K) -> V:
         raise ValueError(f"Expected `{field}` to be one of {allowed}, but got {key!r}") from None
 
 
+def check_layers(layers: object) -> list[int]:
+    """Layers as the contract takes them: all of the model's are an empty list there, and None here.
+
+    Args:
+        layers: Whole numbers in a sequence or an array, or None for all.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: It is empty.
+    """
+    if layers is None:
+        return []
+    if isinstance(layers, str | bytes) or not isinstance(layers, Iterable):
+        raise TypeError(f"Expected `layers` to be a list of whole numbers, or None for all, but got {layers!r}")
+    if isinstance(layers, np.ndarray) and layers.ndim != 1:
+        raise TypeError(f"Expected `layers` to be a list of whole numbers, but got an array of shape {layers.shape}")
+    given = list(layers)
+    for layer in given:
+        if isinstance(layer, bool | np.bool_) or not isinstance(layer, int | np.integer):
+            raise TypeError(f"Expected `layers` to hold whole numbers, but got {layer!r}")
+    if not given:
+        raise ValueError("Expected at least one layer in `layers`, or None for all, but got none")
+    return [int(layer) for layer in given]
+
+
 @dataclass(frozen=True, slots=True)
 class Reinit:
     """RANDOM-INIT (Muller et al. 2021, section 2.1): layers drawn anew after loading.
@@ -97,8 +122,16 @@ class Model:
 
     @classmethod
     def of(cls, model: "Model | str") -> "Model":
-        """A model as it is, a string as the model of that name."""
-        return model if isinstance(model, Model) else cls(model)
+        """A model as it is, a string as the model of that name.
+
+        Raises:
+            TypeError: It is neither.
+        """
+        if isinstance(model, Model):
+            return model
+        if isinstance(model, str):
+            return cls(model)
+        raise TypeError(f"Expected `model` to be a Model or the name of one as the server knows it, but got {model!r}")
 
     def reinit_layers(
         self, layers: Iterable[int] = (), seed: int = 0, *, embeddings: bool = False, scheme: Scheme = "model"

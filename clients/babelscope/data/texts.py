@@ -1,6 +1,6 @@
 """Pieces of running text, and how lists of plain strings become them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from babelscope.v1 import text_pb2
@@ -40,7 +40,25 @@ def as_texts(texts: Iterable[Text | str], *, start: int = 0) -> Iterator[Text]:
     Args:
         texts: Texts or strings, read lazily.
         start: Position of the first one.
+
+    Raises:
+        TypeError: It is a single text, or a mapping.
     """
+    check_many(texts)
+    return _numbered(texts, start)
+
+
+def check_many(texts: object) -> None:
+    """Make sure that several texts are given: a string is iterable by characters, a mapping by keys.
+
+    Raises:
+        TypeError: It is a single text, or a mapping.
+    """
+    if isinstance(texts, str | bytes | Text | Mapping):
+        raise TypeError(f"Expected `texts` to be a list or another iterable of texts, but got {type(texts).__name__}")
+
+
+def _numbered(texts: Iterable[Text | str], start: int) -> Iterator[Text]:
     for position, text in enumerate(texts, start):
         yield as_text(text, position)
 
@@ -59,5 +77,10 @@ def as_text(text: Text | str, position: int) -> Text:
 
 
 def count(texts: object) -> int | None:
-    """Number of texts where it is known without reading them."""
+    """Number of texts where it is known without reading them.
+
+    Raises:
+        TypeError: It is a single text, or a mapping.
+    """
+    check_many(texts)
     return len(texts) if isinstance(texts, Sequence) else None
