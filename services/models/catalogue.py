@@ -185,7 +185,7 @@ class ModelFiles:
         folder, subject = self.find(name), f"model {name}"
         config, family = configuration(folder, subject), FAMILIES[folder.family]
         sizes = family.dimensions(config)
-        with Checkpoint(folder.weights, family, subject, "cpu", tied=_tied(config)) as checkpoint:
+        with Checkpoint(folder.weights, family, subject, "cpu", tied=tied(config)) as checkpoint:
             _build(checkpoint, family, config, sizes.layers)
             checkpoint.finish(sizes.layers)
         return sizes.max_tokens
@@ -266,14 +266,14 @@ def _read(folder: ModelFolder, config: Any, subject: str, device: str) -> Encode
     """All weights of a folder."""
     family = FAMILIES[folder.family]
     sizes = family.dimensions(config)
-    with Checkpoint(folder.weights, family, subject, device, tied=_tied(config)) as checkpoint:
+    with Checkpoint(folder.weights, family, subject, device, tied=tied(config)) as checkpoint:
         # Shapes first: sizes that do not fit the checkpoint are named before any memory is taken for them.
         _build(checkpoint, family, config, sizes.layers)
         checkpoint.finish(sizes.layers)
         return _build(checkpoint, family, config, sizes.layers)
 
 
-def _tied(config: Any) -> bool:
+def tied(config: Any) -> bool:
     """Whether the output layer shares the word table."""
     return bool(getattr(config, "tie_word_embeddings", True))
 

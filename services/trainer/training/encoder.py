@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from services.models import reinit as random_init
-from services.models.catalogue import ModelFiles, configuration
+from services.models.catalogue import ModelFiles, configuration, tied
 from services.models.families import FAMILIES, Dimensions, Family
 from services.models.files.checkpoint import Checkpoint
 from services.models.files.digests import folder_digest, reinit_digest
@@ -24,7 +24,7 @@ from services.models.layers.packing import PositionRule
 from services.models.spec import ComputeType, ModelSpec
 from services.models.tokenization import Tokenizer
 from services.models.weights import Encoder, Slot, Source
-from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.runtime.errors import InvalidArgument
 from services.trainer.evaluation.forward import TYPES
 from services.trainer.training.plan import Frozen
 
@@ -75,19 +75,19 @@ class TrainableEncoder:
         folder = files.find(spec.name, spec.revision)
         subject = f"model {spec.name}"
         config, family = configuration(folder, subject), FAMILIES[folder.family]
-        reason = family.refusal(config)
-        if reason:
-            raise FailedPrecondition(subject, reason)
         sizes = family.dimensions(config)
         random_init.check(spec.reinit, sizes.layers, spec.name)
         parts = range(sizes.layers + 2)
         slots: dict[str, Slot] = {}
         tensors: dict[str, Tensor] = {}
         layers: dict[str, int] = {}
-        with Checkpoint(folder.weights, family, subject, device) as checkpoint, differentiable():
+        with Checkpoint(folder.weights, family, subject, device, tied=tied(config)) as checkpoint, differentiable():
+            # Shapes first, then numbers: see `Checkpoint`.
+            for layer in parts:
+                _read(family, config, layer, checkpoint)
+            checkpoint.finish(sizes.layers)
             for layer in parts:
                 _read(family, config, layer, _Recorder(checkpoint, slots, tensors, layers, layer))
-            checkpoint.finish(sizes.layers)
             stored_names = {name: checkpoint.stored_name(slot) for name, slot in slots.items()}
             for layer, draw in random_init.draws(spec.reinit, device):
                 _read(family, config, layer, _Recorder(draw, slots, tensors, layers, layer))
