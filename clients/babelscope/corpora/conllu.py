@@ -1,62 +1,113 @@
 """CoNLL-U (universaldependencies.org/format.html): ten columns, ids from `# sent_id`, raw text from `# text`."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from babelscope.corpora.blocks import Block, read_blocks, sentence_id
+from babelscope.corpora.blocks import Block, attributes, read_blocks, sentence_id
 from babelscope.corpora.options import Options
 from babelscope.data.examples import Example, Sentence, Word
 from babelscope.errors import CorpusError
 
 COLUMNS = 10
+NO_SPACE = "SpaceAfter=No"
 _WORD = re.compile(r"[1-9][0-9]*")
 _MULTIWORD = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)")
 _EMPTY_NODE = re.compile(r"[0-9]+\.[1-9][0-9]*")
+_EMPTY_HEAD = re.compile(r"[0-9]+\.[0-9]+:")
 
 
 def read(path: Path, options: Options) -> Iterator[Example]:
     """Yields one example a sentence, with its words.
 
-    Multi-word tokens (`3-4`) and empty nodes (`3.1`) are no words. The raw text is `# text`, never `# text_en`; where
-    a sentence has none it is put together from the surface tokens and `SpaceAfter`.
+    Multi-word tokens (`3-4`) and empty nodes (`3.1`) are no words; a space follows the last word of a multi-word token
+    where one follows the token. The raw text is `# text`, never `# text_en`; where a sentence has none it is put
+    together from the surface tokens and `SpaceAfter`. Other comments are the example's attribute `comments`.
 
     Raises:
         CorpusError: The file cannot be read, or a line does not follow the format.
     """
     for position, block in enumerate(read_blocks(path), start=1):
-        words, surface = _words(path, block)
+        sentence = _Sentence(path, block)
+        words, surface = sentence.words(), sentence.surface
         text = block.comments.get("text") or surface
         name = sentence_id(block, position)
-        yield Example(name, Sentence(words, text), options.language, block.line)
+        yield Example(name, Sentence(words, text), options.language, block.line, attributes(block))
 
 
-def _words(path: Path, block: Block) -> tuple[tuple[Word, ...], str]:
-    words: list[Word] = []
-    surface: list[str] = []
-    covered = 0  # words up to here are spelled by a multi-word token
-    for number, fields in block.rows:
-        if len(fields) != COLUMNS:
-            raise CorpusError(path, number, f"Expected {COLUMNS} columns, but got {len(fields)}")
-        name, form = fields[0], fields[1]
-        space = "" if _no_space(fields[9]) else " "
-        if _WORD.fullmatch(name):
-            if int(name) != len(words) + 1:
-                raise CorpusError(path, number, f"Expected word {len(words) + 1}, but got {name}")
-            words.append(_word(path, number, fields))
-            if int(name) > covered:
-                surface.append(form + space)
-        elif span := _MULTIWORD.fullmatch(name):
-            covered = int(span[2])
-            surface.append(form + space)
-        elif not _EMPTY_NODE.fullmatch(name):
-            raise CorpusError(path, number, f"Expected an id such as 3, 3-4 or 3.1, but got {name!r}")
-    if not words:
-        raise CorpusError(path, block.line, "Expected a sentence of at least one word, but got none")
-    return tuple(words), "".join(surface).rstrip(" ")
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A multi-word token over the words `first` to `last`, counted from 1."""
+
+    first: int
+    last: int
+    space_after: bool
 
 
-def _word(path: Path, number: int, fields: Sequence[str]) -> Word:
+class _Sentence:
+    """The rows of a sentence.
+
+    Attributes:
+        surface: The raw text as the surface tokens and their `SpaceAfter` spell it; set by `words`.
+    """
+
+    def __init__(self, path: Path, block: Block) -> None:
+        self._path, self._block = path, block
+        self.surface = ""
+
+    def words(self) -> tuple[Word, ...]:
+        """The words in order.
+
+        Raises:
+            CorpusError: A line does not follow the format.
+        """
+        words: list[Word] = []
+        surface: list[str] = []
+        token = _Token(0, 0, True)
+        for number, fields in self._block.rows:
+            if len(fields) != COLUMNS:
+                raise CorpusError(self._path, number, f"Expected {COLUMNS} columns, but got {len(fields)}")
+            name, form = fields[0], fields[1]
+            space = not _no_space(fields[9])
+            if _WORD.fullmatch(name):
+                if int(name) != len(words) + 1:
+                    raise CorpusError(self._path, number, f"Expected word {len(words) + 1}, but got {name}")
+                inside = int(name) <= token.last
+                last = int(name) == token.last
+                words.append(_word(self._path, number, fields, token.space_after if last else space))
+                if inside:
+                    continue
+            elif span := _MULTIWORD.fullmatch(name):
+                before, token = token, _Token(int(span[1]), int(span[2]), space)
+                self._check(number, token, before, len(words))
+            elif _EMPTY_NODE.fullmatch(name):
+                continue
+            else:
+                raise CorpusError(self._path, number, f"Expected an id such as 3, 3-4 or 3.1, but got {name!r}")
+            surface.append(form + " " * space)
+        if not words:
+            raise CorpusError(self._path, self._block.line, "Expected a sentence of at least one word, but got none")
+        if token.last > len(words):
+            problem = f"Expected words up to {token.last} of {token.first}-{token.last}, but the last is {len(words)}"
+            raise CorpusError(self._path, self._block.line, problem)
+        self.surface = "".join(surface).rstrip(" ")
+        return tuple(words)
+
+    def _check(self, number: int, token: _Token, before: _Token, words: int) -> None:
+        """Checks a multi-word token: its range rises, is apart from the one before, and starts at the next word."""
+        name = f"{token.first}-{token.last}"
+        if token.last < token.first:
+            raise CorpusError(self._path, number, f"Expected a range that rises, but got {name}")
+        if token.first <= before.last:
+            problem = f"Expected ranges that do not overlap, but got {name} after {before.first}-{before.last}"
+            raise CorpusError(self._path, number, problem)
+        if token.first != words + 1:
+            problem = f"Expected a range right before its first word, {words + 1}, but got {name}"
+            raise CorpusError(self._path, number, problem)
+
+
+def _word(path: Path, number: int, fields: Sequence[str], space_after: bool) -> Word:
     head = fields[6]
     if head != "_" and not head.isdecimal():
         raise CorpusError(path, number, f"Expected a number or _ as HEAD, but got {head!r}")
@@ -67,7 +118,10 @@ def _word(path: Path, number: int, fields: Sequence[str]) -> Word:
         deprel=_value(fields[7]),
         lemma=fields[2] if fields[2] != "_" or fields[1] == "_" else "",
         feats=_value(fields[5]),
-        space_after=not _no_space(fields[9]),
+        space_after=space_after,
+        xpos=_value(fields[4]),
+        deps=_parts(fields[8], lambda part: not _EMPTY_HEAD.match(part)),
+        misc=_parts(fields[9], lambda part: part.strip() != NO_SPACE),
     )
 
 
@@ -75,5 +129,10 @@ def _value(field: str) -> str:
     return "" if field == "_" else field
 
 
+def _parts(field: str, keep: Callable[[str], bool]) -> str:
+    """The parts of a field that are kept: without empty nodes as heads, without what says of spaces."""
+    return "|".join(part for part in _value(field).split("|") if part and keep(part))
+
+
 def _no_space(misc: str) -> bool:
-    return "SpaceAfter=No" in misc.split("|")
+    return any(part.strip() == NO_SPACE for part in misc.split("|"))

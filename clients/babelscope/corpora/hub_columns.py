@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from babelscope.corpora.spacing import spaced
 from babelscope.data.examples import Answer, Content, Question, Sentence, TextPair, Word
 
 Row = Mapping[str, Any]
@@ -124,7 +125,7 @@ class Columns:
             for i, form in enumerate(forms)
         )
         raw = self._text(row, "raw") if "raw" in self.parts else " ".join(forms)
-        return Sentence(words, raw)
+        return Sentence(spaced(words, raw), raw)
 
     def _list(self, row: Row, part: str, length: int | None) -> list[str]:
         """One text a word; empty ones where the dataset has no such part."""

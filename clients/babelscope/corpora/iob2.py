@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from babelscope.corpora.blocks import read_blocks, sentence_id
+from babelscope.corpora.blocks import attributes, read_blocks, sentence_id
 from babelscope.corpora.options import Options
+from babelscope.corpora.spacing import spaced
 from babelscope.data.examples import Example, Sentence, Word
 from babelscope.errors import CorpusError
 
@@ -17,7 +18,8 @@ def read(path: Path, options: Options) -> Iterator[Example]:
     """Yields one example a sentence, its words with their tags as the file has them.
 
     Columns: number, form, tag, two of bookkeeping; or form, tag. The raw text is `# text`; where a sentence has none
-    it is the words with spaces between them.
+    it is the words with spaces between them. A raw text that spells the words tells whether a space follows each. Other
+    comments are the example's attribute `comments`.
 
     Raises:
         CorpusError: The file cannot be read, or a line does not follow the format.
@@ -33,4 +35,5 @@ def read(path: Path, options: Options) -> Iterator[Example]:
             words.append(Word(form=form, ner=tag))
         text = block.comments.get("text") or " ".join(word.form for word in words)
         name = sentence_id(block, position)
-        yield Example(name, Sentence(tuple(words), text), options.language, block.line)
+        content = Sentence(spaced(words, text), text)
+        yield Example(name, content, options.language, block.line, attributes(block))

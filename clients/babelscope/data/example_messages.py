@@ -72,6 +72,9 @@ def _message(example: Example) -> text_pb2.Example:
                     lemma=word.lemma,
                     feats=word.feats,
                     space_after=word.space_after,
+                    xpos=word.xpos,
+                    deps=word.deps,
+                    misc=word.misc,
                 )
                 for word in sentence.words
             ]
@@ -98,6 +101,9 @@ def _sentence(message: text_pb2.Sentence) -> Sentence:
                 word.lemma,
                 word.feats,
                 word.space_after,
+                word.xpos,
+                word.deps,
+                word.misc,
             )
             for word in message.words
         ]

@@ -17,6 +17,9 @@ class Word:
         lemma: Lemma, empty where the source has none.
         feats: Morphological features, `Name=Value|...`.
         space_after: False where no space follows the word in the raw sentence.
+        xpos: Language-specific part of speech, empty where the source has none.
+        deps: Enhanced dependencies, `HEAD:RELATION|...` with heads as in `head`, empty where the source has none.
+        misc: What else the source says of the word, `Name=Value|...` without `SpaceAfter`.
     """
 
     form: str
@@ -27,6 +30,9 @@ class Word:
     lemma: str = ""
     feats: str = ""
     space_after: bool = True
+    xpos: str = ""
+    deps: str = ""
+    misc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,8 @@ class Example:
         content: Running text, or what the format holds.
         language: BCP 47 language tag, empty where not known.
         line: Line of the file on which the item starts, from 1; 0 where the format has no lines.
-        attributes: What else is known, by name: `split`, `domain`, `origin` (the id that this one was made from).
+        attributes: What else is known, by name: `split`, `domain`, `origin` (the id that this one was made from),
+            `comments` (a sentence's comment lines in its file).
     """
 
     id: str

@@ -191,6 +191,9 @@ class Word(_message.Message):
     LEMMA_FIELD_NUMBER: _builtins.int
     FEATS_FIELD_NUMBER: _builtins.int
     SPACE_AFTER_FIELD_NUMBER: _builtins.int
+    XPOS_FIELD_NUMBER: _builtins.int
+    DEPS_FIELD_NUMBER: _builtins.int
+    MISC_FIELD_NUMBER: _builtins.int
     form: _builtins.str
     """Surface form."""
     upos: _builtins.str
@@ -207,6 +210,12 @@ class Word(_message.Message):
     """Morphological features, `Name=Value|...`."""
     space_after: _builtins.bool
     """False where no space follows the word in the raw sentence."""
+    xpos: _builtins.str
+    """Language-specific part of speech, where the source has it."""
+    deps: _builtins.str
+    """Enhanced dependencies, `HEAD:RELATION|...`, heads as in `head`; none to empty nodes, which are left out."""
+    misc: _builtins.str
+    """What else the source says of the word, `Name=Value|...`, without `SpaceAfter`."""
     def __init__(
         self,
         *,
@@ -218,10 +227,13 @@ class Word(_message.Message):
         lemma: _builtins.str = ...,
         feats: _builtins.str = ...,
         space_after: _builtins.bool = ...,
+        xpos: _builtins.str = ...,
+        deps: _builtins.str = ...,
+        misc: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_head", b"_head", "head", b"head"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_head", b"_head", "deprel", b"deprel", "feats", b"feats", "form", b"form", "head", b"head", "lemma", b"lemma", "ner", b"ner", "space_after", b"space_after", "upos", b"upos"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_head", b"_head", "deprel", b"deprel", "deps", b"deps", "feats", b"feats", "form", b"form", "head", b"head", "lemma", b"lemma", "misc", b"misc", "ner", b"ner", "space_after", b"space_after", "upos", b"upos", "xpos", b"xpos"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__head: _TypeAlias = _typing.Literal["head"]  # noqa: Y015
     _WhichOneofArgType__head: _TypeAlias = _typing.Literal["_head", b"_head"]  # noqa: Y015

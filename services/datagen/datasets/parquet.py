@@ -29,6 +29,9 @@ _WORD = pa.struct(
         ("lemma", pa.string()),
         ("feats", pa.string()),
         ("space_after", pa.bool_()),
+        ("xpos", pa.string()),
+        ("deps", pa.string()),
+        ("misc", pa.string()),
     ]
 )
 SCHEMA: Final = pa.schema(
@@ -210,6 +213,9 @@ def _row(example: Example) -> dict[str, Any]:
                     "lemma": word.lemma,
                     "feats": word.feats,
                     "space_after": word.space_after,
+                    "xpos": word.xpos,
+                    "deps": word.deps,
+                    "misc": word.misc,
                 }
                 for word in sentence.words
             ]

@@ -140,7 +140,8 @@ class _One:
         words = list(sentence.words)
         if moved:  # the final punctuation may have left its clause: it belongs to the whole sentence
             for position in final_punctuation(tree):
-                words[position] = replace(words[position], head=tree.root + 1)
+                if words[position].head != tree.root + 1:
+                    words[position] = replace(words[position], head=tree.root + 1, deps="")
         written = rewrite(words, text, spans, order)
         tagged, split = _entities_begun(written.sentence.words, order)
         self.report.counts["entities_split"] += split

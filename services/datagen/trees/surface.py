@@ -111,7 +111,12 @@ def rewrite(words: Sequence[Word], text: str, spans: Sequence[Span], order: Sequ
         place += size
     new_position = {old: new for new, old in enumerate(order)}
     moved = [
-        replace(words[old], head=_renumbered(words[old].head, new_position), space_after=space)
+        replace(
+            words[old],
+            head=_renumbered(words[old].head, new_position),
+            deps=_renumbered_all(words[old].deps, new_position),
+            space_after=space,
+        )
         for old, space in zip(order, spaced, strict=True)
     ]
     return Written(Sentence(tuple(moved), "".join(pieces)), tuple(new_spans))
@@ -119,6 +124,16 @@ def rewrite(words: Sequence[Word], text: str, spans: Sequence[Span], order: Sequ
 
 def _renumbered(head: int | None, new_position: dict[int, int]) -> int | None:
     return new_position[head - 1] + 1 if head else head
+
+
+def _renumbered_all(deps: str, new_position: dict[int, int]) -> str:
+    """Enhanced dependencies with their heads renumbered; one without a head among the words is left out."""
+    found = []
+    for part in deps.split("|") if deps else ():
+        head, colon, relation = part.partition(":")
+        if colon and head.isdecimal() and (head == "0" or int(head) - 1 in new_position):
+            found.append((_renumbered(int(head), new_position) or 0, relation))
+    return "|".join(f"{head}:{relation}" for head, relation in sorted(found))
 
 
 def _kept_together(spans: Sequence[Span], order: Sequence[int], place: int) -> int:

@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+from babelscope.corpora.blocks import COMMENTS, is_comment
 from babelscope.data.examples import Example
 
 T = TypeVar("T")
@@ -33,3 +34,17 @@ def field(example: Example, text: str) -> str:
             f"Expected a text without tabs and ends of lines, but example {example.id!r} has {text[:80]!r}"
         )
     return text
+
+
+def comments(example: Example) -> list[str]:
+    """The comment lines that the example keeps, to be written before its words.
+
+    Raises:
+        ValueError: One does not start with `#`, or would read as a word with its tag.
+    """
+    kept = example.attributes.get(COMMENTS, "")
+    lines = kept.split("\n") if kept else []
+    for line in lines:
+        if not is_comment(line) or line.endswith("\r"):
+            raise ValueError(f"Expected comments that start with #, but example {example.id!r} has {line[:80]!r}")
+    return lines

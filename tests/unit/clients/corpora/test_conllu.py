@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from babelscope.corpora import Sentence, read_examples, read_texts
+from babelscope.corpora.writers import write_examples
 from babelscope.errors import CorpusError
 
 Write = Callable[[str, str], Path]
@@ -73,3 +74,74 @@ def test_what_is_wrong_is_said_with_its_line(write: Write, text: str, line: int,
     with pytest.raises(CorpusError, match=problem) as caught:
         read_texts(write("a.conllu", text))
     assert caught.value.line == line
+
+
+FULL = (
+    "# sent_id = a\n# text = (dell'isola)\n# newpar\n# text_en = (of the island)\n# source = x = y\n"
+    "1\t(\t(\tPUNCT\tFB\t_\t4\tpunct\t4:punct\tSpaceAfter=No\n"
+    "2\tdi\tdi\tADP\tE\t_\t4\tcase\t4:case\tLang=it|Gloss=of\n"
+    "3\tl'\til\tDET\tRD\tDefinite=Def\t4\tdet\t4:det|2:x\tSpaceAfter=No\n"
+    "4\tisola\tisola\tNOUN\tS\t_\t0\troot\t0:root\tGloss=island|SpaceAfter=No\n"
+    "5\t)\t)\tPUNCT\tFB\t_\t4\tpunct\t4:punct\t_\n\n"
+)
+
+
+def test_all_columns_and_comments_come_back_as_they_were(write: Write, tmp_path: Path) -> None:
+    examples = list(read_examples(write("it.conllu", FULL)))
+    (sentence,) = sentences(write("it.conllu", FULL))
+    assert [word.xpos for word in sentence.words] == ["FB", "E", "RD", "S", "FB"]
+    assert [word.deps for word in sentence.words] == ["4:punct", "4:case", "4:det|2:x", "0:root", "4:punct"]
+    assert [word.misc for word in sentence.words] == ["", "Lang=it|Gloss=of", "", "Gloss=island", ""]
+    assert examples[0].attributes == {"comments": "# newpar\n# text_en = (of the island)\n# source = x = y"}
+    write_examples(examples, tmp_path / "out.conllu", format="conllu")
+    assert (tmp_path / "out.conllu").read_text(encoding="utf-8") == FULL
+
+
+def test_empty_nodes_are_no_heads(write: Write) -> None:
+    rows = "1\ta\t_\t_\t_\t_\t0\troot\t0:root|1.1:x\t_\n1.1\tb\t_\t_\t_\t_\t_\t_\t1:y\t_\n"
+    (sentence,) = sentences(write("a.conllu", rows))
+    assert sentence.words[0].deps == "0:root"
+
+
+@pytest.mark.parametrize(
+    ("token", "last", "text"),
+    [("SpaceAfter=No", "_", "(di l'isola"), ("_", "SpaceAfter=No", "(di l' isola"), ("_", "_", "(di l' isola")],
+)
+def test_the_space_of_a_multiword_token_is_its_own(write: Write, token: str, last: str, text: str) -> None:
+    (sentence,) = sentences(
+        write(
+            "it.conllu",
+            row("1", "(", misc="SpaceAfter=No")
+            + row("2-3", "dell'", misc=token) + row("2", "di") + row("3", "l'", misc=last) + row("4", "isola"),
+        )
+    )  # fmt: skip
+    assert "".join(word.form + " " * word.space_after for word in sentence.words).rstrip() == text
+    assert sentence.text == text.replace("di l'", "dell'")
+
+
+@pytest.mark.parametrize("misc", ["SpaceAfter=No ", " SpaceAfter=No", "X=1| SpaceAfter=No |Y=2", "SpaceAfter=No\u00a0"])
+def test_blanks_around_space_after_do_not_matter(write: Write, misc: str) -> None:
+    (sentence,) = sentences(write("a.conllu", row("1", "a", misc=misc) + row("2", "b")))
+    assert sentence.text == "ab"
+    assert not sentence.words[0].space_after
+
+
+@pytest.mark.parametrize(
+    ("names", "line", "problem"),
+    [
+        (("2-1", "1", "2"), 1, "Expected a range that rises, but got 2-1"),
+        (("1-2", "1", "2-3", "2", "3"), 3, "Expected ranges that do not overlap, but got 2-3 after 1-2"),
+        (("1-2", "1-3", "1", "2", "3"), 2, "Expected ranges that do not overlap, but got 1-3 after 1-2"),
+        (("1", "1-2", "2"), 2, "Expected a range right before its first word, 2, but got 1-2"),
+        (("3-4", "1", "2", "3", "4"), 1, "Expected a range right before its first word, 1, but got 3-4"),
+        (("1", "2-4", "2", "3"), 1, "Expected words up to 4 of 2-4, but the last is 3"),
+    ],
+)
+def test_ranges_that_do_not_cover_their_words_are_refused(
+    write: Write, names: tuple[str, ...], line: int, problem: str
+) -> None:
+    path = write("a.conllu", "".join(row(name, "x") for name in names))
+    with pytest.raises(CorpusError) as raised:
+        sentences(path)
+    assert raised.value.line == line
+    assert problem in str(raised.value)

@@ -34,3 +34,19 @@ def test_two_columns_may_hold_words_that_begin_with_a_hash(write: Write) -> None
 def test_what_is_wrong_is_said(write: Write, text: str, problem: str) -> None:
     with pytest.raises(CorpusError, match=problem):
         read_texts(write("a.iob2", text))
+
+
+@pytest.mark.parametrize(
+    ("text", "spaces"),
+    [
+        ("我爱书。", [False, False, False, True]),
+        ("我 爱书。", [True, False, False, True]),
+        ("我爱书", [True, True, True, True]),  # does not spell the words: nothing is known
+    ],
+)
+def test_the_raw_text_tells_the_spaces(write: Write, text: str, spaces: list[bool]) -> None:
+    rows = "".join(f"{i}\t{form}\tO\t-\t-\n" for i, form in enumerate("我爱书。", start=1))
+    (example,) = read_examples(write("zh.iob2", f"# text = {text}\n{rows}"))
+    assert isinstance(example.content, Sentence)
+    assert [word.space_after for word in example.content.words] == spaces
+    assert example.content.text == text

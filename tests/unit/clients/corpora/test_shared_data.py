@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from babelscope.corpora import Question, Sentence, find_format, read_examples, read_parallel, read_texts
+from babelscope.corpora.blocks import read_blocks
+from babelscope.corpora.writers import write_examples
 
 pytestmark = pytest.mark.shared_data
 Find = Callable[[str], Path]
@@ -123,3 +126,28 @@ def test_entity_files_of_pud_align_through_their_map(shared_data: Find) -> None:
     ids = {text.text: text.id for text in read_texts(numbers, column="zh", id_column="pud_sent_id")}
     assert len(ids) == 1000
     assert {each.id for each in read_examples(shared_data("ner/zh_pud-ud-test.iob2.gz"))} == set(ids)
+
+
+@pytest.mark.parametrize("folder", ["pud", "ud", "ner"])
+def test_sentences_are_written_and_read_back_as_they_were(shared_data: Find, folder: str, tmp_path: Path) -> None:
+    for row in table(shared_data(f"{folder}/README.md"))[:8]:
+        path = shared_data(f"{folder}/{row[0]}")
+        kind = find_format(path).name
+        examples = list(islice(read_examples(path), 500))
+        write_examples(examples, tmp_path / "out", format=kind)
+        back = list(read_examples(tmp_path / "out", format=kind))
+        assert [(one.id, one.content, one.attributes) for one in back] == [
+            (one.id, one.content, one.attributes) for one in examples
+        ], row[0]
+
+
+@pytest.mark.parametrize("folder", ["pud", "ud"])
+def test_words_and_spaces_spell_the_raw_text_but_for_multiword_tokens(shared_data: Find, folder: str) -> None:
+    for row in table(shared_data(f"{folder}/README.md"))[:8]:
+        path = shared_data(f"{folder}/{row[0]}")
+        joined = {block.comments["sent_id"] for block in read_blocks(path) if any("-" in f[0] for _, f in block.rows)}
+        for example in read_examples(path):
+            assert isinstance(example.content, Sentence)
+            spelled = "".join(word.form + " " * word.space_after for word in example.content.words)
+            if example.id not in joined:
+                assert spelled.split() == example.content.text.split(), (row[0], example.id)
