@@ -1,12 +1,13 @@
 """The texts of an example, and the example again with its texts rewritten and its answers where they belong."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from babelscope.data.examples import Answer, Content, Example, Question, Sentence, TextPair, Word
 
 from services.datagen.counts import StepReport
 from services.datagen.text.edits import Rewritten
+from services.datagen.text.words import run_together
 from services.runtime.errors import InvalidArgument
 
 
@@ -28,17 +29,24 @@ def with_content(example: Example, content: Content) -> Example:
     return Example(example.id, content, example.language, example.line, example.attributes)
 
 
-def rewrite(example: Example, rewritten: Sequence[Rewritten], report: StepReport) -> Example:
+def rewrite(
+    example: Example,
+    rewritten: Sequence[Rewritten],
+    report: StepReport,
+    apart: Callable[[str, str], bool] = run_together,
+) -> Example:
     """The example with its texts rewritten: id, language, labels and attributes kept, answers where they now lie.
 
     An answer whose border falls inside a replaced word is widened to the whole replacement (counted as
     `answers_widened`); one of which nothing is left is dropped (`answers_dropped`). A sentence in words keeps its
-    annotation; a word that changed loses its lemma, and the raw text is then written anew from the words.
+    annotation; a word that changed loses its lemma, and the raw text is then written anew from the words, with a space
+    where a changed word touches a neighbour that it must stand apart from.
 
     Args:
         example: The example.
         rewritten: One for each of `texts(example.content)`, in their order.
         report: Counts widened and dropped answers.
+        apart: Whether two words of a sentence, at least one of them changed, need a space between them.
 
     Raises:
         InvalidArgument: An answer's offset was wrong before.
@@ -55,7 +63,7 @@ def rewrite(example: Example, rewritten: Sequence[Rewritten], report: StepReport
         case TextPair() as pair:
             return with_content(example, replace(pair, premise=rewritten[0].text, hypothesis=rewritten[1].text))
         case Sentence() as sentence:
-            return with_content(example, _sentence(sentence, [one.text for one in rewritten]))
+            return with_content(example, _sentence(sentence, [one.text for one in rewritten], apart))
 
 
 def _moved(answer: Answer, context: Rewritten, report: StepReport) -> Answer:
@@ -64,14 +72,18 @@ def _moved(answer: Answer, context: Rewritten, report: StepReport) -> Answer:
     return Answer(context.text[start:end], start)
 
 
-def _sentence(sentence: Sentence, forms: Sequence[str]) -> Sentence:
-    if all(form == word.form for form, word in zip(forms, sentence.words, strict=True)):
+def _sentence(sentence: Sentence, forms: Sequence[str], apart: Callable[[str, str], bool]) -> Sentence:
+    changed = [form != word.form for form, word in zip(forms, sentence.words, strict=True)]
+    if not any(changed):
         return sentence
-    words = tuple(
-        word if form == word.form else replace(word, form=form, lemma="")
-        for form, word in zip(forms, sentence.words, strict=True)
-    )
-    return Sentence(words, raw_text(words))
+    last = len(forms) - 1
+    words = []
+    for i, word in enumerate(sentence.words):
+        touched = i < last and (changed[i] or changed[i + 1])
+        space = word.space_after or (touched and apart(forms[i], forms[i + 1]))
+        lemma = "" if changed[i] else word.lemma
+        words.append(replace(word, form=forms[i], lemma=lemma, space_after=space))
+    return Sentence(tuple(words), raw_text(words))
 
 
 def raw_text(words: Sequence[Word]) -> str:

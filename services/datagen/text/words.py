@@ -137,6 +137,15 @@ def is_unspaced(character: str) -> bool:
     return code >= _UNSPACED_RANGES[0][0] and any(low <= code <= high for low, high in _UNSPACED_RANGES)
 
 
+def run_together(left: str, right: str) -> bool:
+    """Whether two neighbouring texts would read as one word: a letter or digit of a spaced script on both sides."""
+    return _is_spaced_letter(left[-1:]) and _is_spaced_letter(right[:1])
+
+
+def _is_spaced_letter(character: str) -> bool:
+    return bool(character) and unicodedata.category(character)[0] in "LMN" and not is_unspaced(character)
+
+
 _DOTLESS = frozenset({"az", "crh", "gag", "kk", "tr", "tt"})
 """Turkic languages in whose Latin script I and ı, İ and i are pairs."""
 

@@ -1,7 +1,6 @@
 """Code-switching: words replaced by their translations from a bilingual dictionary."""
 
 import math
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -16,7 +15,7 @@ from services.datagen.text.chunks import ChunkRewriter, Piece
 from services.datagen.text.content import rewrite, texts
 from services.datagen.text.edits import Edit, Edits, Rewritten
 from services.datagen.text.lexicon import Dictionary, Lexicon
-from services.datagen.text.words import Span, is_unspaced, with_case_of
+from services.datagen.text.words import Span, run_together, with_case_of
 from services.datagen.transforms.base import Resources
 from services.runtime.options import option
 
@@ -198,17 +197,8 @@ def _spaced(text: str, edits: Sequence[Edit]) -> Iterator[Edit]:
         touches_last = i > 0 and edits[i - 1].end == edit.start
         touches_next = i + 1 < len(edits) and edits[i + 1].start == edit.end
         before = edits[i - 1].new[-1:] if touches_last else text[max(edit.start - 1, 0) : edit.start]
-        if _run_together(before, edit.new[:1]):
+        if run_together(before, edit.new):
             yield Edit(edit.start, edit.start, " ")
         yield edit
-        if not touches_next and _run_together(edit.new[-1:], text[edit.end : edit.end + 1]):
+        if not touches_next and run_together(edit.new, text[edit.end : edit.end + 1]):
             yield Edit(edit.end, edit.end, " ")
-
-
-def _run_together(left: str, right: str) -> bool:
-    """Whether two characters would be of one word."""
-    return _is_spaced_letter(left) and _is_spaced_letter(right)
-
-
-def _is_spaced_letter(character: str) -> bool:
-    return bool(character) and unicodedata.category(character)[0] in "LMN" and not is_unspaced(character)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from babelscope.data.examples import Example, Sentence
@@ -55,12 +56,17 @@ class PrefixLanguage:
                 raise InvalidArgument(f"examples[{example.id}].language", "Expected a language tag, but got none")
             marker = self._options.marker.replace("{language}", example.language)
             if isinstance(example.content, Sentence):
-                # A word of an annotated sentence is one word, whatever is inside.
-                rewritten = [Edits(form, [Edit(0, len(form), marker + form)]) for form in texts(example.content)]
-                report.counts["marked"] += len(rewritten)
+                rewritten = [self._marked_word(form, marker, report) for form in texts(example.content)]
             else:
                 rewritten = [self._marked(text, marker, report) for text in texts(example.content)]
-            yield rewrite(example, rewritten, report)
+            yield rewrite(example, rewritten, report, partial(_both_marked, marker))
+
+    def _marked_word(self, form: str, marker: str, report: StepReport) -> Edits:
+        """A word of an annotated sentence is one word, whatever is inside."""
+        if not self._options.punctuation and next(segment(form), None) is None:
+            return Edits(form)
+        report.counts["marked"] += 1
+        return Edits(form, [Edit(0, len(form), marker + form)])
 
     def _marked(self, text: str, marker: str, report: StepReport) -> Edits:
         edits, last = [], -1
@@ -71,3 +77,7 @@ class PrefixLanguage:
             report.counts["marked"] += 1
             last = end
         return Edits(text, edits)
+
+
+def _both_marked(marker: str, left: str, right: str) -> bool:
+    return left.startswith(marker) and right.startswith(marker)
