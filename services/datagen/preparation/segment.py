@@ -6,6 +6,7 @@ from typing import Any
 
 from babelscope.data.languages import read_tag
 
+from services.datagen.preparation.inner import whole_words
 from services.datagen.text.words import units
 
 
@@ -19,11 +20,11 @@ def tokenise(text: str, language: str) -> list[str]:
     """
     known = read_tag(language)
     if known.unspaced and known.language == "zh":
-        return [word for word in _jieba().cut(text, HMM=True) if word.strip()]
+        cut = [word for word in _jieba().cut(text, HMM=True) if word.strip()]
+        return whole_words(text, cut, known.language)
     if known.unspaced:
         return [text[start:end] for start, end in units(text, signs_apart=True)]
-    words: list[str] = _moses(known.base).tokenize(text, escape=False)
-    return words
+    return whole_words(text, _moses(known.base).tokenize(text, escape=False), known.base)
 
 
 @lru_cache(maxsize=64)

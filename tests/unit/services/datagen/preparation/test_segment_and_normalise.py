@@ -1,6 +1,10 @@
 """Normalisation and segmentation: known lines, nothing lost."""
 
+import unicodedata
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.datagen.preparation.normalise import normalise
 from services.datagen.preparation.segment import tokenise
@@ -36,3 +40,50 @@ def test_words_and_punctuation_come_apart(language: str, text: str, words: list[
 def test_nothing_is_lost_but_white_space(language: str) -> None:
     text = "A 1,5 % 'x' & <b> | [c] Größe Привет 你好世界。 今日は ไทย مرحبا गाँव 😀"
     assert "".join(tokenise(text, language)) == text.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "words"),
+    [
+        ("ọ̀rọ̀ mi.", "yo", "ọ̀rọ̀ mi ."),
+        ("výras̃ eina", "lt", "výras̃ eina"),
+        ("می\u200cخواهم بروم", "fa", "می\u200cخواهم بروم"),
+        ("п’ять п'ять, так", "uk", "п’ять п'ять , так"),
+        ("п’ять п'ять".replace("'", "ʼ"), "uk", "п’ять пʼять"),
+        ('צה"ל צה״ל ג\'ירפה, "שלום"', "he", 'צה"ל צה״ל ג\'ירפה , " שלום "'),
+        ("ng'ombe wangu", "sw", "ng'ombe wangu"),
+        ("Ankara'da", "tr", "Ankara'da"),
+        ("don't don’t", "en", "don 't don ’t"),  # as Moses has it, whatever the apostrophe
+        ("l'eau l’eau", "fr", "l' eau l’ eau"),
+        ("l'home col·lecció", "ca", "l' home col·lecció"),
+        ("ինչո՞ւ է", "hy", "ինչո՞ւ է"),
+        ("oʻzbek O'zbekiston", "uz", "oʻzbek O'zbekiston"),
+        ("हिन्दी में।", "hi", "हिन्दी में ।"),
+        ("👩‍👩‍👧 🇩🇪 ok", "en", "👩‍👩‍👧 🇩🇪 ok"),
+        ("我爱été和Привет。", "zh", "我 爱 été 和 Привет 。"),
+        ("'quoted' word", "de", "' quoted ' word"),
+        ("a_b http://x", "de", "a _ b http : / / x"),
+    ],
+)
+def test_no_word_is_cut_within(text: str, language: str, words: str) -> None:
+    assert tokenise(text, language) == words.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("Tiếng Việt rất đẹp.", "vi"), ("한국어를 배워요.", "ko"), ("Où êtes-vous ?", "fr"), ("हिन्दी क़लम।", "hi")],
+)
+def test_decomposed_lines_have_the_words_of_composed_ones(text: str, language: str) -> None:
+    apart = tokenise(unicodedata.normalize("NFD", text), language)
+    assert [unicodedata.normalize("NFC", word) for word in apart] == [
+        unicodedata.normalize("NFC", word) for word in tokenise(unicodedata.normalize("NFC", text), language)
+    ]
+
+
+@given(
+    st.text(st.sampled_from("aé\u0301\u0303א\"'’״·.,! \u200c我й1_-"), max_size=20),
+    st.sampled_from(["en", "fr", "uk", "he", "zh", "vi"]),
+)
+def test_nothing_is_lost_of_any_line(text: str, language: str) -> None:
+    line = normalise(text, language)
+    assert "".join(tokenise(line, language)) == "".join(line.split())

@@ -54,7 +54,7 @@ def test_sentences_in_words_become_running_text_and_labels_stay() -> None:
     assert report.counts["annotation_lost"] == 1
     assert report.warnings
     (sentence, pair), _ = transform("segment", examples)
-    assert (sentence.content, pair.content) == ("Don ’t go .", TextPair("It ’ s .", "No …", "neutral"))
+    assert (sentence.content, pair.content) == ("Don ’t go .", TextPair("It ’s .", "No …", "neutral"))
 
 
 def test_answers_move_with_their_contexts() -> None:
