@@ -4,7 +4,7 @@ import re
 
 from babelscope.data.examples import Example, Question, Sentence
 
-from services.datagen.text.content import check_answers
+from services.datagen.text.content import check_answers, misplaced
 from services.datagen.trees.tree import tree_of
 from services.runtime.errors import InvalidArgument
 
@@ -46,7 +46,7 @@ def _check_known_answers(example: Example) -> None:
         if answer.start != -1 and not example.content.context.startswith(answer.text, max(answer.start, 0)):
             raise InvalidArgument(
                 f"examples[{example.id}].question.answers[{number}].start",
-                f"Expected {answer.text!r} at {answer.start} of the context, or -1 where not known",
+                f"{misplaced(answer, example.content.context)}; -1 says that it is not known",
             )
 
 

@@ -7,6 +7,7 @@ from babelscope.data.examples import Answer, Content, Example, Question, Sentenc
 
 from services.datagen.counts import StepReport
 from services.datagen.text.edits import Rewritten
+from services.datagen.text.offsets import counted_otherwise
 from services.datagen.text.words import run_together
 from services.runtime.errors import InvalidArgument
 
@@ -111,6 +112,15 @@ def _wrong_answer(where: str, answer: Answer, context: str) -> InvalidArgument:
     if answer.start < 0:
         problem = f"Expected an offset of {answer.text!r}, but got {answer.start}: recover answers first"
         return InvalidArgument(f"{where}.start", problem)
+    return InvalidArgument(f"{where}.start", misplaced(answer, context))
+
+
+def misplaced(answer: Answer, context: str) -> str:
+    """What is wrong with an answer that does not stand at its offset, and in which unit the offset would be right."""
     there = context[answer.start : answer.start + len(answer.text)]
     problem = f"Expected {answer.text!r} at {answer.start} of the context, but got {there!r}"
-    return InvalidArgument(f"{where}.start", problem)
+    counted = counted_otherwise(context, answer.text, answer.start)
+    if counted is None:
+        return problem
+    unit = {"bytes": "bytes of UTF-8", "utf16": "units of UTF-16"}[counted.unit]
+    return f"{problem}: {answer.start} is right in {unit}, {counted.start} in code points; recover answers first"
