@@ -83,12 +83,41 @@ def test_best_over_gold_answers_times_100_and_unanswered_counts_0():
     assert one.warnings == ("2 of 4 questions have no predicted answer and count 0",)
 
 
-@pytest.mark.parametrize("gold", [question(), question(""), question("", " ")])
-def test_gold_without_answers_is_refused(gold):
+@pytest.mark.parametrize("gold", [question(""), question("", " ")])
+def test_gold_answers_without_text_are_refused(gold):
     with pytest.raises(InvalidArgument) as error:
         taken("qa", [(text("x"), gold)])
     assert error.value.field == "items[0].gold.question.answers"
     assert "placeholders" in error.value.problem
+
+
+def test_questions_that_cannot_be_answered_as_in_squad_2():
+    """Figures of the script of SQuAD 2.0 for these items."""
+    items = [
+        (text(""), question()),  # right
+        (text("The"), question()),  # right: an article alone is nothing
+        (text("dog"), question()),  # wrong
+        (text("big cat"), question("a cat", "dog")),  # F1 2/3
+        (text("dog"), question("Dog")),  # right
+        (question(), question("dog")),  # wrong
+    ]
+    third = pytest.approx(100 / 3)
+    assert values("qa", items) == {
+        ("em", "squad"): 50.0,
+        ("f1", "squad"): pytest.approx(100 * (3 + 2 / 3) / 6),
+        ("em_no_answer", "squad"): pytest.approx(200 / 3),
+        ("f1_no_answer", "squad"): pytest.approx(200 / 3),
+        ("em_has_answer", "squad"): third,
+        ("f1_has_answer", "squad"): pytest.approx(100 * (5 / 3) / 3),
+    }
+    (one, *_) = figures("qa", items).values()
+    assert one.warnings == ("1 of 6 questions have no predicted answer and count 0",)
+    assert set(values("qa", items[:2])) == {(name, "squad") for name in ("em", "f1", "em_no_answer", "f1_no_answer")}
+
+
+def test_a_corpus_without_any_answer_is_refused():
+    with pytest.raises(InvalidArgument, match="none of 20 has any"):
+        taken("qa", [(text(""), question())] * 20).table()
 
 
 @pytest.mark.parametrize(
