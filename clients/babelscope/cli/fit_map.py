@@ -14,9 +14,9 @@ from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.options import EncodeOptions, MeshOptions, ModelOrNoneOption, read_named, with_options
 from babelscope.cli.output import folder, print_table, write_results
 from babelscope.corpora import read_texts, read_word_pairs, read_word_vectors, read_words
+from babelscope.corpora.word_vectors import holds_vectors
 from babelscope.data.atomic import write_atomically
 
-_VECTORS = (".vec", ".vec.gz")
 _SHOWN = ("layer", "source_map", "target_map", "steps", "criterion", "pairs", "signature")
 
 
@@ -110,11 +110,11 @@ def _view(given: str, side: str, format: str | None, limit: int) -> View:  # noq
     if not (language and equals and name):
         raise typer.BadParameter(f"Expected --{side} LANGUAGE=FILE, but got {given!r}")
     path = Path(name)
-    if name.lower().endswith(_VECTORS):
-        read = read_word_vectors(path, limit=limit)
-        return View(activations=read.vectors, ids=read.words, language=language)
     if path.suffix.lower() == ".npz":
         return _hidden_states(path, language, limit)
+    if format is None and holds_vectors(path):
+        read = read_word_vectors(path, limit=limit)
+        return View(activations=read.vectors, ids=read.words, language=language)
     if format == "words":
         return View(texts=read_words(path, language=language, limit=limit), language=language)
     texts = read_texts(path, format=format, language=language)

@@ -19,8 +19,7 @@ from babelscope.cli.options import (
 )
 from babelscope.cli.output import ResultOptions
 from babelscope.corpora import WordPairs, as_words, read_word_pairs, read_word_vectors, read_words
-
-_VECTORS = (".vec", ".vec.gz")
+from babelscope.corpora.word_vectors import holds_vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ def _word_views(given: list[str], pairs: WordPairs, limit: int) -> dict[str, Vie
         )
     views = {}
     for (language, file), words in zip(named.items(), (pairs.sources, pairs.targets), strict=True):
-        if file.lower().endswith(_VECTORS):
+        if file and holds_vectors(file):
             read = read_word_vectors(file, limit=limit)
             views[language] = View(activations=read.vectors, ids=read.words, language=language)
         else:

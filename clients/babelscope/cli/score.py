@@ -64,7 +64,8 @@ def score(
 ) -> None:
     """Scores predictions against gold, with 95 % intervals.
 
-    Files have the same ids. A missing one is an error; questions that a JSON of answers leaves out count 0.
+    Files have the same ids. A missing one is an error, an empty line an empty prediction; questions that a JSON of
+    answers leaves out count 0.
     """
     options = read_named(option or [], "--option")
     found = _predictions(name, prediction, format, language)
@@ -129,7 +130,7 @@ def _predictions(name: str, file: Path, format: str | None, language: str) -> di
     if answers is not None:
         return _Answers(answers)
     found: dict[str, Example] = {}
-    for example in read_examples(file, format=format, options=Options(language=language)):
+    for example in read_examples(file, format=format, options=Options(language=language, empty=True)):
         if example.id in found:
             raise typer.BadParameter(f"Expected each id once in {file}, but got {example.id!r} twice")
         found[example.id] = example
@@ -159,5 +160,7 @@ def _paired(
         if example.id not in found and not lenient:
             raise typer.BadParameter(f"Expected a prediction of {example.id!r} of {gold} in {prediction}, but got none")
         yield found.pop(example.id, Example(example.id, "", example.language)), example
-    if found:
-        raise typer.BadParameter(f"Expected gold in {gold} for all predictions, but {next(iter(found))!r} has none")
+    # Where gold has an empty line too, there is nothing to score.
+    alone = next((name for name, example in found.items() if example.content), None)
+    if alone is not None:
+        raise typer.BadParameter(f"Expected gold in {gold} for all predictions, but {alone!r} has none")

@@ -10,7 +10,8 @@ from babelscope.corpora.options import Options
 from babelscope.corpora.parallel import ParallelCorpus, read_parallel
 from babelscope.corpora.reading import read_examples, read_texts, stream_texts
 from babelscope.corpora.registry import FORMATS, Format, find_format
-from babelscope.corpora.words import WordPairs, WordVectors, as_words, read_word_pairs, read_word_vectors, read_words
+from babelscope.corpora.word_vectors import WordVectors, read_word_vectors
+from babelscope.corpora.words import WordPairs, as_words, read_word_pairs, read_words
 from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 
 __all__ = [

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from babelscope.corpora.files import read_whole
+from babelscope.corpora.surrogates import check_surrogates
 from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
 
@@ -31,6 +32,7 @@ def read_predictions(path: Path, language: str = "") -> dict[str, Example] | Non
         return None
     if any(name == "data" for name, _ in pairs):
         return None
+    check_surrogates(path, text)
     found: dict[str, Example] = {}
     for name, answer in pairs:
         if name in found:

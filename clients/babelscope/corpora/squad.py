@@ -7,6 +7,7 @@ from typing import Any
 
 from babelscope.corpora.files import read_whole
 from babelscope.corpora.options import Options
+from babelscope.corpora.surrogates import check_surrogates
 from babelscope.data.examples import Answer, Example, Question
 from babelscope.errors import CorpusError
 
@@ -21,6 +22,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
         CorpusError: The file cannot be read, is not JSON, or lacks a part; the message names where.
     """
     text = read_whole(path)
+    check_surrogates(path, text)
     try:
         root = json.loads(text)
     except json.JSONDecodeError as error:
@@ -49,9 +51,19 @@ def _question(path: Path, context: str, item: Any, at: str, paragraph: int) -> Q
             _get(path, answer, "text", str, f"{at}.answers[{n}]"),
             _get(path, answer, "answer_start", int, f"{at}.answers[{n}]"),
         )
-        for n, answer in enumerate(_get(path, item, "answers", list, at))
+        for n, answer in enumerate(_answers(path, item, at))
     )
     return Question(context, _get(path, item, "question", str, at), answers, paragraph)
+
+
+def _answers(path: Path, item: Any, at: str) -> list[Any]:
+    """The answers of a question; a question of SQuAD 2.0 that cannot be answered has none, or no list of them."""
+    impossible = isinstance(item, dict) and item.get("is_impossible") is True
+    answers: list[Any] = [] if impossible and item.get("answers") is None else _get(path, item, "answers", list, at)
+    if impossible and answers:
+        problem = f"Expected no answers at {at}.answers, which is_impossible says has none, but got {len(answers)}"
+        raise CorpusError(path, 0, problem)
+    return answers
 
 
 def _get(path: Path, parent: Any, key: str, kind: type, at: str) -> Any:

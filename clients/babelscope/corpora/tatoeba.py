@@ -26,5 +26,5 @@ def read(path: Path, options: Options) -> Iterator[Example]:
         raise CorpusError(path, 0, "Expected a name such as tatoeba.fra-eng.fra, whose side is one of the pair")
     language = options.language or match["side"]
     for number, line in read_lines(path):
-        if line.strip():
+        if line.strip() or options.empty:
             yield Example(f"{match['pair']}:{number}", line, language, number)

@@ -42,7 +42,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
         fields = line.split("\t")
         if len(fields) != len(names):
             raise CorpusError(path, number, f"Expected {len(names)} fields as on the first line, but got {len(fields)}")
-        if fields[text_at].strip():
+        if fields[text_at].strip() or options.empty:
             name = str(number) if id_at is None else fields[id_at]
             yield Example(name, fields[text_at], options.language, number)
 

@@ -11,8 +11,10 @@ from babelscope.errors import CorpusError
 
 # The set's own names first, then those of re-issues.
 PREMISE = ("sentence1", "premise")
-HYPOTHESIS = ("sentence2", "hypothesis")
+HYPOTHESIS = ("sentence2", "hypothesis", "hypo")
 LABEL = ("gold_label", "label")
+TRAINING_LABELS = {"contradictory": "contradiction"}
+"""What the machine-translated training files (`premise hypo label`) call a label that the test sets call otherwise."""
 
 
 def is_header(line: str) -> bool:
@@ -25,7 +27,9 @@ def read(path: Path, options: Options) -> Iterator[Example]:
     """Yields one example a row.
 
     The id is the row's `pairID` where the file has that column, else `SPLIT-ROW` with rows counted from 1 (row i is the
-    same item in all languages). Where the file holds several languages, only rows of the language asked for are given.
+    same item in all languages). The training file's own header (`premise`, `hypo`, `label`) is known, and its label
+    `contradictory` is read as `contradiction`. Where the file holds several languages, only rows of the language asked
+    for are given.
 
     Raises:
         CorpusError: The file cannot be read, lacks a column, or a row has another number of fields.
@@ -37,6 +41,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
     language_at, split_at, id_at = (
         names.index(name) if name in names else None for name in ("language", "split", "pairID")
     )
+    is_training = names[hypothesis_at] == "hypo"
     row = 0
     for number, line in lines:
         if not line:
@@ -49,8 +54,9 @@ def read(path: Path, options: Options) -> Iterator[Example]:
             continue
         row += 1
         split = fields[split_at] if split_at is not None else "row"
+        label = TRAINING_LABELS.get(fields[label_at], fields[label_at]) if is_training else fields[label_at]
         name = fields[id_at] if id_at is not None else f"{split}-{row}"
-        yield Example(name, TextPair(fields[premise_at], fields[hypothesis_at], fields[label_at]), language, number)
+        yield Example(name, TextPair(fields[premise_at], fields[hypothesis_at], label), language, number)
 
 
 def _find(path: Path, names: Sequence[str], wanted: tuple[str, ...]) -> int:

@@ -9,6 +9,7 @@ from operator import eq
 from pathlib import Path
 
 from babelscope.corpora.files import read_lines
+from babelscope.corpora.words import pair_fields
 from babelscope.data.languages import read_tag, same_language
 from babelscope.errors import CorpusError
 
@@ -83,7 +84,10 @@ def read_pairs(path: Path) -> Iterator[Pair]:
     for number, line in read_lines(path):
         if not line.strip():
             continue
-        columns = [column.strip() for column in line.split("\t")] if "\t" in line else line.split()
+        try:
+            columns = pair_fields(line)
+        except ValueError as error:
+            raise CorpusError(path, number, str(error)) from None
         if len(columns) not in (2, 3) or not all(columns):
             raise CorpusError(path, number, f"Expected a word, its translation and maybe a weight, but got {line!r}")
         yield Pair(columns[0], columns[1], _weight(path, number, columns[2]) if len(columns) == 3 else 1.0)

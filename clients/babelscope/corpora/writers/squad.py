@@ -10,7 +10,7 @@ from babelscope.data.examples import Example, Question
 
 
 def write(examples: Iterable[Example], file: TextIO) -> None:
-    """Writes one article with all paragraphs, one at a time.
+    """Writes one article with all paragraphs, one at a time; a question without answers is marked as SQuAD 2.0 does.
 
     Raises:
         ValueError: An example is no question.
@@ -26,6 +26,7 @@ def write(examples: Iterable[Example], file: TextIO) -> None:
                     "question": question.question,
                     "answers": [{"text": answer.text, "answer_start": answer.start} for answer in question.answers],
                 }
+                | ({} if question.answers else {"is_impossible": True})
                 for name, question in questions
             ],
         }

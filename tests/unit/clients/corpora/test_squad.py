@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from babelscope.corpora import Answer, Question, read_examples, read_texts
+from babelscope.corpora.writers import write_examples
 from babelscope.errors import CorpusError
 
 Write = Callable[[str, str], Path]
@@ -63,3 +64,46 @@ def test_texts_are_questions_or_each_context_once(write: Write) -> None:
 def test_what_is_wrong_is_said(write: Write, text: str, problem: str) -> None:
     with pytest.raises(CorpusError, match=problem):
         read_texts(write("a.json", text))
+
+
+def of(*questions: str) -> str:
+    return '{{"data": [{{"paragraphs": [{{"context": "c d", "qas": [{}]}}]}}]}}'.format(", ".join(questions))
+
+
+def test_unanswerable_questions_of_squad_2(write: Callable[[str, str], Path], tmp_path: Path) -> None:
+    path = write(
+        "dev.json",
+        of(
+            '{"id": "1", "question": "?", "is_impossible": true, "answers": [], "plausible_answers": [{"text": "c"}]}',
+            '{"id": "2", "question": "?", "is_impossible": true}',
+            '{"id": "3", "question": "?", "is_impossible": false, "answers": [{"text": "d", "answer_start": 2}]}',
+        ),
+    )
+    examples = list(read_examples(path))
+    assert [len(example.content.answers) for example in examples] == [0, 0, 1]
+    write_examples(examples, tmp_path / "out.json", format="squad")
+    written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert [q.get("is_impossible", False) for q in written["data"][0]["paragraphs"][0]["qas"]] == [True, True, False]
+    assert [each.content for each in read_examples(tmp_path / "out.json")] == [each.content for each in examples]
+
+
+def test_a_question_is_impossible_or_has_answers(write: Callable[[str, str], Path]) -> None:
+    both = '{"id": "1", "question": "?", "is_impossible": true, "answers": [{"text": "d", "answer_start": 2}]}'
+    with pytest.raises(CorpusError, match=r"data\[0\].paragraphs\[0\].qas\[0\].answers, which is_impossible"):
+        list(read_examples(write("dev.json", of(both))))
+
+
+@pytest.mark.parametrize("escape", ["\\ud800", "\\uDC00 \\ud83d", "\\ud83d\\ud83d\\ude00", "\\\\\\ud800"])
+def test_half_a_surrogate_pair_is_refused(write: Callable[[str, str], Path], escape: str) -> None:
+    text = of(f'{{"id": "1", "question": "{escape}", "answers": []}}')
+    with pytest.raises(CorpusError, match="half a surrogate pair") as raised:
+        list(read_examples(write("a.json", "\n\n" + text)))
+    assert raised.value.line == 3
+
+
+@pytest.mark.parametrize(("escape", "expected"), [("\\ud83d\\ude00", "😀"), ("\\\\ud800", "\\ud800")])
+def test_whole_pairs_and_escaped_backslashes_are_text(
+    write: Callable[[str, str], Path], escape: str, expected: str
+) -> None:
+    (example,) = read_examples(write("a.json", of(f'{{"id": "1", "question": "{escape}", "answers": []}}')))
+    assert example.content.question == expected

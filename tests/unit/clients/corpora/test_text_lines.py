@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from babelscope.corpora import read_texts
+from babelscope.corpora import Options, read_examples, read_texts
 from babelscope.data.texts import Text
 from babelscope.errors import CorpusError
 
@@ -41,3 +41,18 @@ def test_what_is_wrong_is_said_with_its_line(write: Write, text: str, line: int,
     with pytest.raises(CorpusError, match=problem) as caught:
         read_texts(write("a.txt", text), format="lines")
     assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\na\n\nb\n\n", [("1", ""), ("2", "a"), ("3", ""), ("4", "b"), ("5", "")]),
+        ("\nx\ta\ny\t\n\n", [("x", "a"), ("y", "")]),
+        ("\n\n", [("1", ""), ("2", "")]),
+    ],
+)
+def test_empty_lines_are_given_where_asked_for(tmp_path: Path, text: str, expected: list[tuple[str, str]]) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text(text, encoding="utf-8")
+    found = read_examples(path, format="lines", options=Options(empty=True))
+    assert [(example.id, example.content) for example in found] == expected

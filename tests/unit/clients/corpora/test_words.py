@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from babelscope import CorpusError, Text
 from babelscope.corpora import as_words, read_word_pairs, read_word_vectors, read_words
+from babelscope.corpora.word_vectors import holds_vectors
+
+from services.datagen.datasets.dictionaries import read_pairs
 
 
 def _write(folder: Path, text: str, name: str = "file.txt") -> Path:
@@ -70,6 +73,70 @@ def test_vectors(tmp_path: Path, head: str) -> None:
 def test_what_are_no_vectors_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(CorpusError, match=message):
         read_word_vectors(_write(tmp_path, text))
+
+
+@pytest.mark.parametrize("head", ["2 2\n", ""])
+def test_a_word_may_hold_spaces(tmp_path: Path, head: str) -> None:
+    found = read_word_vectors(_write(tmp_path, f"{head}de 1 2.5\nNew York 3 4\n"))
+    assert found.words == ("de", "New York")
+    np.testing.assert_allclose(found.vectors, [[1, 2.5], [3, 4]])
+
+
+def test_a_word_may_end_in_a_number_where_the_header_tells_the_width(tmp_path: Path) -> None:
+    assert read_word_vectors(_write(tmp_path, "2 2\nde 1 2.5\nno. 5 3 4\n")).words == ("de", "no. 5")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("3 2\na 1 2\nb 1 2\n", "file.txt:1: .*3 vectors as the first line says, but got 2"),
+        ("1 2\na 1 2\nb 1 2\n", "file.txt:1: .*1 vectors as the first line says, but got 2"),
+        ("2 3\na 1 2\nb 1 2\n", "file.txt:2: .*3 numbers as on the first line, but got 2"),
+        ("2 1\na 1 2\nb 1 2\n", "file.txt:2: .*1 numbers as on the first line, but got 2"),
+        ("2 1\na 1\nb 1.5 2.5\n", "file.txt:3: .*1 numbers as on the first line, but got 2"),
+        ("a 1\nb 1 2\n", "file.txt:2: .*1 numbers as on the first line, but got 2"),
+    ],
+)
+def test_a_header_that_does_not_fit_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(CorpusError, match=message):
+        read_word_vectors(_write(tmp_path, text))
+
+
+def test_part_of_a_file_is_read_whatever_its_header_counts(tmp_path: Path) -> None:
+    assert read_word_vectors(_write(tmp_path, "9 1\na 1\nb 2\nc 3\n"), limit=2).words == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("vectors-en.txt", "2 3\nthe 1 2 3\nof 1 2 -3e-1\n", True),
+        ("wiki.vec", "the 1 2 3\n", True),
+        ("words.txt", "the\nof\n", False),
+        ("words.txt", "10 4\nfour\n", False),
+        ("words.txt", "", False),
+    ],
+)
+def test_vectors_are_told_from_words(tmp_path: Path, name: str, text: str, expected: bool) -> None:
+    assert holds_vectors(_write(tmp_path, text, name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "pair"),
+    [("dog Hund", ("dog", "Hund")), ("dog Hund 0.5", ("dog", "Hund")), ("ice cream\tglace", ("ice cream", "glace"))],
+)
+def test_both_readers_of_dictionaries_agree(tmp_path: Path, line: str, pair: tuple[str, str]) -> None:
+    path = _write(tmp_path, line + "\n")
+    assert read_word_pairs(path).pairs == (pair,)
+    assert [(one.source, one.target) for one in read_pairs(path)] == [pair]
+
+
+@pytest.mark.parametrize("line", ["ice cream glace", "a b c d", "dog", "dog\t", "dog Hund nan"])
+def test_both_readers_of_dictionaries_refuse_what_is_no_pair(tmp_path: Path, line: str) -> None:
+    path = _write(tmp_path, line + "\n")
+    with pytest.raises(CorpusError, match=r"file\.txt:1: Expected a word and its translation"):
+        read_word_pairs(path)
+    with pytest.raises(CorpusError, match=r"file\.txt:1: Expected a word and its translation"):
+        list(read_pairs(path))
 
 
 @pytest.mark.shared_data

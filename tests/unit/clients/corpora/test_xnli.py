@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from babelscope.corpora import TextPair, read_examples, read_texts
+from babelscope.corpora import TextPair, find_format, read_examples, read_texts
 from babelscope.errors import CorpusError
 
 Write = Callable[[str, str], Path]
@@ -46,3 +46,11 @@ def test_the_sets_own_file_holds_all_languages(write: Write) -> None:
 def test_what_is_wrong_is_said(write: Write, text: str, problem: str) -> None:
     with pytest.raises(CorpusError, match=problem):
         read_texts(write("a.tsv", text), format="xnli")
+
+
+def test_the_training_file_has_a_header_of_its_own(write: Callable[[str, str], Path]) -> None:
+    path = write("multinli.train.fr.tsv", "premise\thypo\tlabel\nun\tdeux\tcontradictory\ntrois\tquatre\tentailment\n")
+    assert find_format(path).name == "xnli"
+    assert [example.content for example in read_examples(path)] == [
+        TextPair("un", "deux", "contradiction"), TextPair("trois", "quatre", "entailment")
+    ]  # fmt: skip

@@ -29,7 +29,7 @@ def test_files_with_tabs_spaces_and_weights(tmp_path: Path, packed: bool) -> Non
 
 @pytest.mark.parametrize(
     ("line", "problem"),
-    [("one\n", "a word, its translation"), ("a\t\n", "a word"), ("a b c d\n", "a word"), ("a\tb\t-1\n", "weight"),
+    [("one\n", "a word and its translation"), ("a\t\n", "a word"), ("a b c d\n", "a word"), ("a\tb\t-1\n", "weight"),
      ("a\tb\tnan\n", "weight"), ("a\tb\tx\n", "weight")],
 )  # fmt: skip
 def test_a_bad_line_is_named(tmp_path: Path, line: str, problem: str) -> None:
