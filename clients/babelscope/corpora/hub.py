@@ -1,9 +1,10 @@
 """Datasets of the Hugging Face hub by name: `hub:NAME[:CONFIG[:SPLIT]]`, streamed; extra `hub`.
 
 `hub:rajpurkar/squad::validation` is the split `validation` of the only configuration. NAME may be a folder of Parquet,
-JSON or CSV files on this machine. Only data are read: no dataset's own code runs.
+JSON or CSV files on this machine; the fields of CSV are read as text. Only data are read: no dataset's own code runs.
 """
 
+import csv
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -84,10 +85,17 @@ def read(path: Path, options: Options) -> Iterator[Example]:
     paragraphs = _Paragraphs()
     for number, row in enumerate(itertools.chain([first], rows), start=1):
         language = str(row[language_column]) if language_column else options.language
-        name = f"{split}-{number}" if id_column is None else str(row[id_column])
+        name = f"{split}-{number}" if id_column is None else _id(path, row[id_column], id_column, number)
         for own, content in _contents(path, columns, row, paragraphs, number):
             if not options.language or same_language(own or language, options.language):
                 yield Example(name, content, own or language, number, {"split": split})
+
+
+def _id(path: Path, value: object, column: str, number: int) -> str:
+    if value is None or value == "":
+        got = "none" if value is None else "an empty one"
+        raise CorpusError(path, number, f"Expected an id in column {column!r}, but got {got}; # numbers the rows")
+    return str(value)
 
 
 class _Paragraphs:
@@ -118,7 +126,11 @@ def _open(path: Path, reference: Reference) -> tuple[Any, str]:
         problem = "Expected the package datasets, but it is not installed: it comes with extra `hub`"
         raise CorpusError(path, 0, problem) from None
     with _failures(path), _quiet():
-        splits = datasets.load_dataset(reference.name, reference.config or None, streaming=True)
+        config = reference.config or None
+        splits = datasets.load_dataset(reference.name, config, streaming=True)
+        builder = datasets.load_dataset_builder(reference.name, config)
+        if type(builder.config).__name__ == "CsvConfig":
+            splits = _as_text(reference.name, config, builder.config)
     known = list(splits)
     split = reference.split or (known[0] if len(known) == 1 else "")
     if split not in known:
@@ -126,6 +138,20 @@ def _open(path: Path, reference: Reference) -> tuple[Any, str]:
         problem = f"Expected a split, hub:NAME:CONFIG:SPLIT, one of {', '.join(map(str, known))}, but got {got}"
         raise CorpusError(path, 0, problem)
     return splits[split], str(split)
+
+
+def _as_text(name: str, config: str | None, settings: Any) -> Any:
+    """The splits of a dataset of CSV with every field as its text: types that are guessed make 2.0 of an id 2."""
+    import datasets
+    import fsspec
+
+    first: str = next(iter(settings.data_files.values()))[0]
+    with fsspec.open(first, "rt", encoding="utf-8-sig", newline="", compression="infer") as file:
+        header = next(csv.reader(file, delimiter=settings.sep), [])
+    features = datasets.Features({column: datasets.Value("string") for column in header})
+    return datasets.load_dataset(
+        name, config, streaming=True, features=features if header else None, keep_default_na=False, na_filter=False
+    )
 
 
 def _rows(path: Path, dataset: Any) -> Iterator[Any]:

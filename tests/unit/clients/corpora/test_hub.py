@@ -216,3 +216,25 @@ def test_a_hub_that_is_not_there_is_one_clear_line(tmp_path: Path, missing: bool
     *_, line = done.stderr.strip().splitlines()
     assert "extra `hub`" in line if missing else "cannot be had" in line
     assert "Traceback" not in done.stderr
+
+
+def test_fields_of_csv_are_text(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train.csv").write_text(
+        'id,premise,hypothesis,label\nNA,a,b,NA\n2,null,1e3,neutral\n007,"x, y",nan,1\n', encoding="utf-8"
+    )
+    found = list(read_examples(f"hub:{tmp_path / 'set'}"))
+    assert [(example.id, example.content) for example in found] == [
+        ("NA", TextPair("a", "b", "NA")),
+        ("2", TextPair("null", "1e3", "neutral")),
+        ("007", TextPair("x, y", "nan", "1")),
+    ]
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_row_without_an_id_is_refused(make: Make, value: str | None) -> None:
+    name = make(train=[{"id": "a", "text": "one"}, {"id": value, "text": "two"}])
+    with pytest.raises(CorpusError, match="Expected an id in column 'id'") as raised:
+        list(read_examples(name))
+    assert raised.value.line == 2
+    assert [example.id for example in read_examples(name, options=Options(id_column="#"))] == ["train-1", "train-2"]
