@@ -27,6 +27,9 @@ def read_fit_map(spec: metrics_pb2.FitMapSpec, settings: MetricsSettings) -> Map
             "spec.target.name", f"Expected another name than the source's, but got {target.name[:80]!r} as well"
         )
     method, options, common = make(spec.method, dict(spec.options))
+    refused = method.refused_seeds(options) if spec.seeds else ""
+    if refused:
+        raise InvalidArgument("spec.seeds", refused)
     return MapPlan(
         views=(source, target),
         pairs=(),

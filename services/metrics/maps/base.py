@@ -88,6 +88,13 @@ class Method(Protocol):
     Options: ClassVar[type[Any]]
     """A frozen dataclass of its options, every field with a default and `metadata={"summary": ...}`."""
 
+    def refused_seeds(self, options: Any) -> str:
+        """Why known translations that are given would not be used; empty where they are.
+
+        Args:
+            options: An instance of `Options`.
+        """
+
     def fit(self, problem: Problem, options: Any, *, check: Check, tell: Tell) -> Fitted:
         """Fits the map.
 

@@ -37,6 +37,10 @@ class Procrustes:
     supervised: ClassVar[bool] = True
     Options: ClassVar[type[Any]] = ProcrustesOptions
 
+    def refused_seeds(self, _options: Any) -> str:
+        """Known translations are always used."""
+        return ""
+
     def fit(self, problem: Problem, options: ProcrustesOptions, *, check: Check, tell: Tell) -> Fitted:
         """Fits the rotation.
 

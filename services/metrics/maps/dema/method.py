@@ -55,6 +55,10 @@ class DeMa:
     supervised: ClassVar[bool] = False
     Options: ClassVar[type[Any]] = DeMaOptions
 
+    def refused_seeds(self, _options: Any) -> str:
+        """Known translations are always used."""
+        return ""
+
     def fit(self, problem: Problem, options: DeMaOptions, *, check: Check, tell: Tell) -> Fitted:
         """Fits the source side's map; the target side is normalised only.
 

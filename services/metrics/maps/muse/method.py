@@ -93,6 +93,10 @@ class Muse:
     supervised: ClassVar[bool] = False
     Options: ClassVar[type[Any]] = MuseOptions
 
+    def refused_seeds(self, _options: Any) -> str:
+        """Known translations are never used."""
+        return "Expected no known translations for muse, which learns without any"
+
     def fit(self, problem: Problem, options: MuseOptions, *, check: Check, tell: Tell) -> Fitted:
         """Fits the map.
 

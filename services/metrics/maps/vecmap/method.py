@@ -78,6 +78,15 @@ class VecMap:
     supervised: ClassVar[bool] = False
     Options: ClassVar[type[Any]] = VecMapOptions
 
+    def refused_seeds(self, options: VecMapOptions) -> str:
+        """Known translations are used where the supervision asks for them."""
+        if options.supervision in {SUPERVISED, SEMI_SUPERVISED}:
+            return ""
+        return (
+            f"Expected options[supervision] {SEMI_SUPERVISED} or {SUPERVISED} for vecmap with known translations, but "
+            f"got {options.supervision}, which uses none"
+        )
+
     def fit(self, problem: Problem, options: VecMapOptions, *, check: Check, tell: Tell) -> Fitted:
         """Fits the maps of both sides.
 

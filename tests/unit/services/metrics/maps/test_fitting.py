@@ -42,6 +42,9 @@ class Fake:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
+    def refused_seeds(self, _options: Options) -> str:
+        return ""
+
     def fit(self, problem: Problem, options: Options, *, check: Any, tell: Any) -> Fitted:
         self.problems.append(problem)
         tell(1, 2)
