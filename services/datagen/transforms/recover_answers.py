@@ -42,10 +42,10 @@ class RecoverAnswers:
     An answer whose start is right stays; so does one that stands exactly where its start says when counted in bytes of
     UTF-8 or in units of UTF-16, and its start becomes that in code points. For any other (`start=-1` after `translate`)
     the closest span of the context takes its place; among equally close ones that nearest to the original's relative
-    position, which the attribute
-    `answer_positions` tells (numbers in 0..1 separated by commas; without it the old start over the context's length,
-    or 0). A distance above `min(10, length of the answer - 1)` drops the answer in training, and the example with the
-    last of its answers; in test the closest span is kept as noise. Questions without answers pass.
+    position, which the attribute `answer_positions` tells (numbers in 0..1 separated by commas; without it the old
+    start over the context's length, or 0). A distance above `min(10, length of the answer - 1)` drops the answer in
+    training, and the example with the last of its answers; in test the closest span is kept as noise. Questions without
+    answers pass.
     """
 
     name: ClassVar[str] = "recover_answers"

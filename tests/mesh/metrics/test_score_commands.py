@@ -143,3 +143,20 @@ async def test_real_gold_as_a_json_of_answers_scores_100(
         ("f1", "char", 100.0, "1190"),
     }
     assert len((tmp_path / "items.csv").read_text().splitlines()) == 1191
+
+
+async def test_an_empty_output_line_is_an_empty_prediction(
+    serve: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mesh = f"metrics={(await serve()).client.address}"
+    (tmp_path / "said.txt").write_text("a cat\n\n\n")
+    (tmp_path / "gold.txt").write_text("a cat\na dog\n\n")
+    files = ["--prediction", str(tmp_path / "said.txt"), "--gold", str(tmp_path / "gold.txt"), "--mesh", mesh]
+    options = ["--language", "en", "--option", "resamples=50"]
+    assert await asyncio.to_thread(run, ["score", "bleu1", *files, *options]) == 0
+    (row, *_) = table(capsys.readouterr().out)
+    assert row["n"] == "2"
+    assert 0 < float(row["value"]) < 100
+    (tmp_path / "said.txt").write_text("a cat\n\na horse\n")
+    assert await asyncio.to_thread(run, ["score", "bleu1", *files, *options]) != 0
+    assert "'3' has none" in capsys.readouterr().err
