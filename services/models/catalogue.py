@@ -14,6 +14,7 @@ from services.models.files.digests import folder_digest, reinit_digest, tokens_d
 from services.models.files.folders import (
     ModelFolder,
     check_name,
+    check_revision,
     family_of,
     files_stamp,
     folders_below,
@@ -117,7 +118,7 @@ class ModelFiles:
         """The verified local folder of a model.
 
         Raises:
-            InvalidArgument: A name that leaves the roots, or a revision of a local folder.
+            InvalidArgument: A name that leaves the roots, no revision, or a revision of a local folder.
             NotFound: No such model, with names nearby.
             FailedPrecondition: A model that cannot be served, with the reason.
         """
@@ -126,6 +127,7 @@ class ModelFiles:
     def find(self, name: str, revision: str = "") -> ModelFolder:
         """As `resolve`, with what was found in the folder."""
         check_name(name)
+        check_revision(revision)
         subject = f"model {name}"
         if self._checkpoints is not None and name.startswith(StoredCheckpoints.PREFIX):
             local: tuple[Path, Path | None] | None = self._checkpoints.fetch(name), None

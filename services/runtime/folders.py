@@ -16,6 +16,7 @@ from typing import Final
 
 from services.runtime import atomic
 from services.runtime.errors import DataLoss, InvalidArgument, LimitExceeded, NotFound
+from services.runtime.names import problem_of, shown
 from services.runtime.storage import copy
 from services.runtime.store import Store, digest_of
 
@@ -23,6 +24,7 @@ _BLOBS: Final = "blobs"
 _FORMAT: Final = 1
 _MOST_FILES: Final = 10_000
 _MOST_LIST_BYTES: Final = 16 << 20
+_KIND: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _ID: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -87,8 +89,8 @@ def fetch_folder(store: Store, name: str, cache: Path) -> Path:
         Unavailable: The store cannot be reached.
     """
     kind, _, digest = name.partition("/")
-    if not _ID.fullmatch(digest):
-        raise NotFound(kind.removesuffix("s"), name)
+    if not _KIND.fullmatch(kind) or not _ID.fullmatch(digest):
+        raise NotFound(kind.removesuffix("s") if _KIND.fullmatch(kind) else "stored folder", name[:200])
     target = cache / kind / digest
     if target.is_dir():
         return target
@@ -126,8 +128,8 @@ def _read_list(store: Store, name: str) -> list[tuple[PurePosixPath, str]]:
         if values["format"] != _FORMAT or len(files) > _MOST_FILES:
             raise ValueError(f"format {values['format']} with {len(files)} files")
         for path, source in files:
-            if path.is_absolute() or ".." in path.parts or not path.parts or "\x00" in str(path):
-                raise ValueError(f"a file that would lie outside of it: {path}")
+            if problem := problem_of(str(path)):
+                raise ValueError(f"a file that would lie outside of it, {shown(str(path))}: {problem}")
             digest_of(source)
     except (ValueError, KeyError, TypeError, InvalidArgument) as error:
         raise DataLoss(f"Expected {name} to be the list of a folder's files, but got {error}") from error

@@ -11,6 +11,8 @@ from services.runtime.errors import InvalidArgument
 
 DEFAULT_PAGE: Final = 100
 LARGEST_PAGE: Final = 1000
+_LONGEST_TOKEN: Final = 8192
+_MOST_PARTS: Final = 8
 
 T = TypeVar("T")
 Key = tuple[str, ...]
@@ -27,12 +29,23 @@ def read_page(page_size: int, page_token: str) -> tuple[int, Key]:
     if not page_token:
         return min(page_size or DEFAULT_PAGE, LARGEST_PAGE), ()
     try:
+        if len(page_token) > _LONGEST_TOKEN:
+            raise ValueError(f"a token of {len(page_token)} characters")
         key = json.loads(base64.urlsafe_b64decode(page_token.encode("ascii")))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         key = None
-    if not isinstance(key, list) or not all(isinstance(part, str) for part in key):
+    if (
+        not isinstance(key, list)
+        or not 1 <= len(key) <= _MOST_PARTS
+        or not all(isinstance(part, str) and _is_text(part) for part in key)
+    ):
         raise InvalidArgument("page_token", "Expected the `next_page_token` of a page before, but got something else")
     return min(page_size or DEFAULT_PAGE, LARGEST_PAGE), tuple(key)
+
+
+def _is_text(part: str) -> bool:
+    """Whether a string can be written as UTF-8: JSON's escapes may hold half of a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in part)
 
 
 def cut_page(entries: Sequence[T], size: int, after: Key, key: Callable[[T], Key]) -> tuple[Sequence[T], str]:

@@ -1,12 +1,14 @@
 """Bilingual dictionaries: word pairs of a file (TSV, or MUSE's, separated by spaces), plain or gzip."""
 
 import math
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from operator import eq
 from pathlib import Path
+from typing import Final
 
 from babelscope.corpora.files import read_lines
 from babelscope.corpora.words import pair_fields
@@ -14,8 +16,12 @@ from babelscope.data.languages import read_tag, same_language
 from babelscope.errors import CorpusError
 
 from services.datagen.text.words import fold
-from services.runtime.errors import FailedPrecondition, NotFound
+from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
+from services.runtime.names import check_name, shown
 
+FIELD: Final = "dictionary"
+MOST_BYTES: Final = 1 << 30
+"""Largest file that is read as a dictionary."""
 SUFFIXES = (".tsv", ".txt", ".tsv.gz", ".txt.gz", ".gz", "")
 
 
@@ -152,20 +158,39 @@ def find_dictionary(roots: Iterable[Path], reference: str, source: str, target: 
         target: Tag of the target language.
 
     Raises:
+        InvalidArgument: The reference is no path, or a link in a folder that it names leads out of the root.
         NotFound: There is no such file within the roots; names that exist nearby are told.
+        FailedPrecondition: The file is larger than `MOST_BYTES`.
     """
     roots = [root.resolve() for root in roots]
     nearby: list[str] = []
+    named = reference.replace("{source}", source).replace("{target}", target)
+    check_name(named.removeprefix("/"), FIELD, "a dictionary's path below a root, without `..`")
     for root, one, two in product(roots, _spellings(source), _spellings(target)):
         path = (root / reference.replace("{source}", one).replace("{target}", two)).resolve()
         if path != root and not path.is_relative_to(root):
             continue
         if path.is_file():
-            return path
+            return _readable(path, root)
         if path.is_dir():
             files = sorted(file for file in path.iterdir() if file.is_file())
             for fits in (partial(eq, f"{source}-{target}"), partial(_means, source, target)):
                 if found := _of_pair(files, fits):
-                    return found
+                    return _readable(found, root)
             nearby += [file.name for file in files if file.name.split(".")[0].endswith(f"-{target}")]
     raise NotFound("dictionary", f"{reference} ({source or 'any'}-{target})", list(dict.fromkeys(nearby))[:5])
+
+
+def _readable(path: Path, root: Path) -> Path:
+    """A dictionary's file, unless a symbolic link leads out of its root or it is too large to be held."""
+    real = path.resolve()
+    if not real.is_relative_to(root):
+        raise InvalidArgument(
+            FIELD, f"Expected dictionary {shown(path.name)} to lie within its root, but a link leads out of it"
+        )
+    state = real.stat()
+    if not stat.S_ISREG(state.st_mode) or state.st_size > MOST_BYTES:
+        raise FailedPrecondition(
+            f"dictionary {path.name}", f"Expected a file of at most {MOST_BYTES} bytes, but it has {state.st_size}"
+        )
+    return path

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from services.runtime.names import check_name
 
 FIELD = "options[model]"
 _HUB_FILES = ("*.json", "*.safetensors", "*.spm", "*.model", "*.txt")
@@ -31,10 +32,7 @@ class ModelFolders:
             FailedPrecondition: It holds no configuration or no safetensors.
             Unavailable: The hub does not answer.
         """
-        parts = name.split("/")
-        if not name.isprintable() or "\\" in name or any(part in ("", ".", "..") for part in parts):
-            problem = f"Expected a folder below a root, or a hub id, without `..`, but got {name!r}"
-            raise InvalidArgument(FIELD, problem)
+        check_name(name, FIELD, "a folder below a root, or a hub id, without `..`")
         folder = self._local(name) or self._downloaded(name)
         if not (folder / "config.json").is_file():
             raise FailedPrecondition(f"model {name}", "Expected a model's folder, but it has no config.json")

@@ -18,6 +18,7 @@ from torch import Tensor
 from services.models.families import Family
 from services.models.weights import Slot
 from services.runtime.errors import FailedPrecondition
+from services.runtime.names import read_bounded
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -35,6 +36,7 @@ _TIED = (
 """Output layers that share the word table: a checkpoint saved by alias holds the table under such a name alone."""
 _NOT_WEIGHTS = ("position_ids", "token_type_ids", "inv_freq")
 _SHOWN = 8
+_MOST_INDEX_BYTES = 16 << 20
 
 
 def weight_files(folder: Path, subject: str) -> list[Path]:
@@ -55,8 +57,8 @@ def weight_files(folder: Path, subject: str) -> list[Path]:
         found = f"only {', '.join(pickles)}, which would have to be unpickled" if pickles else "no weights at all"
         raise FailedPrecondition(subject, f"Expected weights as {SINGLE_FILE} or with {INDEX_FILE}, but found {found}")
     try:
-        names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        names = set(json.loads(read_bounded(index, _MOST_INDEX_BYTES))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
         raise FailedPrecondition(subject, f"{INDEX_FILE} cannot be read: {error}") from error
     if any(not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors") for name in names):
         raise FailedPrecondition(subject, f"{INDEX_FILE} names files that are not safetensors files of this folder")

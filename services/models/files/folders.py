@@ -10,9 +10,13 @@ from services.models.families import FAMILIES, common_refusal
 from services.models.files.checkpoint import weight_files
 from services.models.tokenizer_file import TOKENIZER_FILE
 from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.runtime.names import problem_of, read_bounded, shown
 
 CONFIG_FILE = "config.json"
 NAME_FIELD = "spec.model.name"
+REVISION_FIELD = "spec.model.revision"
+MOST_JSON_BYTES = 16 << 20
+"""Largest JSON file of a model, its tokenizer apart, that is read."""
 _DIGESTED = (
     CONFIG_FILE,
     TOKENIZER_FILE,
@@ -47,18 +51,28 @@ def check_name(name: str) -> None:
     """Refuse names that could lead out of the roots.
 
     Raises:
-        InvalidArgument: An empty or absolute name, one with `..`, a back-slash or a control character.
+        InvalidArgument: The name is no relative path of plain parts, or begins like a URL or a drive.
     """
-    parts = name.split("/")
-    if (
-        not name
-        or any(part in ("", ".", "..") for part in parts)
-        or "\\" in name
-        or ":" in parts[0]
-        or not name.isprintable()
-    ):
+    problem = problem_of(name) or ("it has a colon in its first part" if ":" in name.split("/", 1)[0] else "")
+    if problem:
         raise InvalidArgument(
-            NAME_FIELD, f"Expected a hub id or a folder's path below a model root, without `..`, but got {name!r}"
+            NAME_FIELD,
+            f"Expected a hub id or a folder's path below a model root, without `..`, but got {shown(name)}: {problem}",
+        )
+
+
+def check_revision(revision: str) -> None:
+    """Refuse revisions that are no branch, tag or commit: the hub's cache joins them to the path of a file.
+
+    Raises:
+        InvalidArgument: The revision is no relative path of plain parts, or holds what Git forbids in a name.
+    """
+    problem = problem_of(revision) if revision else ""
+    if not problem and any(character in revision for character in " ~^:?*["):
+        problem = "it holds a space or one of `~^:?*[`"
+    if problem:
+        raise InvalidArgument(
+            REVISION_FIELD, f"Expected a branch, a tag or a commit of the hub, but got {shown(revision)}: {problem}"
         )
 
 
@@ -72,8 +86,8 @@ def read_config(folder: Path, subject: str) -> dict[str, Any]:
     if not path.is_file():
         raise FailedPrecondition(subject, f"Expected a model folder, but it has no {CONFIG_FILE}")
     try:
-        config = json.loads(path.read_text("utf-8"))
-    except (ValueError, OSError) as error:
+        config = json.loads(read_bounded(path, MOST_JSON_BYTES))
+    except (ValueError, OSError, RecursionError) as error:
         raise FailedPrecondition(subject, f"{CONFIG_FILE} cannot be read: {error}") from error
     if not isinstance(config, dict):
         raise FailedPrecondition(subject, f"Expected an object in {CONFIG_FILE}, but got {type(config).__name__}")

@@ -158,3 +158,22 @@ def test_a_checkpoint_of_the_store_is_a_model(root: Path, tmp_path: Path) -> Non
         files.resolve("checkpoints/" + "0" * 64)
     with pytest.raises(InvalidArgument, match="Expected none"):
         files.resolve(name, "main")
+
+
+@pytest.mark.parametrize(
+    "revision", ["../../tiny-bert/config.json", "/dev/zero", "a\0b", "x" * 256, "a\\b", "HEAD~1", "a b", "\ud800"]
+)
+def test_what_is_no_revision_is_refused_before_the_hub_is_asked(root: Path, revision: str) -> None:
+    files = ModelFiles([root], hub=True, cache_dir=root)
+    with pytest.raises(InvalidArgument, match=r"Expected a branch, a tag or a commit") as caught:
+        files.find("a/b", revision)
+    assert caught.value.field == "spec.model.revision"
+
+
+def test_settings_that_are_no_plain_files_are_refused(root: Path) -> None:
+    for number, target in enumerate(("/dev/zero", "/proc/self/environ")):
+        folder = root / f"device-{number}"
+        folder.mkdir()
+        (folder / "config.json").symlink_to(target)
+        with pytest.raises((FailedPrecondition, InvalidArgument)):
+            ModelFiles([root]).find(folder.name)

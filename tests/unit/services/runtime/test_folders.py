@@ -52,6 +52,12 @@ def test_what_folders_share_is_stored_once(store: Store, folder: Path) -> None:
     assert len(store.list("checkpoints/")) == 2
 
 
+def test_a_folder_beside_the_cache_is_none_of_it(store: Store, tmp_path: Path) -> None:
+    (tmp_path / ("0" * 64)).mkdir()
+    with pytest.raises(NotFound, match="stored folder"):
+        fetch_folder(store, "../" + "0" * 64, tmp_path / "cache")
+
+
 @pytest.mark.parametrize("name", ["checkpoints/", "checkpoints/" + "0" * 64, "checkpoints/../x", "checkpoints/0.json"])
 def test_a_folder_that_is_not_there(store: Store, tmp_path: Path, name: str) -> None:
     with pytest.raises(NotFound, match="Expected the name of a checkpoint"):

@@ -1,3 +1,5 @@
+import base64
+
 import pytest
 
 from services.runtime.errors import InvalidArgument
@@ -44,3 +46,11 @@ def test_sizes_have_a_default_and_a_ceiling() -> None:
 def test_tokens_of_no_page_are_refused(token: str) -> None:
     with pytest.raises(InvalidArgument, match="page_token: Expected the `next_page_token`"):
         read_page(10, token)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "[" * 5_000, '["\\ud800"]', "[]", '["a", ["b"]]', '["' + "x" * 9000 + '"]']
+)
+def test_tokens_that_break_a_parser_are_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument, match="page_token: Expected the `next_page_token`"):
+        read_page(10, base64.urlsafe_b64encode(text.encode()).decode())

@@ -4,8 +4,15 @@ from pathlib import Path
 import pytest
 from babelscope.errors import CorpusError
 
-from services.datagen.datasets.dictionaries import Pair, WordPairs, find_dictionary, read_dictionary, read_pairs
-from services.runtime.errors import FailedPrecondition, NotFound
+from services.datagen.datasets.dictionaries import (
+    MOST_BYTES,
+    Pair,
+    WordPairs,
+    find_dictionary,
+    read_dictionary,
+    read_pairs,
+)
+from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 
 
 def test_best_first_by_weight_then_order() -> None:
@@ -58,9 +65,37 @@ def test_files_are_found_within_the_roots_alone(tmp_path: Path) -> None:
     assert find_dictionary(roots, "muse", "en", "el").name == "en-el.muse-train.tsv"
     assert find_dictionary(roots, "muse/{source}-{target}.txt.gz", "de", "fr").name == "de-fr.txt.gz"
     assert find_dictionary(roots, str(root / "muse/en-fr.tsv"), "", "").name == "en-fr.tsv"
-    for reference in ("../secret.tsv", str(tmp_path / "secret.tsv"), "muse/none.tsv", "nothing"):
+    for reference in (str(tmp_path / "secret.tsv"), "muse/none.tsv", "nothing"):
         with pytest.raises(NotFound):
             find_dictionary(roots, reference, "en", "fr")
     with pytest.raises(NotFound, match="did you mean") as raised:
         find_dictionary(roots, "muse", "es", "fr")
     assert raised.value.nearby == ("de-fr.txt.gz", "en-fr.tsv")
+
+
+@pytest.mark.parametrize("reference", ["../secret.tsv", "a/../../b", "a\0b", "x" * 300, "a\nb", "{source}/a", "//etc"])
+def test_what_is_no_path_is_refused(tmp_path: Path, reference: str) -> None:
+    with pytest.raises(InvalidArgument, match="dictionary's path below a root") as caught:
+        find_dictionary([tmp_path], reference, "..", "fr")
+    assert caught.value.field == "dictionary"
+
+
+def test_a_link_in_a_folder_leads_nowhere_else(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "muse").mkdir(parents=True)
+    (root / "real.tsv").write_text("a\tb\n", encoding="utf-8")
+    (tmp_path / "secret.tsv").write_text("a\tb\n", encoding="utf-8")
+    (root / "muse" / "en-fr.tsv").symlink_to(tmp_path / "secret.tsv")
+    (root / "muse" / "en-de.tsv").symlink_to(root / "real.tsv")
+    with pytest.raises(InvalidArgument, match="a link leads out of it"):
+        find_dictionary([root], "muse", "en", "fr")
+    assert read_dictionary(find_dictionary([root], "muse", "en", "de")).translations("a") == (("b", 1.0),)
+
+
+def test_a_file_too_large_to_be_held_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "en-fr.tsv").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    for reference in ("en-fr.tsv", ""):
+        with pytest.raises((FailedPrecondition, InvalidArgument)) as caught:
+            find_dictionary([tmp_path], reference, "en", "fr")
+        assert isinstance(caught.value, FailedPrecondition) == bool(reference)

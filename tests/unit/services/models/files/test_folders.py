@@ -20,6 +20,12 @@ def test_bad_names(name: str) -> None:
     assert caught.value.field == "spec.model.name"
 
 
+@pytest.mark.parametrize("name", ["x" * 256, "/".join(["x" * 200] * 6), "\ud800"])
+def test_names_that_no_file_system_takes(name: str) -> None:
+    with pytest.raises(InvalidArgument):
+        check_name(name)
+
+
 @pytest.mark.parametrize("name", ["bert-base", "org/name", "a/b/c", "..a", "checkpoints/1f", "модель"])
 def test_good_names(name: str) -> None:
     check_name(name)
