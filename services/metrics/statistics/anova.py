@@ -5,6 +5,7 @@ between the groups in this sample; omega squared `(SSB - (k - 1) MSW) / (SSB + S
 the population, which may fall below 0 where there is no effect and is not clipped.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from services.metrics.estimates.signature import signature
-from services.metrics.statistics.samples import sample
+from services.metrics.statistics.samples import centred_and_scaled, sample
 from services.runtime.errors import InvalidArgument
 
 
@@ -46,7 +47,8 @@ def anova(groups: Mapping[str, Sequence[float]]) -> Anova:
         groups: At least two by name, each with at least one number; more numbers than groups.
 
     Raises:
-        InvalidArgument: Too few groups or numbers, or no variance within the groups.
+        InvalidArgument: Too few groups or numbers, or no variance within the groups that float64 can tell from the
+            differences between them.
     """
     if len(groups) < 2:
         raise InvalidArgument("groups", f"Expected at least 2 groups, but got {len(groups)}")
@@ -62,15 +64,20 @@ def anova(groups: Mapping[str, Sequence[float]]) -> Anova:
             "groups", f"Expected numbers that vary within a group, but all {k} groups (n = {total}) are constant"
         )
     # Sums of squares about the grand mean: F and both effect sizes do not change with a shift or a scale.
-    pooled = np.concatenate(samples)
-    centre, scale = pooled.mean(), np.abs(pooled - pooled.mean()).max()
-    samples = [(values - centre) / scale for values in samples]
+    pooled = centred_and_scaled(np.concatenate(samples))
+    samples = np.split(pooled, np.cumsum(sizes)[:-1])
     means = np.array([values.mean() for values in samples])
     grand = float((sizes * means).sum() / total)
     between = float((sizes * (means - grand) ** 2).sum())
     within = float(sum(((values - mean) ** 2).sum() for values, mean in zip(samples, means, strict=True)))
     error = within / (total - k)
-    f = between / (k - 1) / error
+    f = between / (k - 1) / error if error > 0 else math.inf
+    if not math.isfinite(f):
+        raise InvalidArgument(
+            "groups",
+            f"Expected numbers that vary within a group, but in all {k} groups (n = {total}) they vary too little "
+            "beside the differences between the groups to be told apart in double precision",
+        )
     return Anova(
         f=f,
         p_value=float(stats.f.sf(f, k - 1, total - k)),

@@ -22,7 +22,7 @@ from services.metrics.arrays import F64
 from services.metrics.estimates.estimates import Check
 from services.metrics.estimates.intervals import LEVEL, Interval
 from services.metrics.estimates.signature import signature
-from services.metrics.statistics.samples import draws, sample
+from services.metrics.statistics.samples import centred_and_scaled, draws, sample
 from services.runtime.errors import InvalidArgument
 
 DEFAULT_PERMUTATIONS: Final = 10_000
@@ -186,8 +186,7 @@ def _products(scores: _Scores, orders: np.ndarray) -> F64:
 
 def _unit(values: F64) -> F64:
     """Centred and of norm 1; scaled first, so that no square overflows or vanishes."""
-    centred = values - values.mean()
-    centred = centred / np.abs(centred).max()
+    centred = centred_and_scaled(values)
     unit: F64 = centred / np.linalg.norm(centred)
     return unit
 

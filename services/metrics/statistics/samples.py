@@ -32,6 +32,22 @@ def sample(values: Sequence[float] | F64, field: str, least: int) -> F64:
     return array
 
 
+def centred_and_scaled(values: F64) -> F64:
+    """A sample with mean near 0 and largest magnitude 1, so that no sum or square overflows or vanishes.
+
+    Args:
+        values: [n] finite numbers, not all equal.
+
+    Returns:
+        [n] float64.
+    """
+    # First by a power of two, which is exact save for numbers that vanish beside the largest.
+    reduced = np.ldexp(values, -int(np.frexp(np.abs(values).max())[1]))
+    centred = reduced - reduced.mean()
+    scaled: F64 = centred / np.abs(centred).max()
+    return scaled
+
+
 def draws(count: int, field: str, limit: int) -> int:
     """Checks a number of random draws.
 

@@ -5,6 +5,7 @@ interval is the central 95 % of those differences. The p-value is two-sided, fro
 hypothesis of no difference: the share with `|d* - d| >= |d|`, the observed among them, `(b + 1) / (m + 1)`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -65,14 +66,17 @@ def compare_systems(
         check: Called between blocks of samples; raises to stop.
 
     Raises:
-        InvalidArgument: The lists differ in length, are too short or not finite, or there are too many resamples.
+        InvalidArgument: The lists differ in length, are too short or not finite, there are too many resamples, or the
+            difference is beyond the largest double.
     """
     left, right = sample(first, "first", 2), sample(second, "second", 2)
     n = len(left)
     if len(right) != n:
         raise InvalidArgument("second", f"Expected as many scores as in `first`, n = {n}, but got {len(right)}")
     draws(resamples, "resamples", min(MAX_RESAMPLES, max(1, MAX_WORK // n)))
-    differences = left - right
+    # By a power of two, which is exact: neither a difference nor a sum of differences overflows.
+    exponent = int(np.frexp(max(np.abs(left).max(), np.abs(right).max()))[1])
+    differences = np.ldexp(left, -exponent) - np.ldexp(right, -exponent)
     value = float(differences.mean())
     means = _means(differences, resamples, seed, check)
     tail = (1 - LEVEL) / 2
@@ -81,7 +85,20 @@ def compare_systems(
     near = abs(value) * (1 - 1e-12)
     p_value = (int(np.count_nonzero(np.abs(means - value) >= near)) + 1) / (resamples + 1)
     line = signature({"stat": "paired-bootstrap", "n": n, "ci": "percentile", "resamples": resamples, "seed": seed})
-    return Difference(value, min(low, value), max(high, value), p_value, n, line)
+    found = [_scaled(each, exponent) for each in (value, min(low, value), max(high, value))]
+    if not all(map(math.isfinite, found)):
+        raise InvalidArgument(
+            "first", "Expected scores whose difference of means is a double, but it is beyond the largest one"
+        )
+    return Difference(found[0], found[1], found[2], p_value, n, line)
+
+
+def _scaled(value: float, exponent: int) -> float:
+    """A number times a power of two; infinite where it is beyond the largest double."""
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:
+        return math.inf
 
 
 def _means(values: F64, resamples: int, seed: int, check: Check) -> F64:
