@@ -67,24 +67,25 @@ class Folder:
     @contextlib.contextmanager
     def spool(self) -> Iterator[Path]:
         """A file beside the objects, on the same file system, so that a rename publishes it."""
-        with _translated():
+        with translated():
             self._temporary.mkdir(parents=True, exist_ok=True)
         path = self._temporary / uuid.uuid4().hex
         try:
             yield path
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a leftover is swept later; what went wrong before is what matters
+                path.unlink(missing_ok=True)
 
     def publish(self, spooled: Path, path: str) -> None:
         """Flushes the file to the disk before its name appears: after a power failure it is whole or not there."""
         target = self._root / path
-        with _translated():
+        with translated():
             atomic.publish(spooled, target)
 
     @contextlib.contextmanager
     def read(self, path: str, name: str) -> Iterator[BinaryIO]:
         """The file itself."""
-        with _translated(name):
+        with translated(name):
             file = (self._root / path).open("rb")
         with file:
             yield file
@@ -92,7 +93,7 @@ class Folder:
     def size(self, path: str) -> int | None:
         """Bytes of the file."""
         try:
-            with _translated(path):
+            with translated(path):
                 return (self._root / path).stat().st_size
         except NotFound:
             return None
@@ -106,7 +107,7 @@ class Folder:
 
     def delete(self, path: str) -> None:
         """Removes the file."""
-        with _translated(path):
+        with translated(path):
             (self._root / path).unlink(missing_ok=True)
 
     def sweep(self, older_than: float) -> int:
@@ -114,7 +115,7 @@ class Folder:
         before = time.time() - older_than
         count = 0
         for path in self._temporary.glob("*"):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # gone meanwhile, or another user's
                 if path.stat().st_mtime <= before:
                     path.unlink()
                     count += 1
@@ -189,7 +190,7 @@ class Remote:
     def _reached(self, subject: str) -> Iterator[None]:
         """Turns the library's errors into this house's."""
         try:
-            with _translated(subject):
+            with translated(subject):
                 yield
         except self._errors as error:
             raise _unreachable(error) from error
@@ -245,8 +246,18 @@ def copy(source: BinaryIO, write: Callable[[bytes], Any], length: int = 1 << 20)
 
 
 @contextlib.contextmanager
-def _translated(subject: str = "store") -> Iterator[None]:
-    """Turns errors of the system into this house's."""
+def translated(subject: str = "store") -> Iterator[None]:
+    """Turns errors of the system into this house's.
+
+    Args:
+        subject: Name of the object that is read; `store` where the store itself is used.
+
+    Raises:
+        NotFound: The object does not exist.
+        FailedPrecondition: The store does not exist, may not be used, or is mounted read-only.
+        LimitExceeded: The store is full.
+        Unavailable: The store cannot be reached for another reason.
+    """
     try:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -256,7 +267,9 @@ def _translated(subject: str = "store") -> Iterator[None]:
     except PermissionError as error:
         raise FailedPrecondition("store", "Expected leave to read and write the store, but was refused") from error
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno == errno.EROFS:
+            raise FailedPrecondition("store", "Expected a store that can be written to, but it is read-only") from error
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise LimitExceeded("store", "Expected room in the store, but it is full") from error
         raise _unreachable(error) from error
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from services.runtime import storage
-from services.runtime.errors import DataLoss, InvalidArgument, NotFound
+from services.runtime.errors import DataLoss, InvalidArgument, LimitExceeded, NotFound
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _SUFFIX = re.compile(r"(\.[a-z0-9]{1,16})?")
@@ -33,6 +33,7 @@ class Writer:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._hash = hashlib.sha256()
+        self._size = 0
         self.name = ""
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
@@ -43,9 +44,24 @@ class Writer:
 
         Returns:
             How many.
+
+        Raises:
+            LimitExceeded: The store is full.
+            FailedPrecondition: The store may not be written to.
         """
+        size = memoryview(data).nbytes
+        with storage.translated():
+            count = self._file.write(data)
+        if count != size:  # a buffered file takes all; a raw one need not
+            raise LimitExceeded("store", f"Expected room for {size} bytes in the store, but it took {count}")
         self._hash.update(data)
-        return self._file.write(data)
+        self._size += size
+        return size
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._size
 
     @property
     def digest(self) -> str:
@@ -114,9 +130,20 @@ class Store:
         if not _SUFFIX.fullmatch(suffix):
             raise InvalidArgument("suffix", f"Expected a suffix such as `.parquet`, but got {suffix!r}")
         with self._storage.spool() as spooled:
-            with spooled.open("xb") as file:
+            with storage.translated():
+                file = spooled.open("xb")
+            try:
                 writer = Writer(file)
                 yield writer
+                with storage.translated():
+                    file.flush()
+            finally:
+                with contextlib.suppress(OSError):  # of what cannot be written the flush has told
+                    file.close()
+            if spooled.stat().st_size != writer.size:
+                raise LimitExceeded(
+                    "store", f"Expected room for {writer.size} bytes in the store, but it took {spooled.stat().st_size}"
+                )
             name = f"{kind}/{writer.digest}{suffix}"
             self._storage.publish(spooled, _path(name))
             writer.name = name

@@ -1,5 +1,6 @@
 """Whether ids repeat, in memory that does not grow with the corpus: digests in sorted runs on the disk."""
 
+import contextlib
 import hashlib
 import mmap
 import tempfile
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.runtime.errors import InvalidArgument
+from services.runtime.errors import InvalidArgument, LimitExceeded
 
 DIGEST_BYTES = 16
 Digests = NDArray[np.bytes_]
@@ -40,6 +41,7 @@ class Distinct:
 
         Raises:
             InvalidArgument: One was there before; the message names it.
+            LimitExceeded: The disk of the folder is full.
         """
         digests = [_digest(name, language) for name, language in pairs]
         for digest, pair in zip(digests, pairs, strict=True):
@@ -61,16 +63,23 @@ class Distinct:
         """Gives the files back."""
         self._runs.clear()
         for file in self._files:
-            file.close()
+            with contextlib.suppress(OSError):  # bytes that found no room are of no use any more
+                file.close()
         self._files.clear()
 
     def _spill(self) -> None:
         """Moves the newest digests to a sorted run."""
         run = np.sort(np.array(list(self._recent), dtype=f"S{DIGEST_BYTES}"))
-        file = tempfile.TemporaryFile(dir=self._folder, prefix="ids-")  # noqa: SIM115 - open as long as it is mapped
-        file.write(run.tobytes())
-        file.flush()
-        self._files.append(file)
+        try:
+            file = tempfile.TemporaryFile(dir=self._folder, prefix="ids-")  # noqa: SIM115 - open as long as it is mapped
+            self._files.append(file)
+            file.write(run.tobytes())
+            file.flush()
+        except OSError as error:
+            raise LimitExceeded(
+                "scratch_dir",
+                f"Expected room for {run.nbytes} bytes in the scratch folder, but got: {error.strerror or error}",
+            ) from error
         self._runs.append(np.memmap(file, dtype=f"S{DIGEST_BYTES}", mode="r", shape=(len(run),)))
         self._recent = set()
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from babelscope.data.examples import Example
 
@@ -14,6 +15,7 @@ from services.datagen.datasets import parquet
 from services.datagen.randomness import seed_of
 from services.datagen.transforms.base import Resources, Transform
 from services.datagen.transforms.registry import create
+from services.runtime.errors import LimitExceeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,30 @@ def _watch(examples: Iterable[Example], check: Callable[[], None]) -> Iterator[E
         yield example
 
 
+class _Bounded:
+    """A file on a disk that may be full. Every write is flushed, so that its own failure is told."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Adds bytes.
+
+        Raises:
+            LimitExceeded: The disk is full.
+        """
+        try:
+            self._file.write(data)
+            self._file.flush()
+        except OSError as error:
+            raise LimitExceeded(
+                "scratch_dir",
+                f"Expected room for {memoryview(data).nbytes} bytes in the scratch folder, but got: "
+                f"{error.strerror or error}",
+            ) from error
+        return memoryview(data).nbytes
+
+
 class _Spool:
     """A file of examples that is written when it is first read, and read from then on."""
 
@@ -106,7 +132,7 @@ class _Spool:
     def __iter__(self) -> Iterator[Example]:
         if not self._written:
             with self._path.open("wb") as file:
-                parquet.write(file, self._examples)
+                parquet.write(_Bounded(file), self._examples)
             self._written = True
         with self._path.open("rb") as file:
             yield from parquet.read(file, "the spooled examples")

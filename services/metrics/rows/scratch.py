@@ -83,7 +83,7 @@ class Writer:
         data = np.ascontiguousarray(rows)
         start = self.written
         self.reserve(start + data.nbytes)
-        self._guarded(lambda: os.pwrite(self._file.fileno(), data.data, start))
+        self._write(data.tobytes() if data.nbytes == 0 else memoryview(data).cast("B"), start)
         self.written += data.nbytes
         return np.memmap(self.folder / "rows", dtype=data.dtype, mode="r", offset=start, shape=data.shape)
 
@@ -96,12 +96,10 @@ class Writer:
         """
         data = np.ascontiguousarray(rows)
         size = data[0].nbytes
-        number = self._file.fileno()
         order = np.argsort(positions)
         # Neighbours go out in one write.
         for run in np.split(order, np.flatnonzero(np.diff(positions[order]) != 1) + 1):
-            piece, offset = data[run].tobytes(), int(positions[run[0]]) * size
-            self._guarded(lambda piece=piece, offset=offset: os.pwrite(number, piece, offset))
+            self._write(data[run].tobytes(), int(positions[run[0]]) * size)
         self.written += data.nbytes
 
     def rows(self, shape: tuple[int, int, int], dtype: str) -> NDArray[Any]:
@@ -110,10 +108,20 @@ class Writer:
         return _map(self.folder / "rows", shape, dtype)
 
     def publish(self, key: str, shape: tuple[int, int, int], dtype: str, facts: dict[str, Any]) -> None:
-        """Makes the entry visible under its key; if another came first, that one stays."""
-        self._file.flush()
+        """Makes the entry visible under its key; if another came first, that one stays.
+
+        Raises:
+            LimitExceeded: The disk is full.
+        """
+        expected = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        size = (self.folder / "rows").stat().st_size
+        if not self.written == size == expected:
+            raise RuntimeError(
+                f"Expected an entry of {expected} bytes, but {self.written} were written and its file has {size}"
+            )
         meta = Meta(shape, dtype, _digest(self.folder / "rows"), facts)
-        (self.folder / "meta.json").write_text(json.dumps(asdict(meta)), encoding="utf-8")
+        with _full(expected):
+            (self.folder / "meta.json").write_text(json.dumps(asdict(meta)), encoding="utf-8")
         self._scratch.publish(self.folder, key)
 
     def close(self) -> None:
@@ -122,11 +130,13 @@ class Writer:
         shutil.rmtree(self.folder, ignore_errors=True)
         self._scratch.give(self._reserved)
 
-    def _guarded(self, write: Any) -> None:
-        try:
-            write()
-        except OSError as error:
-            raise LimitExceeded("scratch_bytes", f"Expected room on the disk of the scratch folder: {error}") from error
+    def _write(self, data: bytes | memoryview, offset: int) -> None:
+        """Writes all bytes at an offset: the system may take fewer than it is given, as it does on a nearly full disk."""
+        number, left = self._file.fileno(), memoryview(data)
+        with _full(len(left)):
+            while left:
+                count = os.pwrite(number, left, offset)
+                left, offset = left[count:], offset + count
 
 
 class Scratch:
@@ -154,8 +164,9 @@ class Scratch:
     def create(self) -> Iterator[Writer]:
         """A new entry; what is not published by the end of the block is removed."""
         folder = self._folder / f"tmp-{uuid.uuid4().hex}"
-        folder.mkdir(mode=0o700)
-        writer = Writer(folder, self)
+        with _full(0):
+            folder.mkdir(mode=0o700)
+            writer = Writer(folder, self)
         try:
             yield writer
         finally:
@@ -227,6 +238,18 @@ class Scratch:
             with contextlib.suppress(OSError):
                 if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _full(size: int) -> Iterator[None]:
+    """Tells a client of a disk that refuses a write what was needed."""
+    try:
+        yield
+    except OSError as error:
+        raise LimitExceeded(
+            "scratch_bytes",
+            f"Expected room for {size} bytes on the disk of the scratch folder, but got: {error.strerror or error}",
+        ) from error
 
 
 def _map(path: Path, shape: tuple[int, int, int], dtype: str) -> NDArray[Any]:

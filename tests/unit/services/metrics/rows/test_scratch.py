@@ -1,6 +1,9 @@
 """Scratch: whole or not at all, checked, bounded, the oldest first."""
 
 import os
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -107,3 +110,54 @@ def test_a_reader_keeps_its_bytes_when_its_entry_goes(tmp_path):
     keep(scratch, "b", ROWS + 1)
     assert scratch.find("a") is None
     np.testing.assert_array_equal(rows, ROWS)
+
+
+def test_a_write_that_the_system_cuts_is_gone_on_with(tmp_path, monkeypatch):
+    """The system may take fewer bytes than it is given, without an error."""
+    whole = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda number, data, offset: whole(number, bytes(data)[:7], offset))
+    scratch = Scratch(tmp_path, 1 << 20)
+    keep(scratch, "a")
+    with scratch.create() as writer:
+        writer.reserve(ROWS.nbytes)
+        writer.place(np.arange(20)[::-1], ROWS)
+        writer.publish("b", ROWS.shape, ROWS.dtype.str, {})
+    np.testing.assert_array_equal(scratch.find("a")[1], ROWS)
+    np.testing.assert_array_equal(scratch.find("b")[1], ROWS[::-1])
+
+
+@pytest.mark.parametrize("way", ["append", "place"])
+def test_a_full_disk_is_a_limit_and_nothing_is_published(tmp_path, way):
+    """A process whose files may not grow beyond 100,000 bytes gets fewer bytes than it asks for, then an error."""
+    script = textwrap.dedent(f"""
+        import resource, signal, sys
+        from pathlib import Path
+        import numpy as np
+        from services.metrics.rows.scratch import Scratch
+        from services.runtime.errors import LimitExceeded
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        rows = np.ones((1000, 1, 60), np.float32)
+        scratch = Scratch(Path(sys.argv[1]), 1 << 30)
+        try:
+            with scratch.create() as writer:
+                writer.reserve(rows.nbytes)
+                writer.append(rows) if {way == "append"} else writer.place(np.arange(1000), rows)
+                writer.publish("a", rows.shape, rows.dtype.str, {{}})
+        except LimitExceeded as error:
+            print(error.subject, error)
+        print(scratch.find("a"), list(Path(sys.argv[1]).iterdir()))
+    """)
+    ran = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("scratch_bytes "), ran.stdout
+    assert "Expected room for 240000 bytes" in ran.stdout
+    assert ran.stdout.endswith("None []\n")
+
+
+def test_an_entry_of_another_length_is_never_published(tmp_path):
+    scratch = Scratch(tmp_path, 1 << 20)
+    with scratch.create() as writer:
+        writer.append(ROWS[:10])
+        with pytest.raises(RuntimeError, match="Expected an entry of 960 bytes, but 480"):
+            writer.publish("a", ROWS.shape, ROWS.dtype.str, {})
+    assert scratch.find("a") is None
