@@ -131,7 +131,7 @@ class Writer:
         self._scratch.give(self._reserved)
 
     def _write(self, data: bytes | memoryview, offset: int) -> None:
-        """Writes all bytes at an offset: the system may take fewer than it is given, as it does on a nearly full disk."""
+        """Writes all bytes at an offset: the system may take fewer than it is given, as it does on a full disk."""
         number, left = self._file.fileno(), memoryview(data)
         with _full(len(left)):
             while left:
