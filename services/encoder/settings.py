@@ -1,13 +1,12 @@
 """The settings of the encoder service, read from `BABELSCOPE_*`."""
 
 import os
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_settings import NoDecode
+from pydantic import Field, model_validator
 
-from services.models.settings import ModelSettings, split
-from services.runtime.settings import Port, Seconds
+from services.models.settings import ModelSettings
+from services.runtime.settings import Names, Port, Seconds
 
 LEAST_BUDGET = 16
 THREAD_BUDGET = 2048
@@ -18,7 +17,7 @@ class EncoderSettings(ModelSettings):
     """What the encoder service is told at its start."""
 
     port: Port = Field(50051, description="Port to listen on; 0 takes any free one.")
-    preload: Annotated[tuple[str, ...], NoDecode] = Field(
+    preload: Names = Field(
         (), description="Models loaded before the server is ready: a list in JSON, or separated by commas."
     )
     device: str = Field(
@@ -45,12 +44,6 @@ class EncoderSettings(ModelSettings):
     max_models: int = Field(4, ge=1, description="Models in memory; the one unused for longest makes room.")
     max_texts: int = Field(4096, ge=1, description="Texts a message.")
     max_interventions: int = Field(64, ge=0, description="Interventions a request.")
-
-    @field_validator("preload", mode="before")
-    @classmethod
-    def _split_preload(cls, value: object) -> object:
-        """Reads a list in JSON, or names separated by commas."""
-        return split(value, ",")
 
     @model_validator(mode="after")
     def _queue_holds_a_batch(self) -> Self:

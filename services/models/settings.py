@@ -1,15 +1,12 @@
 """Where models come from: the settings that encoder and trainer share, read from `BABELSCOPE_*`."""
 
-import json
 import os
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, field_validator
-from pydantic_settings import NoDecode
+from pydantic import Field
 
 from services.models.catalogue import ModelFiles, StoredCheckpoints
-from services.runtime.settings import ServerSettings
+from services.runtime.settings import Folders, ServerSettings
 from services.runtime.store import Store
 
 
@@ -22,7 +19,7 @@ def default_checkpoints() -> Path:
 class ModelSettings(ServerSettings):
     """What a server is told of models."""
 
-    model_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+    model_roots: Folders = Field(
         (), description="Folders whose sub-folders are models: a list in JSON, or separated like `PATH`."
     )
     model_aliases: dict[str, Path] = Field({}, description="Names of models to their folders, an object in JSON.")
@@ -33,12 +30,6 @@ class ModelSettings(ServerSettings):
     checkpoint_dir: Path = Field(
         default_factory=default_checkpoints, description="Folder for local copies of the store's checkpoints."
     )
-
-    @field_validator("model_roots", mode="before")
-    @classmethod
-    def _split_roots(cls, value: object) -> object:
-        """Reads a list in JSON, or paths separated like `PATH`."""
-        return split(value, os.pathsep)
 
     def model_files(self, store: Store) -> ModelFiles:
         """The models that these settings name.
@@ -53,13 +44,3 @@ class ModelSettings(ServerSettings):
             cache_dir=self.hub_cache,
             checkpoints=StoredCheckpoints(store, self.checkpoint_dir),
         )
-
-
-def split(value: object, separator: str) -> object:
-    """Reads a list in JSON, or one whose entries a character separates."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if text.startswith("["):
-        return json.loads(text)
-    return [part.strip() for part in text.split(separator) if part.strip()]

@@ -1,15 +1,38 @@
 """The settings that every server shares: typed, described, read from `BABELSCOPE_*`."""
 
+import json
 import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from services.runtime import variables
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+def _split(value: object, separator: str) -> object:
+    """Reads a list in JSON, or parts with a separator between them; leaves what is no text as it is."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith("["):
+        return json.loads(text)
+    return [part.strip() for part in text.split(separator) if part.strip()]
+
+
+Folders = Annotated[
+    tuple[Path, ...], NoDecode, BeforeValidator(lambda value: _split(value, os.pathsep), json_schema_input_type=str)
+]
+"""Folders: a list in JSON, or separated as on `PATH`."""
+Names = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(lambda value: _split(value, ","), json_schema_input_type=str)
+]
+"""Names: a list in JSON, or separated by commas."""
 
 # Exit codes of every server: 1 the work failed, 2 wrong usage.
 EXIT_FAILED = 1
@@ -27,7 +50,7 @@ def default_store() -> str:
 class ServerSettings(BaseSettings):
     """What every server is told at its start. Each service subclasses it with fields of its own."""
 
-    model_config = SettingsConfigDict(env_prefix="BABELSCOPE_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=variables.PREFIX, frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; other than loopback needs TLS.")
     port: Port = Field(0, description="Port to listen on; 0 takes any free one.")
@@ -84,7 +107,7 @@ class ServerSettings(BaseSettings):
 
 
 def load(kind: type[SettingsT]) -> SettingsT:
-    """Reads settings from the environment; wrong ones end the process.
+    """Reads settings from the environment; wrong ones, and names that nobody knows, end the process.
 
     Args:
         kind: The service's class of settings.
@@ -95,12 +118,18 @@ def load(kind: type[SettingsT]) -> SettingsT:
     Raises:
         SystemExit: With code 2, after one line a problem on the standard error.
     """
+    misspelt = variables.unknown(os.environ, kind.model_fields)
+    for name, problem in misspelt.items():
+        sys.stderr.write(f"{name}: {problem}\n")
     try:
-        return kind()
+        settings = kind()
     except ValidationError as error:
         prefix = kind.model_config.get("env_prefix", "")
-        for problem in error.errors(include_url=False, include_input=False):
-            path = ".".join(str(part) for part in problem["loc"])
+        for fault in error.errors(include_url=False, include_input=False):
+            path = ".".join(str(part) for part in fault["loc"])
             name = f"{prefix}{path}".upper() if path else "settings"
-            sys.stderr.write(f"{name}: {problem['msg'].removeprefix('Value error, ')}\n")
+            sys.stderr.write(f"{name}: {fault['msg'].removeprefix('Value error, ')}\n")
         raise SystemExit(EXIT_USAGE) from None
+    if misspelt:
+        raise SystemExit(EXIT_USAGE)
+    return settings
