@@ -7,6 +7,7 @@ examples again leaves the title of the first.
 
 import contextlib
 import json
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -19,8 +20,10 @@ from babelscope.data.examples import Example, Sentence, TextPair
 from services.datagen.datasets import parquet
 from services.datagen.datasets.checks import check_example
 from services.datagen.datasets.distinct import Distinct
-from services.runtime.errors import InvalidArgument, NotFound
+from services.runtime.errors import DataLoss, InvalidArgument, NotFound
 from services.runtime.store import Store, digest_of
+
+log = logging.getLogger(__name__)
 
 KIND: Final = "datasets"
 CARDS: Final = "dataset-cards"
@@ -79,6 +82,7 @@ class Datasets:
         self._store, self._scratch = store, scratch
         self._cards: dict[str, DatasetInfo] = {}
         self._seen: set[str] = set()
+        self._damaged: set[str] = set()
         self._lock = threading.Lock()
 
     def put(self, examples: Iterable[Example], title: str, *, empty: str = "examples") -> DatasetInfo:
@@ -151,6 +155,11 @@ class Datasets:
             examples, languages = parquet.count(file, name)
         return DatasetInfo(name, "", examples, languages, size)
 
+    @property
+    def damaged_cards(self) -> int:
+        """Cards that could not be read when they were last looked at; their datasets are listed without a title."""
+        return len(self._damaged)
+
     def names(self) -> list[str]:
         """Names of all datasets, sorted."""
         return self._store.list(f"{KIND}/")
@@ -185,18 +194,34 @@ class Datasets:
         return Description(info, dict(languages), dict(kinds), dict(labels), bins, tuple(shown))
 
     def _known(self, name: str) -> DatasetInfo | None:
-        """The card of a dataset; cards never change, so each is read once."""
+        """The card of a dataset; cards never change, so each is read once. A damaged one may be mended: it is tried anew.
+
+        A card is a title and what the dataset itself tells as well, so a damaged one harms no other dataset.
+        """
         with self._lock:
             for card in self._store.list(f"{CARDS}/"):
                 if card in self._seen:
                     continue
-                values = json.loads(self._store.get(card))
-                info = DatasetInfo(**{**values, "languages": tuple(values["languages"])})
+                info = self._read_card(card)
+                if info is None:
+                    continue
                 other = self._cards.get(info.name)
                 if other is None or not other.title:
                     self._cards[info.name] = info
                 self._seen.add(card)
             return self._cards.get(name)
+
+    def _read_card(self, card: str) -> DatasetInfo | None:
+        """A card; None, and a line in the log for the first time, where it is damaged or gone."""
+        try:
+            info = _card(self._store.get(card))
+        except (DataLoss, NotFound) as error:
+            if card not in self._damaged:
+                log.warning("dataset card skipped", extra={"card": card, "problem": str(error)})
+            self._damaged.add(card)
+            return None
+        self._damaged.discard(card)
+        return info
 
     def _check_name(self, name: str) -> None:
         if not name.startswith(f"{KIND}/"):
@@ -208,6 +233,23 @@ class Datasets:
         names = self.names()
         alike = [one for one in names if one.startswith(name[: len(KIND) + 5])]
         return (alike or names)[:_NEARBY]
+
+
+def _card(data: bytes) -> DatasetInfo:
+    """Reads a card.
+
+    Raises:
+        DataLoss: It is none.
+    """
+    try:
+        values = json.loads(data)
+        title, languages = values["title"], values["languages"]
+        if not isinstance(title, str) or not all(isinstance(language, str) for language in languages):
+            raise ValueError("a title or a language that is no text")
+        digest_of(values["name"])
+        return DatasetInfo(values["name"], title, int(values["examples"]), tuple(languages), int(values["bytes"]))
+    except (ValueError, KeyError, TypeError, RecursionError, InvalidArgument) as error:
+        raise DataLoss(f"Expected the card of a dataset, but got another object: {error}") from error
 
 
 def _checked(examples: Iterable[Example]) -> Iterator[Example]:

@@ -8,7 +8,7 @@ from babelscope.corpora import Answer, Example, Question, Sentence, TextPair, Wo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.datagen.datasets.stored import Datasets, parquet
+from services.datagen.datasets.stored import CARDS, Datasets, parquet
 from services.runtime.errors import DataLoss, InvalidArgument, NotFound
 from services.runtime.store import Store
 
@@ -153,3 +153,50 @@ def test_any_text_comes_back(datasets: Datasets, texts: list[tuple[str, str, str
         for number, (left, middle, right) in enumerate(texts)
     ]
     assert list(datasets.read(datasets.put(examples, "").name)) == examples
+
+
+def _spoil(folder: Path, kind: str) -> None:
+    for path in (folder / "store" / kind).rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"not what it was")
+
+
+@pytest.mark.parametrize("harm", ["bytes", "no card", "no json"])
+def test_one_damaged_card_harms_no_other_dataset(tmp_path: Path, harm: str, caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(str(tmp_path / "store"))
+    spoilt = Datasets(store, tmp_path / "scratch").put(ALL_KINDS, "spoilt")
+    if harm == "bytes":
+        _spoil(tmp_path, CARDS)
+    else:
+        store.put(CARDS, b"{}" if harm == "no card" else b"[" * 100_000)
+    fresh = Datasets(store, tmp_path / "scratch")
+    other = fresh.put(ALL_KINDS[1:], "other")
+    again = fresh.put(ALL_KINDS[2:], "again")
+    assert [fresh.get(name) for name in (other.name, again.name)] == [other, again]
+    assert sorted(fresh.names()) == sorted((spoilt.name, other.name, again.name))
+    titled = "" if harm == "bytes" else "spoilt"
+    assert (fresh.get(spoilt.name).title, fresh.get(spoilt.name).examples) == (titled, spoilt.examples)
+    assert fresh.damaged_cards == 1
+    skipped = [record for record in caplog.records if record.message == "dataset card skipped"]
+    assert len(skipped) == 1
+    assert list(fresh.read(spoilt.name)) == ALL_KINDS
+
+
+def test_a_damaged_card_is_mended_by_storing_the_dataset_again(tmp_path: Path, datasets: Datasets) -> None:
+    info = datasets.put(ALL_KINDS, "title")
+    _spoil(tmp_path, CARDS)
+    fresh = Datasets(Store(str(tmp_path / "store")), tmp_path / "scratch")
+    assert fresh.get(info.name).title == ""
+    assert fresh.put(ALL_KINDS, "title") == info
+    assert fresh.get(info.name) == info
+    assert fresh.damaged_cards == 0
+
+
+def test_a_damaged_dataset_asked_by_name_is_a_loss(tmp_path: Path, datasets: Datasets) -> None:
+    spoilt = datasets.put(ALL_KINDS, "spoilt")
+    _spoil(tmp_path, "datasets")
+    other = datasets.put(ALL_KINDS[1:], "other")
+    fresh = Datasets(Store(str(tmp_path / "store")), tmp_path / "scratch")
+    assert fresh.get(other.name) == other
+    with pytest.raises(DataLoss, match=spoilt.name):
+        list(fresh.read(spoilt.name))
