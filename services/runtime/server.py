@@ -2,7 +2,8 @@
 
 start    port open, health NOT_SERVING, RPCs refused with UNAVAILABLE
 load     `Service.start`; then health SERVING
-drain    on SIGTERM or SIGINT: health NOT_SERVING, no new RPCs, running ones end or are cut after `drain_seconds`
+drain    on SIGTERM or SIGINT: health NOT_SERVING and GOAWAY on every connection, so that clients send new RPCs to other
+         servers; running ones end or are cut after `drain_seconds`
 stop     `Service.stop`; a second signal cuts the drain short
 """
 
@@ -31,9 +32,6 @@ log = logging.getLogger(__name__)
 
 # What a service may take to release threads and files once the RPCs are gone.
 STOP_SECONDS = 10.0
-# How long connections outlive the last RPC. gRPC closes them as soon as the system has taken the last bytes, and where
-# something of the client's is unread then, TCP resets the connection and what had not arrived is lost.
-LINGER_SECONDS = 0.5
 
 
 class Service(Protocol):
@@ -108,7 +106,7 @@ class Server:
         await self._stopped.wait()
 
     async def drain(self, seconds: float | None = None) -> None:
-        """Says NOT_SERVING, lets running RPCs end, cuts those that do not, and stops the service.
+        """Says NOT_SERVING, sends clients to other servers, lets running RPCs end, cuts those that do not, and stops the service.
 
         Args:
             seconds: Time that the RPCs have; `drain_seconds` where not given. A second call with less time cuts the
@@ -117,15 +115,10 @@ class Server:
         grace = self.settings.drain_seconds if seconds is None else seconds
         first = not self._draining.is_set()
         self._draining.set()
-        self._door.ready = False
         self.health.close()
+        # `stop` sends GOAWAY at once. The door stays open for what was accepted before: to refuse it would lose it.
         log.info("draining", extra={"seconds": grace, "running": self._door.running})
-        ends = asyncio.get_running_loop().time() + grace
-        if grace:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._door.quiet(LINGER_SECONDS), grace)
-        left = max(0.0, ends - asyncio.get_running_loop().time())
-        await asyncio.gather(*(server.stop(left) for server in self._servers))
+        await asyncio.gather(*(server.stop(grace) for server in self._servers))
         if not first:
             await self._stopped.wait()
             return

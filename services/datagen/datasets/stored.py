@@ -194,7 +194,7 @@ class Datasets:
         return Description(info, dict(languages), dict(kinds), dict(labels), bins, tuple(shown))
 
     def _known(self, name: str) -> DatasetInfo | None:
-        """The card of a dataset; cards never change, so each is read once. A damaged one may be mended: it is tried anew.
+        """The card of a dataset; cards never change, so each is read once, and a damaged one until it is mended.
 
         A card is a title and what the dataset itself tells as well, so a damaged one harms no other dataset.
         """

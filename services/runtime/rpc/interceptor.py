@@ -72,17 +72,8 @@ class Door(grpc.aio.ServerInterceptor):
         self._max_message_bytes = max_message_bytes
         self._infrastructure = infrastructure
         self._wrapped: dict[str, Any] = {}
-        self._quiet = asyncio.Event()
-        self._quiet.set()
-        self._quiet_since = float("-inf")
         self.running = 0
         self.ready = False
-
-    async def quiet(self, seconds: float) -> None:
-        """Returns when no RPC has run for some seconds."""
-        while self.running or time.monotonic() < self._quiet_since + seconds:
-            await self._quiet.wait()
-            await asyncio.sleep(self._quiet_since + seconds - time.monotonic())
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """Wraps a method's handler, once; unknown methods stay unknown and leave no trace in the metrics."""
@@ -197,14 +188,10 @@ class Door(grpc.aio.ServerInterceptor):
             yield
             return
         self.running += 1
-        self._quiet.clear()
         try:
             yield
         finally:
             self.running -= 1
-            if not self.running:
-                self._quiet_since = time.monotonic()
-                self._quiet.set()
 
     @asynccontextmanager
     async def _call(self, method: Method, request: Any, context: Any) -> AsyncIterator[None]:

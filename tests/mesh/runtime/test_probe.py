@@ -12,9 +12,11 @@ PROXY = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9",
 async def probe(port: int, **environment: str) -> tuple[int, str]:
     """Exit code and error output of the probe."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.runtime.probe", str(port), env={"PYTHONPATH": ":".join(sys.path), **environment},
+        sys.executable,
+        *("-m", "services.runtime.probe", str(port)),
+        env={"PYTHONPATH": ":".join(sys.path), **environment},
         stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    )
     _, error = await process.communicate()
     return process.returncode or 0, error.decode()
 

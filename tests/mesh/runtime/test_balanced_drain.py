@@ -1,0 +1,71 @@
+"""A drain behind a plain gRPC client that spreads its calls, with no help of this project's library.
+
+gRPC's server kills a call that arrives between its own GOAWAY and the client's reading of it, and grpc.aio offers no
+other way to send one. A caller with one call at a time can lose that one, and no more.
+"""
+
+import asyncio
+import json
+from typing import Any
+
+import grpc
+
+ECHO = "/toy.v1.Toy/Echo"
+ROUND_ROBIN = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
+
+
+async def test_a_round_robin_client_loses_at_most_the_call_on_its_way(toy: Any, serve: Any) -> None:
+    servers = [await serve(type(toy)()) for _ in range(3)]
+    target = "ipv4:" + ",".join(f"127.0.0.1:{server.port}" for server in servers)
+    lost: list[grpc.StatusCode] = []
+    done, over = 0, asyncio.Event()
+    async with grpc.aio.insecure_channel(target, options=[("grpc.service_config", ROUND_ROBIN)]) as channel:
+        await channel.channel_ready()
+        echo = channel.unary_unary(ECHO)
+
+        async def call() -> None:
+            nonlocal done
+            while not over.is_set():
+                try:
+                    assert await echo(b"a", timeout=30) == b"a"
+                except grpc.aio.AioRpcError as error:
+                    lost.append(error.code())
+                done += 1
+
+        async def grown(count: int) -> None:
+            goal = done + count
+            while done < goal:
+                await asyncio.sleep(0)
+
+        running = asyncio.create_task(call())
+        await grown(300)
+        for server in servers[:2]:
+            await server.drain(30)
+            await grown(300)
+        over.set()
+        await running
+    assert len(lost) <= 2, lost  # one a drain
+
+
+async def test_the_last_calls_of_a_drain_end_well_on_a_slow_handler(toy: Any, serve: Any) -> None:
+    """Calls that run when the drain begins end on their own server; those that begin later go to the other one."""
+    first, second = type(toy)(), type(toy)()
+    servers = [await serve(first), await serve(second)]
+    target = "ipv4:" + ",".join(f"127.0.0.1:{server.port}" for server in servers)
+    async with grpc.aio.insecure_channel(target, options=[("grpc.service_config", ROUND_ROBIN)]) as channel:
+        await channel.channel_ready()
+        hold = channel.unary_unary("/toy.v1.Toy/Hold")
+        held = [asyncio.ensure_future(hold(b"held")) for _ in range(4)]
+        await asyncio.gather(first.holding.wait(), second.holding.wait())
+        drained = asyncio.create_task(servers[0].drain(30))
+        await servers[0]._draining.wait()
+        echo = channel.unary_unary(ECHO)
+        # The first may be on its way when GOAWAY is.
+        await asyncio.gather(echo(b"a"), return_exceptions=True)
+        await asyncio.gather(echo(b"a"), return_exceptions=True)
+        assert [await echo(b"a") for _ in range(200)] == [b"a"] * 200
+        assert not drained.done()
+        first.go.set()
+        second.go.set()
+        assert await asyncio.gather(*held) == [b"held"] * 4
+        await drained
