@@ -106,7 +106,7 @@ class Server:
         await self._stopped.wait()
 
     async def drain(self, seconds: float | None = None) -> None:
-        """Says NOT_SERVING, sends clients to other servers, lets running RPCs end, cuts those that do not, and stops the service.
+        """Says NOT_SERVING, sends clients elsewhere, lets running RPCs end or cuts them, and stops the service.
 
         Args:
             seconds: Time that the RPCs have; `drain_seconds` where not given. A second call with less time cuts the

@@ -16,6 +16,7 @@ from babelscope.transport.services import PORTS
 _SERVICE_CONFIG: Final = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 _MESSAGE_BYTES: Final = 16 << 20
 _SCHEMES: Final = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "xds:")
+_LOCAL_SCHEMES: Final = ("unix", "unix-abstract")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +151,37 @@ def mesh_addresses(address: str) -> dict[str, str]:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address is this machine's own."""
-    host = address.rpartition("/")[2]
-    host = host.rpartition(":")[0] or host
+    """Whether only this machine can answer at an address.
+
+    Args:
+        address: `HOST`, `HOST:PORT`, or a gRPC target with one of its schemes; `ipv4:` and `ipv6:` may list several.
+
+    Returns:
+        False for every name other than `localhost`: what it resolves to may change.
+    """
+    scheme, colon, rest = address.partition(":")
+    scheme = scheme.lower()
+    if colon and scheme in _LOCAL_SCHEMES:
+        return bool(rest)
+    if colon and scheme in ("ipv4", "ipv6"):
+        return all(_is_own(part) for part in rest.removeprefix("///").removeprefix("//").split(","))
+    if colon and scheme == "dns":
+        # dns:HOST, dns:///HOST and dns://AUTHORITY/HOST.
+        return _is_own(rest.removeprefix("//").partition("/")[2] if rest.startswith("//") else rest)
+    return "/" not in address and _is_own(address)
+
+
+def _is_own(endpoint: str) -> bool:
+    """Whether `HOST` or `HOST:PORT` is this machine's own."""
+    host = endpoint.strip()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
-        return host == "localhost" or address.startswith("unix")
+        return host.lower().removesuffix(".") == "localhost"
 
 
 def _named(part: str) -> tuple[str, str]:

@@ -83,7 +83,7 @@ class Writer:
         data = np.ascontiguousarray(rows)
         start = self.written
         self.reserve(start + data.nbytes)
-        self._write(data.tobytes() if data.nbytes == 0 else memoryview(data).cast("B"), start)
+        self._write(data.reshape(-1).view(np.uint8).data, start)
         self.written += data.nbytes
         return np.memmap(self.folder / "rows", dtype=data.dtype, mode="r", offset=start, shape=data.shape)
 

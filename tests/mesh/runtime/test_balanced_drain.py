@@ -18,7 +18,7 @@ async def test_a_round_robin_client_loses_at_most_the_call_on_its_way(toy: Any, 
     servers = [await serve(type(toy)()) for _ in range(3)]
     target = "ipv4:" + ",".join(f"127.0.0.1:{server.port}" for server in servers)
     lost: list[grpc.StatusCode] = []
-    done, over = 0, asyncio.Event()
+    done, grew, over = 0, asyncio.Event(), asyncio.Event()
     async with grpc.aio.insecure_channel(target, options=[("grpc.service_config", ROUND_ROBIN)]) as channel:
         await channel.channel_ready()
         echo = channel.unary_unary(ECHO)
@@ -31,11 +31,13 @@ async def test_a_round_robin_client_loses_at_most_the_call_on_its_way(toy: Any, 
                 except grpc.aio.AioRpcError as error:
                     lost.append(error.code())
                 done += 1
+                grew.set()
 
         async def grown(count: int) -> None:
             goal = done + count
             while done < goal:
-                await asyncio.sleep(0)
+                grew.clear()
+                await grew.wait()
 
         running = asyncio.create_task(call())
         await grown(300)
