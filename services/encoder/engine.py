@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from services.encoder.backends.base import Backend, NotFinite
+from services.encoder.backends.base import Backend, DeviceLost, NotFinite, is_device_lost
 from services.models.layers import interventions
 from services.models.spec import EncodePlan, ModelInfo, TokenizedText
 from services.models.tokenization import Tokenizer
@@ -90,6 +90,7 @@ class Engine:
         Raises:
             InvalidArgument: The plan, or a token, does not fit the model; or the edits make hidden states infinite.
             FailedPrecondition: The model gives hidden states that are not finite.
+            DeviceLost: The device computes no more.
         """
         self.validate(plan)
         if not batch:
@@ -99,6 +100,10 @@ class Engine:
         with self._one_batch:
             try:
                 return self._backend.run(batch, plan)
+            except RuntimeError as error:
+                if is_device_lost(error):
+                    raise DeviceLost from error
+                raise
             except NotFinite as error:
                 if plan.edits:
                     raise InvalidArgument(

@@ -54,6 +54,11 @@ class EncoderService:
             self.registry, self.scheduler, store, settings
         )
 
+    @property
+    def broken(self) -> asyncio.Event:
+        """Set once the device computes no more: the server ends, so that it can be started anew."""
+        return self.scheduler.lost
+
     def register(self, server: grpc.aio.Server) -> None:
         """Adds the servicer to the server."""
         encoder_pb2_grpc.add_EncoderServiceServicer_to_server(self._servicer, server)

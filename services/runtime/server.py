@@ -32,10 +32,15 @@ log = logging.getLogger(__name__)
 
 # What a service may take to release threads and files once the RPCs are gone.
 STOP_SECONDS = 10.0
+# How long a broken service says NOT_SERVING and refuses RPCs before its process ends: those that fail learn why.
+LAST_WORDS_SECONDS = 1.0
 
 
 class Service(Protocol):
-    """What a server serves."""
+    """What a server serves.
+
+    A service that can break for good, as by a GPU that fails, also has an attribute `broken`, an `asyncio.Event`.
+    """
 
     @property
     def name(self) -> str:
@@ -66,9 +71,13 @@ class Server:
         self.health = Health([service.name])
         self.port = 0
         self._service = service
+        self._watch: asyncio.Task[None] | None = None
         self._draining = asyncio.Event()
         self._stopped = asyncio.Event()
         self._started = False
+        broken = getattr(service, "broken", None)
+        self.broken: asyncio.Event = broken if isinstance(broken, asyncio.Event) else asyncio.Event()
+        """Set once the service can serve no more until its process is started anew."""
         self._servers: list[grpc.aio.Server] = []
         self._stop_prometheus: Callable[[], None] | None = None
         token = settings.token.get_secret_value() if settings.token else None
@@ -98,8 +107,16 @@ class Server:
         if not self._draining.is_set():
             self._door.ready = True
             self.health.set_serving(True)
+            self._watch = asyncio.create_task(self._watch_for_break())
             log.info("serving", extra={"service": self._service.name})
         return self.port
+
+    async def _watch_for_break(self) -> None:
+        """Takes a service that broke out of the balance at once: nothing that it is sent can be answered."""
+        await self.broken.wait()
+        self._door.ready = False
+        self.health.set_serving(False)
+        log.error("service broken", extra={"service": self._service.name})
 
     async def wait(self) -> None:
         """Returns when the server has stopped."""
@@ -115,6 +132,8 @@ class Server:
         grace = self.settings.drain_seconds if seconds is None else seconds
         first = not self._draining.is_set()
         self._draining.set()
+        if self._watch is not None:
+            self._watch.cancel()
         self.health.close()
         # `stop` sends GOAWAY at once. The door stays open for what was accepted before: to refuse it would lose it.
         log.info("draining", extra={"seconds": grace, "running": self._door.running})
@@ -241,8 +260,17 @@ async def _serve(service: Service, settings: ServerSettings, telemetry: Telemetr
         code = _report(error)
         first.cancel()
     else:
-        log.info("signal", extra={"name_of_signal": await first})
+        broken = asyncio.ensure_future(server.broken.wait())
+        await asyncio.wait((first, broken), return_when=asyncio.FIRST_COMPLETED)
+        if broken.done():
+            code = EXIT_FAILED
+            first.cancel()
+        else:
+            log.info("signal", extra={"name_of_signal": await first})
+            broken.cancel()
         starting.cancel()
+    if server.broken.is_set():
+        await asyncio.sleep(LAST_WORDS_SECONDS)
     draining = asyncio.ensure_future(server.drain(0.0 if code else None))
     second = asyncio.ensure_future(signals.get())
     await asyncio.wait((draining, second), return_when=asyncio.FIRST_COMPLETED)

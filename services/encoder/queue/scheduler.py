@@ -5,6 +5,7 @@ device never waits for the loop. Other threads turn arrays into bytes. Nothing p
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,14 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from services.encoder.backends.base import DeviceLost
 from services.encoder.queue.answers import OutputType, cut
 from services.encoder.queue.fairqueue import Entry, FairQueue
 from services.encoder.queue.shares import SharedCapacity
 from services.encoder.queue.streams import Encoder, Stream
 from services.models.spec import EncodePlan
+
+log = logging.getLogger(__name__)
 
 AHEAD = 2
 """Batches with the device thread at once: one runs, one waits."""
@@ -89,6 +93,8 @@ class Scheduler:
         self._copiers = ThreadPoolExecutor(2, thread_name_prefix="answers")
         self._tasks: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[None] | None = None
+        self.lost = asyncio.Event()
+        """Set once the device computes no more."""
         self._rate = 1000.0
 
     @property
@@ -194,6 +200,9 @@ class Scheduler:
         self._report(done, begun, ended)
         for part in done:
             stream = part.stream
+            if isinstance(part.error, DeviceLost) and not self.lost.is_set():
+                log.error("device lost", exc_info=part.error)
+                self.lost.set()
             if part.error is not None:
                 stream.fail(part.error)
             elif not stream.closed:

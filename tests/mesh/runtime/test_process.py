@@ -27,7 +27,12 @@ class Slow:
     def register(self, server):
         handler = grpc.unary_stream_rpc_method_handler(self.sleep)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(self.name, {"Sleep": handler}),))
+    def __init__(self):
+        self.broken = asyncio.Event()
     async def sleep(self, request, context):
+        if request == b"break":
+            self.broken.set()
+            await asyncio.sleep(600)
         yield b"begun"
         await asyncio.sleep(float(request))
         yield b"done"
@@ -200,3 +205,17 @@ def test_wrong_settings_end_with_2_and_say_why(environment: dict[str, str], mess
     assert code == 2
     assert message in rest
     assert "Traceback" not in rest
+
+
+def test_a_service_that_broke_says_so_and_ends_with_1(launch: Any) -> None:
+    process = launch()
+    with process.channel() as channel:
+        process.until("serving")
+        call = channel.unary_stream("/slow.v1.Slow/Sleep")(b"break")
+        process.until("service broken")
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        with pytest.raises(grpc.RpcError):
+            list(call)
+        process.until("stopped")
+    assert process.end()[0] == 1
