@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from services.models.layers.products import arranged, blocked_product
+
 Activation = Literal["none", "gelu", "gelu_tanh", "relu", "silu"]
 
 _FUSED: dict[Activation, tuple[str, str]] = {
@@ -24,16 +26,13 @@ _FUSED: dict[Activation, tuple[str, str]] = {
     "gelu_tanh": ("gelu", "tanh"),
     "relu": ("relu", ""),
 }
-_ROWS_HINT = 512
-"""Rows for which the blocked layout is chosen; any number of rows gives right results."""
-
 
 _plain: ContextVar[bool] = ContextVar("_plain", default=False)
 
 
 @contextmanager
 def differentiable() -> Iterator[None]:
-    """Layers made within keep plain weights, through which gradients flow; the blocked product has no gradient."""
+    """Layers made within keep plain weights, through which gradients flow."""
     token = _plain.set(True)
     try:
         yield
@@ -75,9 +74,9 @@ class Linear:
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, *, blocked: bool | None = None) -> None:
-        if blocked is None:
-            blocked = not _plain.get() and weight.device.type == "cpu" and has_blocked_kernels()
-        self.blocked = blocked
+        able = weight.device.type == "cpu" and has_blocked_kernels()
+        self.blocked = able and not _plain.get() if blocked is None else blocked
+        self._rearranged = able and _plain.get() and not self.blocked
         self.shape: tuple[int, int] = (int(weight.shape[0]), int(weight.shape[1]))
         self._lock = threading.Lock()
         self._weights: dict[torch.dtype, Tensor] = {weight.dtype: self._arranged(weight)}
@@ -86,8 +85,7 @@ class Linear:
     def _arranged(self, weight: Tensor) -> Tensor:
         if not self.blocked:
             return weight.contiguous()
-        arranged: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _ROWS_HINT)
-        return arranged
+        return arranged(weight)
 
     @property
     def weight(self) -> Tensor:
@@ -121,6 +119,8 @@ class Linear:
             [T, out] of x's type.
         """
         weight, bias = self._weights[x.dtype], self._biases[x.dtype]
+        if self._rearranged and x.dtype == torch.float32:
+            return activate(blocked_product(x, weight, bias), activation)
         if not self.blocked:
             return activate(functional.linear(x, weight, bias), activation)
         fused = _FUSED.get(activation)
