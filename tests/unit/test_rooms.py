@@ -16,6 +16,7 @@ LISTED_BY = {
     "services/metrics/scores": "registry.py",
     "services/metrics/similarity": "__init__.py",
     "services/models/families": "__init__.py",
+    "services/trainer/tasks": "__init__.py",
 }
 """Folders of siblings, alike in shape, and the module of theirs that lists them: one more is no crowd."""
 

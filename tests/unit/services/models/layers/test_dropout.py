@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModel
+
+from services.models.families import FAMILIES
+from services.models.layers.dropout import NO_DROPOUT, Dropout, drop
+from tests.support.tiny_models import CONFIGURATIONS, build_model
+
+
+def test_nothing_is_dropped_at_rate_zero_or_none() -> None:
+    x = torch.randn(4, 5)
+    assert drop(x, None) is x
+    assert drop(x, 0.0) is x
+
+
+def test_what_is_not_dropped_is_scaled_up() -> None:
+    torch.manual_seed(0)
+    dropped = drop(torch.ones(200, 200), 0.25)
+    assert dropped.unique().tolist() == [0.0, pytest.approx(4 / 3)]
+    assert float(dropped.mean()) == pytest.approx(1.0, abs=0.02)
+
+
+def test_one_rate_at_the_places_of_a_family() -> None:
+    assert Dropout(0.1, 0.0, None, None, 0.2).at(0.3) == Dropout(0.3, 0.3, None, None, 0.3)
+    assert NO_DROPOUT.at(0.5) == NO_DROPOUT
+
+
+@pytest.mark.parametrize("family", CONFIGURATIONS)
+def test_places_and_rates_are_those_of_transformers(family: str, tmp_path: Path) -> None:
+    rates = {
+        "distilbert": {"dropout": 0.1, "attention_dropout": 0.2},
+        "modernbert": {"embedding_dropout": 0.1, "attention_dropout": 0.2, "mlp_dropout": 0.3},
+    }.get(family, {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.2})
+    folder = build_model(family, tmp_path, **rates)
+    ours = FAMILIES[family].dropout(AutoConfig.from_pretrained(folder))
+    modules = {
+        name: module.p
+        for name, module in AutoModel.from_pretrained(folder).named_modules()
+        if isinstance(module, torch.nn.Dropout) and (".0." in name or "embeddings" in name) and "pooler" not in name
+    }
+    expected = sorted(modules.values())
+    if family == "modernbert":
+        expected.append(0.2)  # that of attention weights is an attribute there, not a module
+    found = [getattr(ours, place) for place in ("embeddings", "attention", "attended", "inner", "outer")]
+    assert sorted(rate for rate in found if rate is not None) == sorted(expected)
