@@ -1,0 +1,52 @@
+"""Fine-tunes the golden model in a process of its own: `python -m tests.support.fit_process MODEL WORKDIR`.
+
+Prints the step and the bits of the loss after each step, and `over` at the end.
+"""
+
+import sys
+from pathlib import Path
+
+from services.models.catalogue import ModelFiles
+from services.models.spec import ModelSpec
+from services.trainer.training.events import Event, Progressed
+from services.trainer.training.fit import fit
+from services.trainer.training.plan import FineTunePlan, LanguageSet, Optimisation
+from tests.support.task_examples import direct_score, sentences
+
+PLAN = FineTunePlan(
+    ModelSpec("golden"),
+    "parsing",
+    train=(LanguageSet("en", "train"),),
+    dev=(LanguageSet("en", "dev"),),
+    optimisation=Optimisation(learning_rate=1e-3, epochs=6, step_tokens=80, evaluations=2, seed=5),
+    threads=1,
+)
+
+
+def main() -> None:
+    """Runs to the end, from what stands in the folder."""
+    model, workdir = map(Path, sys.argv[1:])
+
+    def report(event: Event) -> None:
+        if isinstance(event, Progressed):
+            _tell(f"{event.step} {event.of} {event.loss.hex()}")
+
+    fit(
+        PLAN,
+        files=ModelFiles(aliases={"golden": model}),
+        examples=lambda name: sentences(60) if name == "train" else sentences(10, 1),
+        scorer=direct_score,
+        workdir=workdir,
+        report=report,
+        checkpoint_seconds=0.05,
+    )
+    _tell("over")
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

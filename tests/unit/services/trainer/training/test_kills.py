@@ -1,0 +1,69 @@
+"""Real processes, killed while they train, evaluate and write: the run ends with the bits of an undisturbed one."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.golden_model import build
+
+ROOT = Path(__file__).resolve().parents[5]
+KILLS = 2
+
+
+def _start(model: Path, workdir: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'clients'}"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.support.fit_process", str(model), str(workdir)],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def _told(lines: list[str]) -> dict[int, str]:
+    """Losses by step; a step that was done twice must have been done the same way."""
+    losses: dict[int, str] = {}
+    for line in lines:
+        if line.count(" ") == 2 and line.endswith("\n"):
+            step, _, loss = line.split()
+            assert losses.setdefault(int(step), loss) == loss
+    return losses
+
+
+@pytest.mark.slow
+def test_a_killed_process_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    model = build(tmp_path / "golden")
+    whole = _start(model, tmp_path / "whole")
+    expected, _ = whole.communicate()
+    assert whole.returncode == 0
+    steps = max(_told(expected.splitlines(keepends=True)))
+    moments = random.Random(3)
+    lines: list[str] = []
+    for kill in range(1, KILLS + 1):
+        process = _start(model, tmp_path / "killed")
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if line != "over\n" and int(line.split()[0]) >= steps * kill // (KILLS + 1):
+                break
+        time.sleep(moments.random() * 0.05)
+        process.kill()
+        lines.extend(process.stdout)
+        process.stdout.close()
+        process.wait()
+    last = _start(model, tmp_path / "killed")
+    rest, _ = last.communicate()
+    assert last.returncode == 0
+    lines.extend(rest.splitlines(keepends=True))
+    assert _told(lines) == _told(expected.splitlines(keepends=True))
+    for best in (tmp_path / "whole").glob("best-*"):
+        for name in ("model.safetensors", "head.safetensors"):
+            if (tmp_path / "killed" / best.name).is_dir():
+                assert (tmp_path / "killed" / best.name / name).read_bytes() == (best / name).read_bytes()
+    [ours, theirs] = (max((tmp_path / name).glob("state-*")) for name in ("killed", "whole"))
+    assert ours.name == theirs.name == f"state-{steps:08d}"
+    assert (ours / "state.json").read_text() == (theirs / "state.json").read_text()
+    assert not list((tmp_path / "killed").glob(".part-*"))
