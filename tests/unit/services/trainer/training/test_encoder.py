@@ -83,7 +83,6 @@ def test_a_frozen_prefix_is_built_once(files: ModelFiles) -> None:
     same = [one is other for one, other in zip(first.blocks, second.blocks, strict=True)]
     assert same == [True, True, False, False]
     assert first.embeddings is second.embeddings
-    model.freeze(Frozen(layers=4))
     everything = TrainableEncoder.load(files, ModelSpec("tiny"))
     everything.freeze(Frozen(embeddings=True, layers=4))
     assert not everything.trained
