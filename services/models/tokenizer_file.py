@@ -15,9 +15,11 @@ from typing import Any
 
 from services.models.crashes import crash_of
 from services.runtime.errors import FailedPrecondition
+from services.runtime.names import read_bounded
 
 TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILE = "tokenizer_config.json"
+_MOST_SETTINGS_BYTES = 16 << 20
 
 PROBES = (
     "The river rose in the night; she didn't see it.",
@@ -152,7 +154,7 @@ def _ids(backend: Any, text: str) -> Sequence[int] | None:
 def _settings(path: Path) -> dict[str, Any]:
     """tokenizer_config.json; empty where there is none that can be read, which is transformers' business alone."""
     try:
-        loaded = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        loaded = json.loads(read_bounded(path, _MOST_SETTINGS_BYTES))
+    except (OSError, ValueError, RecursionError):
         return {}
     return loaded if isinstance(loaded, dict) else {}
