@@ -21,6 +21,7 @@ from babelscope.data.comparison import Comparison, Estimate, PairReport, ViewRep
 from babelscope.data.datasets import Dataset, DatasetDescription, Step, StepReport, TransformInfo, TransformOption
 from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 from babelscope.data.items import ItemScores
+from babelscope.data.jobs import Checkpoint, Job, JobEvent, JobFigure, TaskInfo
 from babelscope.data.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
 from babelscope.data.statistics import Anova, Correlation, Difference
 from babelscope.data.texts import Text
@@ -47,6 +48,7 @@ from babelscope.sync.encoder import EncoderClient
 from babelscope.sync.mesh import Mesh, connect
 from babelscope.sync.metrics import MetricsClient
 from babelscope.sync.streams import EncodeStream
+from babelscope.sync.trainer import TrainerClient
 from babelscope.transport.channel import TLS, ClientConfig
 from babelscope.transport.mesh import ServiceStatus
 from babelscope.transport.retry import RetryPolicy
@@ -58,6 +60,7 @@ __all__ = [
     "Answer",
     "BabelscopeError",
     "Cancelled",
+    "Checkpoint",
     "ClientConfig",
     "Comparison",
     "CorpusError",
@@ -81,6 +84,9 @@ __all__ = [
     "Intervention",
     "InvalidRequest",
     "ItemScores",
+    "Job",
+    "JobEvent",
+    "JobFigure",
     "LimitExceeded",
     "LinearMap",
     "LocalMesh",
@@ -108,10 +114,12 @@ __all__ = [
     "StepReport",
     "StoredMap",
     "StudyError",
+    "TaskInfo",
     "TensorError",
     "Text",
     "TextPair",
     "Tokens",
+    "TrainerClient",
     "TransformInfo",
     "TransformOption",
     "Unavailable",

@@ -5,6 +5,7 @@ from babelscope.aio.encoder import AsyncEncoderClient
 from babelscope.aio.mesh import AsyncMesh, connect
 from babelscope.aio.metrics import AsyncMetricsClient
 from babelscope.aio.streams import AsyncEncodeStream
+from babelscope.aio.trainer import AsyncTrainerClient
 
 __all__ = [
     "AsyncDatagenClient",
@@ -13,5 +14,6 @@ __all__ = [
     "AsyncExampleStream",
     "AsyncMesh",
     "AsyncMetricsClient",
+    "AsyncTrainerClient",
     "connect",
 ]

@@ -11,16 +11,18 @@ from babelscope.aio.caller import together
 from babelscope.aio.datagen import AsyncDatagenClient
 from babelscope.aio.encoder import AsyncEncoderClient
 from babelscope.aio.metrics import AsyncMetricsClient
+from babelscope.aio.trainer import AsyncTrainerClient
 from babelscope.transport import health
 from babelscope.transport.channel import TLS, ClientConfig, open_aio_channel
 from babelscope.transport.mesh import ServiceStatus, known, mesh_configs, unreachable
 from babelscope.transport.retry import RetryPolicy
-from babelscope.transport.services import DATAGEN, ENCODER, METRICS, SERVICES
+from babelscope.transport.services import DATAGEN, ENCODER, METRICS, SERVICES, TRAINER
 
 _CLIENTS: Final[Any] = {
     ENCODER.name: AsyncEncoderClient,
     METRICS.name: AsyncMetricsClient,
     DATAGEN.name: AsyncDatagenClient,
+    TRAINER.name: AsyncTrainerClient,
 }
 
 
@@ -68,6 +70,16 @@ class AsyncMesh:
             LookupError: The mesh's address names no datagen server.
         """
         client: AsyncDatagenClient = known(DATAGEN.name, self._clients)
+        return client
+
+    @property
+    def trainer(self) -> AsyncTrainerClient:
+        """The client of the trainer.
+
+        Raises:
+            LookupError: The mesh's address names no trainer.
+        """
+        client: AsyncTrainerClient = known(TRAINER.name, self._clients)
         return client
 
     @property

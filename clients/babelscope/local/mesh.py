@@ -21,6 +21,8 @@ from babelscope.transport.retry import RetryPolicy
 from babelscope.transport.services import SERVICES, USUAL
 
 _SCRATCH: Final = {"metrics": "scratch", "datagen": "scratch-datagen"}
+_CALLED: Final = {"metrics": ("encoder",), "trainer": ("encoder", "metrics", "datagen")}
+"""Services that a service calls, by name."""
 _DRAIN_SECONDS: Final = 5
 _STOP_SECONDS: Final = 10.0
 # Settings that go from the caller's environment to the servers. All others would say where to listen and whom to trust.
@@ -121,7 +123,7 @@ def local(
     that calls under way go on. They end with the mesh, with the interpreter, and with this process however it ends.
 
     Args:
-        services: `encoder`, `metrics`, `datagen`.
+        services: `encoder`, `metrics`, `datagen`, `trainer`.
         store: The store's folder or URL, which also receives the logs if it is a folder; a temporary folder where None.
         model_roots: Folders whose sub-folders are models.
         model_aliases: Folders of models by name; the demo model is among them where its package is installed.
@@ -154,8 +156,11 @@ def local(
             settings = {**base, **dict.fromkeys(_THREAD_SETTINGS, str(count))}
             if name == "encoder":
                 settings["BABELSCOPE_THREADS"] = str(count)
-            elif name == "metrics" and "encoder" in servers:
-                settings["BABELSCOPE_ENCODER"] = servers["encoder"].address
+            for other in _CALLED.get(name, ()):
+                if other in servers:
+                    settings[f"BABELSCOPE_{other.upper()}"] = servers[other].address
+            if name == "trainer":
+                settings.update(_trainer_settings(logs.parent))
             if name in _SCRATCH:
                 settings["BABELSCOPE_SCRATCH_DIR"] = str(logs.parent / _SCRATCH[name])
             command = [sys.executable, "-m", SERVICES[name].module]
@@ -177,6 +182,17 @@ def local(
         for server in servers.values():
             server.wait_serving(deadline)
         return LocalMesh(servers, folder, keep.pop_all(), retry)
+
+
+def _trainer_settings(folder: Path) -> dict[str, str]:
+    """Where the trainer keeps its jobs: beside the store where that is a folder, so that they outlive the mesh."""
+    work = folder / "trainer"
+    return {
+        "BABELSCOPE_DATABASE": f"sqlite:///{work / 'jobs.db'}",
+        "BABELSCOPE_WORK_DIR": str(work / "work"),
+        "BABELSCOPE_CHECKPOINT_DIR": str(work / "models"),
+        "BABELSCOPE_LEASE_SECONDS": "20",
+    }
 
 
 def checkout() -> Path:

@@ -12,16 +12,18 @@ from babelscope.sync.caller import together
 from babelscope.sync.datagen import DatagenClient
 from babelscope.sync.encoder import EncoderClient
 from babelscope.sync.metrics import MetricsClient
+from babelscope.sync.trainer import TrainerClient
 from babelscope.transport import health
 from babelscope.transport.channel import TLS, ClientConfig, open_channel
 from babelscope.transport.mesh import ServiceStatus, known, mesh_configs, unreachable
 from babelscope.transport.retry import RetryPolicy
-from babelscope.transport.services import DATAGEN, ENCODER, METRICS, SERVICES
+from babelscope.transport.services import DATAGEN, ENCODER, METRICS, SERVICES, TRAINER
 
 _CLIENTS: Final[Any] = {
     ENCODER.name: EncoderClient,
     METRICS.name: MetricsClient,
     DATAGEN.name: DatagenClient,
+    TRAINER.name: TrainerClient,
 }
 
 
@@ -69,6 +71,16 @@ class Mesh:
             LookupError: The mesh's address names no datagen server.
         """
         client: DatagenClient = known(DATAGEN.name, self._clients)
+        return client
+
+    @property
+    def trainer(self) -> TrainerClient:
+        """The client of the trainer.
+
+        Raises:
+            LookupError: The mesh's address names no trainer.
+        """
+        client: TrainerClient = known(TRAINER.name, self._clients)
         return client
 
     @property

@@ -32,7 +32,9 @@ ENCODER: Final = Service("encoder", 50051, "services.encoder", "babelscope.v1.En
 METRICS: Final = Service("metrics", 50052, "services.metrics", "babelscope.v1.MetricsService", usual=True)
 DATAGEN: Final = Service("datagen", 50053, "services.datagen", "babelscope.v1.DatagenService")
 
-SERVICES: Final = {service.name: service for service in (ENCODER, METRICS, DATAGEN)}
+TRAINER: Final = Service("trainer", 50054, "services.trainer", "babelscope.v1.TrainerService")
+
+SERVICES: Final = {service.name: service for service in (ENCODER, METRICS, DATAGEN, TRAINER)}
 """All services by name, each after those that it calls."""
 
 USUAL: Final = tuple(service.name for service in SERVICES.values() if service.usual)

@@ -18,9 +18,11 @@ PUBLIC = """
     Answer Example Question Sentence TextPair Word DatagenClient ExampleStream Dataset
     DatasetDescription Step StepReport TransformInfo TransformOption FittedMap StoredMap load_map
     Anova Correlation Difference ItemScores Projection Scores
+    Checkpoint Job JobEvent JobFigure TaskInfo TrainerClient
 """
 PUBLIC_AIO = (
-    "AsyncDatagenClient AsyncExampleStream AsyncEncodeStream AsyncEncoderClient AsyncMesh AsyncMetricsClient connect"
+    "AsyncDatagenClient AsyncExampleStream AsyncEncodeStream AsyncEncoderClient AsyncMesh AsyncMetricsClient "
+    "AsyncTrainerClient connect"
 )
 
 
@@ -49,6 +51,7 @@ def test_what_is_public_is_described(module: ModuleType, name: str) -> None:
         (babelscope.EncoderClient, babelscope.aio.AsyncEncoderClient),
         (babelscope.MetricsClient, babelscope.aio.AsyncMetricsClient),
         (babelscope.DatagenClient, babelscope.aio.AsyncDatagenClient),
+        (babelscope.TrainerClient, babelscope.aio.AsyncTrainerClient),
         (babelscope.Mesh, babelscope.aio.AsyncMesh),
     ],
 )

@@ -138,7 +138,7 @@ def test_status_says_what_does_not_serve(capsys: pytest.CaptureFixture[str]) -> 
         (["compare", "--model", "m", "--parallel", "en"], "Expected --parallel NAME=VALUE, but got 'en'"),
         (["compare", "--model", "m", "--parallel", "en=a", "--parallel", "en=b"], "got 'en' twice"),
         (["compare", "--model", "m", "--parallel", "en=a"], "Expected --parallel LANGUAGE=FILE at least twice"),
-        (["up", "--service", "trainer"], "Expected --service of encoder, metrics, datagen, but got 'trainer'"),
+        (["up", "--service", "judge"], "Expected --service of encoder, metrics, datagen, trainer, but got 'judge'"),
         (["up", "--alias", "x"], "Expected --alias NAME=VALUE, but got 'x'"),
     ],
 )

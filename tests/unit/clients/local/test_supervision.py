@@ -223,7 +223,7 @@ def test_a_library_without_its_services_says_so(monkeypatch: pytest.MonkeyPatch,
         local()
 
 
-@pytest.mark.parametrize("services", [("trainer",), ()])
+@pytest.mark.parametrize("services", [("judge",), ()])
 def test_services_that_are_not_known_are_refused(services: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="Expected `services` of encoder, metrics"):
         local(services)

@@ -23,7 +23,7 @@ from grpc_health.v1 import health_pb2
 def test_a_meshs_address(address: str, encoder: str, metrics: str) -> None:
     found = mesh_addresses(address)
     assert {name: found.get(name) for name in ("encoder", "metrics")} == {"encoder": encoder, "metrics": metrics}
-    assert found.keys() == ({"encoder", "metrics"} if "=" in address else {"encoder", "metrics", "datagen"})
+    assert found.keys() == ({"encoder", "metrics"} if "=" in address else {"encoder", "metrics", "datagen", "trainer"})
 
 
 def test_a_mesh_may_lack_a_service() -> None:
@@ -39,7 +39,7 @@ def test_a_mesh_may_lack_a_service() -> None:
         ("host:50051", "Expected a mesh's address as HOST"),
         ("dns:///host:1", "Expected a mesh's address as HOST"),
         ("", "Expected a mesh's address as HOST"),
-        ("trainer=a:1", "Expected services of encoder, metrics, datagen, but got 'trainer'"),
+        ("judge=a:1", "Expected services of encoder, metrics, datagen, trainer, but got 'judge'"),
         ("encoder=", "Expected NAME=HOST:PORT, but got 'encoder='"),
     ],
 )
@@ -120,5 +120,5 @@ def test_health_answers_are_read(number: int, state: str) -> None:
 def test_a_service_that_is_not_there_is_unreachable() -> None:
     with connect("127.0.0.1") as mesh:
         status = mesh.status(timeout=2)
-    assert [each.name for each in status] == ["encoder", "metrics", "datagen"]
+    assert [each.name for each in status] == ["encoder", "metrics", "datagen", "trainer"]
     assert not any(each.serving for each in status)

@@ -1,0 +1,272 @@
+"""The asynchronous client of the trainer."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any, ClassVar, Unpack
+
+from babelscope.aio.client import AsyncClient
+from babelscope.calls.jobs import FineTuneOptions, JobOptions, Prediction, Sets, Watch, datasets, fine_tune_spec
+from babelscope.calls.options import check_options
+from babelscope.data.examples import Example
+from babelscope.data.jobs import STATES, Checkpoint, Job, JobEvent, TaskInfo
+from babelscope.data.models import Intervention, Model
+from babelscope.transport.services import TRAINER, Service
+from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
+
+
+class AsyncTrainerClient(AsyncClient):
+    """Asks the trainer to train and to evaluate. Tasks of one loop may share one client.
+
+    Args:
+        config: Where the server is, and how to speak to it; an address alone will do.
+        channel: The transport; opened to the configured address where None.
+    """
+
+    _service: ClassVar[Service] = TRAINER
+    _stub = trainer_pb2_grpc.TrainerServiceStub
+
+    async def fine_tune(
+        self,
+        model: Model | str,
+        task: str,
+        train: Sets,
+        *,
+        dev: Sets = (),
+        test: Sets = (),
+        entry: JobOptions | None = None,
+        **how: Unpack[FineTuneOptions],
+    ) -> Job:
+        """Enters a job that fine-tunes a model and scores its best checkpoint.
+
+        Args:
+            model: Model to start from; its re-initialised layers are drawn before training.
+            task: Name of the task: `pos`, `ner`, `parsing`, `nli`, `qa`; `list_tasks` has all.
+            train: Names of the training sets by language.
+            dev: Names of the development sets by language; the best checkpoint is that of the best mean score on them.
+            test: Names of the test sets by language.
+            entry: `request_id`, `priority`, `labels` and `timeout`: see `babelscope.calls.jobs.JobOptions`.
+            how: See `babelscope.calls.jobs.FineTuneOptions`.
+
+        Raises:
+            InvalidRequest: `.field` names what is wrong.
+            NotFound: There is no such model.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        check_options(how, FineTuneOptions, "fine_tune")
+        spec = fine_tune_spec(model, task, how, train=train, dev=dev, test=test)
+        return await self.create_job(trainer_pb2.Job(fine_tune=spec), **(entry or {}))
+
+    async def evaluate(
+        self,
+        checkpoint: str,
+        test: Sets,
+        *,
+        interventions: Sequence[Intervention] = (),
+        max_tokens: int = 0,
+        entry: JobOptions | None = None,
+    ) -> Job:
+        """Enters a job that scores a checkpoint on sets of any language.
+
+        Args:
+            checkpoint: `checkpoints/ID` of a fine-tuned model.
+            test: Names of the test sets by language.
+            interventions: Interventions on the hidden states.
+            max_tokens: Longest input in tokens; that of training where 0.
+            entry: `request_id`, `priority`, `labels` and `timeout`.
+
+        Raises:
+            InvalidRequest: `.field` names what is wrong.
+            NotFound: There is no such checkpoint.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        spec = trainer_pb2.EvaluateSpec(
+            checkpoint=checkpoint,
+            eval=datasets(test),
+            interventions=[each.to_proto() for each in interventions],
+            max_tokens=max_tokens,
+        )
+        return await self.create_job(trainer_pb2.Job(evaluate=spec), **(entry or {}))
+
+    async def create_job(self, job: trainer_pb2.Job, **entry: Unpack[JobOptions]) -> Job:
+        """Enters a job of any kind, given as the message of the contract.
+
+        Args:
+            job: The message; its specification counts.
+            entry: `request_id`, `priority`, `labels` and `timeout`.
+
+        Raises:
+            InvalidRequest: `.field` names what is wrong.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        check_options(entry, JobOptions, "create_job")
+        job.priority = entry.get("priority", 0)
+        job.labels.update(entry.get("labels", {}))
+        # An id of its own makes a call that is tried again harmless.
+        request_id = entry.get("request_id") or self._caller.config.new_request_id()
+        request = trainer_pb2.CreateJobRequest(job=job, request_id=request_id)
+        return Job.from_proto(await self._caller.unary("CreateJob", request, entry.get("timeout")))
+
+    async def get_job(self, name: str, *, timeout: float | None = None) -> Job:
+        """A job as it stands.
+
+        Raises:
+            NotFound: There is no such job.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        return Job.from_proto(await self._caller.unary("GetJob", trainer_pb2.GetJobRequest(name=name), timeout))
+
+    async def list_jobs(
+        self,
+        *,
+        states: Sequence[str] = (),
+        labels: dict[str, str] | None = None,
+        parent: str = "",
+        timeout: float | None = None,
+    ) -> list[Job]:
+        """Jobs, newest first.
+
+        Args:
+            states: States wanted; all where empty.
+            labels: Labels that a job must have.
+            parent: `jobs/ID` of a sweep, for its jobs alone.
+            timeout: Seconds for each page.
+
+        Raises:
+            ValueError: There is no such state.
+            RpcError: The server answered with an error, or could not be reached for too long.
+        """
+        numbers = {state: number for number, state in STATES.items()}
+        unknown = [state for state in states if state not in numbers]
+        if unknown:
+            raise ValueError(f"Expected `states` of {', '.join(numbers)}, but got {unknown[0]!r}")
+
+        def request(**page: Any) -> trainer_pb2.ListJobsRequest:
+            wanted = [numbers[state] for state in states]
+            return trainer_pb2.ListJobsRequest(states=wanted, labels=labels or {}, parent=parent, **page)
+
+        pages = await self._pages("ListJobs", request, timeout)
+        return [Job.from_proto(each) for page in pages for each in page.jobs]
+
+    async def cancel_job(self, name: str, *, timeout: float | None = None) -> Job:
+        """Stops a job; the checkpoints that it has saved are kept.
+
+        Raises:
+            NotFound: There is no such job.
+            Refused: It has ended already.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        return Job.from_proto(await self._caller.unary("CancelJob", trainer_pb2.CancelJobRequest(name=name), timeout))
+
+    async def retry_job(self, name: str, *, timeout: float | None = None) -> Job:
+        """Queues a job that failed or was cancelled again; it goes on from its last checkpoint.
+
+        Raises:
+            NotFound: There is no such job.
+            Refused: It has not failed and was not cancelled.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        return Job.from_proto(await self._caller.unary("RetryJob", trainer_pb2.RetryJobRequest(name=name), timeout))
+
+    def watch_job(self, name: str, *, from_event: int = 1, timeout: float | None = None) -> AsyncIterator[JobEvent]:
+        """Events of a job as they happen, until it ends.
+
+        Args:
+            name: `jobs/ID`.
+            from_event: Number of the first event wanted.
+            timeout: Seconds for the whole call.
+
+        Raises:
+            NotFound: There is no such job.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        return self._caller.stream(Watch(name, from_event), self._caller.stream_timeout(timeout))
+
+    async def wait_for_job(
+        self, name: str, *, progress: Callable[[JobEvent], None] | None = None, timeout: float | None = None
+    ) -> Job:
+        """A job once it has ended.
+
+        Args:
+            name: `jobs/ID`.
+            progress: Called with each event.
+            timeout: Seconds for the whole call.
+
+        Raises:
+            NotFound: There is no such job.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        async for event in self.watch_job(name, timeout=timeout):
+            if progress is not None:
+                progress(event)
+        return await self.get_job(name)
+
+    async def list_checkpoints(self, *, job: str = "", timeout: float | None = None) -> list[Checkpoint]:
+        """Checkpoints, newest first.
+
+        Args:
+            job: `jobs/ID`, for its checkpoints alone.
+            timeout: Seconds for each page.
+
+        Raises:
+            RpcError: The server answered with an error, or could not be reached for too long.
+        """
+
+        def request(**page: Any) -> trainer_pb2.ListCheckpointsRequest:
+            return trainer_pb2.ListCheckpointsRequest(job=job, **page)
+
+        pages = await self._pages("ListCheckpoints", request, timeout)
+        return [Checkpoint.from_proto(each) for page in pages for each in page.checkpoints]
+
+    async def get_checkpoint(self, name: str, *, timeout: float | None = None) -> Checkpoint:
+        """A checkpoint.
+
+        Raises:
+            NotFound: There is no such checkpoint.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        request = trainer_pb2.GetCheckpointRequest(name=name)
+        return Checkpoint.from_proto(await self._caller.unary("GetCheckpoint", request, timeout))
+
+    async def delete_checkpoint(self, name: str, *, timeout: float | None = None) -> None:
+        """Removes a checkpoint from the store.
+
+        Raises:
+            NotFound: There is no such checkpoint.
+            Refused: The job that made it has not ended.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        await self._caller.unary("DeleteCheckpoint", trainer_pb2.DeleteCheckpointRequest(name=name), timeout)
+
+    def predict(
+        self,
+        checkpoint: str,
+        examples: Iterable[Example],
+        *,
+        interventions: Sequence[Intervention] = (),
+        max_tokens: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Example]:
+        """Examples with the model's answers in place of the gold ones, in order, as they come.
+
+        Args:
+            checkpoint: `checkpoints/ID` of a fine-tuned model.
+            examples: What is to be answered. An iterator is read once, so that a broken call is not tried again.
+            interventions: Interventions on the hidden states.
+            max_tokens: Longest input in tokens; that of training where 0.
+            timeout: Seconds for the whole call.
+
+        Raises:
+            NotFound: There is no such checkpoint.
+            InvalidRequest: An example is of another kind than the task takes.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        call = Prediction(checkpoint, examples, max_tokens, interventions)
+        return self._caller.stream(call, self._caller.stream_timeout(timeout))
+
+    async def list_tasks(self, *, timeout: float | None = None) -> list[TaskInfo]:
+        """The tasks that the trainer offers, by name.
+
+        Raises:
+            RpcError: The server answered with an error, or could not be reached for too long.
+        """
+        pages = await self._pages("ListTasks", trainer_pb2.ListTasksRequest, timeout)
+        return [TaskInfo.from_proto(each) for page in pages for each in page.tasks]

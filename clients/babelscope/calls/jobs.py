@@ -1,0 +1,228 @@
+"""Requests to the trainer, and the streams of its events and predictions, which go on after a break."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypedDict
+
+from babelscope.data.example_messages import from_proto, to_proto
+from babelscope.data.examples import Example
+from babelscope.data.jobs import JobEvent
+from babelscope.data.models import Intervention, Model, choose
+from babelscope.errors import DataCorrupted
+from babelscope.v1 import trainer_pb2
+
+Sets = Mapping[str, str] | Sequence[tuple[str, str]]
+"""Names of stored datasets by language tag; pairs where a language has several."""
+
+_DTYPES: Final = {
+    "float32": trainer_pb2.TRAINING_DTYPE_F32,
+    "bfloat16": trainer_pb2.TRAINING_DTYPE_BF16,
+}
+_SCHEDULES: Final = {
+    "linear": trainer_pb2.SCHEDULE_LINEAR,
+    "inverse_sqrt": trainer_pb2.SCHEDULE_INVERSE_SQRT,
+    "constant": trainer_pb2.SCHEDULE_CONSTANT,
+}
+
+
+class FineTuneOptions(TypedDict, total=False):
+    """How a model is fine-tuned. What is left out has the server's default, which the contract names."""
+
+    options: Mapping[str, str]
+    """Options of the task by name."""
+    freeze_embeddings: bool
+    """Whether the embeddings are frozen."""
+    freeze_layers: int
+    """Number of layers frozen from the first on."""
+    freeze_patterns: Sequence[str]
+    """Patterns of tensor names that are frozen."""
+    learning_rate: float
+    """Peak learning rate of the encoder."""
+    head_learning_rate: float
+    """Peak learning rate of the task's head."""
+    epochs: float
+    """Passes over the training examples."""
+    max_steps: int
+    """Most optimiser steps."""
+    step_tokens: int
+    """Tokens of an optimiser step."""
+    accumulation: int
+    """Batches accumulated into a step."""
+    warmup: float
+    """Share of the steps in which the learning rate rises from zero."""
+    schedule: str
+    """Course of the learning rate after the warm-up: `linear`, `inverse_sqrt` or `constant`."""
+    weight_decay: float
+    """Weight decay of matrices."""
+    clip: float
+    """Largest norm of the gradient; no bound where 0."""
+    dropout: float
+    """Dropout of hidden states and attention; the model's own where not given."""
+    dtype: str
+    """Arithmetic: `float32` or `bfloat16`."""
+    seed: int
+    """Seed of the order of the data, of dropout and of the head's weights."""
+    evaluations: int
+    """Evaluations on the development sets an epoch."""
+    patience: int
+    """Evaluations without improvement after which training stops."""
+    max_tokens: int
+    """Longest input in tokens; the model's longest where 0."""
+    interventions: Sequence[Intervention]
+    """Interventions on the hidden states while training and scoring."""
+
+
+class JobOptions(TypedDict, total=False):
+    """How a job is entered."""
+
+    request_id: str
+    """Id that makes a repeated call harmless."""
+    priority: int
+    """Jobs of higher priority are started first."""
+    labels: Mapping[str, str]
+    """Labels by name, for people and filters."""
+    timeout: float | None
+    """Seconds for the call."""
+
+
+_OPTIMISATION: Final = (
+    "learning_rate",
+    "head_learning_rate",
+    "epochs",
+    "max_steps",
+    "step_tokens",
+    "accumulation",
+    "warmup",
+    "weight_decay",
+    "clip",
+    "dropout",
+    "seed",
+    "evaluations",
+    "patience",
+)
+
+
+def fine_tune_spec(
+    model: Model | str, task: str, how: Mapping[str, Any], *, train: Sets, dev: Sets, test: Sets
+) -> trainer_pb2.FineTuneSpec:
+    """The specification of a fine-tuning job.
+
+    Raises:
+        ValueError: There is no such schedule or dtype.
+    """
+    optimisation = trainer_pb2.Optimisation(**{name: how[name] for name in _OPTIMISATION if name in how})
+    if "schedule" in how:
+        optimisation.schedule = choose(_SCHEDULES, "schedule", how["schedule"])
+    if "dtype" in how:
+        optimisation.dtype = choose(_DTYPES, "dtype", how["dtype"])
+    return trainer_pb2.FineTuneSpec(
+        model=Model.of(model).to_proto(),
+        task=task,
+        options=how.get("options", {}),
+        train=datasets(train),
+        dev=datasets(dev),
+        eval=datasets(test),
+        frozen=trainer_pb2.Frozen(
+            embeddings=how.get("freeze_embeddings", False),
+            layers=how.get("freeze_layers", 0),
+            patterns=how.get("freeze_patterns", ()),
+        ),
+        optimisation=optimisation,
+        max_tokens=how.get("max_tokens", 0),
+        interventions=[each.to_proto() for each in how.get("interventions", ())],
+    )
+
+
+def datasets(sets: Sets) -> list[trainer_pb2.LanguageDataset]:
+    """Sets as messages."""
+    pairs = sets.items() if isinstance(sets, Mapping) else sets
+    return [trainer_pb2.LanguageDataset(language=language, dataset=name) for language, name in pairs]
+
+
+class Watch:
+    """A call of WatchJob, which goes on behind the last event after a break.
+
+    Args:
+        name: `jobs/ID`.
+        from_event: Number of the first event wanted.
+    """
+
+    method = "WatchJob"
+    repeatable = True
+
+    def __init__(self, name: str, from_event: int) -> None:
+        self._name, self._next = name, max(1, from_event)
+        self._ended = False
+
+    def begin(self) -> trainer_pb2.WatchJobRequest:
+        """The request of a new attempt."""
+        return trainer_pb2.WatchJobRequest(name=self._name, from_event=self._next)
+
+    def receive(self, response: trainer_pb2.WatchJobResponse) -> list[JobEvent]:
+        """The event of a message."""
+        event = JobEvent.from_proto(response)
+        if event.number < self._next:
+            return []
+        self._next = event.number + 1
+        self._ended = event.job.ended and event.number >= event.job.last_event
+        return [event]
+
+    def finish(self) -> None:
+        """The answer has ended: the job has."""
+
+
+class Prediction:
+    """A call of Predict, which can be made again where its examples can.
+
+    Args:
+        checkpoint: `checkpoints/ID`.
+        examples: What is to be answered.
+        max_tokens: Longest input in tokens; that of training where 0.
+        interventions: Interventions on the hidden states.
+    """
+
+    method = "Predict"
+
+    def __init__(
+        self, checkpoint: str, examples: Iterable[Example], max_tokens: int, interventions: Sequence[Intervention]
+    ) -> None:
+        self._spec = trainer_pb2.PredictSpec(
+            checkpoint=checkpoint,
+            max_tokens=max_tokens,
+            interventions=[each.to_proto() for each in interventions],
+        )
+        self._examples = examples
+        self._given = self._skip = self._sent = 0
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the call can be made again: its examples are not a stream that is gone once read."""
+        return not isinstance(self._examples, Iterator)
+
+    def begin(self) -> Iterator[trainer_pb2.PredictRequest]:
+        """The messages of a new attempt."""
+        self._skip = self._given
+        return self._requests()
+
+    def receive(self, response: trainer_pb2.PredictResponse) -> list[Example]:
+        """The examples of a message that have not been given before."""
+        found = [from_proto(each) for each in response.examples]
+        fresh = found[self._skip :]
+        self._skip = max(0, self._skip - len(found))
+        self._given += len(fresh)
+        return fresh
+
+    def finish(self) -> None:
+        """The answer has ended.
+
+        Raises:
+            DataCorrupted: It lacks some of the examples.
+        """
+        if self._given != self._sent:
+            raise DataCorrupted(f"Expected answers for {self._sent} examples, but got {self._given}")
+
+    def _requests(self) -> Iterator[trainer_pb2.PredictRequest]:
+        yield trainer_pb2.PredictRequest(spec=self._spec)
+        self._sent = 0
+        for example in self._examples:
+            self._sent += 1
+            yield trainer_pb2.PredictRequest(example=to_proto(example))

@@ -1,0 +1,272 @@
+"""Jobs of the trainer, their events and results, and the checkpoints that they make."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from babelscope.v1 import trainer_pb2
+
+STATES: Final = {
+    trainer_pb2.JOB_STATE_QUEUED: "queued",
+    trainer_pb2.JOB_STATE_RUNNING: "running",
+    trainer_pb2.JOB_STATE_SUCCEEDED: "succeeded",
+    trainer_pb2.JOB_STATE_FAILED: "failed",
+    trainer_pb2.JOB_STATE_CANCELLED: "cancelled",
+}
+ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class JobFigure:
+    """A figure of an evaluation.
+
+    Attributes:
+        part: `dev` or `eval`.
+        source: Languages of the training sets, joined by `+`.
+        target: Language of the set that was scored.
+        metric: Name of the figure: `accuracy`, `las`, `f1`, `em`.
+        estimator: Variant of the figure.
+        value: Value.
+        low: Lower end of the 95 % interval.
+        high: Upper end of the 95 % interval.
+        n: Number of items.
+        signature: All settings in one line.
+        reinit: Label of the layers drawn anew; empty where none were.
+        seed: Seed of the training.
+    """
+
+    part: str
+    source: str
+    target: str
+    metric: str
+    estimator: str
+    value: float
+    low: float
+    high: float
+    n: int
+    signature: str
+    reinit: str = ""
+    seed: int = 0
+
+    @classmethod
+    def from_proto(cls, message: trainer_pb2.JobFigure) -> "JobFigure":
+        """The figure of a message."""
+        return cls(
+            part=message.part,
+            source=message.source,
+            target=message.target,
+            metric=message.metric,
+            estimator=message.estimator,
+            value=message.value,
+            low=message.low,
+            high=message.high,
+            n=message.n,
+            signature=message.signature,
+            reinit=message.reinit,
+            seed=message.seed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it stands.
+
+    Attributes:
+        name: `jobs/ID`.
+        kind: `fine_tune`, `evaluate`, `sweep` or `study`.
+        state: `queued`, `running`, `succeeded`, `failed` or `cancelled`.
+        reason: Why it failed.
+        progress: Share done, 0 to 1.
+        latest: Latest figures by name: loss, tokens_per_second, seconds_left, dev_score.
+        attempts: How often it was started.
+        labels: Labels by name.
+        parent: `jobs/ID` of the sweep that made it; empty where none did.
+        last_event: Number of its latest event.
+        checkpoint: `checkpoints/ID` of the best model, once it has succeeded.
+        figures: Figures of all evaluations, once it has succeeded.
+        warnings: What to beware of, in sentences.
+        provenance: Digests, versions, device and seeds by name.
+        children: `jobs/ID` of the jobs of a sweep.
+        created: When it was entered.
+        spec: Its specification, as the message of the contract.
+    """
+
+    name: str
+    kind: str
+    state: str
+    reason: str
+    progress: float
+    latest: Mapping[str, float]
+    attempts: int
+    labels: Mapping[str, str]
+    parent: str
+    last_event: int
+    checkpoint: str
+    figures: tuple[JobFigure, ...]
+    warnings: tuple[str, ...]
+    provenance: Mapping[str, str]
+    children: tuple[str, ...]
+    created: datetime
+    spec: Any = field(repr=False)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing happens to it any more unless it is retried."""
+        return self.state in ENDED
+
+    @classmethod
+    def from_proto(cls, message: trainer_pb2.Job) -> "Job":
+        """The job of a message."""
+        kind = message.WhichOneof("spec") or ""
+        return cls(
+            name=message.name,
+            kind=kind,
+            state=STATES.get(message.state, str(message.state)),
+            reason=message.reason,
+            progress=message.progress,
+            latest=dict(message.figures),
+            attempts=message.attempts,
+            labels=dict(message.labels),
+            parent=message.parent,
+            last_event=message.last_event,
+            checkpoint=message.result.checkpoint,
+            figures=tuple(map(JobFigure.from_proto, message.result.figures)),
+            warnings=tuple(message.result.warnings),
+            provenance=dict(message.result.provenance),
+            children=tuple(message.result.children),
+            created=message.create_time.ToDatetime(),
+            spec=getattr(message, kind) if kind else None,
+        )
+
+    def table(self) -> list[dict[str, Any]]:
+        """The figures as rows of the tidy table that all commands share."""
+        started_from = getattr(getattr(self.spec, "model", None), "name", "")
+        return [
+            {
+                "kind": f"{self.kind}/{figure.part}",
+                "metric": figure.metric,
+                "estimator": figure.estimator,
+                "model": started_from or getattr(self.spec, "checkpoint", ""),
+                "reinit": figure.reinit,
+                "source": figure.source,
+                "target": figure.target,
+                "value": figure.value,
+                "low": figure.low,
+                "high": figure.high,
+                "n": figure.n,
+                "signature": figure.signature,
+            }
+            for figure in self.figures
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something that happened to a job.
+
+    Attributes:
+        number: Number within the job, from 1.
+        kind: `state`, `progress`, `figure`, `checkpoint` or `note`.
+        stage: For `progress`: `prepare`, `train`, `evaluate` or `save`.
+        done: For `progress`: steps done.
+        total: For `progress`: steps in all, 0 where unknown.
+        latest: For `progress`: figures by name.
+        text: The state, the name of the checkpoint, or the note.
+        figure: For `figure`: the figure.
+        job: The job as it stood when the event was sent.
+    """
+
+    number: int
+    kind: str
+    stage: str
+    done: int
+    total: int
+    latest: Mapping[str, float]
+    text: str
+    figure: JobFigure | None
+    job: Job
+
+    @classmethod
+    def from_proto(cls, message: trainer_pb2.WatchJobResponse) -> "JobEvent":
+        """The event of a message."""
+        event = message.event
+        kind = event.WhichOneof("event") or "note"
+        text = STATES.get(event.state, "") if kind == "state" else ""
+        if kind in {"checkpoint", "note"}:
+            text = getattr(event, kind)
+        return cls(
+            number=event.number,
+            kind=kind,
+            stage=event.progress.stage,
+            done=event.progress.done,
+            total=event.progress.total,
+            latest=dict(event.progress.figures),
+            text=text,
+            figure=JobFigure.from_proto(event.figure) if kind == "figure" else None,
+            job=Job.from_proto(message.job),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A fine-tuned model in the store.
+
+    Attributes:
+        name: `checkpoints/ID`, which the encoder serves as a model.
+        job: `jobs/ID` that made it.
+        task: Task of its head.
+        labels: Labels of its head, in order.
+        family: Hugging Face model type.
+        layers: Number of blocks.
+        figures: Figures on the development sets.
+        bytes: Size in the store.
+        created: When it was saved.
+    """
+
+    name: str
+    job: str
+    task: str
+    labels: tuple[str, ...]
+    family: str
+    layers: int
+    figures: tuple[JobFigure, ...]
+    bytes: int
+    created: datetime
+
+    @classmethod
+    def from_proto(cls, message: trainer_pb2.Checkpoint) -> "Checkpoint":
+        """The checkpoint of a message."""
+        return cls(
+            name=message.name,
+            job=message.job,
+            task=message.task,
+            labels=tuple(message.labels),
+            family=message.model.family,
+            layers=message.model.layers,
+            figures=tuple(map(JobFigure.from_proto, message.figures)),
+            bytes=message.bytes,
+            created=message.create_time.ToDatetime(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInfo:
+    """A task that the trainer offers.
+
+    Attributes:
+        name: Name of the task.
+        summary: What it predicts, a sentence.
+        options: What each option means, by name.
+        score: Score of the metrics service by which its predictions are measured.
+    """
+
+    name: str
+    summary: str
+    options: Mapping[str, str]
+    score: str
+
+    @classmethod
+    def from_proto(cls, message: trainer_pb2.TaskInfo) -> "TaskInfo":
+        """The task of a message."""
+        return cls(message.name, message.summary, {each.name: each.summary for each in message.options}, message.score)
