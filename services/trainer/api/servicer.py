@@ -241,7 +241,10 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
     ) -> None:
         """Predictions of a fine-tuned model, in the order of the examples."""
         spec = await first(request_iterator)
-        name = f"checkpoints/{messages.read_checkpoint_name(spec.checkpoint, 'spec.checkpoint')}"
+        checkpoint = messages.read_checkpoint_name(spec.checkpoint, "spec.checkpoint")
+        # A copy may still be at hand of a checkpoint that was deleted.
+        await asyncio.to_thread(self._checkpoints.get, checkpoint)
+        name = f"checkpoints/{checkpoint}"
         edits = await asyncio.to_thread(
             lambda: tuple(
                 read_edit(edit, self._store, f"spec.interventions[{place}]")

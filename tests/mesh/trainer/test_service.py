@@ -1,0 +1,287 @@
+"""Training through real servers: jobs from their request to a model that the encoder serves."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import babelscope
+import numpy as np
+import pytest
+from babelscope import Example, InvalidRequest, Job, JobEvent, Model, NotFound, Refused, Sentence, Word
+from babelscope.aio import connect
+
+from tests.support.tiny_models import build_model
+
+WORDS = {"cat": "NOUN", "dog": "NOUN", "sees": "VERB", "hears": "VERB", "red": "ADJ", "old": "ADJ", "the": "DET"}
+HOW = {"epochs": 12.0, "learning_rate": 2e-3, "head_learning_rate": 5e-3, "step_tokens": 128, "seed": 3}
+
+
+def _sentences(count: int, language: str, seed: int) -> list[Example]:
+    rng = np.random.default_rng(seed)
+    forms = list(WORDS)
+    made = []
+    for number in range(count):
+        chosen = [forms[place] for place in rng.integers(0, len(forms), int(rng.integers(3, 8)))]
+        words = tuple(Word(form, upos=WORDS[form]) for form in chosen)
+        made.append(Example(f"{language}-{number}", Sentence(words, " ".join(chosen)), language))
+    return made
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.LocalMesh]:
+    """All four servers."""
+    folder = tmp_path_factory.mktemp("trainer")
+    build_model("bert", folder / "models" / "tiny")
+    env = {"BABELSCOPE_HUB": "false", "BABELSCOPE_LEASE_SECONDS": "3", "BABELSCOPE_SLOTS": "1"}
+    services = ("encoder", "metrics", "datagen", "trainer")
+    with babelscope.local(services, store=folder / "store", model_roots=[folder / "models"], env=env) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def sets(mesh: babelscope.LocalMesh) -> dict[str, str]:
+    """Stored datasets by name."""
+    return {
+        "train": mesh.datagen.put_dataset(_sentences(60, "en", 0)).name,
+        "dev": mesh.datagen.put_dataset(_sentences(20, "en", 1)).name,
+        "sv": mesh.datagen.put_dataset(_sentences(20, "sv", 2)).name,
+    }
+
+
+def _enter(mesh: babelscope.LocalMesh, sets: dict[str, str], **how: Any) -> Job:
+    model = how.pop("model", "tiny")
+    test = {"sv": sets["sv"], "en": sets["dev"]}
+    return mesh.trainer.fine_tune(
+        model, "pos", {"en": sets["train"]}, dev={"en": sets["dev"]}, test=test, **{**HOW, **how}
+    )
+
+
+@pytest.fixture(scope="module")
+def tuned(mesh: babelscope.LocalMesh, sets: dict[str, str]) -> tuple[Job, list[JobEvent]]:
+    """A job that has succeeded, and its events."""
+    events: list[JobEvent] = []
+    job = mesh.trainer.wait_for_job(_enter(mesh, sets).name, progress=events.append)
+    assert job.state == "succeeded", (job, mesh.logs["trainer"].read_text()[-3000:])
+    return job, events
+
+
+def _value(job: Job, part: str, target: str) -> float:
+    [value] = [
+        each.value for each in job.figures if (each.part, each.target, each.metric) == (part, target, "accuracy")
+    ]
+    return value
+
+
+def test_a_job_tells_its_course_and_its_figures(tuned: tuple[Job, list[JobEvent]]) -> None:
+    job, events = tuned
+    assert [event.number for event in events] == list(range(1, job.last_event + 1))
+    assert [event.text for event in events if event.kind == "state"] == ["queued", "running", "succeeded"]
+    steps = [event for event in events if event.kind == "progress" and event.stage == "train"]
+    assert {"loss", "learning_rate", "tokens_per_second", "seconds_left"} <= steps[-1].latest.keys()
+    assert steps[-1].done == steps[-1].total
+    assert _value(job, "dev", "en") > 90
+    assert _value(job, "eval", "sv") > 90
+    assert all(each.low <= each.value <= each.high and each.n > 0 and each.signature for each in job.figures)
+    assert {row["target"] for row in job.table()} == {"en", "sv"}
+    assert job.provenance
+    assert job.progress == 1
+
+
+def test_the_encoder_serves_the_checkpoint(mesh: babelscope.LocalMesh, tuned: tuple[Job, Any]) -> None:
+    job, _ = tuned
+    texts = ["the old dog hears", "red cat"]
+    before, after = (mesh.encoder.encode(texts, model=name) for name in ("tiny", job.checkpoint))
+    assert before.array.shape == after.array.shape
+    assert not np.allclose(before.array, after.array)
+    drawn = mesh.encoder.encode(texts, model=Model(job.checkpoint).reinit_layers([1]))
+    assert not np.allclose(drawn.array[:, 1:], after.array[:, 1:])
+
+
+def test_checkpoints_are_listed_and_predict(mesh: babelscope.LocalMesh, tuned: tuple[Job, Any]) -> None:
+    job, _ = tuned
+    [found] = [each for each in mesh.trainer.list_checkpoints(job=job.name) if each.name == job.checkpoint]
+    assert (found.task, found.job, set(found.labels) >= {"NOUN", "VERB"}) == ("pos", job.name, True)
+    assert mesh.trainer.get_checkpoint(job.checkpoint) == found
+    asked = _sentences(300, "en", 9)
+    blank = [
+        Example(each.id, Sentence(tuple(Word(word.form) for word in each.content.words), each.content.text), "en")  # type: ignore[union-attr]
+        for each in asked
+    ]
+    said = list(mesh.trainer.predict(job.checkpoint, blank))
+    assert [each.id for each in said] == [each.id for each in asked]
+    right = [
+        mine.upos == theirs.upos
+        for each, gold in zip(said, asked, strict=True)
+        for mine, theirs in zip(each.content.words, gold.content.words, strict=True)  # type: ignore[union-attr]
+    ]
+    assert np.mean(right) > 0.9
+
+
+def test_a_checkpoint_is_evaluated_as_it_was(
+    mesh: babelscope.LocalMesh, sets: dict[str, str], tuned: tuple[Job, Any]
+) -> None:
+    job, _ = tuned
+    again = mesh.trainer.wait_for_job(mesh.trainer.evaluate(job.checkpoint, {"sv": sets["sv"]}).name)
+    assert again.state == "succeeded", again
+    assert _value(again, "eval", "sv") == _value(job, "eval", "sv")
+
+
+def test_a_job_that_is_killed_ends_with_the_undisturbed_numbers(
+    mesh: babelscope.LocalMesh, sets: dict[str, str], tuned: tuple[Job, Any]
+) -> None:
+    """The same job again, its process killed twice in training: figures and weights are those of the first."""
+    first, _ = tuned
+    job = _enter(mesh, sets)
+    kills = 0
+    for event in mesh.trainer.watch_job(job.name):
+        if event.kind == "progress" and event.stage == "train" and kills < 2 and event.done >= 5 * (kills + 1):
+            kills += _kill_jobs(mesh)
+    done = mesh.trainer.get_job(job.name)
+    assert (done.state, kills, done.attempts) == ("succeeded", 2, 3), done
+    assert done.checkpoint == first.checkpoint
+    assert [(each.part, each.target, each.value) for each in done.figures] == [
+        (each.part, each.target, each.value) for each in first.figures
+    ]
+
+
+def test_a_killed_trainer_goes_on(mesh: babelscope.LocalMesh, sets: dict[str, str], tuned: tuple[Job, Any]) -> None:
+    """SIGKILL to the server: it is started again, takes the job up once the lease has run out, and watchers go on."""
+    first, _ = tuned
+    job = _enter(mesh, sets)
+    killed = False
+    numbers = []
+    for event in mesh.trainer.watch_job(job.name):
+        numbers.append(event.number)
+        if not killed and event.kind == "progress" and event.stage == "train":
+            pid = mesh.pids["trainer"]
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            killed = True
+    done = mesh.trainer.get_job(job.name)
+    assert (done.state, done.checkpoint) == ("succeeded", first.checkpoint), done
+    assert numbers == list(range(1, done.last_event + 1))
+
+
+def test_random_init_before_fine_tuning(
+    mesh: babelscope.LocalMesh, sets: dict[str, str], tuned: tuple[Job, Any]
+) -> None:
+    first, _ = tuned
+    entered = _enter(mesh, sets, model=Model("tiny").reinit_layers([1, 2], seed=5), epochs=1.0)
+    job = mesh.trainer.wait_for_job(entered.name)
+    assert job.state == "succeeded", job
+    assert job.checkpoint != first.checkpoint
+
+
+def test_cancelling_and_retrying(mesh: babelscope.LocalMesh, sets: dict[str, str]) -> None:
+    job = _enter(mesh, sets, epochs=2000.0)
+    for event in mesh.trainer.watch_job(job.name):
+        if event.kind == "progress" and event.stage == "train":
+            break
+    start = time.monotonic()
+    mesh.trainer.cancel_job(job.name)
+    assert mesh.trainer.wait_for_job(job.name).state == "cancelled"
+    assert time.monotonic() - start < 10
+    assert mesh.trainer.retry_job(job.name).state in {"queued", "running"}
+    mesh.trainer.cancel_job(job.name)
+    assert mesh.trainer.wait_for_job(job.name).state == "cancelled"
+    assert job.name in {each.name for each in mesh.trainer.list_jobs(states=["cancelled"])}
+
+
+def test_a_repeated_request_is_one_job(mesh: babelscope.LocalMesh, sets: dict[str, str]) -> None:
+    entry: Any = {"request_id": "again", "labels": {"team": "nlp"}}
+    made = [
+        mesh.trainer.fine_tune("tiny", "pos", {"en": sets["train"]}, entry=entry, epochs=0.1).name for _ in range(2)
+    ]
+    assert made[0] == made[1]
+    assert [each.name for each in mesh.trainer.list_jobs(labels={"team": "nlp"})] == made[:1]
+    with pytest.raises(InvalidRequest, match="whose specification is another") as caught:
+        mesh.trainer.fine_tune("tiny", "pos", {"en": sets["dev"]}, entry=entry)
+    assert caught.value.field == "request_id"
+    assert mesh.trainer.wait_for_job(made[0]).state == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"task": "poss"}, "job.fine_tune.task"),
+        ({"learning_rate": -1.0}, "job.fine_tune.optimisation.learning_rate"),
+        ({"warmup": 2.0}, "job.fine_tune.optimisation.warmup"),
+        ({"options": {"colour": "red"}}, "job.fine_tune.options.colour"),
+        ({"train": {}}, "job.fine_tune.train"),
+        ({"freeze_layers": -1}, "job.fine_tune.frozen.layers"),
+    ],
+)
+def test_what_cannot_succeed_is_refused_at_once(
+    mesh: babelscope.LocalMesh, sets: dict[str, str], change: dict[str, Any], field: str
+) -> None:
+    asked = {"task": "pos", "train": {"en": sets["train"]}, **change}
+    with pytest.raises(InvalidRequest) as caught:
+        mesh.trainer.fine_tune("tiny", asked.pop("task"), asked.pop("train"), **asked)
+    assert caught.value.field == field
+
+
+def test_what_is_not_there_is_named(mesh: babelscope.LocalMesh, sets: dict[str, str]) -> None:
+    with pytest.raises(NotFound, match="Expected the name of a model"):
+        mesh.trainer.fine_tune("tinny", "pos", {"en": sets["train"]})
+    with pytest.raises(NotFound, match="Expected the name of a job"):
+        mesh.trainer.get_job("jobs/0")
+    with pytest.raises(NotFound, match="Expected the name of a checkpoint"):
+        mesh.trainer.evaluate("checkpoints/" + "0" * 64, {"en": sets["dev"]})
+    with pytest.raises(Refused, match="it has ended"):
+        done = next(each for each in mesh.trainer.list_jobs(states=["succeeded"]))
+        mesh.trainer.cancel_job(done.name)
+
+
+def test_data_that_does_not_fit_fails_the_job_with_the_reason(mesh: babelscope.LocalMesh) -> None:
+    texts = mesh.datagen.put_dataset([Example("1", "running text", "en")]).name
+    job = mesh.trainer.wait_for_job(mesh.trainer.fine_tune("tiny", "pos", {"en": texts}).name)
+    assert job.state == "failed"
+    assert "Expected" in job.reason, job.reason
+    missing = "datasets/" + "0" * 64
+    job = mesh.trainer.wait_for_job(mesh.trainer.fine_tune("tiny", "pos", {"en": missing}).name)
+    assert job.state == "failed"
+    assert missing in job.reason, job.reason
+
+
+def test_tasks_are_listed(mesh: babelscope.LocalMesh) -> None:
+    assert {"pos", "ner", "parsing", "nli", "qa"} <= {task.name for task in mesh.trainer.list_tasks()}
+
+
+def test_the_asynchronous_client_does_the_same(mesh: babelscope.LocalMesh, tuned: tuple[Job, list[JobEvent]]) -> None:
+    job, events = tuned
+
+    async def look() -> tuple[Job, list[int]]:
+        async with connect(mesh.address) as twin:
+            seen = [event.number async for event in twin.trainer.watch_job(job.name, from_event=3)]
+            return await twin.trainer.get_job(job.name), seen
+
+    found, seen = asyncio.run(look())
+    assert (found, seen) == (job, [event.number for event in events[2:]])
+
+
+def test_deleting_a_checkpoint(mesh: babelscope.LocalMesh, sets: dict[str, str]) -> None:
+    job = mesh.trainer.wait_for_job(_enter(mesh, sets, epochs=0.2, seed=77).name)
+    mesh.trainer.delete_checkpoint(job.checkpoint)
+    with pytest.raises(NotFound):
+        mesh.trainer.get_checkpoint(job.checkpoint)
+    with pytest.raises(NotFound):
+        list(mesh.trainer.predict(job.checkpoint, _sentences(1, "en", 0)))
+
+
+def _kill_jobs(mesh: babelscope.LocalMesh) -> int:
+    """Kills the processes of jobs of this mesh's trainer; how many."""
+    killed = 0
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (path / "cmdline").read_bytes()
+            parent = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, ValueError):
+            continue
+        if b"services.trainer.driver.child" in command and parent == mesh.pids["trainer"]:
+            os.kill(int(path.name), signal.SIGKILL)
+            killed += 1
+    return killed
