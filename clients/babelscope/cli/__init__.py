@@ -30,6 +30,8 @@ _COMMANDS: Final = (
     "score",
     "statistics",
     "study",
+    "train",
+    "jobs",
     "generate",
     "prepare",
     "datasets",

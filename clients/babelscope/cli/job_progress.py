@@ -1,0 +1,66 @@
+"""The course of a job on the terminal: a bar with loss, speed and remaining time; plain lines where there is none."""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from babelscope.cli.console import note
+from babelscope.data.jobs import Job, JobEvent
+from babelscope.sync.trainer import TrainerClient
+
+_LINE_SECONDS: Final = 5.0
+
+
+def watch(trainer: TrainerClient, name: str) -> Job:
+    """Shows the course of a job until it ends.
+
+    Args:
+        trainer: The client.
+        name: `jobs/ID`.
+
+    Returns:
+        The job as it ended.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[said]}"))
+    last = 0.0
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("queued", total=None, said="")
+        for event in trainer.watch_job(name):
+            if event.kind == "progress":
+                said = _said(event.latest)
+                bar.update(task, description=event.stage, completed=event.done, total=event.total or None, said=said)
+                now = time.monotonic()
+                if not console.is_terminal and (now - last >= _LINE_SECONDS or event.done == event.total):
+                    last = now
+                    note(f"{event.stage} {event.done} of {event.total}: {said}" if event.total else event.stage)
+            else:
+                _tell(event)
+    return trainer.get_job(name)
+
+
+def _tell(event: JobEvent) -> None:
+    """Says what happened."""
+    if event.figure is not None:
+        figure = event.figure
+        note(f"{figure.part} {figure.target}: {figure.metric} {figure.estimator} {figure.value:.2f} (n = {figure.n})")
+    elif event.kind == "checkpoint":
+        note(f"saved {event.text}")
+    elif event.text:
+        note(event.text)
+
+
+def _said(latest: Mapping[str, float]) -> str:
+    """Figures in short."""
+    parts = []
+    if "loss" in latest:
+        parts.append(f"loss {latest['loss']:.4f}")
+    if "tokens_per_second" in latest:
+        parts.append(f"{latest['tokens_per_second']:.0f} tokens/s")
+    if "seconds_left" in latest:
+        minutes, seconds = divmod(round(latest["seconds_left"]), 60)
+        parts.append(f"{minutes}:{seconds:02d} left")
+    return ", ".join(parts)

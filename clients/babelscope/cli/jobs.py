@@ -1,0 +1,97 @@
+"""`babelscope jobs list|show|watch|cancel|retry`: the jobs of a trainer."""
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from babelscope.cli.console import note
+from babelscope.cli.job_progress import watch as show_course
+from babelscope.cli.options import MeshOptions, one_of, with_options
+from babelscope.cli.output import ResultOptions, print_table
+from babelscope.cli.train import give
+from babelscope.data.jobs import STATES, Job
+from babelscope.errors import BabelscopeError
+
+_COLUMNS: Final = ("name", "kind", "state", "progress", "task", "model", "attempts", "created", "reason")
+
+NameArgument = Annotated[str, typer.Argument(metavar="JOB", help="Name of the job: jobs/ID.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    jobs = typer.Typer(help="Jobs of a running trainer.", no_args_is_help=True)
+    jobs.command("list")(list_jobs)
+    jobs.command("show")(show)
+    jobs.command("watch")(watch)
+    jobs.command("cancel")(cancel)
+    jobs.command("retry")(retry)
+    app.add_typer(jobs, name="jobs")
+
+
+@with_options
+def list_jobs(
+    *,
+    state: Annotated[
+        str | None, typer.Option("--state", help=f"State of the jobs: {', '.join(STATES.values())}; all if not given.")
+    ] = None,
+    parent: Annotated[str, typer.Option("--parent", metavar="JOB", help="Sweep whose jobs are wanted.")] = "",
+    mesh: MeshOptions,
+) -> None:
+    """Lists jobs, newest first."""
+    if state is not None:
+        one_of(*STATES.values())(state)
+    with mesh.open("trainer") as opened:
+        found = opened.trainer.list_jobs(states=[state] if state else (), parent=parent)
+    print_table([_row(job) for job in found], _COLUMNS)
+
+
+@with_options
+def show(name: NameArgument, *, results: ResultOptions, mesh: MeshOptions) -> None:
+    """Shows a job, with its figures once it has succeeded."""
+    with mesh.open("trainer") as opened:
+        job = opened.trainer.get_job(name)
+    for column, value in _row(job).items():
+        note(f"{column}: {value}")
+    if job.state == "succeeded":
+        give(job, results)
+
+
+@with_options
+def watch(name: NameArgument, *, results: ResultOptions, mesh: MeshOptions) -> None:
+    """Shows the course of a job until it ends, then its figures."""
+    with mesh.open("trainer") as opened:
+        job = show_course(opened.trainer, name)
+    if job.state != "succeeded":
+        raise BabelscopeError(f"{job.name} has ended: {job.state}. {job.reason}".strip())
+    give(job, results)
+
+
+@with_options
+def cancel(name: NameArgument, *, mesh: MeshOptions) -> None:
+    """Stops a job; the checkpoints that it has saved are kept."""
+    with mesh.open("trainer") as opened:
+        job = opened.trainer.cancel_job(name)
+    note(f"{job.name} is {job.state}" if job.ended else f"{job.name} is being cancelled")
+
+
+@with_options
+def retry(name: NameArgument, *, mesh: MeshOptions) -> None:
+    """Queues a job that failed or was cancelled again; it goes on from its last checkpoint."""
+    with mesh.open("trainer") as opened:
+        job = opened.trainer.retry_job(name)
+    note(f"{job.name} is {job.state}")
+
+
+def _row(job: Job) -> dict[str, Any]:
+    """A job in a line."""
+    return {
+        "name": job.name,
+        "kind": job.kind,
+        "state": job.state,
+        "progress": f"{job.progress:.0%}",
+        "task": getattr(job.spec, "task", ""),
+        "model": getattr(getattr(job.spec, "model", None), "name", "") or getattr(job.spec, "checkpoint", ""),
+        "attempts": job.attempts,
+        "created": f"{job.created:%Y-%m-%d %H:%M}",
+        "reason": " ".join(job.reason.split())[:80],
+    }

@@ -1,0 +1,242 @@
+"""`babelscope train | evaluate | predict`: fine-tuned models, their scores on any language, and their answers."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from babelscope.calls.jobs import Sets
+from babelscope.cli.console import note
+from babelscope.cli.job_progress import watch
+from babelscope.cli.options import FormatOption, MeshOptions, read_model, read_named, with_options
+from babelscope.cli.output import Numbers, ResultOptions
+from babelscope.corpora import Options, read_examples
+from babelscope.corpora.writers import write_examples
+from babelscope.corpora.writers.registry import format_for
+from babelscope.data.comparison import TIDY_COLUMNS
+from babelscope.data.examples import Example
+from babelscope.data.jobs import Job
+from babelscope.errors import BabelscopeError
+from babelscope.sync.mesh import Mesh
+
+SERVICES: Final = ("metrics", "datagen", "trainer")
+_SHOWN: Final = ("kind", "metric", "estimator", "source", "target", "value", "low", "high", "n")
+_FAILED: Final = 1
+
+CheckpointArgument = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="Fine-tuned model: checkpoints/ID.")]
+EvalOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--eval",
+        metavar="LANGUAGE=FILE",
+        help="Test set of a language: a file, or datasets/DIGEST for a stored one. May be repeated.",
+    ),
+]
+MaxTokensOption = Annotated[
+    int, typer.Option("--max-tokens", min=0, help="Longest input in tokens; the model's longest if 0.")
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", help="Enter the job and print its name, without waiting for its end.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("train")(train)
+    app.command("evaluate")(evaluate)
+    app.command("predict")(predict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """How a model is fine-tuned."""
+
+    random_init: Annotated[
+        str | None,
+        typer.Option(
+            "--random-init", metavar="LIST", help="Layers drawn anew before training, such as 1-2 or embeddings,1-2."
+        ),
+    ] = None
+    freeze: Annotated[int, typer.Option("--freeze", min=0, help="Number of layers frozen from the first on.")] = 0
+    freeze_embeddings: Annotated[
+        bool, typer.Option("--freeze-embeddings", help="Whether the embeddings are frozen.")
+    ] = False
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", help="Peak learning rate of the encoder; 5e-5 if not given.")
+    ] = None
+    head_learning_rate: Annotated[
+        float | None,
+        typer.Option("--head-learning-rate", help="Peak learning rate of the head; ten times the encoder's."),
+    ] = None
+    epochs: Annotated[float, typer.Option("--epochs", help="Passes over the training examples.")] = 3.0
+    step_tokens: Annotated[int, typer.Option("--step-tokens", min=1, help="Tokens of an optimiser step.")] = 1024
+    dtype: Annotated[str, typer.Option("--dtype", help="Arithmetic: float32 or bfloat16.")] = "float32"
+    seed: Annotated[
+        int, typer.Option("--seed", help="Seed of the data's order, dropout, the head, and layers drawn anew.")
+    ] = 0
+    max_tokens: MaxTokensOption = 0
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the client's method; what is left out has the server's default."""
+        given = {
+            "freeze_layers": self.freeze,
+            "freeze_embeddings": self.freeze_embeddings,
+            "learning_rate": self.learning_rate,
+            "head_learning_rate": self.head_learning_rate,
+            "epochs": self.epochs,
+            "step_tokens": self.step_tokens,
+            "dtype": self.dtype,
+            "seed": self.seed,
+            "max_tokens": self.max_tokens,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@with_options
+def train(
+    *,
+    task: Annotated[str, typer.Option("--task", help="Task: pos, ner, parsing, nli or qa; the trainer has a list.")],
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", help="Model to start from: a hub id, a folder or an alias.")
+    ],
+    train: Annotated[
+        list[str],
+        typer.Option("--train", metavar="LANGUAGE=FILE", help="Training set of a language. May be repeated."),
+    ],
+    dev: Annotated[
+        list[str] | None,
+        typer.Option("--dev", metavar="LANGUAGE=FILE", help="Development set of a language. May be repeated."),
+    ] = None,
+    test: EvalOption = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="Option of the task. May be repeated."),
+    ] = None,
+    how: TrainingOptions,
+    detach: DetachOption = False,
+    format: FormatOption = None,  # noqa: A002
+    results: ResultOptions,
+    mesh: MeshOptions,
+) -> None:
+    """Fine-tunes a model on a task and scores its best checkpoint on sets of any language.
+
+    The best checkpoint is that of the best mean score on the development sets. It is kept in the store as
+    `checkpoints/ID`, which the encoder serves and `evaluate` and `predict` take.
+    """
+    _check_lasting(mesh, detach)
+    with mesh.open(*SERVICES) as opened:
+        job = opened.trainer.fine_tune(
+            read_model(model, "", how.random_init, how.seed),
+            task,
+            _put(opened, train, "--train", format),
+            dev=_put(opened, dev or (), "--dev", format),
+            test=_put(opened, test or (), "--eval", format),
+            options=read_named(option or [], "--option"),
+            **how.arguments(),
+        )
+        _follow(opened, job, detach, results)
+
+
+@with_options
+def evaluate(
+    checkpoint: CheckpointArgument,
+    *,
+    test: EvalOption = None,
+    max_tokens: MaxTokensOption = 0,
+    detach: DetachOption = False,
+    format: FormatOption = None,  # noqa: A002
+    results: ResultOptions,
+    mesh: MeshOptions,
+) -> None:
+    """Scores a fine-tuned model on test sets of any language."""
+    if not test:
+        raise typer.BadParameter("Expected at least one --eval LANGUAGE=FILE, but got none")
+    _check_lasting(mesh, detach)
+    with mesh.open(*SERVICES) as opened:
+        sets = _put(opened, test, "--eval", format)
+        _follow(opened, opened.trainer.evaluate(checkpoint, sets, max_tokens=max_tokens), detach, results)
+
+
+@with_options
+def predict(
+    checkpoint: CheckpointArgument,
+    *,
+    input: Annotated[Path, typer.Option("--input", metavar="FILE", help="Corpus to be annotated.")],  # noqa: A002
+    output: Annotated[
+        Path, typer.Option("--output", metavar="FILE", help="File for the annotated corpus, in the same format.")
+    ],
+    language: Annotated[str, typer.Option("--language", help="BCP 47 tag of the corpus.")] = "",
+    max_tokens: MaxTokensOption = 0,
+    format: FormatOption = None,  # noqa: A002
+    mesh: MeshOptions,
+) -> None:
+    """Annotates a corpus by a fine-tuned model."""
+    examples = list(read_examples(input, format=format, options=Options(language=language)))
+    if not examples:
+        raise typer.BadParameter(f"Expected at least one example in {input}, but got none")
+    with mesh.open(*SERVICES) as opened:
+        said = opened.trainer.predict(checkpoint, examples, max_tokens=max_tokens)
+        written = write_examples(said, output, format=format or format_for(examples[0]))
+    note(f"{written} examples: {output}")
+
+
+def _check_lasting(mesh: MeshOptions, detach: bool) -> None:
+    """Refuses a job in the background of servers that end with the command."""
+    if detach and mesh.mesh is None:
+        raise typer.BadParameter("Expected --mesh with --detach: servers that are started here end with the command")
+
+
+def _put(mesh: Mesh, given: Iterable[str], option: str, format: str | None) -> Sets:  # noqa: A002
+    """Names of stored datasets by language; files are stored first."""
+    sets: list[tuple[str, str]] = []
+    for text in given:
+        language, equals, where = text.partition("=")
+        if not (language and equals and where):
+            raise typer.BadParameter(f"Expected {option} LANGUAGE=FILE, but got {text!r}")
+        if not where.startswith("datasets/"):
+            path = Path(where)
+            if not path.is_file():
+                raise typer.BadParameter(f"Expected a file in {option} {text}, but there is none")
+            where = mesh.datagen.put_dataset(_tagged(path, language, format), title=path.name).name
+        sets.append((language, where))
+    return sets
+
+
+def _tagged(path: Path, language: str, format: str | None) -> Iterator[Example]:  # noqa: A002
+    """The examples of a file, with the language that was given."""
+    for example in read_examples(path, format=format, options=Options(language=language)):
+        yield example if example.language == language else replace(example, language=language)
+
+
+def _follow(mesh: Mesh, job: Job, detach: bool, results: ResultOptions) -> None:
+    """Shows a job's course until it ends, and gives its figures."""
+    if detach:
+        typer.echo(job.name)
+        return
+    note(f"{job.name} is {job.state}")
+    done = watch(mesh.trainer, job.name)
+    if done.state != "succeeded":
+        raise BabelscopeError(
+            f"{done.name} has {done.state}: {done.reason}" if done.reason else f"{done.name} was {done.state}"
+        )
+    give(done, results)
+
+
+def give(job: Job, results: ResultOptions) -> None:
+    """Gives the figures of a job that has succeeded, and says where its checkpoint is."""
+    for warning in job.warnings:
+        note(f"Beware: {warning}")
+    rows = [{**dict.fromkeys(TIDY_COLUMNS), **row} for row in job.table()]
+    record = {
+        "kind": job.kind,
+        "job": job.name,
+        "checkpoint": job.checkpoint,
+        "figures": [asdict(figure) for figure in job.figures],
+        "warnings": list(job.warnings),
+        "provenance": dict(job.provenance),
+    }
+    results.give(Numbers(record, rows, rows, TIDY_COLUMNS, _SHOWN))
+    if job.checkpoint:
+        note(f"Checkpoint: {job.checkpoint}")
