@@ -2,12 +2,9 @@
 
 import base64
 import hashlib
-import json
 from collections.abc import Sequence
-from html import escape
 from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any, Final
 
 from babelscope.data.atomic import write_atomically
@@ -17,6 +14,8 @@ from babelscope.report.findings import Finding
 from babelscope.report.numbers import Numbers
 from babelscope.report.parts import PARTS, Part
 from babelscope.report.payload import payload
+from babelscope.report.provenance import provenance
+from babelscope.report.templates import render_template
 from babelscope.study.provenance import code_version
 from babelscope.study.result import StudyResult
 
@@ -28,7 +27,7 @@ def write_report(result: StudyResult, folder: Path) -> Path:
     """Writes `report.html` and the figures of a result into a folder, and gives the page's path.
 
     Raises:
-        ImportError: Plotly or Matplotlib is not installed (extra `report`).
+        ImportError: Jinja2, Plotly or Matplotlib is not installed (extra `report`).
     """
     page = folder / PAGE
     write_atomically(page, render(result))
@@ -50,36 +49,25 @@ def render(result: StudyResult) -> str:
     numbers = Numbers(result)
     shown = [(part, records) for part in PARTS if (records := part.section.records(result))]
     plotly, script = _inert(get_plotlyjs()), _inert(_script([part for part, _ in shown]))
-    policy = (
-        f"default-src 'none'; script-src {_digest(plotly)} {_digest(script)}; style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
-    )
-    return Template(_asset("page.html")).substitute(
-        policy=escape(policy, quote=False),
-        version=escape(code_version()),
-        title=escape(str(result.study["title"])),
-        name=escape(str(result.study["name"])),
+    return render_template(
+        "page.html",
+        result=result,
+        policy=f"default-src 'none'; script-src {_digest(plotly)} {_digest(script)}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'",
+        version=code_version(),
         css=_asset("page.css"),
         deck=sections.deck(result),
-        notices=sections.notices(result),
         findings=sections.findings(result, numbers, _findings(shown, result)),
-        parts="".join(_part(part, records, result) for part, records in shown),
+        parts=[(part, part.content(records) if part.content else None) for part, records in shown],
         guides=sections.guides(
             numbers, result.models, [each for part, records in shown for each in part.guides(records)]
         ),
-        tables=sections.tables(result, numbers),
-        provenance=sections.provenance(result),
-        data=_json(payload(result, numbers, shown)),
+        main_tables=sections.tables(result, numbers),
+        provenance=provenance(result),
+        data=payload(result, numbers, shown),
         plotly=plotly,
         script=script,
     )
-
-
-def _part(part: Part, records: Sequence[Any], result: StudyResult) -> str:
-    """A part with its heading."""
-    name = f"h-{part.section.key.replace('_', '-')}"
-    inside = part.markup(records, result)
-    return f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(part.title)}</h2>{inside}</section>'
 
 
 def _findings(shown: Sequence[tuple[Part, Sequence[Any]]], result: StudyResult) -> list[Finding]:
@@ -103,8 +91,3 @@ def _digest(script: str) -> str:
 def _inert(script: str) -> str:
     # Within a script element only its end tag and a comment's beginning have a meaning for HTML.
     return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-
-
-def _json(values: object) -> str:
-    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")

@@ -1,12 +1,11 @@
 """Analyses of variance as tables."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from babelscope.report.guide import Guide
-from babelscope.report.markup import table
 from babelscope.report.parts.base import Part, p_text
-from babelscope.study.result import StudyResult
+from babelscope.report.tables import Table
 from babelscope.study.sections.anova import SECTION, Analysis
 
 _GUIDE: Final = Guide(
@@ -16,15 +15,17 @@ _GUIDE: Final = Guide(
     "It takes groups for samples of equal spread and their numbers for independent. A factor at a time: what goes with "
     "another factor is not taken out. ω² may be a little below 0 where there is no effect.",
 )
+_CHANCE: Final = (
+    "Chance: F is about 1 and ω² about 0 where the factor does nothing; p is how often that gives so large an F."
+)
 
 
-def markup(records: Sequence[Analysis], result: StudyResult) -> str:
+def content(records: Sequence[Analysis]) -> dict[str, Any]:
     """One table over all factors, the strongest first, and the groups of each."""
-    del result
     by_name: dict[str, list[Analysis]] = {}
     for each in records:
         by_name.setdefault(each.name, []).append(each)
-    parts = []
+    found = []
     for name, listed in by_name.items():
         order = sorted(listed, key=lambda each: each.p_value)
         head = ("Factor", "F", "Degrees of freedom", "p", "η²", "ω²", "Groups: mean ± sd (n)")
@@ -36,13 +37,8 @@ def markup(records: Sequence[Analysis], result: StudyResult) -> str:
             for each in order
         ]  # fmt: skip
         cited = "; ".join(dict.fromkeys(each.cite for each in listed if each.cite))
-        parts.append(table(f"{name}{f' ({cited})' if cited else ''}", head, body, words=frozenset({6})))
-    return f"<figure>{''.join(parts)}<figcaption>{_CHANCE}</figcaption></figure>"
-
-
-_CHANCE: Final = (
-    "Chance: F is about 1 and ω² about 0 where the factor does nothing; p is how often that gives so large an F."
-)
+        found.append(Table(f"{name}{f' ({cited})' if cited else ''}", head, body, words=frozenset({6})))
+    return {"tables": found, "chance": _CHANCE}
 
 
 def _groups(each: Analysis) -> str:
@@ -59,4 +55,4 @@ def guides(records: Sequence[Analysis]) -> list[tuple[Guide, str]]:
     return [(_GUIDE, _CHANCE)]
 
 
-PART = Part(SECTION, "Analysis of variance", markup, guides)
+PART = Part(SECTION, "Analysis of variance", guides, content)

@@ -8,7 +8,7 @@ from babelscope.report.drawing import Drawing, facets, stem, tick
 from babelscope.report.guide import Guide, guide, is_distance, label
 from babelscope.report.names import language_name
 from babelscope.report.numbers import Measure
-from babelscope.report.parts.base import Part, figure, menu, span
+from babelscope.report.parts.base import Part, span
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.layer_grids import SECTION, Grid, Matrix
 
@@ -18,21 +18,6 @@ if TYPE_CHECKING:
 # Digits of the page's copy; results.json has them all.
 _DIGITS: Final = 5
 _FACETS: Final = 16
-
-
-def markup(grids: Sequence[Grid], result: StudyResult) -> str:
-    """The figure; its script fills it."""
-    del grids, result
-    inside = figure(
-        "fig-grid",
-        "Which layers meet?",
-        "Similarity of every layer of one side with every layer of the other. A bright diagonal says that the two "
-        "build the same things at the same depth; a bright block, that several layers hold the same.",
-        "Heat map of similarity, layers of the left side by layers of the right side",
-        menus=menu("grid-measure", "Measure") + menu("grid-pair", "Pair"),
-        caption="grid-caption",
-    )
-    return f"<figure>{inside}</figure>"
 
 
 def payload(grids: Sequence[Grid], result: StudyResult) -> list[dict[str, Any]]:
@@ -112,4 +97,4 @@ def _facets(figure: "Figure", grids: Sequence[Grid]) -> None:
     figure.colorbar(image, ax=figure.axes, shrink=0.8)
 
 
-PART = Part(SECTION, "Layer by layer", markup, guides, payload, "layer_grids.js", drawings)
+PART = Part(SECTION, "Layer by layer", guides, payload=payload, drawings=drawings)

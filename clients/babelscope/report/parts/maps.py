@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from babelscope.report.findings import Finding, percent
 from babelscope.report.guide import Guide
-from babelscope.report.markup import folded, table
 from babelscope.report.names import language_name
-from babelscope.report.parts.base import Part, figure, interval, menu, span
+from babelscope.report.parts.base import Part, interval, span
+from babelscope.report.tables import Table
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.maps import SECTION, Mapped, Precision
 
@@ -21,33 +21,8 @@ _GUIDE: Final = Guide(
 )
 
 
-def markup(records: Sequence[Mapped], result: StudyResult) -> str:
-    """Two figures, and all maps as a table."""
-    del result
-    course = figure(
-        "fig-map-course",
-        "The course of the maps",
-        "The method’s criterion after each of its steps, a line a layer and seed.",
-        "Line chart of the criterion by step, a line a layer and seed",
-        menus=menu("map-course-pair", "Pair") + menu("map-course-method", "Method"),
-        caption="A course that is not flat at its end was stopped by its number of steps. A method of one step has a "
-        "point.",
-    )
-    found = figure(
-        "fig-map-found",
-        "What the maps find",
-        "P@1 by CSLS among sentences that no map has seen, by layer: as the layer is, and through the map.",
-        "Line chart of precision at one by layer, with maps and without",
-        menus=menu("map-found-pair", "Pair"),
-        caption="map-found-caption",
-    )
-    return (
-        f'<figure>{course}</figure><figure id="map-found">{found}</figure>'
-        f"{folded('All maps', ''.join(_tables(records)))}"
-    )
-
-
-def _tables(records: Sequence[Mapped]) -> list[str]:
+def tables(records: Sequence[Mapped]) -> list[Table]:
+    """All maps, a table a pair of languages."""
     grouped: dict[str, list[Mapped]] = {}
     for each in records:
         grouped.setdefault(_pair(each), []).append(each)
@@ -55,7 +30,7 @@ def _tables(records: Sequence[Mapped]) -> list[str]:
         "Method", "Layer", "Seed", "Steps", "Criterion", "Fitted on", "Dictionary", "Right in it", "P@1 as it is",
         "P@1 mapped", "Chance",
     )  # fmt: skip
-    return [table(pair, head, [_row(each) for each in listed]) for pair, listed in grouped.items()]
+    return [Table(pair, head, [_row(each) for each in listed]) for pair, listed in grouped.items()]
 
 
 def _row(each: Mapped) -> list[str]:
@@ -147,4 +122,4 @@ def _layer(layer: int) -> str:
     return "the embeddings" if layer == 0 else f"layer {layer}"
 
 
-PART = Part(SECTION, "Maps", markup, guides, payload, "maps.js", findings=findings)
+PART = Part(SECTION, "Maps", guides, tables, payload, findings=findings)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from babelscope.report.drawing import MARKERS, PALETTE, Drawing, facets, stem
 from babelscope.report.guide import Guide
-from babelscope.report.markup import folded, table
 from babelscope.report.names import language_name
-from babelscope.report.parts.base import Part, figure, menu, span
+from babelscope.report.parts.base import Part, span
+from babelscope.report.tables import Table
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.projection import SECTION, Projected
 
@@ -34,39 +34,21 @@ _GUIDES: Final = {
 _DIGITS: Final = 5
 
 
-def markup(records: Sequence[Projected], result: StudyResult) -> str:
-    """The figure with its slider, and the variance explained."""
-    del result
-    slider = (
-        '<label class="slider">Layer <input id="projection-layer" type="range" min="0" step="1">'
-        '<output id="projection-layer-name" for="projection-layer"></output></label>'
-    )
-    inside = figure(
-        "fig-projection",
-        "Do languages lie apart?",
-        "Every point is a sentence or a token; its colour and mark are its language. The axes are the same for all.",
-        "Scatter plot of rows on two axes, coloured by language",
-        menus=menu("projection-name", "Projection") + slider,
-        caption="projection-caption",
-    )
-    explained = "".join(_tables(records))
-    return f"<figure>{inside}</figure>" + (folded("Variance explained by layer", explained) if explained else "")
-
-
-def _tables(records: Sequence[Projected]) -> list[str]:
+def tables(records: Sequence[Projected]) -> list[Table]:
+    """The variance explained by layer, a table a model and kind of rows."""
     grouped: dict[tuple[str, str], list[Projected]] = {}
     for each in records:
         if each.explained:
             grouped.setdefault((each.rows, each.model), []).append(each)
-    tables = []
+    found = []
     for (rows, model), listed in grouped.items():
         head = ["Layer", rows.capitalize(), *(f"Axis {axis}" for axis in range(1, len(listed[0].explained) + 1))]
         body = [
             [_layer(each.layer), f"{sum(len(cloud.ids) for cloud in each.clouds):,}", *map(_percent, each.explained)]
             for each in listed
         ]
-        tables.append(table(f"Share of the variance of all languages together, {model}", head, body))
-    return tables
+        found.append(Table(f"Share of the variance of all languages together, {model}", head, body))
+    return found
 
 
 def payload(records: Sequence[Projected], result: StudyResult) -> list[dict[str, Any]]:
@@ -148,4 +130,4 @@ def _facets(figure: "Figure", records: Sequence[Projected]) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=7, frameon=False, markerscale=2.5)
 
 
-PART = Part(SECTION, "The space itself", markup, guides, payload, "projection.js", drawings)
+PART = Part(SECTION, "The space itself", guides, tables, payload, drawings)

@@ -1,14 +1,13 @@
 """Scores as tables, with confusion matrices where a score has labels."""
 
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
 from typing import Final
 
 from babelscope.report.guide import Guide
-from babelscope.report.markup import table
 from babelscope.report.names import language_name
 from babelscope.report.parts.base import Part, interval, span
-from babelscope.study.result import StudyResult
+from babelscope.report.tables import Table
 from babelscope.study.sections.scores import SECTION, Figure, Scored
 
 _UNIT: Final = ("brevity_penalty", "convert_rate")
@@ -52,24 +51,50 @@ _GUIDES: Final = {
 }
 
 
-def markup(records: Sequence[Scored], result: StudyResult) -> str:
-    """A table for every score and system, and a matrix for every language that has labels."""
-    del result
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Gold labels by predicted labels, counted.
+
+    Attributes:
+        language: The language of the items.
+        labels: Labels of the columns, the predicted ones.
+        rows: Gold labels, each with its counts by column.
+    """
+
+    language: str
+    labels: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One system under one score.
+
+    Attributes:
+        name: The system.
+        table: Its figures by language.
+        confusions: A matrix for every language that has labels.
+        chance: The chance level, in a sentence.
+    """
+
+    name: str
+    table: Table
+    confusions: Sequence[Confusion]
+    chance: str
+
+
+def boards(records: Sequence[Scored]) -> list[Board]:
+    """The figures of every score and system."""
     grouped: dict[tuple[str, str], list[Scored]] = {}
     for each in records:
         grouped.setdefault((each.score, each.name), []).append(each)
-    parts = []
-    for (score, name), listed in grouped.items():
-        parts.append(f"<figure><h3>{escape(name)}</h3>{_table(score, listed)}")
-        parts += [_confusion(each) for each in listed if _cells(each)]
-        parts.append(
-            "<figcaption>Each figure with its 95 % interval, a bootstrap over items; per cent unless said otherwise. "
-            f"{escape(_chance(listed))}</figcaption></figure>"
-        )
-    return "".join(parts)
+    return [
+        Board(name, _table(score, listed), [_confusion(each) for each in listed if _cells(each)], _chance(listed))
+        for (score, name), listed in grouped.items()
+    ]
 
 
-def _table(score: str, listed: Sequence[Scored]) -> str:
+def _table(score: str, listed: Sequence[Scored]) -> Table:
     columns = list(dict.fromkeys((figure.metric, figure.estimator) for each in listed for figure in _plain(each)))
     head = ["Language", "Trained in", "n", *(_heading(*column) for column in columns)]
     body = []
@@ -78,29 +103,15 @@ def _table(score: str, listed: Sequence[Scored]) -> str:
         shown = [_value(found[column]) if column in found else "" for column in columns]
         count = str(max((figure.n for figure in each.figures), default=0))
         body.append([language_name(each.language), language_name(each.source) if each.source else "", count, *shown])
-    return table(f"{_GUIDES[score].title}", head, body)
+    return Table(f"{_GUIDES[score].title}", head, body)
 
 
-def _confusion(each: Scored) -> str:
-    """Gold labels by predicted labels, shaded by the share of their gold label."""
+def _confusion(each: Scored) -> Confusion:
     found = _cells(each)
     gold = list(dict.fromkeys(left for left, _ in found))
     labels = list(dict.fromkeys([*gold, *(right for _, right in found)]))
-    heads = "".join(f'<th scope="col">{escape(label or "none")}</th>' for label in labels)
-    rows = []
-    for left in gold:
-        total = sum(found.get((left, right), 0) for right in labels)
-        shown = []
-        for right in labels:
-            count = found.get((left, right), 0)
-            share = count / total if total else 0.0
-            shade = f"background: color-mix(in srgb, var(--accent) {round(45 * share)}%, transparent)"
-            shown.append(f'<td style="{shade}">{count:,} <small>({100 * share:.0f} %)</small></td>')
-        rows.append(f'<tr><th scope="row">{escape(left or "none")}</th>{"".join(shown)}<td>{total:,}</td></tr>')
-    caption = f"{language_name(each.language)}: gold label (rows) by predicted label (columns), share of the row"
-    return (
-        f'<div class="scroll"><table><caption>{escape(caption)}</caption><thead><tr><th scope="col">gold</th>{heads}'
-        f'<th scope="col">items</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    return Confusion(
+        each.language, labels, [(left, [found.get((left, right), 0) for right in labels]) for left in gold]
     )
 
 
@@ -145,4 +156,4 @@ def _value(figure: Figure) -> str:
     return interval(figure.value, figure.low, figure.high, 3 if figure.metric in _UNIT else 1)
 
 
-PART = Part(SECTION, "Scores", markup, guides)
+PART = Part(SECTION, "Scores", guides, boards)

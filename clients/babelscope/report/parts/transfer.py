@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from babelscope.report.drawing import PALETTE, Drawing, stem
 from babelscope.report.findings import Finding
 from babelscope.report.guide import Guide, label
-from babelscope.report.markup import folded, table
 from babelscope.report.names import coefficient_name
 from babelscope.report.numbers import Measure
-from babelscope.report.parts.base import Part, figure, interval, menu, p_text
+from babelscope.report.parts.base import Part, interval, p_text
+from babelscope.report.tables import Table
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.transfer import SECTION, Coefficient, Correlated
 
@@ -27,38 +27,12 @@ _GUIDE: Final = Guide(
 )
 
 
-def markup(records: Sequence[Correlated], result: StudyResult) -> str:
-    """Two figures, and the coefficients of all layers as tables."""
-    del result
-    scatter = figure(
-        "fig-transfer",
-        "Does similarity go with transfer?",
-        "One point a pair of languages: how alike the model holds the two, and how well what it learns in one serves "
-        "in the other.",
-        "Scatter plot of transfer over similarity, a labelled point a pair of languages, with a line of least squares",
-        menus=menu("transfer-name", "Transfer") + menu("transfer-model", "Model")
-        + menu("transfer-measure", "Similarity") + menu("transfer-layer", "Layer"),
-        caption="transfer-caption",
-    )  # fmt: skip
-    layers = figure(
-        "fig-transfer-layers",
-        "The coefficient by layer",
-        "Where in the network similarity goes with transfer.",
-        "Line chart of the correlation by layer with its intervals",
-        menus=menu("transfer-method", "Coefficient"),
-        caption="Bars are 95 % intervals; dotted is chance, no correlation.",
-    )
-    return (
-        f'<figure>{scatter}</figure><figure id="transfer-layers">{layers}</figure>'
-        f"{folded('All coefficients', ''.join(_tables(records)))}"
-    )
-
-
-def _tables(records: Sequence[Correlated]) -> list[str]:
+def tables(records: Sequence[Correlated]) -> list[Table]:
+    """The coefficients of all layers, a table a set of transfer, model and measure."""
     grouped: dict[tuple[str, str, str], list[Correlated]] = {}
     for each in records:
         grouped.setdefault((each.name, each.model, _label(each)), []).append(each)
-    tables = []
+    found = []
     for (name, model, measure), listed in grouped.items():
         methods = [each.method for each in listed[0].correlations]
         head = ["Layer", "n", *(word for method in methods for word in (coefficient_name(method), "p"))]
@@ -69,8 +43,8 @@ def _tables(records: Sequence[Correlated]) -> list[str]:
             ]
             for each in listed
         ]  # fmt: skip
-        tables.append(table(f"{measure} with {name}, {model}", head, body))
-    return tables
+        found.append(Table(f"{measure} with {name}, {model}", head, body))
+    return found
 
 
 def _words(one: Coefficient) -> tuple[str, str]:
@@ -196,4 +170,4 @@ def findings(records: Sequence[Correlated], result: StudyResult) -> list[Finding
     return found
 
 
-PART = Part(SECTION, "Similarity and transfer", markup, guides, payload, "transfer.js", drawings, findings)
+PART = Part(SECTION, "Similarity and transfer", guides, tables, payload, drawings, findings)

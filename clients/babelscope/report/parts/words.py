@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from babelscope.report.guide import Guide, label
-from babelscope.report.markup import table
 from babelscope.report.names import language_name
 from babelscope.report.numbers import Measure
-from babelscope.report.parts.base import Part, figure, menu, span
+from babelscope.report.parts.base import Part, span
+from babelscope.report.tables import Table
 from babelscope.study.result import Row, StudyResult
 from babelscope.study.sections.words import SECTION, WordsFound
 
@@ -21,17 +21,8 @@ _GUIDE: Final = Guide(
 )
 
 
-def markup(records: Sequence[WordsFound], result: StudyResult) -> str:
-    """The figure, and the coverage of every dictionary."""
-    del result
-    inside = figure(
-        "fig-words",
-        "Does a word find its translation?",
-        "Every word of a dictionary looks for its translations among all candidate words, in both directions.",
-        "Line chart of word retrieval by layer in both directions",
-        menus=menu("words-name", "Dictionary") + menu("words-measure", "Measure"),
-        caption="words-caption",
-    )
+def tables(records: Sequence[WordsFound]) -> list[Table]:
+    """The coverage of every dictionary."""
     head = (
         "Dictionary",
         "Words",
@@ -50,8 +41,7 @@ def markup(records: Sequence[WordsFound], result: StudyResult) -> str:
         )
         for each in records
     ]  # fmt: skip
-    covered = table("How much of each dictionary was asked", head, body, words=frozenset({1, 2, 7}))
-    return f"<figure>{inside}</figure>{covered}"
+    return [Table("How much of each dictionary was asked", head, body, words=frozenset({1, 2, 7}))]
 
 
 def payload(records: Sequence[WordsFound], result: StudyResult) -> list[dict[str, Any]]:
@@ -93,4 +83,4 @@ def guides(records: Sequence[WordsFound]) -> list[tuple[Guide, str]]:
     return [(_GUIDE, said)]
 
 
-PART = Part(SECTION, "Words", markup, guides, payload, "words.js")
+PART = Part(SECTION, "Words", guides, tables, payload)

@@ -1,11 +1,21 @@
-"""A made-up result with the shape of a real one: five languages, six layers, three RANDOM-INIT groups."""
+"""Made-up results with the shape of real ones, and a browser's page."""
 
 import itertools
 import math
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 
 import pytest
 from babelscope.study.result import LanguageUse, ModelUse, PairUse, Row, StepUse, StudyResult, Variant
+from babelscope.study.sections.anova import Analysis, Group
+from babelscope.study.sections.layer_grids import Grid
+from babelscope.study.sections.maps import Mapped, Precision
+from babelscope.study.sections.projection import Cloud, Projected
+from babelscope.study.sections.scores import Figure, Scored
+from babelscope.study.sections.transfer import Coefficient, Correlated, Point
+from babelscope.study.sections.words import WordsFound
+
+from tests.support import chromium
 
 LANGUAGES = ("en", "fr", "ru", "ja", "xx")
 CLOSE = {"en": 0.0, "fr": 0.7, "ru": 0.5, "ja": 0.35, "xx": 0.1}
@@ -49,7 +59,7 @@ def retrieval_of(pairs: list[tuple[str, str]]) -> list[Row]:
 
 @pytest.fixture
 def result() -> StudyResult:
-    """The result."""
+    """Five languages, six layers, three RANDOM-INIT groups."""
     pairs = list(itertools.combinations(LANGUAGES, 2))
     from_english = [pair for pair in pairs if pair[0] == "en"]
     both = from_english + [(right, left) for left, right in from_english]
@@ -83,3 +93,107 @@ def result() -> StudyResult:
         provenance={"babelscope": "0.1.0", "commit": "0" * 40, "libraries": {"numpy": "2.0"}, "machine": "two cores",
                     "mesh": "local", "date": "2025-01-31T12:00:00Z", "command": "babelscope study made-up.yaml"},
     )  # fmt: skip
+
+
+def grid(target: str, metric: str, estimator: str, height: float) -> Grid:
+    values = tuple(tuple(height - abs(row - column) / 10 + row / 70 for column in range(4)) for row in range(3))
+    return Grid(
+        metric, estimator, "en", target, MODEL, MODEL, "mean", (0, 1, 2), (0, 1, 2, 3), values,
+        tuple(tuple(value - 0.02 for value in row) for row in values),
+        tuple(tuple(value + 0.02 for value in row) for row in values),
+        ((0.001,) * 4,) * 3, ((0.004,) * 4,) * 3, 200, (f"metric:{metric}",),
+    )  # fmt: skip
+
+
+def correlated(name: str, layer: int | None, shift: float) -> Correlated:
+    points = tuple(
+        Point("en", target, 0.1 * at + shift, 50.0 + at * at) for at, target in enumerate(("fr", "ru", "ja", "xx"))
+    )
+    return Correlated(
+        name, "a table of somebody", MODEL, "cka", "debiased", layer, points,
+        (Coefficient("spearman", 0.6 + shift, 0.1, 0.9, 0.0004, 4, "method:spearman"),
+         Coefficient("pearson", -0.2, -0.7, 0.4, 0.51, 4, "method:pearson")), 30.0, 48.0,
+    )  # fmt: skip
+
+
+def scored(name: str, language: str, wrong: int) -> Scored:
+    counts = {("entailment", "entailment"): 60 - wrong, ("entailment", "neutral"): wrong, ("neutral", "neutral"): 40}
+    cells = (Figure("confusion", "", float(count), 0.0, 0.0, 100, *labels) for labels, count in counts.items())
+    return Scored(
+        "nli", name, "en", language, "said.tsv", "gold.tsv",
+        (Figure("accuracy", "", 100.0 - wrong, 90.0 - wrong, 100.0, 100), *cells),
+    )  # fmt: skip
+
+
+def projected(layer: int) -> Projected:
+    clouds = tuple(
+        Cloud(language, ("s1", "s2", "s3"), tuple((at + row / 3 + layer, row - at / 7, 9.0) for row in range(3)))
+        for at, language in enumerate(("en", "fr", "ja"))
+    )
+    return Projected("pca", "sentences", MODEL, layer, (0.4 + layer / 10, 0.2, 0.1), clouds, "method:pca")
+
+
+def mapped(label: str, layer: int, seed: int, *, affine: bool = True) -> Mapped:
+    precision = tuple(
+        Precision(through, similarity, source, target, 0.2 + 0.3 * through + layer / 50 + seed / 100, 0.1, 0.7, 0.01,
+                  100, "metric:p@1")
+        for through in ((False, True) if affine else (False,))
+        for similarity in ("cosine", "csls")
+        for source, target in (("en", "fr"), ("fr", "en"))
+    )  # fmt: skip
+    trace = (0.1, 0.5 + seed / 10, 0.6 + layer / 10)
+    return Mapped(label, label, "en", "fr", MODEL, layer, seed, trace, 90, 40, 30, precision, f"map:{label}")
+
+
+def words(target: str) -> WordsFound:
+    rows = tuple(
+        Row("words", metric, "csls", MODEL, "", "mean", *pair, layer, 0.3 + layer / 10 - at / 20, 0.2, 0.7, 90 + at,
+            0.0125, 0.01, signature="metric:p@1|gold")
+        for metric in ("p@1", "mrr")
+        for at, pair in enumerate((("en", target), (target, "en")))
+        for layer in (0, 3)
+    )  # fmt: skip
+    return WordsFound(f"en-{target}.tsv", "en", target, MODEL, 140, 120, 90, ("zebra", "yak"), 80, rows)
+
+
+def records() -> dict[str, tuple[object, ...]]:
+    """Records of every section, by key."""
+    return {
+        "layer_grids": (
+            grid("fr", "cka", "debiased", 0.8), grid("ja", "cka", "debiased", 0.5),
+            grid("fr", "procrustes", "distance", 0.9),
+        ),
+        "projection": (projected(0), projected(3)),
+        "words": (words("fr"), words("ja")),
+        "maps": (
+            mapped("procrustes", 1, 0), mapped("procrustes", 3, 0), mapped("muse", 1, 0), mapped("muse", 1, 1),
+            mapped("muse", 3, 0, affine=False),
+        ),
+        "transfer": (
+            correlated("F1", 0, 0.0), correlated("F1", 1, 0.1), correlated("F1", None, 0.05),
+            correlated("LAS", 1, 0.2),
+        ),
+        "scores": (scored("NLI <zero-shot>", "fr", 5), scored("NLI <zero-shot>", "ja", 20)),
+        "anova": (
+            Analysis("F1", "corpus", "table 2", (Group("A", (1.0, 3.0), 2.0, 1.4142), Group("B", (7.0,), 7.0, 0.0)),
+                     9.0, 0.2, 1, 1, 0.9, -0.01, "test:anova"),
+            Analysis("F1", "size", "table 2", (Group("small", (1.0, 3.0), 2.0, 1.4142), Group("big", (7.0,), 7.0, 0.0)),
+                     99.0, 0.0002, 1, 1, 0.95, 0.9, "test:anova"),
+        ),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def whole(result: StudyResult) -> StudyResult:
+    """A result that has everything."""
+    return replace(
+        result,
+        sections={key: tuple(asdict(each) for each in listed) for key, listed in records().items()},  # type: ignore[call-overload]
+    )
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Page]:
+    """A running browser's page."""
+    with chromium.browser_or_skip(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened

@@ -1,6 +1,5 @@
 """The report in a real browser: nothing logged, nothing asked of a network, the figures' data those of the result."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,13 +29,6 @@ SETTLED = """(wanted) => new Promise((done) => {
 OVERFLOWING = """[...document.querySelectorAll('.plot')]
   .filter((each) => each.querySelector('.main-svg').getBoundingClientRect().height > each.offsetHeight + 1)
   .map((each) => each.id)"""
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Page]:
-    """A running browser's page."""
-    with chromium.browser_or_skip(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 def traces(page: chromium.Page, figure: str) -> dict[str, dict]:
