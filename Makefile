@@ -8,6 +8,14 @@ export TOKENIZERS_PARALLELISM := false
 # A worker a core; the tests of one file share its servers and stay in one worker.
 PARALLEL ?= -n auto --dist loadfile
 
+# Checks and formats the scripts of the report. Its binary is a package of npm's registry like any other.
+BIOME := scripts/biome/node_modules/.bin/biome
+define biome
+	@if command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory $(BIOME) && $(BIOME) $(1) --config-path scripts/biome clients/babelscope/report/assets; \
+	else echo 'npm is not installed: the scripts of the report were not checked'; fi
+endef
+
 .PHONY: help demo test test-fast lint type style protos protos-check clients bench soak studies docs lock clean
 
 help: ## Show the targets
@@ -25,6 +33,10 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml
 	$(PIP) 'torch==2.13.0' --editable '.[dev,demo]'
 	touch $@ $(VENV)/.demo
 
+$(BIOME): scripts/biome/package-lock.json
+	npm ci --prefix scripts/biome --ignore-scripts --no-audit --no-fund --silent
+	touch $@
+
 demo: $(VENV)/.demo ## Set up, run a small study on a real encoder, say where its report is
 	$(BIN)/babelscope study studies/demo.yaml --out out/demo
 
@@ -40,10 +52,12 @@ lint: $(VENV)/.dev ## Check style, the contract with buf, and that what is gener
 	$(BIN)/python scripts/protos.py lint
 	$(BIN)/python scripts/docs.py --check
 	$(BIN)/python scripts/unasync.py --check
+	$(call biome,ci --error-on-warnings)
 
 style: $(VENV)/.dev ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(call biome,check --write)
 
 type: $(VENV)/.dev ## Check types, strictly
 	$(BIN)/mypy
@@ -76,4 +90,4 @@ lock: ## Pin the newest versions that pyproject.toml allows
 	build/lock/bin/python scripts/lock.py > requirements.lock
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) build out .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) scripts/biome/node_modules build out .pytest_cache .mypy_cache .ruff_cache

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +22,17 @@ from babelscope.study.result import StudyResult
 
 PAGE: Final = "report.html"
 FIGURES: Final = "figures"
+
+# The modules of the page's script: what all figures share, the figures by layer, and what starts the page. Those of the
+# parts stand before the last.
+SHARED: Final = ("data.js", "dom.js", "style.js", "plot.js", "tables.js", "menus.js")
+LAYERS: Final = tuple(
+    f"layers/{name}.js"
+    for name in ("series", "traces", "similarity", "languages", "pairs", "random_init", "retrieval", "controls")
+)
+START: Final = "boot.js"
+_IMPORT: Final = re.compile(r"^import [^;]*;\n", re.MULTILINE)
+_EXPORT: Final = re.compile(r"^export (?=const |function )", re.MULTILINE)
 
 
 def write_report(result: StudyResult, folder: Path) -> Path:
@@ -75,9 +87,10 @@ def _findings(shown: Sequence[tuple[Part, Sequence[Any]]], result: StudyResult) 
 
 
 def _script(parts: Sequence[Part]) -> str:
-    """One function of what all figures share, the figures by layer, those of the parts, and what starts them."""
-    names = ["kit.js", "page.js", *(part.script for part in parts if part.script), "boot.js"]
-    return "(() => {\n" + "".join(map(_asset, names)) + "})();\n"
+    """The page's modules, each after those that it imports, as the body of one function: no import remains."""
+    names = [*SHARED, *LAYERS, *(part.script for part in parts if part.script), START]
+    body = "".join(_EXPORT.sub("", _IMPORT.sub("", _asset(name))) for name in names)
+    return f'(() => {{\n"use strict";\n{body}}})();\n'
 
 
 def _asset(name: str) -> str:

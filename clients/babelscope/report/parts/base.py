@@ -41,7 +41,7 @@ class Part:
     @property
     def script(self) -> str:
         """Its script among the assets; empty where it needs none."""
-        return f"{self.section.key}.js" if self.payload else ""
+        return f"parts/{self.section.key}.js" if self.payload else ""
 
 
 def interval(value: float, low: float, high: float, digits: int = 3) -> str:

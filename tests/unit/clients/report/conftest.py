@@ -183,6 +183,21 @@ def records() -> dict[str, tuple[object, ...]]:
     }  # fmt: skip
 
 
+# Words of the made-up result, each from another source: study, model, reason, language, label, citation, dictionary,
+# names of maps, transfer, scores, factors and groups, ids of sentences, warning, signature, command, machine.
+WORDS = (
+    "made-up", "mBERT", "no model", "xx", "entailment", "a table of somebody", "table 2", "zebra", "muse",
+    "F1", "zero-shot", "corpus", "small", "s1", "below 10 x", "method:", "metric:", "study made", "two cores",
+    "similarity of 5", "numpy",
+)  # fmt: skip
+
+
+@pytest.fixture
+def spoken() -> tuple[str, ...]:
+    """Words of the made-up result that stand for any text."""
+    return WORDS
+
+
 @pytest.fixture
 def whole(result: StudyResult) -> StudyResult:
     """A result that has everything."""

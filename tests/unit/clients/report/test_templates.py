@@ -3,10 +3,8 @@
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
 from html.parser import HTMLParser
 from importlib.resources import files
-from typing import Any
 
 import jinja2
 import pytest
@@ -19,28 +17,9 @@ from babelscope.study.result import StudyResult
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-# Words of the made-up result, each from another source: study, model, reason, language, label, citation, dictionary,
-# names of maps, transfer, scores, factors and groups, ids of sentences, warning, signature, command, machine.
-WORDS = (
-    "made-up", "mBERT", "no model", "xx", "entailment", "a table of somebody", "table 2", "zebra", "muse",
-    "F1", "zero-shot", "corpus", "small", "s1", "below 10 x", "method:", "metric:", "study made", "two cores",
-    "similarity of 5", "numpy",
-)  # fmt: skip
+from tests.support.texts import with_text
+
 TEMPLATES = files("babelscope") / "report" / "templates"
-
-
-def with_text(value: Any, text: str) -> Any:
-    """The same value, every one of the words replaced by a text."""
-    if isinstance(value, str):
-        return re.sub("|".join(map(re.escape, WORDS)), lambda _: text, value)
-    if isinstance(value, Mapping):
-        return {with_text(key, text): with_text(each, text) for key, each in value.items()}
-    if isinstance(value, tuple | list):
-        return type(value)(with_text(each, text) for each in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: with_text(getattr(value, field.name), text) for field in dataclasses.fields(value)}
-        return dataclasses.replace(value, **fields)
-    return value
 
 
 class Outline(HTMLParser):
@@ -101,11 +80,13 @@ def harmless() -> dict[str, Outline]:
 @example("]]>&lt;&amp;&#60;")
 @example("{{ 7 * 7 }}{% raw %}{# gone #}")
 @example("\u2028\u2029\u202e日本語 עברית 👩‍🔬")
-def test_any_text_is_shown_and_is_never_markup(whole: StudyResult, harmless: dict[str, Outline], text: str) -> None:
+def test_any_text_is_shown_and_is_never_markup(
+    whole: StudyResult, spoken: tuple[str, ...], harmless: dict[str, Outline], text: str
+) -> None:
     if not harmless:
-        harmless["page"] = outline(with_text(few_layers(whole), "qqq"))
+        harmless["page"] = outline(with_text(few_layers(whole), "qqq", spoken))
     said = f"q{text}"
-    hostile = with_text(few_layers(whole), said)
+    hostile = with_text(few_layers(whole), said, spoken)
     found = outline(hostile)
     assert found.elements == harmless["page"].elements
     shown = "".join(found.text)
