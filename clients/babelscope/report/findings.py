@@ -115,8 +115,8 @@ def _peak(measure: Measure, listed: Mapping[str, Series], source: str) -> Findin
     return Finding(
         f"{means[top]:.2f}",
         f"mean {name} at its peak, {_layer(top)}",
-        f"Between {language_name(source)} and {_count(len(listed), 'other language')}, mean {name} {course}. "
-        f"Shuffled sentences give {_signed(null)} ± {spread:.3f} there.",
+        f"Mean {name} between {language_name(source)} and {_count(len(listed), 'other language')} {course}. "
+        f"The chance level there, from shuffled sentences, is {_signed(null)} ± {spread:.3f}.",
     )
 
 
@@ -128,17 +128,16 @@ def _closest(measure: Measure, listed: Mapping[str, Series], source: str) -> Fin
     far = min(rows, key=lambda language: rows[language].value)
     best, worst = rows[near], rows[far]
     text = (
-        f"At {_layer(layer)}, {language_name(near)} lies closest to {language_name(source)} "
+        f"At {_layer(layer)}, {language_name(near)} is most similar to {language_name(source)} "
         f"({best.value:.2f}, 95 % interval {best.low:.2f} to {best.high:.2f})"
     )
     if far != near:
         verdict = _above_chance(worst.low, worst.null_mean, worst.null_sd)
-        text += (
-            f" and {language_name(far)} farthest ({worst.value:.2f}, {worst.low:.2f} to {worst.high:.2f}), {verdict}"
-        )
+        interval = f"{worst.value:.2f}, {worst.low:.2f} to {worst.high:.2f}"
+        text += f" and {language_name(far)} least similar ({interval}), {verdict}"
     name = metric_name(measure.metric)
     return Finding(
-        f"{worst.value:.2f} – {best.value:.2f}", f"{name} from the farthest to the closest language", text + "."
+        f"{worst.value:.2f} – {best.value:.2f}", f"{name} of the least and the most similar language", text + "."
     )
 
 
@@ -159,9 +158,9 @@ def _random_init(listed: Sequence[Effect], measure: Measure, source: str) -> lis
     return [
         Finding(
             _signed(means[order[0]]),
-            f"mean {name} at {_layer(last)} when layers {order[0]} are drawn anew",
-            f"Of all groups, layers {order[0]} drawn anew change {language_name(source)}-X {name} at {_layer(last)} "
-            f"most: by {_signed(means[order[0]])} on average over {_count(pairs, 'pair')}"
+            f"mean {name} at {_layer(last)} after re-initialising layers {order[0]}",
+            f"Re-initialising layers {order[0]} changes {name} between {language_name(source)} and other languages at "
+            f"{_layer(last)} the most, by {_signed(means[order[0]])} on average over {_count(pairs, 'pair')}"
             + (f"; {others}{drawn}." if others else f"{drawn}."),
         )
     ]
@@ -184,7 +183,7 @@ def _retrieval(measure: Measure, listed: Mapping[str, Series], source: str) -> F
     return Finding(
         percent(means[top]),
         f"mean {what} of translations at {_layer(top)}",
-        f"Asked with a sentence in {language_name(source)}, {_layer(top)} finds its translation first in "
+        f"For a sentence in {language_name(source)}, the nearest neighbour at {_layer(top)} is its translation in "
         f"{percent(means[top])} of cases on average over {_count(len(rows), 'language')}{range_text}; chance is "
         f"{percent(chance)} ({how})."
         if measure.metric == "p@1"
@@ -208,7 +207,7 @@ def _agreement(
     best, peak = (max(rhos, key=lambda layer: (sum(each[layer]), -layer)) for each in (twos, ones))
     one, two = metric_name(similarity.metric), metric_name(retrieval.metric)
     text = (
-        f"At {_layer(best)}, where most translations are found, {one} and {two} put the {len(shared)} languages in "
+        f"At {_layer(best)}, where retrieval is highest, {one} and {two} rank the {len(shared)} languages in "
         f"{_order(rhos[best])} (ρ = {_signed(rhos[best])})"
     )
     if peak != best:
@@ -216,8 +215,8 @@ def _agreement(
     text += "."
     if min(rhos[best], rhos[peak]) < _ALIKE:
         text += (
-            " A similarity that retrieval does not bear out may rest on a few directions that all languages share, "
-            "such as the length of a sentence: compare with the study's options standardise and drop_top_variance."
+            " A similarity that retrieval does not confirm may rest on a few directions that all languages share, such "
+            "as sentence length: compare with the study's options standardise and drop_top_variance."
         )
     return [Finding(f"ρ = {_signed(rhos[best])}", f"rank correlation of {one} and {two} over languages", text)]
 

@@ -23,86 +23,86 @@ class Guide:
 
 
 _CKA = (
-    "How alike two languages arrange the same sentences: 1 where the distances between sentences are the same in both "
-    "up to a rotation and one scale, 0 where they have nothing to do with each other (linear CKA, Kornblith et al. "
-    "2019)."
+    "Similarity of the geometry of the same sentences in two languages: 1 where one language is a rotation of the "
+    "other up to scale, 0 where the two are unrelated (linear CKA, Kornblith et al. 2019)."
 )
-_DOMINANT = "A few dimensions of large variance can carry most of it: compare with the standardised variant."
+_DOMINANT = "A few dimensions of large variance can dominate it: compare with the standardised variant."
 
 _GUIDES: Final = {
     "cka/debiased": Guide(
         "CKA, debiased",
-        _CKA + " This form takes the bias of small samples out: unrelated sentences give 0 on average.",
-        "It can be a little below 0. " + _DOMINANT,
+        _CKA + " This estimator corrects the bias of small samples: unrelated sentences give 0 on average.",
+        "It can be slightly negative. " + _DOMINANT,
     ),
     "cka/biased": Guide(
         "CKA, biased",
-        _CKA + " This is the usual form, as published.",
-        "Unrelated sentences give more than 0, and the more so the fewer the sentences and the wider the model: read "
-        "it against its chance level only. " + _DOMINANT,
+        _CKA + " This is the estimator as published.",
+        "Unrelated sentences give more than 0, the more so with fewer sentences and larger hidden sizes: compare it "
+        "with its chance level only. " + _DOMINANT,
     ),
     "svcca": Guide(
         "SVCCA",
-        "The directions that hold 99 % of each language's variance are matched by linear combinations; the mean of "
-        "their correlations. 1 where one language is a linear image of the other (Raghu et al. 2017).",
-        "With fewer than ten sentences a direction it is high for any data: read it against its chance level only.",
+        "Mean canonical correlation between the directions that hold 99 % of each language's variance: 1 where one "
+        "language is a linear image of the other (Raghu et al. 2017).",
+        "With fewer than ten sentences per direction it is high for any data: compare it with its chance level only.",
     ),
     "rbf": Guide(
         "RBF CKA",
-        "CKA with a Gaussian kernel at the median distance between sentences, on a seeded sample: near neighbours "
-        "count, far ones hardly do (Kornblith et al. 2019; the form of Conneau, Wu et al. 2020).",
-        "It depends on the width of the kernel, which the signature names. The biased form gives much more than 0 "
+        "CKA with a Gaussian kernel whose bandwidth is the median distance between sentences, on a seeded sample: it "
+        "depends on near neighbours more than on distant ones (Kornblith et al. 2019; as in Conneau, Wu et al. 2020).",
+        "It depends on the bandwidth, which the signature names. The biased estimator gives much more than 0 "
         "for unrelated sentences.",
     ),
     "cca": Guide(
         "CCA",
         "The mean of all canonical correlations: 1 where one language is a linear image of the other (Hotelling 1936).",
-        "With no more sentences than dimensions it is 1 for any data, and high for few more: read it against its "
+        "It is 1 for any data with no more sentences than dimensions, and high with few more: compare it with its "
         "chance level only.",
     ),
     "pwcca": Guide(
         "PWCCA",
-        "Canonical correlations weighted by how much of the left language each direction accounts for (Morcos et al. "
-        "2018).",
-        "Exchanging the languages changes it. With fewer than ten sentences a direction it is high for any data.",
+        "Mean canonical correlation, weighted by how much of the left language each direction accounts for (Morcos et "
+        "al. 2018).",
+        "It is not symmetric. With fewer than ten sentences per direction it is high for any data.",
     ),
     "procrustes/similarity": Guide(
         "Procrustes similarity",
-        "How well the best rotation turns one language into the other, both centred and of one size: 1 where it does"
-        " so exactly (Ding et al. 2021).",
-        "Unrelated sentences give more than 0, and the more so the fewer they are.",
+        "Agreement of two languages, centred and scaled to unit norm, after the best rotation: 1 where one is a "
+        "rotation of the other (Ding et al. 2021).",
+        "Unrelated sentences give more than 0, the more so with fewer sentences.",
     ),
     "procrustes": Guide(
         "Procrustes distance",
-        "What remains between two languages, centred and of one size, after the best rotation: 0 where one is a "
+        "Distance of two languages, centred and scaled to unit norm, after the best rotation: 0 where one is a "
         "rotation of the other, 1.41 at most (Ding et al. 2021; Williams et al. 2021).",
-        "A distance: less is more alike. Unrelated sentences give less than 1.41, and the less so the fewer they are.",
+        "Lower is more similar. Unrelated sentences give less than 1.41, the less so with fewer sentences.",
     ),
     "neuron_correlation": Guide(
         "Neuron correlation",
-        "The mean correlation of a dimension with the same dimension: whether single neurons do the same in both "
+        "Mean correlation of each dimension with the same dimension: whether single neurons respond alike in both "
         "languages.",
-        "It sees nothing of what is spread over several neurons, and means something only through one model.",
+        "It does not measure what is distributed over several neurons, and is meaningful only within one model.",
     ),
     "cosine": Guide(
         "Cosine",
-        "The mean cosine of a sentence and its translation.",
-        "Hidden states share a large common direction, so that unrelated sentences may have a cosine near 1 as well: "
-        "only the distance from the chance level says something.",
+        "Mean cosine of a sentence and its translation.",
+        "Hidden states share a large common direction, so that unrelated sentences may also have a cosine near 1: only "
+        "the difference from the chance level is meaningful.",
     ),
     "p@": Guide(
         "Precision at k",
-        "The share of sentences whose translation is among the k nearest of the other language's sentences, by cosine "
-        "or by CSLS, which takes from each cosine how near the two are to their 10 nearest neighbours.",
-        "It depends on how many sentences there are to choose from; chance is k in n.",
+        "Share of sentences whose translation is among their k nearest neighbours in the other language, by cosine or "
+        "by CSLS, which subtracts from each cosine the mean similarity of both sentences to their 10 nearest "
+        "neighbours.",
+        "It depends on the number of candidates n; the chance level is k / n.",
     ),
     "mrr": Guide(
         "Mean reciprocal rank",
-        "The mean of 1 over the rank at which the translation is found, ties to the worst rank.",
-        "It depends on how many sentences there are to choose from.",
+        "Mean of 1 / rank of the translation; ties take the worst rank.",
+        "It depends on the number of candidates.",
     ),
 }
-_CSLS = " CSLS keeps sentences that are near to everything from winning."
+_CSLS = " CSLS lowers the scores of hubs, sentences that are near to many others."
 _CENTRED = " Each language's mean is subtracted first."
 
 

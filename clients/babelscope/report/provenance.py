@@ -52,30 +52,30 @@ def _settings(result: StudyResult) -> list[tuple[str, str]]:
     settings = [
         (
             "Pooling",
-            f"{study['pooling']} over tokens that are not special tokens" if study["pooling"] == "mean" else "cls",
+            f"{study['pooling']} over all tokens but special ones" if study["pooling"] == "mean" else "cls",
         ),
         ("Preprocessing", _preprocessing(study["standardise"], study["drop_top_variance"])),
-        ("Alignment", f"{study['alignment']}, by sentence id, pair by pair"),
-        ("Long texts", f"{study['overflow']} at the model’s limit, counted by language"),
+        ("Alignment", f"{study['alignment']}, by sentence id, for each pair of languages"),
+        ("Long texts", f"{study['overflow']} at the model’s maximum input, counted by language"),
         ("Babelscope", f"{made.get('babelscope', '')} {f'(commit {commit})' if commit else ''}".strip()),
         ("Libraries", ", ".join(f"{name} {version}" for name, version in libraries.items())),
         ("Machine", str(made.get("machine", ""))),
         ("Run", f"{made.get('date', '')}, {_steps(result)}"),
-        ("Again with", str(made.get("command", ""))),
+        ("Command", str(made.get("command", ""))),
     ]
     return [(name, value) for name, value in settings if value]
 
 
 def _preprocessing(standardise: bool, drop: int) -> str:
     done = ["each dimension divided by its standard deviation"] if standardise else []
-    done += [f"{drop} dimensions of largest variance left out"] if drop else []
-    return ", ".join(done) or "none: the hidden states as they are"
+    done += [f"{drop} dimensions of largest variance removed"] if drop else []
+    return ", ".join(done) or "none"
 
 
 def _steps(result: StudyResult) -> str:
     reused = sum(step.reused for step in result.steps)
     seconds = sum(step.seconds for step in result.steps)
-    return f"{len(result.steps)} requests, {reused} of them found done; {seconds:,.0f} s of computation in all"
+    return f"{len(result.steps)} requests, {reused} of them reused; {seconds:,.0f} s of computation in total"
 
 
 def _models(result: StudyResult) -> Table:
@@ -86,13 +86,13 @@ def _models(result: StudyResult) -> Table:
         )
         for use in result.models
     ]  # fmt: skip
-    head = ("Asked for", "Used", "Family", "Layers", "Width", "Longest input", "Parameters", "Digest")
+    head = ("Requested", "Used", "Family", "Layers", "Hidden size", "Maximum tokens", "Parameters", "Digest")
     return Table("Models", head, rows, words=frozenset({1, 2, 7}))
 
 
 def _languages(result: StudyResult) -> Table:
     models = list(dict.fromkeys(use.used for use in result.models))
-    head = ["Language", "Tag", "File", "Texts", "Missing ids", *(f"Cut, {model}" for model in models), "Digest"]
+    head = ["Language", "Tag", "File", "Texts", "Missing ids", *(f"Truncated, {model}" for model in models), "Digest"]
     rows = [
         [
             language_name(each.language), each.language, f"{each.file} ({each.format})", f"{each.texts:,}",
@@ -102,7 +102,7 @@ def _languages(result: StudyResult) -> Table:
         for each in result.languages
     ]  # fmt: skip
     return Table(
-        "Texts. Cut: longer than the model takes, truncated", head, rows, words=frozenset({1, 2, 4, len(head) - 1})
+        "Texts. Truncated: longer than the model’s maximum input", head, rows, words=frozenset({1, 2, 4, len(head) - 1})
     )
 
 
@@ -111,5 +111,5 @@ def _requests(result: StudyResult) -> Table:
         (step.key[:16], step.summary, f"{step.seconds:,.1f}", step.computed, "yes" if step.reused else "no")
         for step in result.steps
     ]
-    head = ("Key", "Asked", "Seconds", "Computed", "Found done")
+    head = ("Key", "Request", "Seconds", "Computed", "Reused")
     return Table("Requests of this study", head, rows, words=frozenset({1, 3}))

@@ -26,7 +26,7 @@ def findings(result: StudyResult, numbers: Numbers, more: Sequence[Finding] = ()
     found = [(model, find(result, numbers, model)) for model in models]
     if len(models) == 1:
         return [("", [*found[0][1], *more])]
-    return [*found, ("Beyond layers", list(more))] if more else found
+    return [*found, ("Further findings", list(more))] if more else found
 
 
 def guides(
@@ -65,9 +65,9 @@ def chance_text(numbers: Numbers, measure: Measure, model: str) -> str:
             if f"{low:.6f}" == f"{high:.6f}"
             else f"{100 * low:.{digits}f} to {100 * high:.{digits}f} %"
         )
-        return f"Chance here for {metric_name(measure.metric)}, among {among}: {span}."
+        return f"Chance level of {metric_name(measure.metric)} among {among}: {span}."
     span = f"{low:.3f}" if f"{low:.3f}" == f"{high:.3f}" else f"{low:.3f} to {high:.3f}"
-    return f"Chance here, with {among} shuffled: {span.replace('-', '−')}, by layer and pair."
+    return f"Chance level, from {among} shuffled: {span.replace('-', '−')}, by layer and pair."
 
 
 def tables(result: StudyResult, numbers: Numbers) -> list[Table]:

@@ -39,7 +39,7 @@ def demo(real: LocalMesh, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stu
 def test_the_demo_finds_translations_and_says_its_model(demo: tuple[StudyResult, Path]) -> None:
     result, page = demo
     assert result.models[0].used == "all-MiniLM-L6-v2"
-    assert "stands in for" in page.read_text(encoding="utf-8")
+    assert "was used in place of" in page.read_text(encoding="utf-8")
     spanish = [row for row in result.rows if (row.metric, row.estimator, row.source, row.target, row.reinit) ==
                ("p@1", "csls", "en", "es", "")]  # fmt: skip
     assert max(row.value for row in spanish) > 5 * spanish[0].null_mean
@@ -63,7 +63,7 @@ def test_the_demo_s_report_in_a_browser(demo: tuple[StudyResult, Path], tmp_path
                              (row.metric, row.estimator, row.source, row.target, row.reinit) ==
                              ("cka", "debiased", "en", language, "")]  # fmt: skip
         drawn = page.run("document.getElementById('fig-reinit').data.map((each) => each.name)")
-        assert {"layers 1-2 drawn anew", "layers 5-6 drawn anew", "REF, as pretrained", "chance"} <= set(drawn)
+        assert {"layers 1-2 re-initialised", "layers 5-6 re-initialised", "REF, pretrained", "chance"} <= set(drawn)
         assert page.complaints(path.as_uri()) == []
 
 

@@ -85,7 +85,7 @@ const scale = () =>
         [0.75, "#2f8388"],
         [1, "#0a3d4f"],
       ];
-// `more`: cells brought out by a frame, `framed` as [row, column], and titles of the axes, `across` and `down`.
+// `more`: cells with a frame, `framed` as [row, column], and titles of the axes, `across` and `down`.
 export function heat(id, x, y, z, hover, ratio, more = {}) {
   const flat = z.flat().filter((value) => value !== null);
   const wide = x.length <= (narrow() ? 8 : 20);

@@ -10,13 +10,15 @@ from babelscope.study.sections.anova import SECTION, Analysis
 
 _GUIDE: Final = Guide(
     "Analysis of variance",
-    "Whether the means of groups differ by more than numbers within a group do. F is the ratio of the two variances; "
-    "η² is the share of all variance that lies between the groups of this sample, ω² the same for the population.",
-    "It takes groups for samples of equal spread and their numbers for independent. A factor at a time: what goes with "
-    "another factor is not taken out. ω² may be a little below 0 where there is no effect.",
+    "A test of whether the means of groups differ by more than values within a group do. F is the ratio of the "
+    "variance between groups to the variance within groups; η² is the share of the variance that lies between groups "
+    "in this sample, ω² its estimate for the population.",
+    "It assumes independent values and equal variances. Factors are tested one at a time, without controlling for the "
+    "others. ω² may be slightly negative where there is no effect.",
 )
 _CHANCE: Final = (
-    "Chance: F is about 1 and ω² about 0 where the factor does nothing; p is how often that gives so large an F."
+    "Chance level: F near 1 and ω² near 0 where the factor has no effect; p is the probability of an F at least as "
+    "large in that case."
 )
 
 

@@ -53,7 +53,7 @@ def guides(grids: Sequence[Grid]) -> list[tuple[Guide, str]]:
     found = []
     for measure, listed in by_measure.items():
         null = [value for grid in listed for row in grid.null_mean for value in row]
-        found.append((guide(measure), f"Chance here over all pairs of layers: {span(null, 3)}."))
+        found.append((guide(measure), f"Chance level over all pairs of layers: {span(null, 3)}."))
     return found
 
 
@@ -97,4 +97,4 @@ def _facets(figure: "Figure", grids: Sequence[Grid]) -> None:
     figure.colorbar(image, ax=figure.axes, shrink=0.8)
 
 
-PART = Part(SECTION, "Layer by layer", guides, payload=payload, drawings=drawings)
+PART = Part(SECTION, "Comparison of layers", guides, payload=payload, drawings=drawings)

@@ -13,11 +13,11 @@ from babelscope.study.sections.maps import SECTION, Mapped, Precision
 
 _GUIDE: Final = Guide(
     "Maps between languages",
-    "A linear map turns one language’s sentences towards another’s. Its criterion is what the method drives up or "
-    "down, by step. P@1 is the share of sentences, none of which the map has seen, whose translation is found first, "
-    "with the map and without.",
-    "Criteria of different methods are different things: compare courses of one method only. The dictionary is "
-    "induced among the sentences that the map was fitted on; a supervised method has seen their translations.",
+    "A linear map takes the sentences of one language to those of another. The criterion is what the method "
+    "optimises. P@1 is the share of unseen sentences whose nearest neighbour is their translation, with and without "
+    "the map.",
+    "Methods have different criteria: compare curves of one method only. The dictionary is induced among the "
+    "sentences on which the map was fitted; a supervised method has seen their translations.",
 )
 
 
@@ -27,8 +27,8 @@ def tables(records: Sequence[Mapped]) -> list[Table]:
     for each in records:
         grouped.setdefault(_pair(each), []).append(each)
     head = (
-        "Method", "Layer", "Seed", "Steps", "Criterion", "Fitted on", "Dictionary", "Right in it", "P@1 as it is",
-        "P@1 mapped", "Chance",
+        "Method", "Layer", "Seed", "Steps", "Criterion", "Fitted on", "Dictionary", "Correct entries",
+        "P@1 without map", "P@1 with map", "Chance level",
     )  # fmt: skip
     return [Table(pair, head, [_row(each) for each in listed]) for pair, listed in grouped.items()]
 
@@ -61,8 +61,8 @@ def guides(records: Sequence[Mapped]) -> list[tuple[Guide, str]]:
     """How to read a map."""
     null = [100 * one.null_mean for each in records for one in each.precision]
     if not null:
-        return [(_GUIDE, "There is no chance level without retrieval.")]
-    return [(_GUIDE, f"Chance here for P@1 among unseen sentences: {span(null, 2)} %.")]
+        return [(_GUIDE, "Without retrieval there is no chance level.")]
+    return [(_GUIDE, f"Chance level of P@1 among unseen sentences: {span(null, 2)} %.")]
 
 
 def _csls(each: Mapped, *, mapped: bool) -> Precision | None:
@@ -100,9 +100,9 @@ def findings(records: Sequence[Mapped], result: StudyResult) -> list[Finding]:
         found.append(
             Finding(
                 f"{percent(before[best]).removesuffix(' %')} → {percent(after[top])}",
-                f"P@1 of unseen sentences as it is and through {name}, each at its best layer",
-                f"Among sentences that no map has seen, {model} finds {percent(before[best])} of translations at "
-                f"{_layer(best)} as it is, and {percent(after[top])} at {_layer(top)} through {name}; means over "
+                f"P@1 of unseen sentences without and with {name}, each at its best layer",
+                f"Among sentences not used to fit the maps, P@1 of {model} is {percent(before[best])} at "
+                f"{_layer(best)} without a map and {percent(after[top])} at {_layer(top)} with {name}; means over "
                 f"{pairs} {'pair' if pairs == 1 else 'pairs'} of languages.",
             )
         )

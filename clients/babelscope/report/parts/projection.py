@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 _GUIDES: Final = {
     "pca": Guide(
         "Principal components",
-        "The directions along which the rows of all languages together differ most, fitted once for all. "
-        "Languages that lie apart are told apart by those directions; where they overlap, these hold meaning rather "
-        "than language.",
-        "Two axes show only the share of the variance that they explain: languages that overlap here may well lie "
-        "apart in other directions.",
+        "The directions of largest variance over all languages together, from a single fit. Languages that form "
+        "separate clusters differ along these directions; where languages overlap, the directions do not encode "
+        "language.",
+        "Two axes show only the share of the variance that they explain: languages that overlap here may be separate "
+        "along other directions.",
     ),
     "umap": Guide(
         "UMAP",
-        "A plane on which near neighbours stay near, drawn from a seed.",
-        "Distances between clusters, their sizes and the axes mean nothing; another seed gives another picture.",
+        "A two-dimensional embedding that keeps near neighbours near, with a random seed.",
+        "Distances between clusters, sizes of clusters and the axes have no meaning; another seed gives another "
+        "picture.",
     ),
 }
 # Digits of the page's copy; results.json has them all.
@@ -47,7 +48,7 @@ def tables(records: Sequence[Projected]) -> list[Table]:
             [_layer(each.layer), f"{sum(len(cloud.ids) for cloud in each.clouds):,}", *map(_percent, each.explained)]
             for each in listed
         ]
-        found.append(Table(f"Share of the variance of all languages together, {model}", head, body))
+        found.append(Table(f"Share of the variance over all languages, {model}", head, body))
     return found
 
 
@@ -77,7 +78,7 @@ def guides(records: Sequence[Projected]) -> list[tuple[Guide, str]]:
     for method in dict.fromkeys(each.method for each in records):
         shares = [100 * sum(each.explained[:2]) for each in records if each.method == method and each.explained]
         said = (
-            f"Two axes hold {span(shares, 1)} % of the variance here, by layer; there is no chance level."
+            f"Variance explained by two axes: {span(shares, 1)} %, by layer. There is no chance level."
             if shares
             else "There is no chance level."
         )
@@ -130,4 +131,4 @@ def _facets(figure: "Figure", records: Sequence[Projected]) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=7, frameon=False, markerscale=2.5)
 
 
-PART = Part(SECTION, "The space itself", guides, tables, payload, drawings)
+PART = Part(SECTION, "Projections of hidden states", guides, tables, payload, drawings)

@@ -14,39 +14,40 @@ _UNIT: Final = ("brevity_penalty", "convert_rate")
 _GUIDES: Final = {
     "bleu1": Guide(
         "BLEU-1",
-        "Words of the reference found again, each as often as the reference has it, times a penalty for answers that "
-        "are too short (Papineni et al. 2002).",
-        "A good precision with a low penalty is a good answer cut short.",
+        "Precision of the output’s words, each counted at most as often as in the reference, times a penalty for "
+        "outputs that are too short (Papineni et al. 2002).",
+        "A high precision with a low brevity penalty means correct but truncated output.",
     ),
     "convert_rate": Guide(
         "Convert rate",
-        "The share of predicted tokens that only the target language’s corpus has; tokens of both corpora are left "
-        "out (Liu et al. 2020).",
-        "It says nothing about whether they are right.",
+        "The share of predicted tokens that occur only in the target language’s corpus; tokens of both corpora are "
+        "left out (Liu et al. 2020).",
+        "It does not measure whether the tokens are correct.",
     ),
     "qa": Guide(
         "EM and F1",
-        "Answers that match a gold answer exactly, and the overlap of their words, the best over gold answers, mean "
-        "over questions (Rajpurkar et al. 2016).",
-        "What counts as a word depends on the normaliser, which the signature names: compare within one language.",
+        "The share of answers that match a gold answer exactly (EM), and the overlap of words with the best gold "
+        "answer (F1), means over questions (Rajpurkar et al. 2016).",
+        "Words depend on the normaliser, which the signature names: compare within one language.",
     ),
     "span_f1": Guide(
         "Span F1",
-        "Spans found with the right borders and the right type, precision and recall as one figure (Conneau, Wu et "
-        "al. 2020).",
-        "A stray I- tag opens a span.",
+        "Harmonic mean of precision and recall over spans with correct borders and types (Conneau, Wu et al. 2020).",
+        "An I- tag without a preceding B- tag opens a span.",
     ),
-    "tagging": Guide("Tagging accuracy", "The share of words with the right tag.", "Words without a tag are wrong."),
+    "tagging": Guide(
+        "Tagging accuracy", "The share of words with the correct tag.", "Words without a tag count as wrong."
+    ),
     "parsing": Guide(
         "UAS and LAS",
-        "The share of words with the right head (UAS), and with the right head and relation (LAS), with and without "
-        "punctuation (Zeman et al. 2018).",
-        "Sub-types of relations are cut.",
+        "The share of words with the correct head (UAS), and with the correct head and relation (LAS), with and "
+        "without punctuation (Zeman et al. 2018).",
+        "Subtypes of relations are ignored.",
     ),
     "nli": Guide(
         "NLI accuracy",
-        "The share of pairs of sentences with the right label.",
-        "Read it against the share of the most frequent label.",
+        "The share of sentence pairs with the correct label.",
+        "Compare it with the share of the most frequent label.",
     ),
 }
 
@@ -127,8 +128,8 @@ def _chance(listed: Sequence[Scored]) -> str:
     """What the most frequent gold label alone would reach, where there are labels."""
     shares = [_most_frequent(each) for each in listed if _cells(each)]
     if not shares:
-        return "These scores have no chance level of their own; compare systems on the same items."
-    return f"Chance: always the most frequent label is right in {span((100 * each for each in shares), 1)} %."
+        return "These scores have no chance level: compare systems on the same items."
+    return f"Chance level: {span((100 * each for each in shares), 1)} %, for always predicting the most frequent label."
 
 
 def _most_frequent(each: Scored) -> float:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _GUIDE: Final = Guide(
     "Correlation with transfer",
-    "Whether pairs of languages that a layer holds alike are those between which a model transfers well: 1 where both "
-    "put the pairs in one order (Spearman, Kendall) or lie on one rising line (Pearson), −1 for the opposite.",
-    "A point is a pair of languages, and there are few: read the interval, not the coefficient. Pairs that share a "
-    "language are not independent, of which neither interval nor p-value knows. A distance, such as Procrustes, has "
-    "the opposite sign.",
+    "Agreement between the similarity of two languages and the transfer from one to the other: 1 where both rank the "
+    "pairs of languages in the same order (Spearman, Kendall) or lie on a rising line (Pearson), −1 for the opposite.",
+    "There are few pairs of languages: read the interval rather than the coefficient. Pairs that share a language are "
+    "not independent, which neither the interval nor the p-value takes into account. The sign is reversed for a "
+    "distance such as Procrustes.",
 )
 
 
@@ -89,7 +89,7 @@ def guides(records: Sequence[Correlated]) -> list[tuple[Guide, str]]:
     """How to read a correlation."""
     counts = sorted({len(each.points) for each in records})
     among = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return [(_GUIDE, f"Chance is 0; with {among} pairs of languages here.")]
+    return [(_GUIDE, f"Chance level: 0, with {among} pairs of languages.")]
 
 
 def _label(each: Correlated) -> str:
@@ -151,11 +151,11 @@ def findings(records: Sequence[Correlated], result: StudyResult) -> list[Finding
     for (name, model), each in first.items():
         one = each.correlations[0]
         verdict = (
-            "they go together"
+            "similarity and transfer rise together"
             if one.low > 0
-            else "they go against each other"
+            else "transfer falls as similarity rises"
             if one.high < 0
-            else "no more than chance may give"
+            else "the interval includes zero"
         )
         said = coefficient_name(one.method)
         found.append(

@@ -12,12 +12,12 @@ from babelscope.study.result import Row, StudyResult
 from babelscope.study.sections.words import SECTION, WordsFound
 
 _GUIDE: Final = Guide(
-    "Retrieval of words",
+    "Word retrieval",
     "The share of a dictionary’s words for which one of their translations is among the k nearest of all candidate "
     "words (P@k), and the mean of 1 over the rank of the best of them (MRR). Words are encoded by themselves, "
     "without a sentence.",
-    "Only covered words are asked: those with a translation among the candidates. More candidates make it harder, "
-    "and a dictionary’s noise counts as the model’s.",
+    "Only covered words are queries: those with a translation among the candidates. More candidates make retrieval "
+    "harder, and errors in the dictionary count against the model.",
 )
 
 
@@ -31,7 +31,7 @@ def tables(records: Sequence[WordsFound]) -> list[Table]:
         "Source words",
         "Covered",
         "Candidates",
-        "Not covered, for example",
+        "Examples not covered",
     )
     body = [
         (
@@ -41,7 +41,7 @@ def tables(records: Sequence[WordsFound]) -> list[Table]:
         )
         for each in records
     ]  # fmt: skip
-    return [Table("How much of each dictionary was asked", head, body, words=frozenset({1, 2, 7}))]
+    return [Table("Coverage of the dictionaries", head, body, words=frozenset({1, 2, 7}))]
 
 
 def payload(records: Sequence[WordsFound], result: StudyResult) -> list[dict[str, Any]]:
@@ -79,8 +79,10 @@ def payload(records: Sequence[WordsFound], result: StudyResult) -> list[dict[str
 def guides(records: Sequence[WordsFound]) -> list[tuple[Guide, str]]:
     """How to read it, with the chance level of P@1."""
     null = [100 * row.null_mean for each in records for row in each.rows if row.metric == "p@1"]
-    said = f"Chance here for P@1: {span(null, 3)} %." if null else "Chance is k in the number of candidates."
+    said = (
+        f"Chance level of P@1: {span(null, 3)} %." if null else "Chance level: k divided by the number of candidates."
+    )
     return [(_GUIDE, said)]
 
 
-PART = Part(SECTION, "Words", guides, tables, payload)
+PART = Part(SECTION, "Word retrieval", guides, tables, payload)

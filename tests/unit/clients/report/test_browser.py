@@ -70,7 +70,7 @@ def test_the_figures_hold_the_numbers_of_the_result(page: chromium.Page, result:
     for group in ("1-2", "3-4", "5-6"):
         under = values(result, "similarity", "cka", "debiased", f"{group}@0")
         means = [sum(column) / 4 for column in zip(*under.values(), strict=True)]
-        assert drawn[f"layers {group} drawn anew"]["y"] == pytest.approx(means, abs=1e-12)
+        assert drawn[f"layers {group} re-initialised"]["y"] == pytest.approx(means, abs=1e-12)
     retrieval = values(result, "retrieval", "p@1", "csls")
     found = traces(page, "fig-retrieval")
     assert found["English → French"]["y"] == retrieval["en", "fr"]
@@ -82,9 +82,9 @@ def test_the_figures_hold_the_numbers_of_the_result(page: chromium.Page, result:
     page.run(f"({CHANGE})('source', 'en')")
     page.run(f"({CHANGE})('measure', 'svcca/mean')")
     assert traces(page, "fig-similarity")["French"]["y"] == values(result, "similarity", "svcca", "mean")["en", "fr"]
-    assert "Kept here: 115 to 120 directions" in page.run("document.getElementById('similarity-caption').textContent")
+    assert "Directions kept: 115 to 120" in page.run("document.getElementById('similarity-caption').textContent")
     page.run(f"({CHANGE})('target', 'ja')")
-    assert traces(page, "fig-reinit")["REF, as pretrained"]["y"] == similarity["en", "ja"]
+    assert traces(page, "fig-reinit")["REF, pretrained"]["y"] == similarity["en", "ja"]
     page.run(f"({CHANGE})('layer', '5')")
     svcca = values(result, "similarity", "svcca", "mean")
     assert page.run(f"({DATA})('fig-matrix')")[0]["z"][1][2] == svcca["fr", "ru"][5]

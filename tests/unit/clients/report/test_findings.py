@@ -50,14 +50,15 @@ def test_sentences() -> None:
     peak, closest, drawn = find(result, Numbers(result), MODEL)
     assert (peak.figure, peak.caption) == ("0.45", "mean CKA at its peak, layer 1")
     assert peak.text == (
-        "Between English and 2 other languages, mean CKA goes from 0.10 at the embeddings to its peak, 0.45 at layer "
-        "1, and is 0.40 at layer 2. Shuffled sentences give +0.01 ± 0.002 there."
+        "Mean CKA between English and 2 other languages goes from 0.10 at the embeddings to its peak, 0.45 at layer "
+        "1, and is 0.40 at layer 2. The chance level there, from shuffled sentences, is +0.01 ± 0.002."
     )
-    assert "French lies closest to English (0.80, 95 % interval 0.70 to 0.90)" in closest.text
-    assert "Chinese farthest (0.10, 0.00 to 0.20), not above chance" in closest.text
+    assert "French is most similar to English (0.80, 95 % interval 0.70 to 0.90)" in closest.text
+    assert "Chinese least similar (0.10, 0.00 to 0.20), not above chance" in closest.text
     assert drawn.figure == "−0.30"
     assert drawn.text == (
-        "Of all groups, layers 1 drawn anew change English-X CKA at layer 2 most: by −0.30 on average over 2 pairs; "
+        "Re-initialising layers 1 changes CKA between English and other languages at layer 2 the most, by −0.30 on "
+        "average over 2 pairs; "
         "−0.05 for layers 2."
     )
 
@@ -79,8 +80,8 @@ def test_retrieval_is_read_as_a_share() -> None:
     (finding,) = find(result, Numbers(result), MODEL)
     assert finding.figure == "50 %"
     assert (
-        "layer 1 finds its translation first in 50 % of cases on average over 1 language; chance is 0.1 %"
-        in finding.text
+        "the nearest neighbour at layer 1 is its translation in 50 % of cases on average over 1 language; chance is "
+        "0.1 %" in finding.text
     )
 
 
@@ -131,7 +132,7 @@ def test_similarity_and_retrieval_are_held_against_each_other() -> None:
     last = find(result, Numbers(result), MODEL)[-1]
     assert last.figure == "ρ = +1.00"
     assert last.text.startswith(
-        "At layer 2, where most translations are found, CKA and P@1 put the 6 languages in much the same order "
+        "At layer 2, where retrieval is highest, CKA and P@1 rank the 6 languages in much the same order "
         "(ρ = +1.00); at layer 1, where CKA is highest, in different orders (ρ = −1.00). A similarity that retrieval"
     )
     fewer = study(*rows[:20])

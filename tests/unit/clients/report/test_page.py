@@ -65,11 +65,11 @@ def test_the_data_come_back_as_they_are(page: str, result: StudyResult) -> None:
 
 
 def test_a_reader_is_told_what_to_know_first(page: str) -> None:
-    assert "made-up/encoder stands in for bert-base-multilingual-cased." in page
-    assert "do not read them as mBERT’s" in page
-    assert "Sentences are missing</strong> in xx 2" in page
-    assert "Chance here, with 200 sentences shuffled: 0.001, by layer and pair." in page
-    assert "Chance here for P@1, among 200 sentences: 0.50 %." in page
+    assert "made-up/encoder was used in place of bert-base-multilingual-cased." in page
+    assert "All results below are those of made-up/encoder, not of mBERT." in page
+    assert "Missing sentences:</strong> xx 2." in page
+    assert "Chance level, from 200 sentences shuffled: 0.001, by layer and pair." in page
+    assert "Chance level of P@1 among 200 sentences: 0.50 %." in page
     assert "metric:cka|est:debiased|pair:en-fr" in page
     assert "n = 200 is below 10 x 120 directions" in page
 

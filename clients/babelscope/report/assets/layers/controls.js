@@ -1,4 +1,4 @@
-// The menus over the figures by layer, and which languages are brought out.
+// The menus over the figures by layer, and which languages are highlighted.
 import { names, S, tags } from "../data.js";
 import { $, element } from "../dom.js";
 import { options } from "../menus.js";
@@ -24,7 +24,7 @@ export function renderLayers() {
   openTables();
 }
 
-// A button a language; at most as many are brought out as there are colours.
+// A button a language; at most as many are highlighted as there are colours.
 function chips() {
   $("chips").replaceChildren(
     ...tags
@@ -89,7 +89,7 @@ function fillMenus() {
   $("layer").max = state.model.layers[state.model.layers.length - 1];
   $("layer").value = state.layer;
 }
-// Another model or source: the layer of the highest mean, and other languages brought out.
+// Another model or source: the layer of the highest mean, and other languages highlighted.
 function restart() {
   const means = mean(
     targetsOf(state.measure).map((tag) => from(state.measure, tag)),

@@ -1,4 +1,4 @@
-// The model as it is and with groups of layers drawn anew, and the change at every layer as a table.
+// The pretrained model and the model with groups of layers re-initialised, and the change at every layer as a table.
 import { names } from "../data.js";
 import { $, element } from "../dom.js";
 import { draw, layerAxis, legend } from "../plot.js";
@@ -47,7 +47,7 @@ export function drawRandomInit() {
     const colour = palette[measured.length < 2 ? 0 : Math.round((at * (palette.length - 1)) / (measured.length - 1))];
     if (each.lo) data.push(band(each.lo, each.hi, colour, 0.14));
     data.push(
-      line(each, `layers ${label} drawn anew`, {
+      line(each, `layers ${label} re-initialised`, {
         line: { color: colour, width: 2.2 },
         marker: { size: 7, symbol: SYMBOLS[at % SYMBOLS.length] },
       }),
@@ -58,7 +58,7 @@ export function drawRandomInit() {
     ]);
   });
   if (reference.lo) data.push(band(reference.lo, reference.hi, css("--ink"), 0.12));
-  data.push(line(reference, "REF, as pretrained", { line: { color: css("--ink"), width: 3 }, marker: { size: 6 } }));
+  data.push(line(reference, "REF, pretrained", { line: { color: css("--ink"), width: 3 }, marker: { size: 6 } }));
   draw("fig-reinit", data, {
     xaxis: layerAxis(state.model.layers),
     yaxis: { title: { text: info(key).label }, rangemode: "tozero" },
@@ -66,10 +66,10 @@ export function drawRandomInit() {
     legend: legend(),
     height: narrow() ? 420 : 470,
   });
-  const to = state.target === MEAN ? `the mean over ${reach.length} languages` : names.get(state.target);
+  const to = state.target === MEAN ? `${reach.length} other languages (mean)` : names.get(state.target);
   const seeds = new Set(state.model.variants.filter((each) => each.id).map((each) => each.seed));
   $("reinit-caption").textContent =
-    `${info(key).label} from ${names.get(state.source)} to ${to}, by layer${seeds.size > 1 ? `; means over ${seeds.size} seeds` : ""}.`;
+    `${info(key).label} between ${names.get(state.source)} and ${to}, by layer${seeds.size > 1 ? `; means over ${seeds.size} seeds` : ""}.`;
   $("delta-table").replaceChildren(deltaTable(reference, rows), deltaKey());
 }
 
@@ -93,7 +93,7 @@ function change(delta) {
 }
 function deltaTable(reference, rows) {
   return element("table", [
-    element("caption", "REF, and the change when a group is drawn anew"),
+    element("caption", "REF, and the change after re-initialising each group of layers"),
     element("thead", [
       element("tr", [
         element("th", "layer"),

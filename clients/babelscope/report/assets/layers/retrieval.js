@@ -1,4 +1,4 @@
-// Retrieval by layer in both directions, for the languages brought out and on average.
+// Retrieval by layer in both directions, for the highlighted languages and on average.
 import { names, tags } from "../data.js";
 import { $ } from "../dom.js";
 import { draw, layerAxis } from "../plot.js";
@@ -50,5 +50,5 @@ export function drawRetrieval() {
   const n = Math.min(...out.map((each) => each.n)),
     level = out[0].nm.find((value) => value !== null);
   $("retrieval-caption").textContent =
-    `${meaning} Solid lines ask in ${source}, dashed ones in the other language; black is the mean over all ${there.length} languages. Candidates: ${n}; chance is ${(100 * level).toPrecision(2)} % (dotted). ${beware}`;
+    `${meaning} Solid lines: queries in ${source}. Dashed lines: queries in the other language. Black lines: means over all ${there.length} languages. Candidates: ${n}; chance is ${(100 * level).toPrecision(2)} % (dotted). ${beware}`;
 }

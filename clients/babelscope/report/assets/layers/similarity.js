@@ -1,4 +1,4 @@
-// Similarity by layer, a line a language; those brought out with their intervals.
+// Similarity by layer, a line a language; the highlighted ones with their intervals.
 import { names } from "../data.js";
 import { $ } from "../dom.js";
 import { draw, layerAxis } from "../plot.js";
@@ -37,5 +37,5 @@ function keptText(listed) {
   const counts = listed.flatMap((each) => each.kept.filter(Boolean).flat()),
     most = Math.max(...counts),
     n = Math.min(...listed.map((each) => each.n));
-  return `Kept here: ${Math.min(...counts)} to ${most} directions, from ${n} sentences${n < 10 * most ? ": fewer than ten a direction, so trust only what stands clear of chance." : "."}`;
+  return `Directions kept: ${Math.min(...counts)} to ${most}, from ${n} sentences${n < 10 * most ? ". With fewer than ten sentences per direction, only values clearly above the chance level are meaningful." : "."}`;
 }

@@ -33,7 +33,7 @@ sections.layer_grids = (() => {
       low = Math.min(...flat),
       high = Math.max(...flat);
     $("grid-caption").textContent =
-      `${grid.measure} of ${grid.left} (rows) with ${grid.right} (columns), n = ${grid.n}. A frame marks, for each layer of ${grid.left}, the nearest layer of ${grid.right}. Chance: ${fixed(low)}${fixed(low) === fixed(high) ? "" : ` to ${fixed(high)}`}. ${grid.beware}`;
+      `${grid.measure} of ${grid.left} (rows) with ${grid.right} (columns), n = ${grid.n}. A frame marks, for each layer of ${grid.left}, the most similar layer of ${grid.right}. Chance: ${fixed(low)}${fixed(low) === fixed(high) ? "" : ` to ${fixed(high)}`}. ${grid.beware}`;
     openTables();
   }
   function start(given) {

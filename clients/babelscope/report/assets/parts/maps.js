@@ -101,7 +101,7 @@ sections.maps = (() => {
         line: { color: grey(), width: 1.5, dash: "dot" },
         hoverinfo: "skip",
       },
-      line(without, "as it is", css("--ink"), "solid"),
+      line(without, "without map", css("--ink"), "solid"),
       ...methods
         .map((method, index) =>
           line(
@@ -111,7 +111,7 @@ sections.maps = (() => {
                 .filter((each) => each.mapped)
                 .map((each) => each.mapped),
             ]),
-            `through ${method}`,
+            `with ${method}`,
             PALETTE[index % PALETTE.length],
             "solid",
           ),
@@ -126,7 +126,7 @@ sections.maps = (() => {
     });
     const first = mine.find((each) => each.plain).plain;
     $("map-found-caption").textContent =
-      `Candidates: ${first.n} unseen sentences; chance is ${(100 * first.nm).toPrecision(2)} % (dotted). Bars are 95 % intervals; over several seeds the point is their mean and the bar the widest of theirs.`;
+      `Candidates: ${first.n} unseen sentences; chance is ${(100 * first.nm).toPrecision(2)} % (dotted). Bars are 95 % intervals; with several seeds, points are means over seeds and bars the widest of their intervals.`;
   }
   function render() {
     course();

@@ -55,7 +55,7 @@ sections.projection = (() => {
       low = Math.min(...n),
       high = Math.max(...n);
     $("projection-caption").textContent =
-      `${each.name}, ${layerName(each.layer)}: ${low === high ? low : `${low} to ${high}`} ${each.rows} of each of ${n.length} languages, one fit for all of them.`;
+      `${each.name}, ${layerName(each.layer)}: ${low === high ? low : `${low} to ${high}`} ${each.rows} of each of ${n.length} languages, projected together.`;
     openTables();
   }
   function start(given) {

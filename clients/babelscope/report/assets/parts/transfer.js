@@ -68,7 +68,7 @@ sections.transfer = (() => {
       { xaxis: { title: { text: `${each.measure}, ${each.layer}` } }, yaxis: { title: { text: each.name } } },
     );
     $("transfer-caption").textContent =
-      `${each.coefficients.map(said).join("; ")}; n = ${each.x.length} pairs of languages, each with its 95 % interval and the p-value of a permutation test. Dashed: least squares.${each.cite ? ` Transfer: ${each.cite}.` : ""}`;
+      `${each.coefficients.map(said).join("; ")}; n = ${each.x.length} pairs of languages. Coefficients with 95 % intervals and p-values of permutation tests. Dashed line: least-squares fit.${each.cite ? ` Source of the transfer scores: ${each.cite}.` : ""}`;
   }
   function byLayer(mine) {
     const method = $("transfer-method").value,

@@ -52,7 +52,7 @@ sections.words = (() => {
       },
     );
     $("words-caption").textContent =
-      `${each.covered} of ${each.sources} source words of the dictionary are covered and asked, among ${each.candidates} candidates; chance is dotted. Bars are 95 % intervals.`;
+      `${each.covered} of ${each.sources} source words of the dictionary have a translation among the ${each.candidates} candidates and are queries. The dotted line is the chance level; bars are 95 % intervals.`;
     openTables();
   }
   function start(given) {

@@ -67,7 +67,7 @@ def test_transfer_with_its_line_and_coefficients(page: chromium.Page, opened: Pa
     assert (
         "Spearman’s ρ 0.650 [0.100, 0.900], p < 0.001; Pearson’s r −0.200 [−0.700, 0.400], p = 0.510; n = 4" in caption
     )
-    assert "Transfer: a table of somebody." in caption
+    assert "Source of the transfer scores: a table of somebody." in caption
     chance, course = page.run(f"{DATA}('fig-transfer-layers')")
     assert chance["y"] == [0, 0]
     assert (course["x"], course["y"]) == ([0, 1], [first.correlations[0].value, second.correlations[0].value])
@@ -112,7 +112,9 @@ def test_words_by_dictionary_and_measure(page: chromium.Page, opened: Path, whol
     assert there["y"] == [row.value for row in french.rows[:2]]
     assert back["y"] == [row.value for row in french.rows[2:4]]
     assert back["error_y"]["array"] == [row.high - row.value for row in french.rows[2:4]]
-    assert "90 of 120 source words of the dictionary are covered and asked, among 80" in text(page, "words-caption")
+    assert "90 of 120 source words of the dictionary have a translation among the 80 candidates" in text(
+        page, "words-caption"
+    )
     page.run(f"{CHANGE}('words-name', 'English → Japanese, en-ja.tsv')")
     page.run(f"{CHANGE}('words-measure', 'MRR, CSLS')")
     assert page.run(f"{DATA}('fig-words')")[1]["y"] == [row.value for row in japanese.rows[4:6]]

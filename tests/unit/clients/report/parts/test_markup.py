@@ -58,30 +58,30 @@ def test_every_guide_has_its_chance_level(text: str) -> None:
         chance = re.search(r'<p class="chance">([^<]+)</p>', card)
         assert chance is not None
         assert len(chance[1]) > 10
-    assert "Chance here over all pairs of layers: 0.001." in guides
-    assert "Chance here for P@1 among unseen sentences: 1.00 %." in guides
-    assert "Two axes hold 60.0 to 90.0 % of the variance here" in guides
-    assert "Chance is 0; with 4 pairs of languages here." in guides
+    assert "Chance level over all pairs of layers: 0.001." in guides
+    assert "Chance level of P@1 among unseen sentences: 1.00 %." in guides
+    assert "Variance explained by two axes: 60.0 to 90.0 %" in guides
+    assert "Chance level: 0, with 4 pairs of languages." in guides
 
 
 def test_what_was_found_has_the_main_numbers_of_parts(text: str) -> None:
-    found = text[text.index("What was found") : text.index('id="h-figures"')]
+    found = text[text.index("Findings") : text.index('id="h-figures"')]
     assert "<b>ρ = +0.65</b><i>Spearman’s ρ of CKA, debiased and F1</i>" in found
-    assert "Spearman’s ρ 0.65 [0.10, 0.90], p &lt; 0.001: they go together." in found
-    assert "<b>26 → 56 %</b><i>P@1 of unseen sentences as it is and through procrustes" in found
+    assert "Spearman’s ρ 0.65 [0.10, 0.90], p &lt; 0.001: similarity and transfer rise together." in found
+    assert "<b>26 → 56 %</b><i>P@1 of unseen sentences without and with procrustes" in found
     # Muse has a map that can be applied at layer 1 alone, of two seeds: their mean.
-    assert "P@1 of unseen sentences as it is and through muse" in found
-    assert "at layer 1 through muse; means over 1 pair of languages." in found
-    assert "finds 26 % of translations at layer 3 as it is, and 56 % at layer 3 through procrustes" in found
+    assert "P@1 of unseen sentences without and with muse" in found
+    assert "at layer 1 with muse; means over 1 pair of languages." in found
+    assert "is 26 % at layer 3 without a map and 56 % at layer 3 with procrustes" in found
 
 
 def test_scores_and_their_confusion(text: str) -> None:
     assert "<h3>NLI &lt;zero-shot&gt;</h3>" in text
     assert '<th scope="row">French</th><td>English</td><td>100</td><td>95.0 [85.0, 100.0]</td>' in text
     # 20 of 60 entailments of Japanese went to neutral.
-    japanese = text[text.index("Japanese: gold label") :]
+    japanese = text[text.index("Japanese: gold labels") :]
     assert re.search(r"entailment</th><td[^>]+>40 <small>\(67 %\)</small></td><td[^>]+>20 <small>\(33 %\)", japanese)
-    assert "Chance: always the most frequent label is right in 60.0 %." in text
+    assert "Chance level: 60.0 %, for always predicting the most frequent label." in text
 
 
 def test_variance_strongest_first(text: str) -> None:
@@ -105,7 +105,7 @@ def test_all_maps_stand_in_a_table(text: str) -> None:
 def test_the_coverage_of_dictionaries_stands_in_a_table(text: str) -> None:
     assert "<td>90 (75.0 %)</td><td>80</td>" in text
     assert "zebra, yak" in text
-    assert "Chance here for P@1: 1.250 %." in text
+    assert "Chance level of P@1: 1.250 %." in text
 
 
 def test_variance_explained_stands_in_a_table(text: str) -> None:
