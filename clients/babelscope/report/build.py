@@ -54,7 +54,7 @@ def render(result: StudyResult) -> str:
     style, image, font or connection from anywhere else.
 
     Raises:
-        ImportError: Plotly is not installed (extra `report`).
+        ImportError: Jinja2 or Plotly is not installed (extra `report`).
     """
     from plotly.offline import get_plotlyjs
 
