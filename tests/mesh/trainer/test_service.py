@@ -1,6 +1,8 @@
 """Training through real servers: jobs from their request to a model that the encoder serves."""
 
 import asyncio
+import csv
+import json
 import os
 import signal
 import time
@@ -13,6 +15,9 @@ import numpy as np
 import pytest
 from babelscope import Example, InvalidRequest, Job, JobEvent, Model, NotFound, Refused, Sentence, Word
 from babelscope.aio import connect
+from babelscope.cli import run
+from babelscope.corpora import read_examples
+from babelscope.corpora.writers import write_examples
 
 from tests.support.tiny_models import build_model
 
@@ -285,3 +290,67 @@ def _kill_jobs(mesh: babelscope.LocalMesh) -> int:
             os.kill(int(path.name), signal.SIGKILL)
             killed += 1
     return killed
+
+
+def _conllu(path: Path, examples: list[Example]) -> Path:
+    write_examples(examples, path, format="conllu")
+    return path
+
+
+def test_commands_from_files_to_results(
+    mesh: babelscope.LocalMesh, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`train`, then `evaluate`, `predict` and `jobs`, on CoNLL-U files."""
+    files = {name: _conllu(tmp_path / f"{name}.conllu", _sentences(30, "en", seed)) for seed, name in enumerate("abc")}
+    out = tmp_path / "out"
+    command = ["train", "--task", "pos", "--model", "tiny", "--train", f"en={files['a']}", "--dev", f"en={files['b']}"]
+    command += ["--eval", f"sv={files['c']}", "--epochs", "8", "--learning-rate", "2e-3", "--step-tokens", "128"]
+    assert run([*command, "--out", str(out), "--mesh", mesh.address]) == 0
+    said = capfd.readouterr()
+    assert "loss" in said.err
+    record = json.loads((out / "results.json").read_text())
+    assert record["checkpoint"] in said.err
+    with (out / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["kind"], row["metric"], row["source"], row["target"]) for row in rows} == {
+        ("fine_tune/dev", "accuracy", "en", "en"),
+        ("fine_tune/eval", "accuracy", "en", "sv"),
+    }
+    assert all(float(row["value"]) > 80 and row["model"] == "tiny" for row in rows)
+
+    command = ["evaluate", record["checkpoint"], "--eval", f"sv={files['c']}", "--output", str(tmp_path / "again.csv")]
+    assert run([*command, "--mesh", mesh.address]) == 0
+    with (tmp_path / "again.csv").open(newline="") as file:
+        [again] = csv.DictReader(file)
+    assert again["value"] == next(row["value"] for row in rows if row["target"] == "sv")
+
+    command = ["predict", record["checkpoint"], "--input", str(files["c"]), "--output", str(tmp_path / "said.conllu")]
+    assert run([*command, "--mesh", mesh.address]) == 0
+    said_words = [word.upos for each in read_examples(tmp_path / "said.conllu") for word in each.content.words]  # type: ignore[union-attr]
+    gold_words = [word.upos for each in _sentences(30, "en", 2) for word in each.content.words]  # type: ignore[union-attr]
+    assert np.mean([a == b for a, b in zip(said_words, gold_words, strict=True)]) > 0.8
+
+    assert run(["jobs", "list", "--state", "succeeded", "--mesh", mesh.address]) == 0
+    assert record["job"] in capfd.readouterr().out
+    assert run(["jobs", "show", record["job"], "--mesh", mesh.address]) == 0
+    assert run(["jobs", "watch", record["job"], "--mesh", mesh.address]) == 0
+    capfd.readouterr()
+    assert run(["jobs", "retry", record["job"], "--mesh", mesh.address]) == 1
+    assert "it is succeeded" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--task", "pos", "--model", "m", "--train", "en"], "Expected --train LANGUAGE=FILE, but got 'en'"),
+        (["train", "--task", "pos", "--model", "m", "--train", "en=/nowhere"], "Expected a file in --train"),
+        (["train", "--task", "pos", "--model", "m", "--train", "en=x", "--detach"], "Expected --mesh with --detach"),
+        (["evaluate", "checkpoints/x"], "Expected at least one --eval"),
+    ],
+)
+def test_wrong_usage_of_commands(
+    mesh: babelscope.LocalMesh, arguments: list[str], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    address = [] if "--detach" in arguments else ["--mesh", mesh.address]
+    assert run([*arguments, *address]) == 2
+    assert message in capfd.readouterr().err
