@@ -116,8 +116,12 @@ def build_tokenizer(family: str) -> PreTrainedTokenizerFast:
             )
     tokenizer.train_from_iterator(LINES, trainer)
     ids = {token: tokenizer.token_to_id(token) for token in (first, last)}
+    # Pairs as the published files of each kind have them: segments in the BERT family, two ends in the RoBERTa family.
+    pair = f"{first} $A {last} {last} $B {last}"
+    if first == "[CLS]":
+        pair = f"{first} $A {last} $B:1 {last}:1"
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{first} $A {last}", pair=f"{first} $A {last} $B {last}", special_tokens=list(ids.items())
+        single=f"{first} $A {last}", pair=pair, special_tokens=list(ids.items())
     )
     if family == "roberta":
         tokenizer.post_processor = processors.RobertaProcessing(

@@ -27,7 +27,10 @@ def pair_within(
 
 
 def shares(first: int, second: int, room: int) -> tuple[int, int]:
-    """How many tokens of each stay when the longer one is shortened first (transformers' `longest_first`)."""
+    """How many tokens of each stay when the longer one is shortened first (transformers' `longest_first`).
+
+    Where neither can stay whole, both keep half of the room, and the longer one what an odd room leaves.
+    """
     if first + second <= room:
         return first, second
     half = room // 2
@@ -35,7 +38,7 @@ def shares(first: int, second: int, room: int) -> tuple[int, int]:
         return room - second, second
     if first <= half:
         return first, room - first
-    return room - half, half
+    return (room - half, half) if first > second else (half, room - half)
 
 
 def windows(tokens: int, room: int, overlap: int) -> list[tuple[int, int]]:

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Double, Engine, cast, create_engine, event, extract, func, literal, select, text
 from sqlalchemy.engine import make_url
@@ -20,6 +22,7 @@ _MIGRATION_LOCK: Final = 7_305_811_250_941_663
 """Key of the advisory lock under which one of several trainers migrates a PostgreSQL."""
 _BUSY_SECONDS: Final = 30.0
 _POOL: Final = 8
+_IDLE_MILLISECONDS: Final = 10_000
 
 
 class Database:
@@ -72,6 +75,11 @@ class Database:
     def _migrate(self) -> None:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
+        with self.reading() as connection:
+            # Tables that are current are not locked for writing: another trainer may be at work.
+            current = MigrationContext.configure(connection).get_current_heads()
+        if set(current) == set(ScriptDirectory.from_config(config).get_heads()):
+            return
         with self.transaction() as connection:
             if not self.is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
@@ -102,7 +110,11 @@ def _engine(url: str) -> Engine:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
-        return create_engine(parsed, pool_size=_POOL, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        # A trainer that is stopped in the middle of a transaction must not keep the rows from the others for ever.
+        options = f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS}"
+        return create_engine(
+            parsed, pool_size=_POOL, pool_pre_ping=True, connect_args={"connect_timeout": 10, "options": options}
+        )
     except (ArgumentError, NoSuchModuleError) as error:
         raise FailedPrecondition("the job table", f"Expected a URL of sqlite or postgresql: {error}") from error
 

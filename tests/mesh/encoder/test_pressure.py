@@ -85,7 +85,7 @@ async def test_a_full_queue_refuses_and_says_when_to_retry(serve: Any, gate: Any
 async def test_a_small_request_passes_a_giant_one(serve: Any, gate: Any) -> None:
     server = await serve(token_budget=64)
     never = asyncio.Event()
-    giant = server.stub.Encode(_messages(spec(), *(texts(*sentences(4000, n)) for n in range(5)), then=never))
+    giant = server.stub.Encode(_messages(spec(), *(texts(*sentences(4000, n), first=4000 * n) for n in range(5)), then=never))
     await server.until(lambda: server.gauge("encoder_queued_texts") > 5000)
     small = asyncio.create_task(encode(server.stub, spec(), texts("the cat")))
     await server.until(lambda: server.gauge("encoder_streams") == 2)
@@ -101,7 +101,7 @@ async def test_a_client_that_does_not_read_holds_little_and_blocks_nobody(serve:
     server = await serve(result_bytes=cap)
     token = spec(pooling=model_pb2.POOLING_TOKEN)
     # 62 tokens x 3 layers x 32 x 4 bytes are 24 kB a text: 95 MB in all.
-    slow = server.stub.Encode(_messages(token, *(texts(*["the cat " * 30] * 1000) for _ in range(4))))
+    slow = server.stub.Encode(_messages(token, *(texts(*["the cat " * 30] * 1000, first=1000 * n) for n in range(4))))
     assert (await slow.read()).HasField("started")
     await server.until(lambda: server.gauge("encoder_unread_bytes") > cap / 3)
     for seed in range(3):
@@ -115,7 +115,7 @@ async def test_a_client_that_does_not_read_holds_little_and_blocks_nobody(serve:
 async def test_a_client_that_never_reads_loses_its_stream(serve: Any) -> None:
     server = await serve(read_seconds=0.2, result_bytes=8 << 20)
     token = spec(pooling=model_pb2.POOLING_TOKEN)
-    slow = server.stub.Encode(_messages(token, *(texts(*["the cat " * 30] * 1000) for _ in range(4))))
+    slow = server.stub.Encode(_messages(token, *(texts(*["the cat " * 30] * 1000, first=1000 * n) for n in range(4))))
     await server.until(lambda: server.gauge("encoder_streams") == 1)
     await server.until(lambda: server.gauge("encoder_streams") == 0)
     assert server.gauge("encoder_unread_bytes") == 0

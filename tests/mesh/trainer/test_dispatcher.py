@@ -87,6 +87,7 @@ def test_a_killed_trainer_takes_its_process_along_and_another_goes_on(rig: Any) 
     assert (done.result, done.attempts) == (expected(25), 2)
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 def test_a_paused_trainer_never_runs_a_job_beside_another(rig: Any) -> None:
     """SIGSTOP past the lease: the process ends itself, and what the trainer writes when it wakes up changes nothing."""
     paused = rig.trainer(lease=2.0)
