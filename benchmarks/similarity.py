@@ -141,7 +141,7 @@ def _long_stream(left: list[Any], right: list[Any]) -> list[Row]:
 
 def _measured(left: list[Any], right: list[Any], name: str) -> list[float]:
     kind = MEASURES[name]
-    options = Options(name, kind.estimators[0], kind.default_variance)
+    options = Options(name, kind.estimators[0], kind.settings())
     return [kind.compute(pair, options).value for pair in _stream(left, right, Needs())]
 
 

@@ -12,13 +12,15 @@ asynchronous callers, `babelscope.errors` the errors.
 
 from babelscope.calls.encode import Window
 from babelscope.calls.maps import FittedMap, StoredMap, load_map
+from babelscope.calls.measures import Measure
 from babelscope.calls.projection import Projection
 from babelscope.calls.scoring import Scores
 from babelscope.calls.tokens import Tokens
-from babelscope.calls.views import Measure, View
+from babelscope.calls.views import View
 from babelscope.data.activations import Activations, EncodedBlock, EncodedItem, EncodeInfo, EncodeTotals, Progress
+from babelscope.data.capabilities import MapMethodInfo, MeasureInfo, OptionInfo, ScoreInfo, TransformInfo
 from babelscope.data.comparison import Comparison, Estimate, PairReport, ViewReport, ViewUse
-from babelscope.data.datasets import Dataset, DatasetDescription, Step, StepReport, TransformInfo, TransformOption
+from babelscope.data.datasets import Dataset, DatasetDescription, Step, StepReport
 from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 from babelscope.data.items import ItemScores
 from babelscope.data.jobs import Checkpoint, Job, JobEvent, JobFigure, TaskInfo
@@ -52,6 +54,9 @@ from babelscope.sync.trainer import TrainerClient
 from babelscope.transport.channel import TLS, ClientConfig
 from babelscope.transport.mesh import ServiceStatus
 from babelscope.transport.retry import RetryPolicy
+
+TransformOption = OptionInfo
+"""Former name of `OptionInfo`."""
 
 __all__ = [
     "TLS",
@@ -90,13 +95,16 @@ __all__ = [
     "LimitExceeded",
     "LinearMap",
     "LocalMesh",
+    "MapMethodInfo",
     "Measure",
+    "MeasureInfo",
     "Mesh",
     "MeshError",
     "MetricsClient",
     "Model",
     "ModelInfo",
     "NotFound",
+    "OptionInfo",
     "PairReport",
     "Progress",
     "Projection",
@@ -105,6 +113,7 @@ __all__ = [
     "Reinit",
     "RetryPolicy",
     "RpcError",
+    "ScoreInfo",
     "Scores",
     "Sentence",
     "ServerFault",

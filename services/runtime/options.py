@@ -27,7 +27,7 @@ from services.runtime.suggestions import unknown
 
 _LARGEST: Final = 2**63 - 1
 _SHOWN: Final = 80
-_TYPES: Final[dict[Any, str]] = {str: "string", int: "integer", float: "number", bool: "boolean"}
+_TYPES: Final[dict[Any, str]] = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 _NOUNS: Final[dict[Any, str]] = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -54,7 +54,7 @@ class OptionInfo:
         summary: What it means, a phrase or a sentence.
         default: Default as a user would write it; empty where the option must be given, or where it stands for None.
         required: Whether the option must be given.
-        type: `string`, `integer`, `number`, `boolean`, or `list of strings` and so on.
+        type: `text`, `whole number`, `number`, `true or false`, or `list`.
         choices: Values it takes; any value of its type where empty.
         minimum: Smallest number it takes; None without limit.
         maximum: Largest number it takes; None without limit.
@@ -64,7 +64,7 @@ class OptionInfo:
     summary: str
     default: str
     required: bool
-    type: str = "string"
+    type: str = "text"
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
@@ -164,7 +164,7 @@ def _described(each: Field[Any], annotation: Any) -> OptionInfo:
         summary=each.metadata["summary"],
         default="" if each.default in {MISSING, None} else _written(each.default),
         required=each.default is MISSING,
-        type=f"list of {name}s" if many else name,
+        type="list" if many else name,
         choices=_choices(each, inner),
         minimum=each.metadata["minimum"],
         maximum=each.metadata["maximum"],
@@ -237,6 +237,8 @@ def _single(place: Place, each: Field[Any], inner: Any, text: str) -> Any:
 
 
 def _unknown(place: Place, name: str, known: Sequence[str]) -> NoReturn:
+    if place.owner and not known:
+        raise InvalidArgument(place.field(name), f"Expected no options of {place.owner}, but got {name[:_SHOWN]!r}")
     if place.owner:
         raise unknown(place.field(name), f"an option of {place.owner}", name, known)
     listed = ", ".join(known) or "no options"

@@ -6,7 +6,8 @@ from typing import ClassVar
 from babelscope.aio.client import AsyncClient
 from babelscope.calls.datagen import AnyStep, Job, put_requests, transform_job
 from babelscope.data.activations import ShowProgress
-from babelscope.data.datasets import Dataset, DatasetDescription, StepReport, TransformInfo
+from babelscope.data.capabilities import TransformInfo
+from babelscope.data.datasets import Dataset, DatasetDescription, StepReport
 from babelscope.data.examples import Example
 from babelscope.transport.services import DATAGEN, Service
 from babelscope.v1 import datagen_pb2, datagen_pb2_grpc

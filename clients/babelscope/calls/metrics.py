@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from babelscope.calls.encode import MESSAGE_TEXTS
+from babelscope.calls.measures import Measure
 from babelscope.calls.options import PairOptions, RetrieveOptions, check_options
-from babelscope.calls.views import AnyView, Measure, Views
+from babelscope.calls.views import AnyView, Views
 from babelscope.data.activations import Progress, ShowProgress
 from babelscope.data.comparison import Fold, Kind
 from babelscope.data.models import choose

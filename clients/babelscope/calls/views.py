@@ -184,36 +184,3 @@ def _activation_messages(name: str, ids: Sequence[str], array: NDArray[Any]) -> 
     for first in range(0, len(array), step):
         part = slice(first, first + step)
         yield metrics_pb2.ViewActivations(view=name, ids=ids[part], tensor=to_proto(array[part], dtype))
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A measure of similarity with its options.
-
-    Args:
-        name: `cka`, `rbf`, `svcca`, `cca`, `pwcca`, `procrustes`, `neuron_correlation`, `cosine`.
-        estimator: Variant, for cka `debiased` (the server's default) or `biased`.
-        variance: svcca, pwcca: share of variance kept; the server's 0.99 where 0.
-        sample: rbf: rows of the sub-sample; the server's 2000 where 0.
-        seed: rbf: seed of the sub-sample.
-    """
-
-    name: str
-    estimator: str = ""
-    variance: float = 0.0
-    sample: int = 0
-    seed: int = 0
-
-    @classmethod
-    def of(cls, measure: "Measure | str") -> "Measure":
-        """A measure as it is; `cka` or `cka:biased` read from a string."""
-        if isinstance(measure, Measure):
-            return measure
-        name, _, estimator = measure.partition(":")
-        return cls(name, estimator)
-
-    def to_proto(self) -> metrics_pb2.Measure:
-        """The measure as a message of the contract."""
-        return metrics_pb2.Measure(
-            name=self.name, estimator=self.estimator, variance=self.variance, sample=self.sample, seed=self.seed
-        )

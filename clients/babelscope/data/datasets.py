@@ -152,30 +152,3 @@ class StepReport:
     def from_proto(cls, message: datagen_pb2.StepReport) -> "StepReport":
         """Reads a message of the contract."""
         return cls(message.name, dict(sorted(message.counts.items())), tuple(message.warnings))
-
-
-@dataclass(frozen=True, slots=True)
-class TransformOption:
-    """An option of a transform: its name, what it means, its default, and whether it must be given."""
-
-    name: str
-    summary: str
-    default: str
-    required: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TransformInfo:
-    """A transform on offer: its name, what it does, and its options."""
-
-    name: str
-    summary: str
-    options: tuple[TransformOption, ...]
-
-    @classmethod
-    def from_proto(cls, message: datagen_pb2.TransformInfo) -> "TransformInfo":
-        """Reads a message of the contract."""
-        options = tuple(
-            TransformOption(each.name, each.summary, each.default_value, each.required) for each in message.options
-        )
-        return cls(message.name, message.summary, options)

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from babelscope.calls.views import Measure, View
+from babelscope.calls.measures import Measure
+from babelscope.calls.views import View
 from babelscope.data.comparison import Comparison, Estimate
 from babelscope.study.answers import Answer
 from babelscope.study.design import Study

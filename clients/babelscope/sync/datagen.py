@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from babelscope.calls.datagen import AnyStep, Job, put_requests, transform_job
 from babelscope.data.activations import ShowProgress
-from babelscope.data.datasets import Dataset, DatasetDescription, StepReport, TransformInfo
+from babelscope.data.capabilities import TransformInfo
+from babelscope.data.datasets import Dataset, DatasetDescription, StepReport
 from babelscope.data.examples import Example
 from babelscope.sync.client import Client
 from babelscope.transport.services import DATAGEN, Service

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Unpack
 
 from babelscope.calls.maps import FittedMap, MapWork
+from babelscope.calls.measures import Measure
 from babelscope.calls.metrics import Answer, FoldedCall, MergeWork, Repeatable, compare_work, retrieve_work
 from babelscope.calls.options import PairOptions, RetrieveOptions, ViewOptions
 from babelscope.calls.projection import Projection, ProjectionWork
 from babelscope.calls.scoring import Item, Scores, ScoreWork
-from babelscope.calls.views import AnyView, Measure
+from babelscope.calls.views import AnyView
 from babelscope.data.activations import ShowProgress
+from babelscope.data.capabilities import MapMethodInfo, MeasureInfo, ScoreInfo
 from babelscope.data.comparison import Comparison
 from babelscope.data.statistics import (
     Anova,
@@ -54,7 +56,8 @@ class MetricsClient(Client):
 
         Args:
             views: By name, at least two: views, lists of texts, or activations.
-            measures: `cka`, `cka:biased`, `rbf`, `cca`, `svcca`, `pwcca`, `procrustes`, `neuron_correlation`, `cosine`.
+            measures: Measures of `list_measures`: `Measure`, or `NAME[:ESTIMATOR][,OPTION=VALUE...]` such as `cka`,
+                `cka:biased` or `svcca:variance=0.9`.
             pairs: Pairs of names; all where None.
             standardise: Divide each dimension by its standard deviation.
             drop_top_variance: Leave out this many dimensions of largest variance.
@@ -155,10 +158,10 @@ class MetricsClient(Client):
         Args:
             source: A view, a list of texts, or activations; the most frequent rows come first.
             target: The same of the other language.
-            method: `procrustes`, `vecmap`, `muse` or `dema`.
+            method: Name of a method of `list_map_methods`.
             seeds: Known translations by id, (source id, target id); ids that both views share where there are none
                 and the method needs some.
-            options: Of the method by name, `normalisation="centre"`; `dictionary`, `vocabulary` and `csls_k` of all.
+            options: Options of the method by name, such as `normalisation="centre"`, as `list_map_methods` gives them.
             seed: Of all that is drawn.
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
@@ -220,10 +223,10 @@ class MetricsClient(Client):
         """Scores of predicted against gold text, spans, tags, trees or labels, with 95 % bootstrap intervals.
 
         Args:
-            score: `bleu1`, `convert_rate`, `qa`, `span_f1`, `tagging`, `parsing`, `nli`.
+            score: Name of a score of `list_scores`.
             items: (prediction, gold) pairs; a prediction may be a string. Ids of gold are unique within a language.
             language: BCP 47 language tag, which chooses tokens and normalisers.
-            options: Of the score by name, `normaliser="mlqa"`; `resamples` and `seed` of the intervals.
+            options: Options of the score by name, such as `normaliser="mlqa"`, as `list_scores` gives them.
             item_scores: Also give the scores of each item, for `compare_systems`.
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
@@ -300,6 +303,33 @@ class MetricsClient(Client):
         """
         request = systems_request(first, second, resamples, seed)
         return Difference.from_proto(self._caller.unary("CompareSystems", request, timeout))
+
+    def list_measures(self, *, timeout: float | None = None) -> list[MeasureInfo]:
+        """The measures of similarity that the server offers, by name.
+
+        Raises:
+            RpcError: The server answered with an error, or could not be reached for too long.
+        """
+        pages = self._pages("ListMeasures", metrics_pb2.ListMeasuresRequest, timeout)
+        return [MeasureInfo.from_proto(each) for page in pages for each in page.measures]
+
+    def list_map_methods(self, *, timeout: float | None = None) -> list[MapMethodInfo]:
+        """The methods of fitting a map that the server offers, by name.
+
+        Raises:
+            RpcError: The server answered with an error, or could not be reached for too long.
+        """
+        pages = self._pages("ListMapMethods", metrics_pb2.ListMapMethodsRequest, timeout)
+        return [MapMethodInfo.from_proto(each) for page in pages for each in page.methods]
+
+    def list_scores(self, *, timeout: float | None = None) -> list[ScoreInfo]:
+        """The scores that the server offers, by name.
+
+        Raises:
+            RpcError: The server answered with an error, or could not be reached for too long.
+        """
+        pages = self._pages("ListScores", metrics_pb2.ListScoresRequest, timeout)
+        return [ScoreInfo.from_proto(each) for page in pages for each in page.scores]
 
     def _fold(self, work: Repeatable[Answer], progress: ShowProgress | None, timeout: float | None) -> Answer:
         """The answers of a call, folded into one."""

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from babelscope.v1 import options_pb2 as _options_pb2
 from babelscope.v1 import text_pb2 as _text_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -829,7 +830,7 @@ class TransformInfo(_message.Message):
     summary: _builtins.str
     """What it does, a sentence."""
     @_builtins.property
-    def options(self) -> _containers.RepeatedCompositeFieldContainer[Global___TransformOption]:
+    def options(self) -> _containers.RepeatedCompositeFieldContainer[_options_pb2.OptionInfo]:
         """Its options."""
 
     def __init__(
@@ -837,7 +838,7 @@ class TransformInfo(_message.Message):
         *,
         name: _builtins.str = ...,
         summary: _builtins.str = ...,
-        options: _abc.Iterable[Global___TransformOption] | None = ...,
+        options: _abc.Iterable[_options_pb2.OptionInfo] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -846,37 +847,3 @@ class TransformInfo(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TransformInfo: _TypeAlias = TransformInfo  # noqa: Y015
-
-@_typing.final
-class TransformOption(_message.Message):
-    """One option of a transform."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    SUMMARY_FIELD_NUMBER: _builtins.int
-    DEFAULT_VALUE_FIELD_NUMBER: _builtins.int
-    REQUIRED_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
-    """Its name."""
-    summary: _builtins.str
-    """What it means, a sentence."""
-    default_value: _builtins.str
-    """Its default; empty where it must be given."""
-    required: _builtins.bool
-    """Whether it must be given."""
-    def __init__(
-        self,
-        *,
-        name: _builtins.str = ...,
-        summary: _builtins.str = ...,
-        default_value: _builtins.str = ...,
-        required: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_value", b"default_value", "name", b"name", "required", b"required", "summary", b"summary"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___TransformOption: _TypeAlias = TransformOption  # noqa: Y015

@@ -80,6 +80,21 @@ class MetricsServiceStub:
                 request_serializer=babelscope_dot_v1_dot_metrics__pb2.ScoreTextRequest.SerializeToString,
                 response_deserializer=babelscope_dot_v1_dot_metrics__pb2.ScoreTextResponse.FromString,
                 _registered_method=True)
+        self.ListMeasures = channel.unary_unary(
+                '/babelscope.v1.MetricsService/ListMeasures',
+                request_serializer=babelscope_dot_v1_dot_metrics__pb2.ListMeasuresRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_metrics__pb2.ListMeasuresResponse.FromString,
+                _registered_method=True)
+        self.ListMapMethods = channel.unary_unary(
+                '/babelscope.v1.MetricsService/ListMapMethods',
+                request_serializer=babelscope_dot_v1_dot_metrics__pb2.ListMapMethodsRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_metrics__pb2.ListMapMethodsResponse.FromString,
+                _registered_method=True)
+        self.ListScores = channel.unary_unary(
+                '/babelscope.v1.MetricsService/ListScores',
+                request_serializer=babelscope_dot_v1_dot_metrics__pb2.ListScoresRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_metrics__pb2.ListScoresResponse.FromString,
+                _registered_method=True)
 
 
 class MetricsServiceServicer:
@@ -150,6 +165,27 @@ class MetricsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMeasures(self, request, context):
+        """The measures of similarity that this server offers, with their estimators and options.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMapMethods(self, request, context):
+        """The methods of fitting a map that this server offers, with their options.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListScores(self, request, context):
+        """The scores that this server offers, with their options.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MetricsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -197,6 +233,21 @@ def add_MetricsServiceServicer_to_server(servicer, server):
                     servicer.ScoreText,
                     request_deserializer=babelscope_dot_v1_dot_metrics__pb2.ScoreTextRequest.FromString,
                     response_serializer=babelscope_dot_v1_dot_metrics__pb2.ScoreTextResponse.SerializeToString,
+            ),
+            'ListMeasures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMeasures,
+                    request_deserializer=babelscope_dot_v1_dot_metrics__pb2.ListMeasuresRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_metrics__pb2.ListMeasuresResponse.SerializeToString,
+            ),
+            'ListMapMethods': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMapMethods,
+                    request_deserializer=babelscope_dot_v1_dot_metrics__pb2.ListMapMethodsRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_metrics__pb2.ListMapMethodsResponse.SerializeToString,
+            ),
+            'ListScores': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListScores,
+                    request_deserializer=babelscope_dot_v1_dot_metrics__pb2.ListScoresRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_metrics__pb2.ListScoresResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -443,6 +494,87 @@ class MetricsService:
             '/babelscope.v1.MetricsService/ScoreText',
             babelscope_dot_v1_dot_metrics__pb2.ScoreTextRequest.SerializeToString,
             babelscope_dot_v1_dot_metrics__pb2.ScoreTextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMeasures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.MetricsService/ListMeasures',
+            babelscope_dot_v1_dot_metrics__pb2.ListMeasuresRequest.SerializeToString,
+            babelscope_dot_v1_dot_metrics__pb2.ListMeasuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMapMethods(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.MetricsService/ListMapMethods',
+            babelscope_dot_v1_dot_metrics__pb2.ListMapMethodsRequest.SerializeToString,
+            babelscope_dot_v1_dot_metrics__pb2.ListMapMethodsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListScores(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.MetricsService/ListScores',
+            babelscope_dot_v1_dot_metrics__pb2.ListScoresRequest.SerializeToString,
+            babelscope_dot_v1_dot_metrics__pb2.ListScoresResponse.FromString,
             options,
             channel_credentials,
             insecure,

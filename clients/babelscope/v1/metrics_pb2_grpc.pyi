@@ -53,6 +53,12 @@ class MetricsServiceStub:
     """Paired bootstrap between two systems scored on the same items."""
     ScoreText: _grpc.StreamStreamMultiCallable[_metrics_pb2.ScoreTextRequest, _metrics_pb2.ScoreTextResponse]
     """Scores of predicted against gold text, spans, tags or trees."""
+    ListMeasures: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.ListMeasuresRequest, _metrics_pb2.ListMeasuresResponse]
+    """The measures of similarity that this server offers, with their estimators and options."""
+    ListMapMethods: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.ListMapMethodsRequest, _metrics_pb2.ListMapMethodsResponse]
+    """The methods of fitting a map that this server offers, with their options."""
+    ListScores: _grpc.UnaryUnaryMultiCallable[_metrics_pb2.ListScoresRequest, _metrics_pb2.ListScoresResponse]
+    """The scores that this server offers, with their options."""
 
 @_typing.type_check_only
 class MetricsServiceAsyncStub(MetricsServiceStub):
@@ -79,6 +85,12 @@ class MetricsServiceAsyncStub(MetricsServiceStub):
     """Paired bootstrap between two systems scored on the same items."""
     ScoreText: _aio.StreamStreamMultiCallable[_metrics_pb2.ScoreTextRequest, _metrics_pb2.ScoreTextResponse]  # type: ignore[assignment]
     """Scores of predicted against gold text, spans, tags or trees."""
+    ListMeasures: _aio.UnaryUnaryMultiCallable[_metrics_pb2.ListMeasuresRequest, _metrics_pb2.ListMeasuresResponse]  # type: ignore[assignment]
+    """The measures of similarity that this server offers, with their estimators and options."""
+    ListMapMethods: _aio.UnaryUnaryMultiCallable[_metrics_pb2.ListMapMethodsRequest, _metrics_pb2.ListMapMethodsResponse]  # type: ignore[assignment]
+    """The methods of fitting a map that this server offers, with their options."""
+    ListScores: _aio.UnaryUnaryMultiCallable[_metrics_pb2.ListScoresRequest, _metrics_pb2.ListScoresResponse]  # type: ignore[assignment]
+    """The scores that this server offers, with their options."""
 
 class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Activations to numbers."""
@@ -156,5 +168,29 @@ class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_metrics_pb2.ScoreTextResponse], _abc.AsyncIterator[_metrics_pb2.ScoreTextResponse]]:
         """Scores of predicted against gold text, spans, tags or trees."""
+
+    @_abc_1.abstractmethod
+    def ListMeasures(
+        self,
+        request: _metrics_pb2.ListMeasuresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metrics_pb2.ListMeasuresResponse, _abc.Awaitable[_metrics_pb2.ListMeasuresResponse]]:
+        """The measures of similarity that this server offers, with their estimators and options."""
+
+    @_abc_1.abstractmethod
+    def ListMapMethods(
+        self,
+        request: _metrics_pb2.ListMapMethodsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metrics_pb2.ListMapMethodsResponse, _abc.Awaitable[_metrics_pb2.ListMapMethodsResponse]]:
+        """The methods of fitting a map that this server offers, with their options."""
+
+    @_abc_1.abstractmethod
+    def ListScores(
+        self,
+        request: _metrics_pb2.ListScoresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metrics_pb2.ListScoresResponse, _abc.Awaitable[_metrics_pb2.ListScoresResponse]]:
+        """The scores that this server offers, with their options."""
 
 def add_MetricsServiceServicer_to_server(servicer: MetricsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -15,6 +15,7 @@ from services.datagen.pipeline.steps import Step
 from services.datagen.settings import DatagenSettings
 from services.datagen.transforms.registry import TRANSFORMS, describe_options
 from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.rpc.listing import option_messages
 from services.runtime.streams import later
 
 DEFAULT_SAMPLES = 5
@@ -115,23 +116,8 @@ def write_report(steps: Iterable[StepReport], dataset: DatasetInfo | None) -> da
 
 
 def write_transforms() -> list[datagen_pb2.TransformInfo]:
-    """The messages of all transforms, by name."""
-    return [_transform(TRANSFORMS[name]) for name in sorted(TRANSFORMS)]
-
-
-def by_name(entry: Any) -> tuple[str, ...]:
-    """Where an entry with a name stands in a list."""
-    return (entry.name,)
-
-
-def _transform(kind: Any) -> datagen_pb2.TransformInfo:
-    return datagen_pb2.TransformInfo(
-        name=kind.name,
-        summary=kind.summary,
-        options=[
-            datagen_pb2.TransformOption(
-                name=one.name, summary=one.summary, default_value=one.default, required=one.required
-            )
-            for one in describe_options(kind.name)
-        ],
-    )
+    """The messages of all transforms."""
+    return [
+        datagen_pb2.TransformInfo(name=name, summary=kind.summary, options=option_messages(describe_options(name)))
+        for name, kind in TRANSFORMS.items()
+    ]

@@ -17,6 +17,7 @@ from services.datagen.settings import DatagenSettings
 from services.datagen.translation.registry import Translators
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.paging import cut_page, read_page
+from services.runtime.rpc.listing import named_page
 from services.runtime.streams import Writer, first
 from services.runtime.work import Feed, Workers
 
@@ -154,8 +155,7 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
     ) -> datagen_pb2.ListTransformsResponse:
         """A page of transforms."""
         del context
-        size, after = read_page(request.page_size, request.page_token)
-        page, token = cut_page(messages.write_transforms(), size, after, messages.by_name)
+        page, token = named_page(request, messages.write_transforms())
         return datagen_pb2.ListTransformsResponse(transforms=page, next_page_token=token)
 
     async def _answer(self, context: Any, kind: Any, work: Any, tally: jobs.Tally, requests: Any) -> None:

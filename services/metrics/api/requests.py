@@ -10,8 +10,8 @@ from services.metrics.rows.plans import Alignment, Pairing, ViewPlan
 from services.metrics.rows.treatments import Preprocessing
 from services.metrics.settings import MetricsSettings
 from services.metrics.similarity import MEASURES, Options
-from services.metrics.similarity.measure import MAX_SAMPLE
 from services.metrics.similarity.plan import ComparePlan
+from services.metrics.similarity.registry import make
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.suggestions import unknown
 
@@ -240,29 +240,7 @@ def _pairs(
 
 
 def _measure(measure: metrics_pb2.Measure, field: str) -> Options:
-    kind = MEASURES.get(measure.name)
-    if kind is None:
-        raise unknown(f"{field}.name", "a measure", measure.name, tuple(MEASURES))
-    estimator = measure.estimator or kind.estimators[0]
-    if estimator not in kind.estimators:
-        raise unknown(f"{field}.estimator", f"an estimator of {measure.name}", estimator, kind.estimators)
-    if measure.variance and not kind.default_variance:
-        raise InvalidArgument(
-            f"{field}.variance", f"Expected no share of variance for {measure.name}, but got {measure.variance:g}"
-        )
-    if not 0 <= measure.variance <= 1:
-        raise InvalidArgument(
-            f"{field}.variance", f"Expected a share of variance within 0..1, but got {measure.variance:g}"
-        )
-    for option, value in (("sample", measure.sample), ("seed", measure.seed)):
-        if value and not kind.default_sample:
-            raise InvalidArgument(f"{field}.{option}", f"Expected no {option} for {measure.name}, but got {value}")
-    if measure.sample and not 4 <= measure.sample <= MAX_SAMPLE:
-        raise InvalidArgument(
-            f"{field}.sample", f"Expected a sub-sample of 4..{MAX_SAMPLE} rows, but got {measure.sample}"
-        )
-    sample = measure.sample or kind.default_sample
-    return Options(measure.name, estimator, measure.variance or kind.default_variance, sample, measure.seed)
+    return make(measure.name, measure.estimator, dict(measure.options), field)
 
 
 def _option(options: dict[int, Any], value: int, field: str, allowed: str) -> Any:

@@ -7,6 +7,7 @@ from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
 
 from services.metrics.api import requests
 from services.metrics.api.answers import Answers
+from services.metrics.api.capabilities import CapabilitiesDoor
 from services.metrics.api.flow import Flow
 from services.metrics.api.maps import MapsDoor
 from services.metrics.api.merging import MergingDoor
@@ -22,7 +23,13 @@ from services.runtime.work import Workers
 
 
 class MetricsServicer(  # type: ignore[misc]  # the stub knows no door that writes instead of yielding
-    MapsDoor, MergingDoor, ProjectionDoor, ScoresDoor, StatisticsDoor, metrics_pb2_grpc.MetricsServiceServicer
+    CapabilitiesDoor,
+    MapsDoor,
+    MergingDoor,
+    ProjectionDoor,
+    ScoresDoor,
+    StatisticsDoor,
+    metrics_pb2_grpc.MetricsServiceServicer,
 ):
     """Answers `babelscope.v1.MetricsService`.
 

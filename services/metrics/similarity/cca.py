@@ -26,4 +26,10 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     return weighted(pair, "CCA", found, weights=weights, null=null, settings={})
 
 
-MEASURE: Final = Measure(estimators=("mean",), compute=measure, needs_moments=True, needs_exact=True)
+MEASURE: Final = Measure(
+    summary="Mean of all canonical correlations, up to any invertible map.",
+    estimators=("mean",),
+    compute=measure,
+    needs_moments=True,
+    needs_exact=True,
+)

@@ -97,4 +97,9 @@ def _check(sums: HsicSums, pair: SummedPair, *, debiased: bool) -> None:
                 )
 
 
-MEASURE: Final = Measure(estimators=("debiased", "biased"), compute=measure, needs_moments=True)
+MEASURE: Final = Measure(
+    summary="Linear centred kernel alignment: likeness of the geometry of two views, up to rotation and scale.",
+    estimators=("debiased", "biased"),
+    compute=measure,
+    needs_moments=True,
+)

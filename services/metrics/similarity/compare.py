@@ -12,6 +12,7 @@ from services.metrics.rows.plans import ViewPlan, layer_pairs
 from services.metrics.rows.tables import CHUNK_ROWS, Table, part_of, treat
 from services.metrics.rows.treatments import NO_PREPROCESSING, Treatment
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.measure import KeptVariance, SubSample
 from services.metrics.similarity.plan import ComparePlan
 from services.metrics.sums.accumulate import Accumulator, Edge, Needs, nothing, state_bytes
 from services.metrics.sums.pair_statistics import PairStatistics
@@ -30,12 +31,15 @@ _FULL_VARIANCE = 0.999
 
 def needs_of(measures: Iterable[Options]) -> Needs:
     """What measures need to have kept."""
-    kinds = [(MEASURES[options.name], options) for options in measures]
+    measures = list(measures)
+    kinds = [MEASURES[options.name] for options in measures]
+    settings = [options.settings for options in measures]
     return Needs(
-        moments=any(kind.needs_moments for kind, _ in kinds),
-        cosines=any(kind.needs_cosines for kind, _ in kinds),
-        samples=tuple(dict.fromkeys((options.sample, options.seed) for _, options in kinds if options.sample)),
-        exact=any(kind.needs_exact or options.variance > _FULL_VARIANCE for kind, options in kinds),
+        moments=any(kind.needs_moments for kind in kinds),
+        cosines=any(kind.needs_cosines for kind in kinds),
+        samples=tuple(dict.fromkeys((each.sample, each.seed) for each in settings if isinstance(each, SubSample))),
+        exact=any(kind.needs_exact for kind in kinds)
+        or any(isinstance(each, KeptVariance) and each.variance > _FULL_VARIANCE for each in settings),
     )
 
 

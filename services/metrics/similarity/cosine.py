@@ -29,4 +29,9 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     return Measured(mean, kept, null, warnings=warnings)
 
 
-MEASURE: Final = Measure(estimators=("mean",), compute=measure, needs_cosines=True)
+MEASURE: Final = Measure(
+    summary="Mean cosine of the paired rows, neither centred nor aligned.",
+    estimators=("mean",),
+    compute=measure,
+    needs_cosines=True,
+)

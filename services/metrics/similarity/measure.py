@@ -7,18 +7,21 @@ from typing import Any, Final
 from services.metrics.estimates.intervals import Interval
 from services.metrics.estimates.nulls import Null
 from services.metrics.sums.pair_statistics import PairStatistics
-from services.runtime.options import NoOptions, OptionInfo, describe, option
+from services.runtime.options import NoOptions, option
 
 DEFAULT_SAMPLE: Final = 2000
 MAX_SAMPLE: Final = 10_000
 """Rows of a sub-sample of which all pairs are taken: its Gram matrices take 8 bytes a pair."""
 
 
+_NONE: Final = NoOptions()
+
+
 @dataclass(frozen=True)
 class KeptVariance:
     """Options of measures of the leading directions."""
 
-    variance: float = option("Share of the variance kept.", default=0.99, minimum=0, maximum=1)
+    variance: float = option("Share of the variance kept.", default=0.99, minimum=0.001, maximum=1)
 
 
 @dataclass(frozen=True)
@@ -34,18 +37,14 @@ class Options:
     """A measure with its settings, all in force.
 
     Args:
-        name: Of the measure.
-        estimator: Its variant.
-        variance: Share of the variance kept, in (0, 1]; 0 where the measure keeps all.
-        sample: Rows of the sub-sample; 0 where the measure takes all.
-        seed: Of the sub-sample.
+        name: Name of the measure.
+        estimator: Variant of the measure.
+        settings: Options of the measure, an instance of its `settings`.
     """
 
     name: str
     estimator: str
-    variance: float = 0.0
-    sample: int = 0
-    seed: int = 0
+    settings: Any = _NONE
 
 
 @dataclass(frozen=True)
@@ -78,38 +77,23 @@ class Measure:
     """A measure of similarity.
 
     Args:
+        summary: What it measures, a sentence.
         estimators: Variants, the default first.
         compute: From the statistics of a pair and the options to the number; raises `Degenerate`.
         needs_moments: Whether streams must keep second moments for it.
         needs_cosines: Whether streams must keep the cosines of paired rows for it.
         needs_exact: Whether products must be in float64 throughout, for decompositions that keep all directions.
-        settings: Dataclass of its options beside the estimator: `NoOptions`, `KeptVariance` or `SubSample`.
+        settings: Dataclass of its options beside the estimator. Streams keep the rows that a `SubSample` asks for, and
+            products in float64 where a `KeptVariance` comes close to 1.
     """
 
+    summary: str
     estimators: tuple[str, ...]
     compute: Callable[[PairStatistics, Options], Measured]
     needs_moments: bool = False
     needs_cosines: bool = False
     needs_exact: bool = False
     settings: type[Any] = NoOptions
-
-    @property
-    def default_sample(self) -> int:
-        """Rows of the sub-sample where a request says nothing; 0 where the option does not apply."""
-        return int(getattr(self.settings(), "sample", 0))
-
-    @property
-    def default_variance(self) -> float:
-        """Share of the variance kept where a request says nothing; 0 where the option does not apply."""
-        return float(getattr(self.settings(), "variance", 0.0))
-
-
-def describe_options(measure: Measure) -> tuple[OptionInfo, ...]:
-    """The options of a measure: its estimator, then its own."""
-    estimator = OptionInfo(
-        "estimator", "Variant of the measure.", measure.estimators[0], required=False, choices=measure.estimators
-    )
-    return (estimator, *describe(measure.settings))
 
 
 NO_INTERVAL = "too few rows for an interval: the whole range is given"

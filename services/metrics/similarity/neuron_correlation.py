@@ -47,4 +47,9 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     return Measured(value, kept, null, used, used, warnings=warnings)
 
 
-MEASURE: Final = Measure(estimators=("mean",), compute=measure, needs_moments=True)
+MEASURE: Final = Measure(
+    summary="Mean correlation of each dimension with the same dimension of the other view.",
+    estimators=("mean",),
+    compute=measure,
+    needs_moments=True,
+)

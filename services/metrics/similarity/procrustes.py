@@ -55,4 +55,9 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     return Measured(similarity, interval, null, warnings=warnings)
 
 
-MEASURE: Final = Measure(estimators=("distance", "similarity"), compute=measure, needs_moments=True)
+MEASURE: Final = Measure(
+    summary="Distance or similarity of two centred views of norm 1 after the best rotation.",
+    estimators=("distance", "similarity"),
+    compute=measure,
+    needs_moments=True,
+)

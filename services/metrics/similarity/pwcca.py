@@ -22,12 +22,18 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     Raises:
         Degenerate: Fewer than 2 rows, or a constant view.
     """
-    found = correlations(pair, "PWCCA", options.variance)
-    loadings = pair.loadings(options.variance)
+    found = correlations(pair, "PWCCA", options.settings.variance)
+    loadings = pair.loadings(options.settings.variance)
     alpha = np.abs(times(np.ascontiguousarray(found.left.T), loadings)).sum(axis=1)
     null = pwcca_null(pair.n, found.kx, found.ky, loadings) if has_null(pair, found) else NONE
-    settings: dict[str, str | int | float] = {"var": options.variance, "weights": "left"}
+    settings: dict[str, str | int | float] = {"var": options.settings.variance, "weights": "left"}
     return weighted(pair, "PWCCA", found, weights=alpha / alpha.sum(), null=null, settings=settings)
 
 
-MEASURE: Final = Measure(estimators=("mean",), compute=measure, needs_moments=True, settings=KeptVariance)
+MEASURE: Final = Measure(
+    summary="Canonical correlations weighted by how much of the left view they account for.",
+    estimators=("mean",),
+    compute=measure,
+    needs_moments=True,
+    settings=KeptVariance,
+)

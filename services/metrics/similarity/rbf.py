@@ -23,7 +23,7 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     Raises:
         Degenerate: Too few rows, equal rows, or an unbiased HSIC of a view with itself that is not positive.
     """
-    left, right = pair.sampled(options.sample, options.seed)
+    left, right = pair.sampled(options.settings.sample, options.settings.seed)
     m = len(left)
     if m < cka.LEAST_DEBIASED:
         raise Degenerate(
@@ -34,7 +34,7 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     linear = "debiased" if options.estimator == "debiased" else "biased"
     found = cka.of_sums(sides, linear)
     bandwidths = f"{x.bandwidth:.6g}/{y.bandwidth:.6g}"
-    settings: dict[str, str | int | float] = {"rows": m, "seed": options.seed, "bw": bandwidths}
+    settings: dict[str, str | int | float] = {"rows": m, "seed": options.settings.seed, "bw": bandwidths}
     warnings = found.warnings
     if m < pair.n:
         warnings = (*warnings, f"measured on {m} of n={pair.n} rows")
@@ -42,5 +42,9 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
 
 
 MEASURE: Final = Measure(
-    estimators=("debiased", "rbf_biased"), compute=measure, settings=SubSample, needs_moments=False
+    summary="Centred kernel alignment with a Gaussian kernel of median bandwidth, on a seeded sub-sample of the rows.",
+    estimators=("debiased", "rbf_biased"),
+    compute=measure,
+    settings=SubSample,
+    needs_moments=False,
 )

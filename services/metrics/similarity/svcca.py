@@ -20,10 +20,16 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     Raises:
         Degenerate: Fewer than 2 rows, or a constant view.
     """
-    found = correlations(pair, "SVCCA", options.variance)
+    found = correlations(pair, "SVCCA", options.settings.variance)
     null = svcca_null(pair.n, found.kx, found.ky) if has_null(pair, found) else NONE
     weights = np.full(len(found.rho), 1.0 / len(found.rho))
-    return weighted(pair, "SVCCA", found, weights=weights, null=null, settings={"var": options.variance})
+    return weighted(pair, "SVCCA", found, weights=weights, null=null, settings={"var": options.settings.variance})
 
 
-MEASURE: Final = Measure(estimators=("mean",), compute=measure, needs_moments=True, settings=KeptVariance)
+MEASURE: Final = Measure(
+    summary="Mean canonical correlation of the leading directions, up to any invertible map.",
+    estimators=("mean",),
+    compute=measure,
+    needs_moments=True,
+    settings=KeptVariance,
+)

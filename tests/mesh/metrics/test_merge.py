@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from babelscope.calls.views import Measure, View
+from babelscope.calls.measures import Measure
+from babelscope.calls.views import View
 from babelscope.errors import InvalidRequest, LimitExceeded, NotFound, RpcError
 from babelscope.sync.metrics import MetricsClient
 

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from services.metrics.errors import Degenerate
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.measure import KeptVariance
 from services.metrics.sums.accumulate import Accumulator, Needs
 from tests.support import metrics_references as reference
 
 CCA = Options("cca", "mean")
-PWCCA = Options("pwcca", "mean", 0.99)
+PWCCA = Options("pwcca", "mean", KeptVariance(0.99))
 
 
 def pair_of(x, y, hold=None):
@@ -52,7 +53,7 @@ def test_cca_does_not_change_under_invertible_maps(seed, hold):
 def test_pwcca_does_not_change_under_maps_of_the_right_and_scale_of_the_left(seed):
     rng = np.random.default_rng(seed)
     x, y = reference.related(rng, 60, 6, 9)
-    whole = Options("pwcca", "mean", 1.0)
+    whole = Options("pwcca", "mean", KeptVariance(1.0))
     right = np.linalg.qr(rng.standard_normal((9, 9)))[0] * rng.uniform(0.5, 2, 9)
     moved = measured(7 * x + 1, y @ right, whole)
     assert moved.value == pytest.approx(measured(x, y, whole).value, rel=1e-9)

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.measure import KeptVariance
 from services.metrics.sums.accumulate import Accumulator, Needs
 from services.metrics.sums.hsic import biased_cka, debiased_cka, without_row
 from tests.support import metrics_references as reference
 
 DEBIASED = Options("cka", "debiased")
 BIASED = Options("cka", "biased")
-SVCCA = Options("svcca", "mean", 0.99)
+SVCCA = Options("svcca", "mean", KeptVariance(0.99))
 
 
 def pair_of(x, y, hold=None):

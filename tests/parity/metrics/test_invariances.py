@@ -7,16 +7,17 @@ from hypothesis import strategies as st
 
 from services.metrics.similarity import MEASURES, Options
 from services.metrics.similarity.compare import needs_of
+from services.metrics.similarity.measure import KeptVariance, SubSample
 from services.metrics.sums.accumulate import Accumulator
 from tests.support import metrics_references as reference
 
 CKA = (Options("cka", "debiased"), Options("cka", "biased"))
-DIRECTIONS = (Options("svcca", "mean", 0.9), Options("pwcca", "mean", 0.9))
+DIRECTIONS = (Options("svcca", "mean", KeptVariance(0.9)), Options("pwcca", "mean", KeptVariance(0.9)))
 CCA = Options("cca", "mean")
 PROCRUSTES = (Options("procrustes", "distance"), Options("procrustes", "similarity"))
 NEURONS = Options("neuron_correlation", "mean")
 COSINE = Options("cosine", "mean")
-RBF = Options("rbf", "debiased", sample=30, seed=2)
+RBF = Options("rbf", "debiased", SubSample(30, 2))
 ALL = (*CKA, *DIRECTIONS, CCA, *PROCRUSTES, NEURONS, COSINE, RBF)
 
 N = 90
@@ -59,7 +60,7 @@ def test_invertible_maps_of_either_side(seed, hold):
     rng = np.random.default_rng(seed)
     x, y = reference.related(rng, N, 7, 5)
     maps = [orthogonal(rng, d) * rng.uniform(0.3, 3, d) @ orthogonal(rng, d) for d in (7, 5)]
-    check((x, y), (x @ maps[0] + 1, y @ maps[1] - 2), (CCA, Options("svcca", "mean", 1.0)), hold)
+    check((x, y), (x @ maps[0] + 1, y @ maps[1] - 2), (CCA, Options("svcca", "mean", KeptVariance(1.0))), hold)
 
 
 @given(seeds, holds)

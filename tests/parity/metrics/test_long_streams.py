@@ -7,17 +7,18 @@ import pytest
 
 from services.metrics.similarity import MEASURES, Options
 from services.metrics.similarity.compare import needs_of
+from services.metrics.similarity.measure import KeptVariance
 from services.metrics.sums.accumulate import Accumulator
 from tests.support import metrics_references as reference
 
 N = 100_000
 CKA = (Options("cka", "debiased"), Options("cka", "biased"))
 OTHERS = (
-    Options("svcca", "mean", 0.99),
+    Options("svcca", "mean", KeptVariance(0.99)),
     Options("procrustes", "distance"),
     Options("procrustes", "similarity"),
 )
-EXACT = (Options("cca", "mean"), Options("pwcca", "mean", 0.99))
+EXACT = (Options("cca", "mean"), Options("pwcca", "mean", KeptVariance(0.99)))
 SAME_WIDTH = (Options("neuron_correlation", "mean"), Options("cosine", "mean"))
 
 

@@ -12,6 +12,7 @@ from services.metrics.estimates.nulls import (
     svcca_null,
 )
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.measure import KeptVariance
 from services.metrics.sums.cosines import CosineSums, unit_rows
 from services.metrics.sums.pairs import HeldPair
 from services.metrics.sums.views import HeldView
@@ -76,7 +77,7 @@ def test_svcca_null_is_that_of_random_subspaces(n, kx, ky):
 def test_svcca_null_is_that_of_permuted_rows():
     x, y = reference.related(np.random.default_rng(8), 120, 9, 14)
     pair = HeldPair(HeldView(x), HeldView(y))
-    measured = MEASURES["svcca"].compute(pair, Options("svcca", "mean", 0.99))
+    measured = MEASURES["svcca"].compute(pair, Options("svcca", "mean", KeptVariance(0.99)))
     draws = permuted(lambda a, b: reference.svcca(a, b)[0], x, y, count=400)
     assert measured.null.mean == pytest.approx(draws.mean(), abs=0.3 * draws.std())
     assert measured.null.sd == pytest.approx(draws.std(), rel=0.25)

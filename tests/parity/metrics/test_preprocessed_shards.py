@@ -8,17 +8,18 @@ from hypothesis import strategies as st
 from services.metrics.errors import Degenerate
 from services.metrics.rows.treatments import NO_PREPROCESSING, Preprocessing, Spread, Treatment
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.measure import KeptVariance, SubSample
 from services.metrics.sums.accumulate import Accumulator, Needs
 from tests.support import metrics_references as reference
 
 OPTIONS = (
     Options("cka", "debiased"),
     Options("cka", "biased"),
-    Options("svcca", "mean", 0.99),
+    Options("svcca", "mean", KeptVariance(0.99)),
     Options("cca", "mean"),
-    Options("pwcca", "mean", 0.99),
+    Options("pwcca", "mean", KeptVariance(0.99)),
     Options("procrustes", "distance"),
-    Options("rbf", "debiased", sample=60, seed=3),
+    Options("rbf", "debiased", SubSample(60, 3)),
 )
 NEEDS = Needs(squares=True, samples=((60, 3),))
 STANDARDISED = Preprocessing(standardise=True)

@@ -8,16 +8,17 @@ from hypothesis import strategies as st
 from services.metrics.errors import Degenerate
 from services.metrics.rows.sample import hashes
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.measure import SubSample
 from services.metrics.sums.accumulate import Accumulator, Needs
 from tests.support import metrics_references as reference
 
 
 def options(estimator="debiased", sample=2000, seed=0):
-    return Options("rbf", estimator, sample=sample, seed=seed)
+    return Options("rbf", estimator, SubSample(sample, seed))
 
 
 def accumulated(x, y, chosen, *, hold=None, ids=None):
-    needs = Needs(moments=False, samples=((chosen.sample, chosen.seed),))
+    needs = Needs(moments=False, samples=((chosen.settings.sample, chosen.settings.seed),))
     accumulator = Accumulator([x.shape[1], y.shape[1]], [(0, 1)], needs, hold=hold)
     names = [f"s{i}" for i in range(len(x))] if ids is None else ids
     for start in range(0, len(x), 70):

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.measure import KeptVariance
 from services.metrics.sums.accumulate import Accumulator, Needs
 from services.metrics.sums.moments import Frame
 from tests.support import metrics_references as reference
 
 DEBIASED = Options("cka", "debiased")
 BIASED = Options("cka", "biased")
-SVCCA = Options("svcca", "mean", 0.99)
+SVCCA = Options("svcca", "mean", KeptVariance(0.99))
 COSINE = Options("cosine", "mean")
 
 
@@ -90,7 +91,7 @@ def test_svcca_is_that_of_the_formulas(n, p, q, variance):
         if hold == 0 and n <= max(p, q) and variance == 1.0:
             continue  # squared singular values cannot tell the last directions from nothing
         pair = pair_of(x, y, hold=hold, needs=Needs(exact=True))
-        measured = MEASURES["svcca"].compute(pair, Options("svcca", "mean", variance))
+        measured = MEASURES["svcca"].compute(pair, Options("svcca", "mean", KeptVariance(variance)))
         assert (measured.left_kept, measured.right_kept) == (kx, ky)
         assert measured.value == pytest.approx(expected, rel=1e-6)
 
@@ -101,7 +102,8 @@ def test_svcca_of_small_directions_comes_from_the_rows():
     x, y = rng.standard_normal((200, 12)) * spread, rng.standard_normal((200, 12)) * spread
     x = x @ np.linalg.qr(rng.standard_normal((12, 12)))[0]
     pair = pair_of(x, y, hold=200)
-    assert value(pair, Options("svcca", "mean", 1.0)) == pytest.approx(reference.svcca(x, y, 1.0)[0], rel=1e-6)
+    whole = Options("svcca", "mean", KeptVariance(1.0))
+    assert value(pair, whole) == pytest.approx(reference.svcca(x, y, 1.0)[0], rel=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 7, 900, 3000])

@@ -16,7 +16,8 @@ PUBLIC = """
     RetryPolicy RpcError ServerFault ServiceStatus Shift StudyError TLS TensorError Text Tokens Unavailable View
     ViewReport ViewUse Window connect local
     Answer Example Question Sentence TextPair Word DatagenClient ExampleStream Dataset
-    DatasetDescription Step StepReport TransformInfo TransformOption FittedMap StoredMap load_map
+    DatasetDescription Step StepReport TransformInfo TransformOption OptionInfo MeasureInfo MapMethodInfo
+    ScoreInfo FittedMap StoredMap load_map
     Anova Correlation Difference ItemScores Projection Scores
     Checkpoint Job JobEvent JobFigure TaskInfo TrainerClient
 """

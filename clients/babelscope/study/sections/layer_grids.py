@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from babelscope.calls.views import Measure
+from babelscope.calls.measures import Measure
 from babelscope.data.comparison import Comparison, Estimate
 from babelscope.study.design import MeasureDesign, Study
 from babelscope.study.nodes import Node

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from babelscope.calls.views import Measure, View
+from babelscope.calls.measures import Measure
+from babelscope.calls.views import View
 from babelscope.data.comparison import Comparison, Estimate, PairReport, ViewReport
 from babelscope.data.models import Model, ModelInfo
 from babelscope.errors import NotFound

@@ -8,7 +8,8 @@ import grpc
 import numpy as np
 import pytest
 from babelscope.aio import AsyncMetricsClient
-from babelscope.calls.views import Measure, View
+from babelscope.calls.measures import Measure
+from babelscope.calls.views import View
 from babelscope.data.activations import Progress
 from babelscope.data.comparison import COLUMNS, Comparison, Estimate
 from babelscope.data.models import Model
@@ -136,9 +137,9 @@ def test_options_travel(call: Twin, serve: Serve) -> None:
     assert (list(english.encode.layers), list(french.encode.layers)) == ([0, 2], [1])
     assert (english.encode.pooling, english.encode.overflow, french.encode.overflow) == (2, 2, 1)
     assert (english.encode.compute_dtype, english.encode.max_tokens) == (3, 64)
-    assert [(measure.name, measure.estimator, measure.variance) for measure in spec.measures] == [
-        ("cka", "biased", 0.0),
-        ("svcca", "", 0.9),
+    assert [(measure.name, measure.estimator, dict(measure.options)) for measure in spec.measures] == [
+        ("cka", "biased", {}),
+        ("svcca", "", {"variance": "0.9"}),
     ]
     assert [(pair.left, pair.right) for pair in spec.pairs] == [("fr", "en")]
     assert (spec.alignment, spec.layer_pairing) == (pb.ALIGNMENT_INTERSECT, pb.LAYER_PAIRING_ALL)

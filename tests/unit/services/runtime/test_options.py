@@ -115,15 +115,15 @@ def test_a_long_name_is_cut_in_the_error() -> None:
 def test_options_describe_themselves() -> None:
     assert describe(Options) == (
         OptionInfo("name", "a name", "", True),
-        OptionInfo("sizes", "some sizes", "1,2", False, "list of integers"),
+        OptionInfo("sizes", "some sizes", "1,2", False, "list"),
         OptionInfo("share", "a share", "0.5", False, "number", minimum=0, maximum=1),
-        OptionInfo("deep", "deep or not", "false", False, "boolean"),
-        OptionInfo("rule", "a rule", "one", False, "string", ("one", "two")),
-        OptionInfo("count", "a count", "3", False, "integer", minimum=1),
-        OptionInfo("unit", "a unit", "", False, "string", ("words", "signs")),
+        OptionInfo("deep", "deep or not", "false", False, "true or false"),
+        OptionInfo("rule", "a rule", "one", False, "text", ("one", "two")),
+        OptionInfo("count", "a count", "3", False, "whole number", minimum=1),
+        OptionInfo("unit", "a unit", "", False, "text", ("words", "signs")),
     )
     assert [each.name for each in describe(Many, Common)] == ["names", "seed", "scheme", "pairs", "least", "most"]
-    assert describe(Common)[1] == OptionInfo("scheme", "a scheme", "unit", False, "string", ("unit", "centre"))
+    assert describe(Common)[1] == OptionInfo("scheme", "a scheme", "unit", False, "text", ("unit", "centre"))
 
 
 @given(

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from babelscope.calls.measures import Measure
 from babelscope.calls.scoring import Scores
-from babelscope.calls.views import Measure, View
+from babelscope.calls.views import View
 from babelscope.data.comparison import Comparison, Estimate, PairReport, ViewReport
 from babelscope.data.models import Model, ModelInfo
 from babelscope.data.statistics import Anova, Correlation

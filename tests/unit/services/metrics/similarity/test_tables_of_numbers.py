@@ -9,12 +9,13 @@ from services.metrics.errors import Degenerate
 from services.metrics.estimates.intervals import mean_reciprocal, wilson
 from services.metrics.retrieval import hits, reciprocal, retrieve
 from services.metrics.similarity import MEASURES, Options
+from services.metrics.similarity.measure import KeptVariance
 from services.metrics.sums.pairs import HeldPair
 from services.metrics.sums.views import HeldView, kept_directions
 
 BIASED = Options("cka", "biased")
 DEBIASED = Options("cka", "debiased")
-SVCCA = Options("svcca", "mean", 1.0)
+SVCCA = Options("svcca", "mean", KeptVariance(1.0))
 COSINE = Options("cosine", "mean")
 
 
@@ -99,7 +100,7 @@ def test_rows_without_structure_for_their_number():
 def test_warnings_tell_the_chance_level():
     x, y = np.random.default_rng(0).standard_normal((2, 60, 80))
     assert "n=60 is below d=80: biased CKA of unrelated rows is 0.56" in measured(x, y, BIASED).warnings[0]
-    assert "n=60 is below 10 k" in measured(x, y, Options("svcca", "mean", 0.99)).warnings[-1]
+    assert "n=60 is below 10 k" in measured(x, y, Options("svcca", "mean", KeptVariance(0.99))).warnings[-1]
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5])
