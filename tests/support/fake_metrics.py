@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 from babelscope.data.tensors import to_numpy
 from babelscope.v1 import metrics_pb2 as pb
-from babelscope.v1 import metrics_pb2_grpc
+from babelscope.v1 import metrics_pb2_grpc, options_pb2
 
 from tests.support.cancellation import cancelled
 
@@ -107,3 +107,34 @@ class FakeMetrics(metrics_pb2_grpc.MetricsServiceServicer):
                 pb.PairReport(left=a, right=b, n=rows[a], left_only=1, right_only=0, examples=["s9"]) for a, b in pairs
             ]
             yield response(report=pb.AlignmentReport(views=views, pairs=pair_reports))
+
+    def ListMeasures(self, request: pb.ListMeasuresRequest, context: grpc.ServicerContext) -> pb.ListMeasuresResponse:  # noqa: N802
+        page = int(request.page_token or 0)
+        info = pb.MeasureInfo(
+            name=f"measure_{page}", summary="Measures.", estimators=["plain", "other"], options=_OPTIONS
+        )
+        return pb.ListMeasuresResponse(measures=[info], next_page_token=_next(page))
+
+    def ListMapMethods(  # noqa: N802
+        self, request: pb.ListMapMethodsRequest, context: grpc.ServicerContext
+    ) -> pb.ListMapMethodsResponse:
+        page = int(request.page_token or 0)
+        return pb.ListMapMethodsResponse(
+            methods=[pb.MapMethodInfo(name=f"method_{page}", options=_OPTIONS)], next_page_token=_next(page)
+        )
+
+    def ListScores(self, request: pb.ListScoresRequest, context: grpc.ServicerContext) -> pb.ListScoresResponse:  # noqa: N802
+        page = int(request.page_token or 0)
+        return pb.ListScoresResponse(
+            scores=[pb.ScoreInfo(name=f"score_{page}", options=_OPTIONS)], next_page_token=_next(page)
+        )
+
+
+_OPTIONS = [
+    options_pb2.OptionInfo(name="depth", summary="A depth.", default_value="2", type="whole number"),
+    options_pb2.OptionInfo(name="way", summary="A way.", required=True, type="text", choices=["in", "out"]),
+]
+
+
+def _next(page: int) -> str:
+    return str(page + 1) if page < 2 else ""

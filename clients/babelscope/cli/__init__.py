@@ -21,6 +21,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 _COMMANDS: Final = (
     "up",
     "status",
+    "listing",
     "encode",
     "measure",
     "fit_map",

@@ -52,7 +52,10 @@ def register(app: typer.Typer) -> None:
 @with_options
 def fit_map(
     method: Annotated[
-        str, typer.Argument(metavar="METHOD", help="Name of the method: procrustes, vecmap, muse or dema.")
+        str,
+        typer.Argument(
+            metavar="METHOD", help="Name of the method, such as procrustes; `babelscope list methods` names all."
+        ),
     ],
     *,
     sides: SideOptions,
@@ -63,7 +66,10 @@ def fit_map(
     option: Annotated[
         list[str] | None,
         typer.Option(
-            "--option", metavar="NAME=VALUE", help="Option of the method, such as refinements=5. May be repeated."
+            "--option",
+            metavar="NAME=VALUE",
+            help="Option of the method, such as refinements=5. May be repeated. `babelscope list methods METHOD` names "
+            "all.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of all that the method draws.")] = 0,

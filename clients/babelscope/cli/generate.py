@@ -66,7 +66,10 @@ def generate(
     transform: Annotated[
         list[str] | None,
         typer.Option(
-            "--transform", metavar="NAME:key=value,...", help="Step of the pipeline. May be repeated; applied in order."
+            "--transform",
+            metavar="NAME:key=value,...",
+            help="Step of the pipeline. May be repeated; applied in order. `babelscope list transforms` names all, "
+            "`babelscope list transforms NAME` the options of one.",
         ),
     ] = None,
     pipeline: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from babelscope.calls.measures import Measure
 from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.options import (
@@ -15,6 +16,7 @@ from babelscope.cli.options import (
     ReinitOptions,
     one_of,
     read_named,
+    usage,
     with_options,
 )
 from babelscope.cli.output import ResultOptions, comparison_numbers
@@ -28,7 +30,10 @@ ParallelOption = Annotated[
 MeasureOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--measure", help="Measure of similarity, such as cka, cka:biased or svcca; cka if not given. May be repeated."
+        "--measure",
+        metavar="NAME[:ESTIMATOR][,OPTION=VALUE...]",
+        help="Measure of similarity, such as cka, cka:biased or svcca:variance=0.9; cka if not given. May be repeated. "
+        "`babelscope list measures` names all.",
     ),
 ]
 KeepOption = Annotated[
@@ -94,12 +99,12 @@ def compare(
     """Similarity of the languages' representations, layer by layer."""
     if keep_state and not mesh.lasting:
         raise typer.BadParameter("Expected `--mesh` or `--store` with `--keep-state`, so that the sums stay")
-    settings = encode.settings(model)
+    settings, measures = encode.settings(model), read_measures(measure)
     views = parallel_views(parallel, format)
     with mesh.open("encoder", "metrics") as opened, ProgressReport("Comparing") as report:
         found = opened.metrics.compare(
             views,
-            measures=measure or ["cka"],
+            measures=measures,
             keep_state=keep_state,
             progress=report.update,
             **settings,
@@ -107,6 +112,12 @@ def compare(
             **asdict(treatment),
         )
     show(found, results)
+
+
+def read_measures(given: list[str] | None) -> list[Measure]:
+    """The measures that the options name."""
+    with usage():
+        return [Measure.of(each) for each in given or ["cka"]]
 
 
 def parallel_views(parallel: list[str], format: str | None) -> dict[str, View]:  # noqa: A002

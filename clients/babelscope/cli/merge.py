@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from babelscope.cli.measure import KeepOption, MeasureOption, TreatmentOptions, show
+from babelscope.cli.measure import KeepOption, MeasureOption, TreatmentOptions, read_measures, show
 from babelscope.cli.options import MeshOptions, with_options
 from babelscope.cli.output import ResultOptions
 
@@ -33,6 +33,7 @@ def merge(
     """
     if not mesh.lasting:
         raise typer.BadParameter("Expected `--mesh` or `--store`, where the states are, but got neither")
+    measures = read_measures(measure)
     with mesh.open("metrics") as opened:
-        found = opened.metrics.merge(states, measure or ["cka"], keep_state=keep_state, **asdict(treatment))
+        found = opened.metrics.merge(states, measures, keep_state=keep_state, **asdict(treatment))
     show(found, results)

@@ -30,9 +30,7 @@ def register(app: typer.Typer) -> None:
 def score(
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="SCORE", help="Name of the score: bleu1, convert_rate, qa, span_f1, tagging, parsing or nli."
-        ),
+        typer.Argument(metavar="SCORE", help="Name of the score, such as qa; `babelscope list scores` names all."),
     ],
     *,
     prediction: Annotated[
@@ -54,7 +52,8 @@ def score(
         typer.Option(
             "--option",
             metavar="NAME=VALUE",
-            help="Option of the score, such as normaliser=mlqa or seed=1. May be repeated.",
+            help="Option of the score, such as normaliser=mlqa or seed=1. May be repeated. "
+            "`babelscope list scores SCORE` names all.",
         ),
     ] = None,
     format: FormatOption = None,  # noqa: A002

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from babelscope.calls.measures import Measure
 from babelscope.calls.views import View
 from babelscope.data.comparison import Comparison, Estimate
 from babelscope.study.answers import Answer
@@ -34,7 +33,7 @@ def ask_step(study: Study, step: Step, mesh: Services, texts: StudyTexts, show: 
     if step.kind == "similarity":
         found: Comparison = mesh.metrics.compare(
             views,
-            [Measure(each.name, each.estimator, each.variance) for each in study.measures],
+            [each.measure for each in study.measures],
             standardise=study.standardise,
             drop_top_variance=study.drop_top_variance,
             **common,

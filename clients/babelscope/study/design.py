@@ -3,13 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+from babelscope.calls.measures import Measure
+from babelscope.study.offers import Wanted
 
 Pairs = Literal["all", "sources"]
 Pooling = Literal["mean", "cls"]
 Overflow = Literal["truncate", "refuse"]
 Alignment = Literal["intersect", "strict"]
 Scheme = Literal["model", "torch_default"]
+
+_PLACE: Final = "place"
+"""Field of designs that only errors need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +81,34 @@ class RandomInitDesign:
 
 @dataclass(frozen=True, slots=True)
 class MeasureDesign:
-    """A measure of similarity; `estimator` empty and `variance` 0 mean the server's default."""
+    """A measure of similarity.
+
+    Attributes:
+        name: Name of the measure, as the metrics server knows it.
+        estimator: Variant of the measure; the server's default where empty.
+        options: Options of the measure; the server's defaults where left out.
+        place: Study file and path of the name in it, for errors.
+    """
 
     name: str
     estimator: str = ""
-    variance: float = 0.0
+    options: Mapping[str, str] = field(default_factory=dict)
+    place: str = field(default="", compare=False)
+
+    @property
+    def measure(self) -> Measure:
+        """The measure as requests name it."""
+        return Measure(self.name, self.estimator, options=self.options)
+
+    @property
+    def wanted(self) -> Wanted:
+        """The measure as something that the metrics server must offer."""
+        return Wanted("measure", self.name, self.place, self.estimator, self.options)
+
+    @property
+    def depends(self) -> list[Any]:
+        """All that a number depends on, as JSON values."""
+        return [self.name, self.estimator, dict(self.options)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +182,7 @@ class Study:
         return tuple(pairs)
 
     def to_json(self) -> dict[str, Any]:
-        """The study as JSON values, for the result: files by their names, without the folders of this machine."""
+        """The study as JSON values, for the result: files by their names, without places of this machine."""
         values: dict[str, Any] = _without_folders(asdict(self))
         return values
 
@@ -162,7 +191,7 @@ def _without_folders(value: Any) -> Any:
     if isinstance(value, Path):
         return value.name
     if isinstance(value, dict):
-        return {key: _without_folders(item) for key, item in value.items()}
+        return {key: _without_folders(item) for key, item in value.items() if key != _PLACE}
     if isinstance(value, tuple | list):
         return [_without_folders(item) for item in value]
     return value

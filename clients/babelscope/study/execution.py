@@ -14,6 +14,7 @@ from babelscope.errors import DeadlineExceeded, NotFound, Refused, Unavailable
 from babelscope.study.answers import Answer, Answers
 from babelscope.study.asking import ask_step
 from babelscope.study.design import ModelDesign, Study
+from babelscope.study.offers import Wanted, check_offers
 from babelscope.study.plan import Step, plan, step_key, variants
 from babelscope.study.provenance import now, provenance
 from babelscope.study.result import LanguageUse, ModelUse, StepUse, StudyResult, read_record
@@ -67,10 +68,12 @@ def run_study(
 
     Raises:
         CorpusError: A file cannot be read.
-        StudyError: The study asks for what its corpus or a model does not have.
+        StudyError: The study asks for what its corpus or a model does not have, or for a measure, map method or score
+            that the metrics server does not offer.
         RpcError: A server answered with an error, or could not be reached for too long.
     """
     watcher = watcher or Watcher()
+    check_offers(_wanted(study), mesh.metrics)
     texts = read_texts(study)
     for language in texts.uses:
         if language.missing:
@@ -126,6 +129,15 @@ def _tasks(study: Study, asked: Asked) -> list[tuple[Section, Task]]:
     """The tasks of all sections, in the registry's order."""
     wanted = [section for section in SECTIONS if section.key in study.sections]
     return [(section, task) for section in wanted for task in section.plan(study.sections[section.key], asked)]
+
+
+def _wanted(study: Study) -> list[Wanted]:
+    """The names that a study asks of the metrics server."""
+    sections = [section for section in SECTIONS if section.key in study.sections]
+    return [
+        *(each.wanted for each in study.measures),
+        *(each for section in sections for each in section.wanted(study.sections[section.key])),
+    ]
 
 
 def _records(task: Task, mesh: Services, found: Found, show: ShowProgress | None) -> Answer:

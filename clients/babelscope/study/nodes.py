@@ -38,6 +38,11 @@ class Node:
     path: str
     value: Any
 
+    @property
+    def place(self) -> str:
+        """The document and the path of the value, for errors."""
+        return f"{self.file}: {self.path}" if self.path else str(self.file)
+
     def fail(self, expected: str, got: object = None) -> NoReturn:
         """Raises the error of this value.
 
@@ -46,8 +51,7 @@ class Node:
         """
         shown = repr(self.value if got is None else got)
         hint = "; YAML reads no, off, yes and on as true or false: quote them" if isinstance(self.value, bool) else ""
-        where = f"{self.path}: " if self.path else ""
-        raise StudyError(f"{self.file}: {where}Expected {expected}, but got {shown}{hint}")
+        raise StudyError(f"{self.place}: Expected {expected}, but got {shown}{hint}")
 
     def mapping(self, *keys: str) -> "Mapping[str, Node]":
         """The entries of a mapping whose keys must be among these.

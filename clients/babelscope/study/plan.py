@@ -135,7 +135,7 @@ def step_key(kind: str, depends: Mapping[str, Any]) -> str:
 
 def _options(study: Study, kind: str, centre: bool) -> Mapping[str, Any]:
     if kind == "similarity":
-        measures = [[each.name, each.estimator, each.variance] for each in study.measures]
+        measures = [each.depends for each in study.measures]
         return {"measures": measures, "standardise": study.standardise, "drop": study.drop_top_variance}
     assert study.retrieval is not None
     return {"similarities": study.retrieval.similarities, "centre": centre}

@@ -43,13 +43,18 @@ def pairs(node: Node) -> Pairs:
 def measure(node: Node) -> MeasureDesign:
     """A measure by its name, or with its options."""
     if isinstance(node.value, str):
-        return MeasureDesign(node.text())
-    keys = node.mapping("name", "estimator", "variance")
-    return MeasureDesign(
-        name=need(node, keys, "name").text(),
-        estimator=get(keys, "estimator", Node.text, ""),
-        variance=get(keys, "variance", Node.fraction, 0.0),
-    )
+        return MeasureDesign(node.text(), place=node.place)
+    keys = node.mapping("name", "estimator", "variance", "options")
+    name = need(node, keys, "name")
+    given = get(keys, "options", options, {})
+    if "variance" in keys:
+        given = {"variance": str(keys["variance"].fraction()), **given}
+    return MeasureDesign(name.text(), get(keys, "estimator", Node.text, ""), given, place=name.place)
+
+
+def options(node: Node) -> dict[str, str]:
+    """Options by name, as text."""
+    return {key: scalar(value) for key, value in node.entries().items()}
 
 
 def number(node: Node) -> float:

@@ -10,6 +10,7 @@ from babelscope.data.models import Model
 from babelscope.errors import StudyError
 from babelscope.study.design import Study
 from babelscope.study.nodes import Node
+from babelscope.study.offers import Wanted
 from babelscope.study.result import ModelUse, Row, StudyResult, read_record
 from babelscope.study.texts import StudyTexts
 
@@ -101,6 +102,12 @@ class Task:
     ask: Callable[[Services, Found, ShowProgress | None], Sequence[Any]]
 
 
+def nothing(designs: Any) -> Iterable[Wanted]:
+    """The names of a section that asks for none."""
+    del designs
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """A kind of question that a study can ask besides similarity and retrieval by layer.
@@ -111,6 +118,7 @@ class Section:
         read: Reads what stands under the key; is given the study without its sections.
         plan: The requests it comes to.
         cells: Lines of `results.csv` of one record.
+        wanted: The names that it asks of the metrics server.
     """
 
     key: str
@@ -118,6 +126,7 @@ class Section:
     read: Callable[[Node, Study], Any]
     plan: Callable[[Any, Asked], Sequence[Task]]
     cells: Callable[[Any], Iterable[Cells]]
+    wanted: Callable[[Any], Iterable[Wanted]] = nothing
 
     def records(self, result: StudyResult) -> tuple[Any, ...]:
         """The records of a result; none where the study did not ask.

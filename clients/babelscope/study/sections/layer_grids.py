@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from babelscope.calls.measures import Measure
 from babelscope.data.comparison import Comparison, Estimate
 from babelscope.study.design import MeasureDesign, Study
 from babelscope.study.nodes import Node
+from babelscope.study.offers import Wanted
 from babelscope.study.result import ModelUse
 from babelscope.study.sections.base import Asked, Cells, Found, Section, Services, ShowProgress, Task
 from babelscope.study.values import fail_if_twice, get, layers, measure, one_or_more
@@ -137,7 +137,7 @@ def _task(design: GridDesign, left: ModelUse, right: ModelUse, asked: Asked) -> 
             **asked.encoded((left, right), languages),
             "layers": chosen,
             "pairs": pairs,
-            "measures": [[each.name, each.estimator, each.variance] for each in measures],
+            "measures": [each.depends for each in measures],
             "standardise": study.standardise,
             "drop": study.drop_top_variance,
         }
@@ -150,7 +150,7 @@ def _task(design: GridDesign, left: ModelUse, right: ModelUse, asked: Asked) -> 
             views[second] = asked.view(right, target)
         answer: Comparison = mesh.metrics.compare(
             views,
-            [Measure(each.name, each.estimator, each.variance) for each in measures],
+            [each.measure for each in measures],
             names,
             layers=chosen,
             pooling=study.pooling,
@@ -227,4 +227,9 @@ def cells(grid: Grid) -> Iterable[Cells]:
             }  # fmt: skip
 
 
-SECTION = Section("layer_grids", Grid, read, plan, cells)
+def wanted(designs: tuple[GridDesign, ...]) -> list[Wanted]:
+    """The measures of the grids that have their own."""
+    return [each.wanted for design in designs for each in design.measures or ()]
+
+
+SECTION = Section("layer_grids", Grid, read, plan, cells, wanted)

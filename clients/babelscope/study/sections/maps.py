@@ -17,12 +17,12 @@ from babelscope.data.texts import Text
 from babelscope.errors import StudyError
 from babelscope.study.design import Pairs, Study
 from babelscope.study.nodes import Node
+from babelscope.study.offers import Wanted
 from babelscope.study.result import ModelUse
 from babelscope.study.sections.base import Asked, Cells, Found, Section, Services, ShowProgress, Task
 from babelscope.study.texts import MINIMUM
-from babelscope.study.values import get, layers, need, one_or_more, pairs, scalar
+from babelscope.study.values import get, layers, need, one_or_more, options, pairs
 
-METHODS: Final = ("procrustes", "vecmap", "muse", "dema")
 _HOLDOUT: Final = 0.5
 
 
@@ -31,13 +31,14 @@ class MapDesign:
     """What is asked.
 
     Attributes:
-        method: `procrustes`, `vecmap`, `muse` or `dema`.
+        method: Name of the method, as the metrics server knows it.
         label: By which the report calls it.
         pairs: Language pairs, the map from the first to the second.
         layers: Those of the study where None.
         seeds: One map a seed.
         options: Of the method.
         holdout: Share of the sentences kept from fitting, for retrieval.
+        place: Study file and path of the method in it, for errors.
     """
 
     method: str
@@ -47,6 +48,7 @@ class MapDesign:
     seeds: tuple[int, ...] = (0,)
     options: Mapping[str, str] = field(default_factory=dict)
     holdout: float = _HOLDOUT
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +130,16 @@ def read(node: Node, study: Study) -> tuple[MapDesign, ...]:
 
 def _read(node: Node) -> MapDesign:
     keys = node.mapping("method", "label", "pairs", "layers", "seeds", "options", "holdout")
-    method = need(node, keys, "method").choice(*METHODS)
+    method = need(node, keys, "method")
     return MapDesign(
-        method=method,
-        label=get(keys, "label", Node.text, method),
+        method=method.text(),
+        label=get(keys, "label", Node.text, method.text()),
         pairs=get(keys, "pairs", pairs, "sources"),
         layers=get(keys, "layers", layers, None),
         seeds=get(keys, "seeds", lambda item: item.unique(lambda seed: seed.integer(0)), (0,)),
-        options=get(keys, "options", lambda item: {key: scalar(value) for key, value in item.entries().items()}, {}),
+        options=get(keys, "options", options, {}),
         holdout=get(keys, "holdout", _share, _HOLDOUT),
+        place=method.place,
     )
 
 
@@ -263,4 +266,9 @@ def cells(mapped: Mapped) -> Iterable[Cells]:
         }  # fmt: skip
 
 
-SECTION = Section("maps", Mapped, read, plan, cells)
+def wanted(designs: tuple[MapDesign, ...]) -> list[Wanted]:
+    """The methods."""
+    return [Wanted("map method", each.method, each.place, options=each.options) for each in designs]
+
+
+SECTION = Section("maps", Mapped, read, plan, cells, wanted)

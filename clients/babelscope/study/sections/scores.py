@@ -11,11 +11,10 @@ from babelscope.data.examples import Example
 from babelscope.errors import StudyError
 from babelscope.study.design import Study
 from babelscope.study.nodes import Node
+from babelscope.study.offers import Wanted
 from babelscope.study.paths import corpus_path, file_digest
 from babelscope.study.sections.base import Asked, Cells, Found, Section, Services, ShowProgress, Task
-from babelscope.study.values import get, need, one_or_more, scalar
-
-SCORES = ("bleu1", "convert_rate", "qa", "span_f1", "tagging", "parsing", "nli")
+from babelscope.study.values import get, need, one_or_more, options
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +22,14 @@ class ScoreDesign:
     """What is asked.
 
     Attributes:
-        score: Name of the score.
+        score: Name of the score, as the metrics server knows it.
         name: What was scored, for the report: a system, a task.
         predictions: File by language.
         gold: File by language.
         source: Language that the system was trained in; empty where not said.
         format: Of both files; told from each file where None.
         options: Of the score.
+        place: Study file and path of the score in it, for errors.
     """
 
     score: str
@@ -39,6 +39,7 @@ class ScoreDesign:
     source: str = ""
     format: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def read(node: Node, study: Study) -> tuple[ScoreDesign, ...]:
 
 def _read(node: Node, study: Study) -> ScoreDesign:
     keys = node.mapping("score", "name", "predictions", "gold", "languages", "source", "format", "options")
-    score = need(node, keys, "score").choice(*SCORES)
+    score = need(node, keys, "score")
     predictions, gold = need(node, keys, "predictions"), need(node, keys, "gold")
     many = "{language}" in predictions.text()
     if many != ("{language}" in gold.text()):
@@ -104,13 +105,14 @@ def _read(node: Node, study: Study) -> ScoreDesign:
     if not many and len(languages) != 1:
         node.fail("the key languages with the one language of the files", list(languages))
     return ScoreDesign(
-        score=score,
-        name=get(keys, "name", Node.text, score),
+        score=score.text(),
+        name=get(keys, "name", Node.text, score.text()),
         predictions={language: corpus_path(predictions, language) for language in languages},
         gold={language: corpus_path(gold, language) for language in languages},
         source=get(keys, "source", Node.text, ""),
         format=get(keys, "format", lambda item: item.choice(*(each.name for each in FORMATS)), None),
-        options=get(keys, "options", lambda item: {key: scalar(value) for key, value in item.entries().items()}, {}),
+        options=get(keys, "options", options, {}),
+        place=score.place,
     )
 
 
@@ -178,4 +180,9 @@ def cells(scored: Scored) -> Iterable[Cells]:
         }  # fmt: skip
 
 
-SECTION = Section("scores", Scored, read, plan, cells)
+def wanted(designs: tuple[ScoreDesign, ...]) -> list[Wanted]:
+    """The scores."""
+    return [Wanted("score", each.score, each.place, options=each.options) for each in designs]
+
+
+SECTION = Section("scores", Scored, read, plan, cells, wanted)

@@ -11,6 +11,8 @@ from babelscope.data.comparison import Comparison, Estimate, PairReport, ViewRep
 from babelscope.data.models import Model, ModelInfo
 from babelscope.errors import NotFound
 
+from tests.support.offers import Offers
+
 STUDY = """
 name: small
 title: Does it run?
@@ -36,7 +38,7 @@ def study_file(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-class FakeMesh:
+class FakeMesh(Offers):
     """Both clients in one: knows some models, and gives values that depend on all that they should depend on."""
 
     def __init__(self, models: Mapping[str, str] | None = None) -> None:

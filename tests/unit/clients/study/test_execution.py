@@ -249,3 +249,27 @@ def test_a_result_of_the_format_before_has_no_sections(study_file: Write, mesh, 
     path.write_text(json.dumps({**whole, "format": "babelscope-study/1"}))
     old = StudyResult.read(path)
     assert (old.rows, old.sections) == (result.rows, {})
+
+
+@pytest.mark.parametrize(
+    ("measures", "problem"),
+    [
+        (
+            "[cka, svca]",
+            r"study.yaml: measures\[1\]: Expected a measure among .*'svca'; did you mean 'svcca'",
+        ),
+        (
+            "[{name: cka, estimator: biassed}]",
+            r"measures\[0\].name: Expected an estimator of cka among debiased, biased, but got 'biassed'; did you mean",
+        ),
+        ("[{name: cka, variance: 0.9}]", "Expected an option of cka among none, but got 'variance'"),
+        ("[cka]\nlayer_grids: {measures: [rfb]}", r"layer_grids.measures\[0\]: Expected a measure among .*'rfb'"),
+    ],
+)
+def test_what_the_server_does_not_offer_is_refused_before_a_model_is_loaded(
+    study_file: Write, mesh, tmp_path: Path, measures: str, problem: str
+) -> None:
+    mesh.models.clear()  # a model that is asked for would not be found
+    with pytest.raises(StudyError, match=problem):
+        run_study(load_study(study_file(f"measures: {measures}\n")), mesh, tmp_path / "out")
+    assert not mesh.asked

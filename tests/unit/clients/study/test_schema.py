@@ -28,7 +28,8 @@ models:
 layers: [0, 6, 3]
 pooling: cls
 pairs: sources
-measures: [svcca, {name: cka, estimator: biased}, {name: svcca, variance: 0.9}]
+measures: [svcca, {name: cka, estimator: biased}, {name: svcca, variance: 0.9},
+  {name: rbf, options: {sample: 100, deep: true}}]
 standardise: true
 drop_top_variance: 2
 random_init:
@@ -50,7 +51,12 @@ def test_every_key_is_read(study_file: Write) -> None:
     assert (study.corpus.format, study.corpus.column, study.corpus.id_column) == ("tsv", "text", "id")
     assert study.models == (ModelDesign("org/big", "Big", "main", "small"), ModelDesign("small", "small"))
     assert study.layers == (0, 3, 6)
-    assert study.measures == (MeasureDesign("svcca"), MeasureDesign("cka", "biased"), MeasureDesign("svcca", "", 0.9))
+    assert study.measures == (
+        MeasureDesign("svcca"),
+        MeasureDesign("cka", "biased"),
+        MeasureDesign("svcca", "", {"variance": "0.9"}),
+        MeasureDesign("rbf", "", {"sample": "100", "deep": "true"}),
+    )
     assert study.random_init == RandomInitDesign(
         {"lower": (1, 2, 3), "4": (4,), "odd": (1, 5)}, (0, 7), "torch_default", "all", True
     )

@@ -13,6 +13,8 @@ from babelscope.data.models import Model, ModelInfo
 from babelscope.data.statistics import Anova, Correlation
 from babelscope.study import Study, StudyResult, load_study, run_study
 
+from tests.support.offers import Offers
+
 STUDY = """
 name: small
 title: Does it run?
@@ -25,7 +27,7 @@ LANGUAGES = ("en", "fr", "de", "ru", "zh")
 NEAR = {"en": 0.0, "fr": 0.8, "de": 0.7, "ru": 0.4, "zh": 0.2}
 
 
-class ArithmeticMesh:
+class ArithmeticMesh(Offers):
     """Both clients in one. Values depend on languages, layers and models alone; calls are kept."""
 
     def __init__(self) -> None:

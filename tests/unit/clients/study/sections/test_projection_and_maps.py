@@ -141,7 +141,12 @@ def test_what_is_held_out_is_held_out_whatever_the_share() -> None:
         ("projection: {sentences: 3}", "projection.sentences: Expected an integer of at least 4"),
         ("projection: {layers: [9]}", "Expected `projection.layers` within 0..2 for model tiny, but got 9"),
         ("maps: {}", "maps: Expected the key method"),
-        ("maps: {method: rotate}", "maps.method: Expected one of procrustes, vecmap, muse, dema"),
+        ("maps: {method: rotate}", "study.yaml: maps.method: Expected a map method among procrustes, vecmap, muse"),
+        ("maps: {method: procrustez}", "but got 'procrustez'; did you mean 'procrustes'?"),
+        (
+            "maps: {method: muse, options: {epoch: 1}}",
+            "option of muse among .*'epoch'; did you mean 'epochs'",
+        ),
         ("maps: {method: muse, holdout: 1}", "maps.holdout: Expected a number above 0 and below 1"),
         ("maps: {method: muse, holdout: 0.01}", "to leave at least 4 sentences on either side, but 0.01 of the 6"),
         ("maps: [{method: muse}, {method: muse, seeds: [1]}]", "maps: Expected a label of its own for each method"),

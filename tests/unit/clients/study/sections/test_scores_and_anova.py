@@ -73,7 +73,7 @@ def test_variance_of_groups_of_the_study_file(section: Read, run: Run) -> None:
 @pytest.mark.parametrize(
     ("extra", "problem"),
     [
-        (NLI.replace("nli", "bleurt"), "scores.score: Expected one of bleu1, convert_rate, qa"),
+        (NLI.replace("nli", "bleurt"), "scores.score: Expected a score among bleu1, convert_rate, qa"),
         (NLI.replace("languages: [sw], ", ""), "Expected the key languages with the one language of the files"),
         (NLI.replace("said.txt", "'{language}.txt'"), "Expected `{language}` in both `predictions` and `gold`"),
         (NLI.replace("said.txt", "none.txt"), "none.txt: Expected a readable file"),
