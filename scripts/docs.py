@@ -1,11 +1,12 @@
 """Generates tables of pages from the code: `python scripts/docs.py [--check]`.
 
-The settings in the README come from the typed settings, the options in docs/maps.md from the methods' dataclasses, the
-ports in docs/architecture.md from the client's table of services.
+The settings in the README come from the typed settings, the measures, map methods, scores and transforms with their
+options from the registries, the ports in docs/architecture.md from the client's table of services.
 """
 
 import re
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -13,8 +14,11 @@ from typing import Any, get_args, get_origin
 from babelscope.transport.services import SERVICES
 from pydantic_settings import BaseSettings
 
-from services.metrics.maps.registry import METHODS, Common
-from services.runtime.options import describe
+from services.datagen.transforms.registry import TRANSFORMS
+from services.metrics.maps import registry as maps
+from services.metrics.scores import registry as scores
+from services.metrics.similarity import MEASURES
+from services.runtime.options import OptionInfo, describe
 from services.runtime.settings import ServerSettings
 
 NAMES = {
@@ -71,20 +75,70 @@ def settings_tables() -> str:
 
 def map_tables() -> str:
     """The tables of options in Markdown: first what all methods of maps share, then what each adds."""
-    parts = ["**All methods**", "", *_options(Common)]
-    for name, method in METHODS.items():
-        parts += ["", f"**{name}**", "", *_options(method.Options)]
+    parts = ["**All methods**", "", *_options(maps.Common)]
+    for name, method in maps.METHODS.items():
+        parts += ["", f"**{name}**: {method.summary}", "", *_options(method.Options)]
     return "\n".join(parts) + "\n"
+
+
+def measure_tables() -> str:
+    """The measures in Markdown, then their options."""
+    lines = ["| measure | estimators, the default first | what it measures |", "|---|---|---|"]
+    for name, measure in MEASURES.items():
+        estimators = ", ".join(f"`{each}`" for each in measure.estimators)
+        lines.append(f"| `{name}` | {estimators} | {_cell(measure.summary)} |")
+    options = {f"`{name}`": measure.settings for name, measure in MEASURES.items()}
+    return "\n".join([*lines, "", *_options_of("measure", options)]) + "\n"
+
+
+def score_tables() -> str:
+    """The scores in Markdown, then their options."""
+    lines = ["| score | what it scores |", "|---|---|"]
+    lines += [f"| `{name}` | {_cell(score.summary)} |" for name, score in scores.SCORES.items()]
+    options = {"all": scores.Common, **{f"`{name}`": score.Options for name, score in scores.SCORES.items()}}
+    return "\n".join([*lines, "", *_options_of("score", options)]) + "\n"
+
+
+def transform_table() -> str:
+    """The transforms in Markdown."""
+    lines = ["| transform | reads its input | what it does |", "|---|---|---|"]
+    for name, transform in TRANSFORMS.items():
+        reads = "once" if transform.passes == 1 else "twice"
+        lines.append(f"| `{name}` | {reads} | {_cell(transform.summary)} |")
+    return "\n".join(lines) + "\n"
+
+
+def transform_options() -> str:
+    """The options of all transforms in Markdown."""
+    options = {f"`{name}`": transform.Options for name, transform in TRANSFORMS.items()}
+    return "\n".join(_options_of("transform", options)) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _options_of(owner: str, kinds: Mapping[str, type[Any]]) -> list[str]:
+    """One table of the options of several owners."""
+    lines = [f"| {owner} | option | default | meaning |", "|---|---|---|---|"]
+    for name, kind in kinds.items():
+        lines += [f"| {name} {_option(each)}" for each in describe(kind)]
+    return lines
 
 
 def _options(kind: type[Any]) -> list[str]:
     lines = ["| option | default | meaning |", "|---|---|---|"]
-    for each in describe(kind):
-        meaning = each.summary
-        if each.choices:
-            meaning += f" One of {', '.join(f'`{choice}`' for choice in each.choices)}."
-        lines.append(f"| `{each.name}` | `{each.default}` | {meaning} |")
-    return lines
+    return [*lines, *map(_option, describe(kind))]
+
+
+def _option(each: OptionInfo) -> str:
+    meaning = _cell(each.summary) + "." * (not each.summary.endswith("."))
+    if not meaning.partition(" ")[0].endswith(":"):  # the name of a choice stays as it is written
+        meaning = meaning[:1].upper() + meaning[1:]
+    if each.choices:
+        meaning += f" One of {', '.join(f'`{choice}`' for choice in each.choices)}."
+    default = "required" if each.required else f"`{each.default}`" if each.default else ""
+    return f"| `{each.name}` | {default} | {meaning} |"
 
 
 def service_table() -> str:
@@ -98,6 +152,10 @@ def service_table() -> str:
 PAGES = (
     ("README.md", "settings", settings_tables),
     ("docs/maps.md", "options of maps", map_tables),
+    ("docs/numbers.md", "measures", measure_tables),
+    ("docs/numbers.md", "scores", score_tables),
+    ("docs/transforms.md", "transforms", transform_table),
+    ("docs/transforms.md", "options of transforms", transform_options),
     ("docs/architecture.md", "services", service_table),
 )
 """Page, name of the marks, what stands between them."""
