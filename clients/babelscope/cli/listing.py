@@ -55,7 +55,7 @@ def list_names(
         found = ask(opened)
     if name is not None:
         found = [each for each in found if each.name == name] or _refuse(kind, name, found)
-    columns = _COLUMNS if name is None else _OPTION_COLUMNS
+    columns: Sequence[str] = _COLUMNS if name is None else _OPTION_COLUMNS
     if name is None and kind == "measures":
         columns = ("name", "estimators", *_COLUMNS[1:])
     rows = [_row(each) for each in found] if name is None else [_option_row(each) for each in found[0].options]

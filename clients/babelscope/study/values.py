@@ -46,7 +46,7 @@ def measure(node: Node) -> MeasureDesign:
         return MeasureDesign(node.text(), place=node.place)
     keys = node.mapping("name", "estimator", "variance", "options")
     name = need(node, keys, "name")
-    given = get(keys, "options", options, {})
+    given: dict[str, str] = get(keys, "options", options, {})
     if "variance" in keys:
         given = {"variance": str(keys["variance"].fraction()), **given}
     return MeasureDesign(name.text(), get(keys, "estimator", Node.text, ""), given, place=name.place)
