@@ -55,7 +55,7 @@ class AsyncMetricsClient(AsyncClient):
 
         Args:
             views: By name, at least two: views, lists of texts, or activations.
-            measures: Measures of `list_measures`: `Measure`, or `NAME[:ESTIMATOR][,OPTION=VALUE...]` such as `cka`,
+            measures: Measures of `list_measures`: `Measure`, or `NAME[:ESTIMATOR,OPTION=VALUE,...]` such as `cka`,
                 `cka:biased` or `svcca:variance=0.9`.
             pairs: Pairs of names; all where None.
             standardise: Divide each dimension by its standard deviation.

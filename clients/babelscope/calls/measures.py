@@ -52,7 +52,9 @@ class Measure:
 
     @classmethod
     def of(cls, measure: "Measure | str") -> "Measure":
-        """A measure as it is, or read from `NAME[:ESTIMATOR][,OPTION=VALUE...]`: `cka:biased`, `svcca:variance=0.9`.
+        """A measure as it is, or read from `NAME[:ESTIMATOR,OPTION=VALUE,...]`.
+
+        The estimator and the options may each be left out: `cka`, `cka:biased`, `svcca:variance=0.9`.
 
         Raises:
             ValueError: A string is not of this form.
@@ -60,6 +62,8 @@ class Measure:
         if isinstance(measure, Measure):
             return measure
         name, _, rest = measure.partition(":")
+        if not name.strip():
+            raise ValueError(f"Expected a measure as NAME[:ESTIMATOR,OPTION=VALUE,...], but got {measure!r}")
         estimator, _, options = rest.partition(",")
         if "=" in estimator:
             estimator, options = "", rest

@@ -31,7 +31,7 @@ MeasureOption = Annotated[
     list[str] | None,
     typer.Option(
         "--measure",
-        metavar="NAME[:ESTIMATOR][,OPTION=VALUE...]",
+        metavar="NAME[:ESTIMATOR,OPTION=VALUE,...]",
         help="Measure of similarity, such as cka, cka:biased or svcca:variance=0.9; cka if not given. May be repeated. "
         "`babelscope list measures` names all.",
     ),

@@ -28,6 +28,15 @@ def test_measures_are_equal_by_all_that_they_say() -> None:
     assert len({Measure("svcca", variance=0.9), Measure("svcca"), Measure("svcca")}) == 2
 
 
-def test_a_string_without_its_key_is_refused() -> None:
-    with pytest.raises(ValueError, match="key=value"):
-        Measure.of("rbf:biased,3")
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("rbf:biased,3", "Expected NAME:key=value"),
+        ("rbf:sample=3,sample=4", "each key once"),
+        ("", "Expected a measure as NAME"),
+        (":variance=0.9", "Expected a measure as NAME"),
+    ],
+)
+def test_a_string_of_another_form_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Measure.of(text)

@@ -124,12 +124,15 @@ def test_examples_that_never_get_further_are_given_up(call: Twin, serve: Serve) 
 @pytest.mark.parametrize(
     ("method", "names"),
     [
-        ("list_datasets", ["datasets/0", "datasets/1", "datasets/2"]),
-        ("list_transforms", ["transform_0", "transform_1", "transform_2"]),
+        ("datagen.list_datasets", ["datasets/0", "datasets/1", "datasets/2"]),
+        ("datagen.list_transforms", ["transform_0", "transform_1", "transform_2"]),
+        ("metrics.list_measures", ["measure_0", "measure_1", "measure_2"]),
+        ("metrics.list_map_methods", ["method_0", "method_1", "method_2"]),
+        ("metrics.list_scores", ["score_0", "score_1", "score_2"]),
     ],
 )
 def test_pages_are_joined(call: Twin, serve: Serve, method: str, names: list[str]) -> None:
-    found = call({"datagen": serve(FakeDatagen())}, f"datagen.{method}")
+    found = call({"datagen": serve(FakeDatagen()), "metrics": serve(FakeMetrics())}, method)
     assert [each.name for each in found] == names
 
 
