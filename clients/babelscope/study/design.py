@@ -1,9 +1,9 @@
 """What a study asks: the contents of a study file as plain data."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from babelscope.calls.measures import Measure
 from babelscope.study.offers import Wanted
@@ -13,9 +13,6 @@ Pooling = Literal["mean", "cls"]
 Overflow = Literal["truncate", "refuse"]
 Alignment = Literal["intersect", "strict"]
 Scheme = Literal["model", "torch_default"]
-
-_PLACE: Final = "place"
-"""Field of designs that only errors need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,16 +179,19 @@ class Study:
         return tuple(pairs)
 
     def to_json(self) -> dict[str, Any]:
-        """The study as JSON values, for the result: files by their names, without places of this machine."""
-        values: dict[str, Any] = _without_folders(asdict(self))
+        """The study as JSON values, for the result: files by their names, without the folders of this machine."""
+        values: dict[str, Any] = _without_folders(self)
         return values
 
 
 def _without_folders(value: Any) -> Any:
     if isinstance(value, Path):
         return value.name
-    if isinstance(value, dict):
-        return {key: _without_folders(item) for key, item in value.items() if key != _PLACE}
+    if is_dataclass(value):
+        # A field that does not compare says where something stands in the study file: only errors need it.
+        return {each.name: _without_folders(getattr(value, each.name)) for each in fields(value) if each.compare}
+    if isinstance(value, Mapping):
+        return {key: _without_folders(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_without_folders(item) for item in value]
     return value

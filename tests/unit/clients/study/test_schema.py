@@ -196,3 +196,14 @@ def test_the_studies_of_this_repository_are_sound() -> None:
         "demo", "dictionaries", "pud-similarity", "similarity-and-transfer", "tatoeba",
     }  # fmt: skip
     assert all(path.stem == study.name for path, study in zip(sorted(folder.glob("*.yaml")), studies, strict=True))
+
+
+def test_a_study_tells_of_its_options_and_not_of_its_place(study_file: Write) -> None:
+    study = load_study(study_file("measures: [cka, {name: rbf, options: {place: here}}]\nmaps: {method: muse}\n"))
+    values = study.to_json()
+    assert values["measures"] == [
+        {"name": "cka", "estimator": "", "options": {}},
+        {"name": "rbf", "estimator": "", "options": {"place": "here"}},
+    ]
+    assert "place" not in values["sections"]["maps"][0]
+    assert values["corpus"]["files"]["en"] == "en.txt"
