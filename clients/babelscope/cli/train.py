@@ -53,6 +53,10 @@ def register(app: typer.Typer) -> None:
 class TrainingOptions:
     """How a model is fine-tuned."""
 
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="Option of the task. May be repeated."),
+    ] = None
     random_init: Annotated[
         str | None,
         typer.Option(
@@ -110,10 +114,6 @@ def train(
         typer.Option("--dev", metavar="LANGUAGE=FILE", help="Development set of a language. May be repeated."),
     ] = None,
     test: EvalOption = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option("--option", metavar="NAME=VALUE", help="Option of the task. May be repeated."),
-    ] = None,
     how: TrainingOptions,
     detach: DetachOption = False,
     format: FormatOption = None,  # noqa: A002
@@ -133,7 +133,7 @@ def train(
             _put(opened, train, "--train", format),
             dev=_put(opened, dev or (), "--dev", format),
             test=_put(opened, test or (), "--eval", format),
-            options=read_named(option or [], "--option"),
+            options=read_named(how.option or [], "--option"),
             **how.arguments(),
         )
         _follow(opened, job, detach, results)

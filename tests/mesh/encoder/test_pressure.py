@@ -85,7 +85,8 @@ async def test_a_full_queue_refuses_and_says_when_to_retry(serve: Any, gate: Any
 async def test_a_small_request_passes_a_giant_one(serve: Any, gate: Any) -> None:
     server = await serve(token_budget=64)
     never = asyncio.Event()
-    giant = server.stub.Encode(_messages(spec(), *(texts(*sentences(4000, n), first=4000 * n) for n in range(5)), then=never))
+    parts = (texts(*sentences(4000, n), first=4000 * n) for n in range(5))
+    giant = server.stub.Encode(_messages(spec(), *parts, then=never))
     await server.until(lambda: server.gauge("encoder_queued_texts") > 5000)
     small = asyncio.create_task(encode(server.stub, spec(), texts("the cat")))
     await server.until(lambda: server.gauge("encoder_streams") == 2)

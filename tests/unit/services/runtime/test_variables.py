@@ -52,7 +52,7 @@ def _forms(name: str, field: Any, default: Any) -> list[tuple[str, Any]]:
         return [('{"a": "/b"}', {"a": Path("/b")})]
     if name in CHOSEN:
         return [(CHOSEN[name], CHOSEN[name])]
-    if isinstance(default, bool):
+    if isinstance(default, bool) or "bool" in text:
         return [("true", True), ("false", False), ("1", True), ("0", False)]
     if "Path" in text:
         return [("/some/where", Path("/some/where"))]
