@@ -45,6 +45,8 @@ class MetricsSettings(ServerSettings):
     encode_at_once: int = Field(2, ge=1, description="Views of a request that are encoded at once.")
     max_views: int = Field(256, ge=2, description="Views a request.")
     max_pairs: int = Field(8192, ge=1, description="Pairs of views a request.")
+    max_measures: int = Field(256, ge=1, description="Measures, similarities or ranks a request.")
+    max_states: int = Field(4096, ge=1, description="States that one request merges.")
     max_rows: int = Field(4_000_000, ge=4, description="Rows a view.")
     max_texts: int = Field(4096, ge=1, description="Texts a message.")
     max_text_bytes: int = Field(256 << 20, ge=1 << 10, description="Bytes of texts a request.")

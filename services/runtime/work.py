@@ -34,6 +34,20 @@ class Stopped(Exception):
     """The work was stopped: nobody waits for it."""
 
 
+_here = threading.local()
+
+
+def check_here() -> None:
+    """Raises `Stopped` where nobody waits for the work of this thread any more.
+
+    For long steps deep within the work, to which no feed's check was passed. Outside of a worker's thread it does
+    nothing.
+    """
+    feed = getattr(_here, "feed", None)
+    if feed is not None:
+        feed.check()
+
+
 class Feed(Generic[In]):
     """A stream of messages, read by a thread while the loop fills it. Make it where a loop runs."""
 
@@ -124,7 +138,7 @@ class Workers:
         step: Future[Any] | None = None
         try:
             while True:
-                step = self._pool.submit(next, work, _END)
+                step = self._pool.submit(_step, work, feed)
                 waiting = asyncio.wrap_future(step)
                 waiting.add_done_callback(_noted)
                 while not (await asyncio.wait([waiting], timeout=tick))[0]:
@@ -163,6 +177,15 @@ class Workers:
         """Lets running steps end and releases the threads."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
         await asyncio.to_thread(self._ends.shutdown)
+
+
+def _step(work: Iterator[Any], feed: Feed[Any]) -> Any:
+    """The next item of a generator, or `_END`; meanwhile the thread knows whether it is waited for."""
+    _here.feed = feed
+    try:
+        return next(work, _END)
+    finally:
+        _here.feed = None
 
 
 def _noted(waiting: "asyncio.Future[Any]") -> None:

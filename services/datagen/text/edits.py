@@ -1,10 +1,14 @@
 """Changes of a text as replaced spans, and where every offset of the old text lies in the new one."""
 
-import difflib
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import Protocol
+
+from services.datagen.text.differences import Work, differences
 
 
 class Rewritten(Protocol):
@@ -66,36 +70,43 @@ class Edits:
 
     def start(self, offset: int) -> int:
         """Where a span that starts at `offset` of the old text starts in the new one."""
-        shift = 0
-        for edit in self.edits:
-            if edit.start > offset or (edit.start == offset and edit.end > offset):
-                break
-            if edit.end > offset:
-                return edit.start + shift
-            shift += len(edit.new) - (edit.end - edit.start)
-        return offset + shift
+        passed = bisect_right(self._ends, offset)
+        if passed < len(self.edits) and self._starts[passed] < offset:
+            return self._starts[passed] + self._shifts[passed]
+        return offset + self._shifts[passed]
 
     def end(self, offset: int) -> int:
         """Where a span that ends before `offset` of the old text ends in the new one."""
-        shift = 0
-        for edit in self.edits:
-            if edit.start >= offset:
-                break
-            shift += len(edit.new) - (edit.end - edit.start)
-            if edit.end >= offset:
-                return edit.end + shift
-        return offset + shift
+        begun = bisect_left(self._starts, offset)
+        last = self._ends[begun - 1] if begun else offset
+        return max(last, offset) + self._shifts[begun]
 
     def cuts(self, offset: int) -> bool:
         """Whether an offset of the old text falls inside a replaced span."""
-        return any(edit.start < offset < edit.end for edit in self.edits)
+        begun = bisect_left(self._starts, offset)
+        return begun > 0 and offset < self._ends[begun - 1]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where the edits start; they stand in order, as do their ends."""
+        return [edit.start for edit in self.edits]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return [edit.end for edit in self.edits]
+
+    @cached_property
+    def _shifts(self) -> list[int]:
+        """By how much a text moves after none of the edits, the first, the first two, ..."""
+        return list(accumulate((len(edit.new) - (edit.end - edit.start) for edit in self.edits), initial=0))
 
 
 def between(old: str, new: str) -> Edits:
     """The edits that make one text of another, where what changed it does not tell.
 
     Where only white space differs, all else stays in its place. Otherwise texts are compared by what stands between
-    white space, and what differs there by characters: common parts stay.
+    white space, and what differs there by characters: common parts stay. The work is bounded (see `differences`):
+    in very long texts without order more is replaced than need be.
     """
     if old == new:
         return Edits(old)
@@ -109,15 +120,13 @@ def _differences(old: str, new: str) -> Iterator[Edit]:
         yield from _gaps(old, new)
         return
     left, right = _PARTS.findall(old), _PARTS.findall(new)
-    at = 0
-    # White space is no part that others are told apart by: taken for common it would tear words from their places.
-    for kind, i, j, k, m in difflib.SequenceMatcher(str.isspace, left, right, autojunk=False).get_opcodes():
+    work = Work(len(old) + len(new))
+    places = list(accumulate(map(len, left), initial=0))
+    for i, j, k, m in differences(left, right, work):
         before, after = "".join(left[i:j]), "".join(right[k:m])
-        if kind != "equal":
-            edits = _gaps(before, after) if _spelled_alike(before, after) else _changes(before, after)
-            for edit in edits:
-                yield Edit(at + edit.start, at + edit.end, edit.new)
-        at += len(before)
+        edits = _gaps(before, after) if _spelled_alike(before, after) else _changes(before, after, work)
+        for edit in edits:
+            yield Edit(places[i] + edit.start, places[i] + edit.end, edit.new)
 
 
 def _spelled_alike(old: str, new: str) -> bool:
@@ -137,11 +146,10 @@ def _gaps(old: str, new: str) -> Iterator[Edit]:
         yield Edit(at, len(old), new[there:])
 
 
-def _changes(old: str, new: str) -> Iterator[Edit]:
+def _changes(old: str, new: str, work: Work) -> Iterator[Edit]:
     """The edits of characters."""
-    for kind, i, j, k, m in difflib.SequenceMatcher(str.isspace, old, new, autojunk=False).get_opcodes():
-        if kind != "equal":
-            yield Edit(i, j, new[k:m])
+    for i, j, k, m in differences(old, new, work):
+        yield Edit(i, j, new[k:m])
 
 
 _PARTS = re.compile(r"\s+|\S+")

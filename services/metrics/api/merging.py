@@ -25,7 +25,7 @@ class MergingDoor:
         self, request: metrics_pb2.MergeRequest, context: Any
     ) -> AsyncIterator[metrics_pb2.MergeResponse]:
         """Numbers of the whole from the sums of its shards."""
-        measures, preprocessing = requests.read_merge(request)
+        measures, preprocessing = requests.read_merge(request, self._settings)
         names = tuple(request.states)
 
         def work(feed: Feed[Any]) -> Iterator[Event | Merged]:

@@ -47,11 +47,12 @@ def read_compare(spec: metrics_pb2.CompareSpec, settings: MetricsSettings) -> Co
 
     Raises:
         InvalidArgument: A field is wrong; names it and what is allowed.
-        LimitExceeded: Too many views or pairs.
+        LimitExceeded: Too many views, pairs or measures.
     """
     views = read_views(spec.views, settings)
     if not spec.measures:
         raise InvalidArgument("spec.measures", f"Expected at least one measure of {_names(MEASURES)}, but got none")
+    _check_measures(spec.measures, settings)
     measures = tuple(_measure(measure, f"spec.measures[{index}]") for index, measure in enumerate(spec.measures))
     preprocessing = _preprocessing(spec.preprocessing, "spec.preprocessing")
     if spec.keep_state and preprocessing:
@@ -67,17 +68,27 @@ def read_compare(spec: metrics_pb2.CompareSpec, settings: MetricsSettings) -> Co
     )
 
 
-def read_merge(request: metrics_pb2.MergeRequest) -> tuple[tuple[Options, ...], Preprocessing]:
+def read_merge(
+    request: metrics_pb2.MergeRequest, settings: MetricsSettings
+) -> tuple[tuple[Options, ...], Preprocessing]:
     """The measures of a merge, and what is done to the rows first.
 
     Raises:
         InvalidArgument: A field is wrong; names it and what is allowed.
+        LimitExceeded: Too many states or measures.
     """
     if not request.states:
         raise InvalidArgument("states", "Expected at least one name of a state, but got none")
+    if len(request.states) > settings.max_states:
+        raise LimitExceeded(
+            "max_states", f"Expected at most {settings.max_states} states, but got {len(request.states)}"
+        )
+    seen: set[str] = set()
     for index, name in enumerate(request.states):
-        if name in request.states[:index]:
+        if name in seen:
             raise InvalidArgument(f"states[{index}]", f"Expected each state once, but got {name[:100]} twice")
+        seen.add(name)
+    _check_measures(request.measures, settings)
     measures = tuple(
         dict.fromkeys(_measure(measure, f"measures[{index}]") for index, measure in enumerate(request.measures))
     )
@@ -85,6 +96,14 @@ def read_merge(request: metrics_pb2.MergeRequest) -> tuple[tuple[Options, ...], 
     if preprocessing:
         _check_summable(measures, "measures")
     return measures, preprocessing
+
+
+def _check_measures(measures: Sequence[metrics_pb2.Measure], settings: MetricsSettings) -> None:
+    """Refuses more measures than the server takes."""
+    if len(measures) > settings.max_measures:
+        raise LimitExceeded(
+            "max_measures", f"Expected at most {settings.max_measures} measures, but got {len(measures)}"
+        )
 
 
 def _preprocessing(message: metrics_pb2.Preprocessing, field: str) -> Preprocessing:
@@ -116,6 +135,11 @@ def read_retrieve(spec: metrics_pb2.RetrieveSpec, settings: MetricsSettings) -> 
         LimitExceeded: Too many views or pairs.
     """
     views = read_views(spec.views, settings)
+    for field, values in (("similarities", spec.similarities), ("ranks", spec.ranks)):
+        if len(values) > settings.max_measures:
+            raise LimitExceeded(
+                "max_measures", f"Expected at most {settings.max_measures} {field}, but got {len(values)}"
+            )
     for index, name in enumerate(spec.similarities):
         if name not in SIMILARITIES:
             raise unknown(f"spec.similarities[{index}]", "a similarity", name, SIMILARITIES)
@@ -186,7 +210,10 @@ def read_view(view: metrics_pb2.View, field: str, settings: MetricsSettings) -> 
     """
     if not view.name:
         raise InvalidArgument(f"{field}.name", "Expected a name, but got none")
-    return _encoded(view, field) if view.HasField("encode") else _pushed(view, field, settings)
+    layers = view.encode.layers if view.HasField("encode") else view.layers
+    if len(layers) > settings.max_layers:
+        raise LimitExceeded("max_layers", f"Expected at most {settings.max_layers} layers, but got {len(layers)}")
+    return _encoded(view, field) if view.HasField("encode") else _pushed(view, field)
 
 
 def _encoded(view: metrics_pb2.View, field: str) -> ViewPlan:
@@ -206,14 +233,12 @@ def _encoded(view: metrics_pb2.View, field: str) -> ViewPlan:
     )
 
 
-def _pushed(view: metrics_pb2.View, field: str, settings: MetricsSettings) -> ViewPlan:
+def _pushed(view: metrics_pb2.View, field: str) -> ViewPlan:
     layers = tuple(view.layers)
     if not layers:
         raise InvalidArgument(
             f"{field}.layers", f"Expected the layers of pushed view {view.name!r}, or `encode`, but got neither"
         )
-    if len(layers) > settings.max_layers:
-        raise LimitExceeded("max_layers", f"Expected at most {settings.max_layers} layers, but got {len(layers)}")
     if len(set(layers)) != len(layers) or min(layers) < 0:
         raise InvalidArgument(
             f"{field}.layers", f"Expected each layer once, from 0, but got {', '.join(map(str, layers))}"

@@ -4,10 +4,11 @@
 counted and named beside it.
 """
 
-import difflib
 from collections import Counter
 from collections.abc import Collection
 from typing import Final
+
+from services.runtime.suggestions import closest
 
 NAMED: Final = 5
 """Labels that a warning names."""
@@ -45,16 +46,18 @@ def outside(
     strange = Counter({label: count for label, count in predicted.items() if label not in known})
     if not strange:
         return ()
-    shown = [_named(label, count, known) for label, count in sorted(strange.items(), key=lambda one: (-one[1], one[0]))]
-    more = f" and {len(shown) - NAMED} more" if len(shown) > NAMED else ""
+    # Only those that are shown are compared with others, which takes long.
+    first = sorted(strange.items(), key=lambda one: (-one[1], one[0]))[:NAMED]
+    shown = [_named(label, count, known) for label, count in first]
+    more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
     return (
         f"{strange.total()} of {predicted.total()} predicted {what} are none of gold's and count as errors: "
-        f"{', '.join(shown[:NAMED])}{more}",
+        f"{', '.join(shown)}{more}",
     )
 
 
 def _named(label: str, count: int, known: Collection[str]) -> str:
     folded = {each.casefold(): each for each in sorted(known)}
-    near = difflib.get_close_matches(label.casefold(), folded, n=1)
+    near = closest(label.casefold(), folded)
     hint = f", did you mean {folded[near[0]]!r}?" if near else ""
     return f"{label[:40]!r} ({count} {'time' if count == 1 else 'times'}{hint})"

@@ -159,9 +159,12 @@ def merge(
     Raises:
         InvalidArgument: States that do not belong together, or a measure whose sums they do not keep.
     """
-    found = [read_state(store, name, f"states[{index}]") for index, name in enumerate(names)]
-    first = found[0]
-    for index, state in enumerate(found):
+    found: list[State] = []
+    for index, name in enumerate(names):
+        check()
+        state = read_state(store, name, f"states[{index}]")
+        found.append(state)
+        first = found[0]
         if state.shape != first.shape:
             raise InvalidArgument(
                 f"states[{index}]",

@@ -1,8 +1,12 @@
+import difflib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.datagen.text.differences import LEAST_WORK, WORK_A_PART, Work, differences
 from services.datagen.text.edits import Edit, Edits, between
+from services.runtime.work import Stopped
 from tests.support.datagen_corpora import texts
 
 
@@ -95,3 +99,58 @@ def test_where_only_spaces_differ_every_word_stays(text: str, data: st.DataObjec
 def test_edits_between_any_texts_make_one_of_the_other(old: str, new: str) -> None:
     assert between(old, new).text == new
     assert between(old, old).edits == ()
+
+
+# Compared pair by pair, each of these takes minutes to hours; what they have in common is found all the same.
+REPEATED = {
+    "one word again and again": ("a " * 20_000, "a " * 19_999 + "b ", 1),
+    "shifted by one word": ("a " * 20_000, "b " + "a " * 19_999, 2),
+    "every second word": (
+        "".join(f"x{i} u{i} " for i in range(5_000)),
+        "".join(f"x{i} v{i} " for i in range(5_000)),
+        5_000,
+    ),
+    "one letter": ("a" * 50_000 + "b", "c" + "a" * 49_999, 2),
+    "nothing in common": ("ab " * 20_000, "cd " * 20_000, 60_000),
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_work_grows_with_the_text_and_not_with_its_square(name: str) -> None:
+    old, new, most = REPEATED[name]
+    work = Work(len(old) + len(new))
+    given = work.left
+    changed = Edits(old, _edits(old, new, work))
+    assert changed.text == new == between(old, new).text
+    assert len(changed.edits) <= most
+    assert given <= LEAST_WORK + WORK_A_PART * (len(old) + len(new))
+    assert work.left >= 0
+
+
+def _edits(old: str, new: str, work: Work) -> list[Edit]:
+    """The edits by characters."""
+    return [Edit(i, j, new[k:m]) for i, j, k, m in differences(old, new, work)]
+
+
+@given(st.text("ab «", max_size=40), st.text("ab «", max_size=40))
+def test_short_texts_are_compared_as_difflib_compares_them(old: str, new: str) -> None:
+    opcodes = difflib.SequenceMatcher(str.isspace, old, new, autojunk=False).get_opcodes()
+    expected = [(i, j, k, m) for kind, i, j, k, m in opcodes if kind != "equal"]
+    assert [tuple(each) for each in differences(old, new, Work(0))] == expected
+
+
+@given(st.text("ab «x", max_size=40), st.text("ab «x", max_size=40), st.integers(0, 60))
+def test_what_differs_is_right_wherever_the_work_ends(old: str, new: str, left: int) -> None:
+    work = Work(0)
+    work.left = left
+    assert Edits(old, _edits(old, new, work)).text == new
+
+
+def test_a_comparison_ends_where_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        def check(self) -> None:
+            raise Stopped
+
+    monkeypatch.setattr("services.runtime.work._here.feed", Gone(), raising=False)
+    with pytest.raises(Stopped):
+        between("a b c", "a x c")
