@@ -22,6 +22,7 @@ from grpc_health.v1 import health_pb2_grpc
 from services.runtime import atomic, logs
 from services.runtime.errors import ServiceError
 from services.runtime.rpc import reflection, security, tls
+from services.runtime.rpc.admission import Admission
 from services.runtime.rpc.health import SERVICE as HEALTH
 from services.runtime.rpc.health import Health
 from services.runtime.rpc.interceptor import Door
@@ -81,11 +82,14 @@ class Server:
         self._servers: list[grpc.aio.Server] = []
         self._stop_prometheus: Callable[[], None] | None = None
         token = settings.token.get_secret_value() if settings.token else None
+        self._admission = Admission(
+            token=token, max_streams=settings.max_streams, max_client_streams=settings.client_streams
+        )
         self._door = Door(
             self.telemetry,
-            token=token,
-            max_streams=settings.max_streams,
+            self._admission,
             max_message_bytes=settings.max_message_bytes,
+            idle_seconds=settings.idle_seconds,
             infrastructure=frozenset({HEALTH, reflection.SERVICE}),
         )
 
@@ -105,7 +109,7 @@ class Server:
         self._started = True
         await self._service.start()
         if not self._draining.is_set():
-            self._door.ready = True
+            self._admission.ready = True
             self.health.set_serving(True)
             self._watch = asyncio.create_task(self._watch_for_break())
             log.info("serving", extra={"service": self._service.name})
@@ -114,7 +118,7 @@ class Server:
     async def _watch_for_break(self) -> None:
         """Takes a service that broke out of the balance at once: nothing that it is sent can be answered."""
         await self.broken.wait()
-        self._door.ready = False
+        self._admission.ready = False
         self.health.set_serving(False)
         log.error("service broken", extra={"service": self._service.name})
 
@@ -186,8 +190,10 @@ def _options(settings: ServerSettings) -> list[tuple[str, Any]]:
     options: list[tuple[str, Any]] = [
         # The door refuses what is over the limit, with details. gRPC itself refuses only what is far over it, before it
         # is in memory: to a handler that looks like the end of the client's stream, until it is cancelled.
-        ("grpc.max_receive_message_length", 4 * settings.max_message_bytes),
+        ("grpc.max_receive_message_length", 2 * settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
+        # More RPCs than this wait at the client. Of a stream that nobody reads, HTTP/2's window is held and no more.
+        ("grpc.max_concurrent_streams", settings.max_connection_streams),
         # Two servers on one port would share the requests between them in silence.
         ("grpc.so_reuseport", 0),
         ("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_seconds)),

@@ -68,6 +68,19 @@ class ServerSettings(BaseSettings):
     prometheus_port: Port = Field(0, description="Port for Prometheus over HTTP; 0 for none.")
     max_message_bytes: int = Field(4 << 20, ge=64 << 10, le=256 << 20, description="Longest message in bytes.")
     max_streams: int = Field(64, ge=1, description="RPCs at once; one more is refused with RESOURCE_EXHAUSTED.")
+    max_client_streams: int | None = Field(
+        None,
+        ge=1,
+        description="RPCs at once of one client, told apart by its certificate or else its address; three quarters of "
+        "`max_streams` where not given.",
+    )
+    max_connection_streams: int = Field(
+        256, ge=1, description="RPCs at once of one connection, refused ones among them; more wait at the client."
+    )
+    idle_seconds: Seconds = Field(
+        300.0,
+        description="Time after which a client that is waited for and sends nothing loses its stream.",
+    )
     drain_seconds: float = Field(30.0, ge=0, description="Time that running RPCs have to finish after SIGTERM.")
     keepalive_seconds: Seconds = Field(30.0, description="Idle time after which the server pings a client.")
     keepalive_timeout_seconds: Seconds = Field(20.0, description="Time after which a client without answer is gone.")
@@ -83,6 +96,11 @@ class ServerSettings(BaseSettings):
     store_url: str = Field(
         default_factory=default_store, min_length=1, description="The store: a folder, or `s3://bucket/prefix`."
     )
+
+    @property
+    def client_streams(self) -> int:
+        """RPCs at once of one client."""
+        return self.max_client_streams or max(1, self.max_streams - self.max_streams // 4)
 
     @field_validator("token")
     @classmethod

@@ -2,9 +2,9 @@
 
 `difflib` looks for the longest common run, then for the longest on either side of it, and so on. Each look costs as
 much as there are equal pairs, so that it is quadratic where one part repeats (`a a a ...`) and where every second part
-differs. Here each look is counted before it is taken. Where the looks might cost too much, the sequences are cut at parts that
-occur once in both (patience diff, B. Cohen), which is found in n log n, and what lies between two cuts is looked at
-alone. What is left when the work is used up counts as different: the edits become longer, and are still right.
+differs. Here each look is counted before it is taken. Where the looks might cost too much, the sequences are cut at
+parts that occur once in both (patience diff, B. Cohen), which is found in n log n, and what lies between two cuts is
+looked at alone. What is left when the work is used up counts as different: edits become longer, and are still right.
 """
 
 from bisect import bisect_left

@@ -35,7 +35,7 @@ class MapsDoor:
     ) -> None:
         """Maps between two views, one a layer."""
         spec = await first(request_iterator)
-        plan = read_fit_map(spec, self._settings)
+        plan = await asyncio.to_thread(read_fit_map, spec, self._settings)  # it may hold many pairs of ids
         answer = Answers(context, metrics_pb2.FitMapResponse)
         beat = _Beat(answer)
         with ExitStack() as stack:

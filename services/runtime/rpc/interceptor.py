@@ -11,16 +11,18 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
 from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 
 import grpc
 
 from services.runtime import logs
-from services.runtime.errors import InvalidArgument, LimitExceeded, ServiceError, Unavailable
-from services.runtime.rpc import deadline, security, status
+from services.runtime.errors import InvalidArgument, LimitExceeded, Unauthenticated
+from services.runtime.rpc import deadline, status
+from services.runtime.rpc.admission import Admission
 from services.runtime.rpc.health import SERVICE as HEALTH
+from services.runtime.rpc.incoming import Incoming, Outlet
 from services.runtime.telemetry import Method, Telemetry
 
 log = logging.getLogger(__name__)
@@ -34,46 +36,45 @@ _KINDS = {
 }
 
 _STREAMS_IN = frozenset({"client_stream", "bidi_stream"})
-_READ_OUT_SECONDS = 0.2
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
-
-
-class _Refused:
-    """Stands for a message that is refused, until there is a context to say so in."""
-
-    def __init__(self, problem: ServiceError) -> None:
-        self.problem = problem
 
 
 class Door(grpc.aio.ServerInterceptor):
     """The door that every RPC of a server passes.
 
+    gRPC would read the whole message of a unary RPC before it calls the handler. All handlers are therefore registered
+    as such that read a stream: who has no token, or no place, is sent away before anything of the body is in memory.
+
     Args:
         telemetry: Where RPCs are counted.
-        token: Bearer token that clients must present; None for none. Health checks need none.
-        max_streams: RPCs at once. Health and reflection are neither counted nor held up.
+        admission: Who comes in. Health checks need no token; health and reflection are neither counted nor held up.
         max_message_bytes: Longest message of a client.
+        idle_seconds: Longest wait for a client's next message.
         infrastructure: Full names of the services that are there for the server's own sake.
     """
 
     def __init__(
         self,
         telemetry: Telemetry,
+        admission: Admission,
         *,
-        token: str | None,
-        max_streams: int,
         max_message_bytes: int,
+        idle_seconds: float,
         infrastructure: frozenset[str],
     ) -> None:
         self._telemetry = telemetry
-        self._token = token
-        self._max_streams = max_streams
+        self._admission = admission
         self._max_message_bytes = max_message_bytes
+        self._idle_seconds = idle_seconds
         self._infrastructure = infrastructure
+        self._outlet = Outlet()
         self._wrapped: dict[str, Any] = {}
-        self.running = 0
-        self.ready = False
+
+    @property
+    def running(self) -> int:
+        """RPCs that are in."""
+        return self._admission.running
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """Wraps a method's handler, once; unknown methods stay unknown and leave no trace in the metrics."""
@@ -92,20 +93,10 @@ class Door(grpc.aio.ServerInterceptor):
         method = Method(service, name, _KINDS[handler.request_streaming, handler.response_streaming])
         if handler.response_streaming:
             inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
-            outer = self._streaming(method, _given(inner))
-            kind = (
-                grpc.stream_stream_rpc_method_handler
-                if handler.request_streaming
-                else grpc.unary_stream_rpc_method_handler
-            )
+            outer, kind = self._streaming(method, _given(inner)), grpc.stream_stream_rpc_method_handler
         else:
             inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
-            outer = self._single(method, _given(inner))
-            kind = (
-                grpc.stream_unary_rpc_method_handler
-                if handler.request_streaming
-                else grpc.unary_unary_rpc_method_handler
-            )
+            outer, kind = self._single(method, _given(inner)), grpc.stream_unary_rpc_method_handler
         return kind(outer, *self._coders(method, handler))
 
     def _single(self, method: Method, inner: Any) -> Handler:
@@ -113,9 +104,9 @@ class Door(grpc.aio.ServerInterceptor):
         if not iscoroutinefunction(inner):
             raise TypeError(f"Expected {method.name} to be a coroutine function")
 
-        async def outer(request: Any, context: Any) -> Any:
-            async with self._call(method, request, context):
-                return await inner(_checked(request), context)
+        async def outer(_messages: Any, context: Any) -> Any:
+            async with self._call(method, context) as request:
+                return await inner(request, context)
 
         return outer
 
@@ -124,19 +115,19 @@ class Door(grpc.aio.ServerInterceptor):
         if not isasyncgenfunction(inner) and not iscoroutinefunction(inner):
             raise TypeError(f"Expected {method.name} to be an asynchronous generator or a coroutine function")
 
-        async def outer(request: Any, context: Any) -> None:
-            async with self._call(method, request, context):
+        async def outer(_messages: Any, context: Any) -> None:
+            async with self._call(method, context) as request:
                 if not isasyncgenfunction(inner):
-                    await inner(_checked(request), context)
+                    await inner(request, context)
                     return
-                async with aclosing(inner(_checked(request), context)) as answers:
+                async with aclosing(inner(request, context)) as answers:
                     async for answer in answers:
                         await context.write(answer)
 
         return outer
 
     def _coders(self, method: Method, handler: Any) -> tuple[Callable[[bytes], Any], Callable[[Any], bytes]]:
-        """The (de)serialisers, which count bytes, and tell a client whose bytes are no message."""
+        """The (de)serialisers, which count bytes; bytes that are no message are refused where the handler reads."""
         decode = handler.request_deserializer or bytes
         encode = handler.response_serializer or bytes
         received, sent = self._telemetry.received(method), self._telemetry.sent(method)
@@ -146,13 +137,10 @@ class Door(grpc.aio.ServerInterceptor):
             try:
                 self._measure(data)
                 return decode(data)
+            except LimitExceeded:
+                raise
             except Exception as error:  # a client's bytes may break a parser in any way
-                problem: ServiceError = InvalidArgument("request", f"Expected a message of {method.name}: {error}")
-                if isinstance(error, LimitExceeded):
-                    problem = error
-                if handler.request_streaming:  # within the handler, which reads the stream
-                    raise problem from None
-                return _Refused(problem)
+                raise InvalidArgument("request", f"Expected a message of {method.name}: {error}") from None
 
         def encoder(message: Any) -> bytes:
             data: bytes = encode(message)
@@ -167,44 +155,27 @@ class Door(grpc.aio.ServerInterceptor):
             problem = f"Expected a message of at most {self._max_message_bytes} bytes, but got {len(data)}"
             raise LimitExceeded("max_message_bytes", problem)
 
-    def _admit(self, method: Method, context: Any) -> None:
-        """Refuses whoever may not come in, or not now."""
-        if self._token is not None and method.service != HEALTH:
-            security.check_token(self._token, context.invocation_metadata() or ())
-        if method.service in self._infrastructure:
-            return
-        if not self.ready:
-            raise Unavailable("The server is not ready: it is loading or draining")
-        if self.running >= self._max_streams:
-            raise LimitExceeded(
-                "max_streams", f"Expected at most {self._max_streams} RPCs at once, but got one more", retry_after=1.0
-            )
-
     @contextmanager
     def _admitted(self, method: Method, context: Any) -> Iterator[None]:
         """Lets an RPC in and counts it while it runs."""
-        self._admit(method, context)
-        if method.service in self._infrastructure:
+        if method.service != HEALTH:
+            self._admission.check_token(context)
+        with nullcontext() if method.service in self._infrastructure else self._admission.place(context):
             yield
-            return
-        self.running += 1
-        try:
-            yield
-        finally:
-            self.running -= 1
 
     @asynccontextmanager
-    async def _call(self, method: Method, request: Any, context: Any) -> AsyncIterator[None]:
-        """One RPC from its beginning to its end."""
+    async def _call(self, method: Method, context: Any) -> AsyncIterator[Any]:
+        """One RPC from its beginning to its end; gives its request, a message or an iterator of them."""
         request_id = _request_id(context)
         logs.request_id.set(request_id)  # of the RPC's own task: there is nothing to reset
         context.set_trailing_metadata(((status.REQUEST_ID_KEY, request_id),))
         self._telemetry.begun(method)
         began = time.perf_counter()
         code = grpc.StatusCode.UNKNOWN
+        incoming = Incoming(context, self._idle_seconds)
         try:
             with self._admitted(method, context):
-                yield
+                yield incoming if method.kind in _STREAMS_IN else await incoming.only()
             code = _code(context)
         except grpc.aio.AbortError:
             code = _code(context)
@@ -217,8 +188,8 @@ class Door(grpc.aio.ServerInterceptor):
                 log.error("rpc failed", exc_info=error, extra={"method": method.name})
             answer = status.to_status(error, request_id)
             code = status.status_code(answer.code)
-            if method.kind in _STREAMS_IN:
-                await _read_out(request)
+            if method.kind in _STREAMS_IN and not isinstance(error, Unauthenticated):
+                await self._outlet.read(incoming)
             await context.abort(code, answer.message, status.trailing_metadata(answer, request_id))
         finally:
             seconds = time.perf_counter() - began
@@ -234,25 +205,6 @@ class Door(grpc.aio.ServerInterceptor):
                     "peer": context.peer(),
                 },
             )
-
-
-async def _read_out(requests: AsyncIterator[Any]) -> None:
-    """Takes what a refused client is about to send anyway, for a moment.
-
-    A client that is cut off while it writes may never see why: grpc.aio shows its own failure to write in place of the
-    status (grpc issue 36066). Most refused streams are short, and end by themselves.
-    """
-    with suppress(Exception):  # whatever is wrong with these messages too: they were refused already
-        async with asyncio.timeout(_READ_OUT_SECONDS):
-            async for _ in requests:
-                pass
-
-
-def _checked(request: Any) -> Any:
-    """A request, unless it is refused."""
-    if isinstance(request, _Refused):
-        raise request.problem
-    return request
 
 
 def _given(inner: Any) -> Any:

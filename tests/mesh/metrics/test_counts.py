@@ -7,6 +7,7 @@ from babelscope.v1 import encoder_pb2, metrics_pb2, model_pb2
 
 from tests.support.refusals import failure
 
+MANY = [metrics_pb2.Measure(name="cka")] * 257
 PUSHED = [metrics_pb2.View(name=name, layers=[0]) for name in "ab"]
 ENCODED = encoder_pb2.EncodeSpec(model=model_pb2.ModelRef(name="m"), layers=[*range(257)])
 
@@ -21,7 +22,7 @@ def _retrieve(**fields: Any) -> Any:
 
 
 CASES = {
-    "measures": (_compare(measures=[metrics_pb2.Measure(name="cka")] * 257), "max_measures", "257"),
+    "measures": (_compare(measures=MANY), "max_measures", "257"),
     "similarities": (_retrieve(similarities=["cosine"] * 257), "max_measures", "257"),
     "ranks": (_retrieve(ranks=[*range(1, 258)]), "max_measures", "257"),
     "layers of a pushed view": (
@@ -42,7 +43,7 @@ CASES = {
     "measures of a merge": (
         (
             "Merge",
-            metrics_pb2.MergeRequest(states=["moments/a.json"], measures=[metrics_pb2.Measure(name="cka")] * 257),
+            metrics_pb2.MergeRequest(states=["moments/a.json"], measures=MANY),
         ),
         "max_measures",
         "257",

@@ -28,7 +28,7 @@ def labels(method: str, kind: str) -> dict[str, str]:
 
 
 async def test_a_hundred_rpcs_over_the_limit_are_refused_at_once(toy: Any, serve: Any, connect: Any) -> None:
-    server = await serve(toy, max_streams=4)
+    server = await serve(toy, max_streams=4, max_client_streams=4)
     channel = connect(server)
     running = [asyncio.ensure_future(channel.unary_unary(HOLD)(b"x")) for _ in range(4)]
     await until(lambda: toy.started == 4)

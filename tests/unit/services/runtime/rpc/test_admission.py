@@ -1,0 +1,62 @@
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from services.runtime.errors import LimitExceeded, Unavailable
+from services.runtime.rpc.admission import Admission, client_of
+
+
+@dataclass
+class Caller:
+    """The part of an RPC's context that says who calls."""
+
+    address: str
+    certificate: bytes = b""
+
+    def peer(self) -> str:
+        return self.address
+
+    def peer_identities(self) -> list[bytes] | None:
+        return [self.certificate] if self.certificate else None
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("caller", "client"),
+    [
+        (Caller("ipv4:10.0.0.7:51234"), "ipv4:10.0.0.7"),
+        (Caller("ipv4:10.0.0.7:51235"), "ipv4:10.0.0.7"),
+        (Caller("ipv6:%5B2001:db8::1%5D:443"), "ipv6:[2001:db8::1]"),
+        (Caller("ipv4:10.0.0.7:51234", b"team-a"), "team-a"),
+    ],
+)
+def test_a_client_is_its_certificate_or_its_address_whatever_the_connection(caller: Caller, client: str) -> None:
+    assert client_of(caller) == client
+
+
+def test_no_client_holds_all_places() -> None:
+    admission = Admission(token=None, max_streams=4, max_client_streams=3)
+    admission.ready = True
+    with ExitStack() as held:
+        for port in range(3):
+            held.enter_context(admission.place(Caller(f"ipv4:10.0.0.7:{port}")))
+        with pytest.raises(LimitExceeded, match="at most 3 RPCs at once from one client") as caught:
+            held.enter_context(admission.place(Caller("ipv4:10.0.0.7:9")))
+        assert caught.value.subject == "max_client_streams"
+        held.enter_context(admission.place(Caller("ipv4:10.0.0.8:1")))
+        with pytest.raises(LimitExceeded, match="at most 4 RPCs at once") as caught:
+            held.enter_context(admission.place(Caller("ipv4:10.0.0.9:1")))
+        assert caught.value.subject == "max_streams"
+    assert admission.running == 0
+    with admission.place(Caller("ipv4:10.0.0.7:9")):
+        assert admission.running == 1
+
+
+def test_nobody_comes_in_before_the_server_is_ready() -> None:
+    admission = Admission(token=None, max_streams=4, max_client_streams=3)
+    with pytest.raises(Unavailable), admission.place(Caller("ipv4:10.0.0.7:1")):
+        pass
+    assert admission.running == 0
