@@ -8,7 +8,9 @@ from services.models.catalogue import ModelFiles, load_model
 from services.models.spec import ModelSpec
 
 
-def load_engine(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", threads: int | None = None) -> Engine:
+def load_engine(
+    files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", threads: int | None = None, cached: bool = False
+) -> Engine:
     """Load a model for the PyTorch back end.
 
     Args:
@@ -16,11 +18,12 @@ def load_engine(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", thre
         spec: Which weights.
         device: `cpu`, `cuda`, `cuda:0`.
         threads: Cores to use on a processor; all of this process's where None.
+        cached: Whether `files.resolve` has just found the model.
 
     Raises:
         ServiceError: As `load_model`.
     """
-    model = load_model(files, spec, device=device)
+    model = load_model(files, spec, device=device, cached=cached)
     cores = threads or len(os.sched_getaffinity(0))
     backend = TorchBackend(model.encoder, model.positions, device=device, threads=cores)
     return Engine(model.info, model.tokenizer, backend)

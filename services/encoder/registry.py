@@ -2,18 +2,21 @@
 
 import asyncio
 import logging
+import math
+import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
 from services.encoder.engine import Engine
 from services.models.catalogue import ModelSummary
 from services.models.spec import ModelInfo, ModelSpec
-from services.runtime.errors import LimitExceeded
+from services.runtime.errors import LimitExceeded, Unavailable
+from services.runtime.work import Stopped, watched
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +29,9 @@ class Files(Protocol):
 
     def stamp(self, name: str, revision: str = "") -> Hashable:
         """Changes whenever a model's files do."""
+
+    def is_local(self, name: str) -> bool:
+        """Whether it is found without the hub."""
 
     def list(self) -> Sequence[ModelSummary]:
         """All local models, by name."""
@@ -69,6 +75,12 @@ class _Slot:
     stamp: Hashable = None
     engine: Engine | None = None
     loading: "asyncio.Task[Engine] | None" = None
+    forsaken: threading.Event = field(default_factory=threading.Event)
+
+    def check(self) -> None:
+        """Raises `Stopped` where nobody has waited for the model for a while."""
+        if self.forsaken.is_set():
+            raise Stopped
 
 
 class Registry:
@@ -78,11 +90,19 @@ class Registry:
         files: Where models come from.
         load: Loads a model; called in a thread, one call at a time.
         max_models: Engines in memory. One that is in use is never dropped.
-        wait_seconds: How long a new model waits for one in use to become free.
+        wait_seconds: How long a new model waits for one in use to become free; and how long a load goes on for which
+            nobody waits, so that a client that tries again finds it.
+        hub_seconds: Time that the hub has to give a model.
     """
 
     def __init__(
-        self, files: Files, load: Callable[[ModelSpec], Engine], *, max_models: int, wait_seconds: float
+        self,
+        files: Files,
+        load: Callable[[ModelSpec], Engine],
+        *,
+        max_models: int,
+        wait_seconds: float,
+        hub_seconds: float = math.inf,
     ) -> None:
         self._files = files
         self._load = load
@@ -91,7 +111,11 @@ class Registry:
         self._slots: OrderedDict[ModelSpec, _Slot] = OrderedDict()
         self._outdated: set[_Slot] = set()
         self._changed = asyncio.Event()
+        self._hub_seconds = hub_seconds
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="models")
+        # Apart from each other and from all else: a hub that never answers holds up those alone who ask it.
+        self._finders = ThreadPoolExecutor(4, thread_name_prefix="find")
+        self._fetchers = ThreadPoolExecutor(4, thread_name_prefix="hub")
 
     @property
     def loaded(self) -> int:
@@ -126,6 +150,8 @@ class Registry:
                 yield await asyncio.shield(slot.loading)
         finally:
             slot.users -= 1
+            if not slot.users and slot.engine is None:
+                asyncio.get_running_loop().call_later(self._wait_seconds, _forsake, slot)
             self._announce()
             await self._drop_outdated(slot)
 
@@ -139,7 +165,7 @@ class Registry:
 
     async def models(self) -> Sequence[Listed]:
         """The models of the files and those in memory, by name and revision, without re-initialised variants."""
-        summaries = await asyncio.to_thread(self._files.list)
+        summaries = await asyncio.get_running_loop().run_in_executor(self._finders, self._files.list)
         listed = {
             (summary.name, ""): Listed(
                 summary.name, "", State.REFUSED if summary.reason else State.AVAILABLE, summary=summary
@@ -161,6 +187,10 @@ class Registry:
         for slot in self._slots.values():
             if slot.loading is not None:
                 slot.loading.cancel()
+        for slot in self._slots.values():
+            slot.forsaken.set()
+        self._fetchers.shutdown(wait=False, cancel_futures=True)
+        self._finders.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._loader.shutdown)
         for slot in (*self._slots.values(), *self._outdated):
             if slot.engine is not None:
@@ -175,7 +205,7 @@ class Registry:
             return
         slot.users += 1
         try:
-            stamp = await asyncio.to_thread(self._files.stamp, spec.name, spec.revision)
+            stamp = await self._stamp(spec)
         finally:
             slot.users -= 1
         if stamp != slot.stamp and self._slots.get(spec) is slot:
@@ -194,19 +224,55 @@ class Registry:
     async def _bring(self, slot: _Slot) -> Engine:
         """Loads a model once its name is known to be good and there is room for it."""
         try:
-            await asyncio.to_thread(self._files.resolve, slot.spec.name, slot.spec.revision)
+            await self._find(slot.spec)
             await self._make_room(slot)
-            slot.stamp = await asyncio.to_thread(self._files.stamp, slot.spec.name, slot.spec.revision)
-            engine = await asyncio.get_running_loop().run_in_executor(self._loader, self._load, slot.spec)
+            slot.stamp = await self._stamp(slot.spec)
+            engine = await asyncio.get_running_loop().run_in_executor(self._loader, self._watched_load, slot)
+        except Stopped:
+            self._drop(slot)
+            raise Unavailable(f"Nobody waited for model {slot.spec.name} any more, and its load was given up") from None
         except BaseException:
-            del self._slots[slot.spec]
-            self._announce()
+            self._drop(slot)
             raise
         slot.engine = engine
         slot.loading = None
         log.info("model loaded", extra={"model": slot.spec.name, "digest": engine.info.digest})
         self._announce()
         return engine
+
+    async def _stamp(self, spec: ModelSpec) -> Hashable:
+        """What changes whenever a model's files do."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._finders, self._files.stamp, spec.name, spec.revision)
+
+    async def _find(self, spec: ModelSpec) -> None:
+        """Makes sure that a model is there, and fetches it from the hub where need be.
+
+        Raises:
+            Unavailable: The hub takes too long.
+            ServiceError: What `files` raises.
+        """
+        loop = asyncio.get_running_loop()
+        local = await loop.run_in_executor(self._finders, self._files.is_local, spec.name)
+        pool, seconds = (self._finders, None) if local else (self._fetchers, self._hub_seconds)
+        try:
+            async with asyncio.timeout(None if seconds == math.inf else seconds):
+                await loop.run_in_executor(pool, self._files.resolve, spec.name, spec.revision)
+        except TimeoutError:
+            raise Unavailable(
+                f"Expected the hub to give model {spec.name} within {self._hub_seconds:g} s, but it did not"
+            ) from None
+
+    def _watched_load(self, slot: _Slot) -> Engine:
+        """Loads a model; stops where nobody waits for it."""
+        slot.check()
+        with watched(slot.check):
+            return self._load(slot.spec)
+
+    def _drop(self, slot: _Slot) -> None:
+        """Takes a model out that did not come."""
+        del self._slots[slot.spec]
+        self._announce()
 
     async def _make_room(self, slot: _Slot) -> None:
         """Gives a slot its place in memory, which the model unused for longest leaves where there is none."""
@@ -235,6 +301,12 @@ class Registry:
         """Wakes all who wait for a change."""
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _forsake(slot: _Slot) -> None:
+    """Gives up a load for which nobody has waited since."""
+    if not slot.users:
+        slot.forsaken.set()
 
 
 def _retrieve(task: "asyncio.Task[Engine]") -> None:

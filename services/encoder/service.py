@@ -46,7 +46,11 @@ class EncoderService:
             observe=gauges.observe,
         )
         self.registry = Registry(
-            self._files, self._load, max_models=settings.max_models, wait_seconds=settings.queue_seconds
+            self._files,
+            self._load,
+            max_models=settings.max_models,
+            wait_seconds=settings.queue_seconds,
+            hub_seconds=settings.hub_seconds,
         )
         gauges.watch(self.scheduler, self.registry)
         # The generated base answers UNIMPLEMENTED where a method is not given; only its stub calls them abstract.
@@ -99,7 +103,7 @@ class EncoderService:
 
     def _load(self, spec: ModelSpec) -> Engine:
         """Loads a model, unless its longest input would never fit a batch."""
-        engine = load_engine(self._files, spec, device=self._device, threads=self._settings.threads)
+        engine = load_engine(self._files, spec, device=self._device, threads=self._settings.threads, cached=True)
         try:
             self._settings.budget(engine.info.max_tokens, engine.device)
         except ValueError as error:

@@ -124,8 +124,24 @@ class ModelFiles:
         """
         return self.find(name, revision).path
 
-    def find(self, name: str, revision: str = "") -> ModelFolder:
-        """As `resolve`, with what was found in the folder."""
+    def is_local(self, name: str) -> bool:
+        """Whether a name is found on this machine or in the store, so that the hub is not asked.
+
+        Raises:
+            InvalidArgument: A name that leaves the roots.
+        """
+        stored = self._checkpoints is not None and name.startswith(StoredCheckpoints.PREFIX)
+        check_name(name)
+        return self._hub is None or stored or self._local(name) is not None
+
+    def find(self, name: str, revision: str = "", *, cached: bool = False) -> ModelFolder:
+        """As `resolve`, with what was found in the folder.
+
+        Args:
+            name: Of the model.
+            revision: Of the hub.
+            cached: Whether `resolve` has just found it, so that the hub is not asked again.
+        """
         check_name(name)
         check_revision(revision)
         subject = f"model {name}"
@@ -142,8 +158,9 @@ class ModelFiles:
         if self._hub is None or name.count("/") > 1:
             raise NotFound("model", name, self._nearby(name))
         try:
-            family_of(read_config(self._hub.config(name, revision), subject), subject)
-            return inspect(self._hub.model(name, revision), subject, None)
+            if not cached:
+                family_of(read_config(self._hub.config(name, revision), subject), subject)
+            return inspect(self._hub.model(name, revision, cached=cached), subject, None)
         except NotFound as error:
             raise NotFound("model", name, self._nearby(name), error.note) from error
 
@@ -203,7 +220,7 @@ class ModelFiles:
         return encoder, digest
 
 
-def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu") -> LoadedModel:
+def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", cached: bool = False) -> LoadedModel:
     """Load a model's weights and its tokenizer.
 
     Variants with re-initialised layers share all other tensors with their base model while any of them lives.
@@ -212,13 +229,15 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu") -> Lo
         files: Where models come from.
         spec: Which weights.
         device: `cpu`, `cuda`, `cuda:0`.
+        cached: Whether `files.resolve` has just found it.
 
     Raises:
+        Stopped: Nobody waits for it any more.
         InvalidArgument: A bad name, or layers that the model does not have.
         NotFound: No such model.
         FailedPrecondition: It cannot be served, with the reason.
     """
-    folder = files.find(spec.name, spec.revision)
+    folder = files.find(spec.name, spec.revision, cached=cached)
     subject = f"model {spec.name}"
     config = configuration(folder, subject)
     family = FAMILIES[folder.family]

@@ -18,6 +18,7 @@ from services.models.families import Family
 from services.models.spec import Reinit, Scheme
 from services.models.weights import Encoder, Slot
 from services.runtime.errors import InvalidArgument
+from services.runtime.work import check_here
 
 
 def check(reinit: Sequence[Reinit], layers: int, model: str) -> None:
@@ -55,6 +56,7 @@ def reinitialised(
     """
     blocks, embeddings = list(encoder.blocks), encoder.embeddings
     for layer, draw in draws(reinit, device):
+        check_here()
         if layer > 0:
             blocks[layer - 1] = family.block(draw, config, layer)
         else:
@@ -63,12 +65,13 @@ def reinitialised(
 
 
 def draws(reinit: Sequence[Reinit], device: str) -> Iterator[tuple[int, "Draw"]]:
-    """The layers to draw anew, in order, each with the source of its tensors; layer 0 are the embeddings."""
-    for step in reinit:
-        for layer in sorted(set(step.layers)):
-            yield layer, Draw(step.seed, layer, step.scheme, device)
-        if step.embeddings:
-            yield 0, Draw(step.seed, 0, step.scheme, device)
+    """The layers to draw anew, each with the source of its tensors; layer 0 are the embeddings.
+
+    What is drawn depends on its own step only: of the steps that draw a layer, the last is the one that stays.
+    """
+    last = {layer: step for step in reinit for layer in (*step.layers, *([0] if step.embeddings else []))}
+    for layer, step in sorted(last.items(), key=lambda item: item[0]):
+        yield layer, Draw(step.seed, layer, step.scheme, device)
 
 
 class Draw:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from services.models.catalogue import ModelFiles, StoredCheckpoints
-from services.runtime.settings import Folders, ServerSettings
+from services.runtime.settings import Folders, Seconds, ServerSettings
 from services.runtime.store import Store
 
 
@@ -24,6 +24,9 @@ class ModelSettings(ServerSettings):
     )
     model_aliases: dict[str, Path] = Field({}, description="Names of models to their folders, an object in JSON.")
     hub: bool = Field(True, description="Whether models that are not local are fetched from the Hugging Face hub.")
+    hub_seconds: Seconds = Field(
+        3600.0, description="Time that the hub has to give all files of a model; after it the request is refused."
+    )
     hub_cache: Path | None = Field(
         None, description="Folder of the hub's files; the hub's own default where not given."
     )

@@ -18,7 +18,7 @@ import queue
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from typing import Any, Final, Generic, TypeVar, overload
 
 In = TypeVar("In")
@@ -40,12 +40,21 @@ _here = threading.local()
 def check_here() -> None:
     """Raises `Stopped` where nobody waits for the work of this thread any more.
 
-    For long steps deep within the work, to which no feed's check was passed. Outside of a worker's thread it does
-    nothing.
+    For long steps deep within the work, to which no feed's check was passed. Outside of `watched` it does nothing.
     """
-    feed = getattr(_here, "feed", None)
-    if feed is not None:
-        feed.check()
+    check = getattr(_here, "check", None)
+    if check is not None:
+        check()
+
+
+@contextmanager
+def watched(check: Callable[[], None]) -> Iterator[None]:
+    """While it is open, `check_here` calls `check` in this thread."""
+    _here.check = check
+    try:
+        yield
+    finally:
+        _here.check = None
 
 
 class Feed(Generic[In]):
@@ -181,11 +190,8 @@ class Workers:
 
 def _step(work: Iterator[Any], feed: Feed[Any]) -> Any:
     """The next item of a generator, or `_END`; meanwhile the thread knows whether it is waited for."""
-    _here.feed = feed
-    try:
+    with watched(feed.check):
         return next(work, _END)
-    finally:
-        _here.feed = None
 
 
 def _noted(waiting: "asyncio.Future[Any]") -> None:

@@ -119,8 +119,7 @@ def test_no_function_has_more_than_ten_parameters(path: Path) -> None:
     wrong = [
         f"{node.name} has {_parameters(node)}"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and _parameters(node) > PARAMETERS_AT_MOST
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _parameters(node) > PARAMETERS_AT_MOST
     ]
     assert not wrong
 

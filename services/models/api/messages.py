@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from services.models.artifacts import Objects, read_array
 from services.models.spec import Edit, ModelSpec, Positions, Reinit, Scheme
-from services.runtime.errors import InvalidArgument
+from services.runtime.errors import InvalidArgument, LimitExceeded
+
+MOST_DRAWS: Final = 256
+"""Draws of one model: one a layer, and some more."""
+MOST_LAYERS: Final = 1024
+"""Layers of one draw."""
 
 _SCHEMES: Final[dict[int, Scheme]] = {
     model_pb2.REINIT_SCHEME_UNSPECIFIED: "model",
@@ -31,14 +36,23 @@ def read_model(ref: model_pb2.ModelRef, field: str) -> ModelSpec:
 
     Raises:
         InvalidArgument: No name, no such scheme, or a draw of nothing.
+        LimitExceeded: More than `MOST_DRAWS` draws, or `MOST_LAYERS` layers in one.
     """
     if not ref.name:
         raise InvalidArgument(f"{field}.name", "Expected the name of a model, but got none")
+    if len(ref.reinit) > MOST_DRAWS:
+        raise LimitExceeded(
+            f"{field}.reinit", f"Expected at most {MOST_DRAWS} draws of a model, but got {len(ref.reinit)}"
+        )
     reinit = []
     for number, draw in enumerate(ref.reinit):
         path = f"{field}.reinit[{number}]"
         if not draw.layers and not draw.embeddings:
             raise InvalidArgument(f"{path}.layers", "Expected layers to draw anew, or `embeddings`, but got neither")
+        if len(draw.layers) > MOST_LAYERS:
+            raise LimitExceeded(
+                f"{path}.layers", f"Expected at most {MOST_LAYERS} layers a draw, but got {len(draw.layers)}"
+            )
         scheme = one_of(_SCHEMES, draw.scheme, f"{path}.scheme", model_pb2.ReinitScheme)
         reinit.append(Reinit(tuple(draw.layers), draw.embeddings, draw.seed, scheme))
     return ModelSpec(ref.name, ref.revision, tuple(reinit))

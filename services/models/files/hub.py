@@ -1,6 +1,8 @@
 """Models from the Hugging Face hub, through its own client and its own cache: safetensors and text files only."""
 
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, Final
 
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 
@@ -12,6 +14,8 @@ MODEL_PATTERNS = [
     "model-*-of-*.safetensors",
 ]
 NESTED_PATTERNS = ["*/*"]
+SILENT_SECONDS: Final = 20.0
+"""How long the hub may send nothing in the midst of an answer. Its own client would wait for ever."""
 
 
 class Hub:
@@ -23,16 +27,23 @@ class Hub:
 
     def __init__(self, cache_dir: Path | None = None) -> None:
         self._cache_dir = cache_dir
+        _set_timeouts()
 
     def config(self, name: str, revision: str) -> Path:
         """A folder that holds the model's configuration, so that it can be judged before its weights are fetched."""
         return self._fetch(name, revision, CONFIG_PATTERNS)
 
-    def model(self, name: str, revision: str) -> Path:
-        """A folder that holds the model: configuration, tokenizer, safetensors."""
-        return self._fetch(name, revision, MODEL_PATTERNS)
+    def model(self, name: str, revision: str, *, cached: bool = False) -> Path:
+        """A folder that holds the model: configuration, tokenizer, safetensors.
 
-    def _fetch(self, name: str, revision: str, patterns: list[str]) -> Path:
+        Args:
+            name: The hub id.
+            revision: Branch, tag or commit; the default one where empty.
+            cached: Whether it was fetched a moment ago, so that the hub need not be asked again.
+        """
+        return self._fetch(name, revision, MODEL_PATTERNS, cached=cached)
+
+    def _fetch(self, name: str, revision: str, patterns: list[str], *, cached: bool = False) -> Path:
         """The snapshot's folder.
 
         Raises:
@@ -49,7 +60,7 @@ class Hub:
         )
 
         try:
-            return self._download(name, revision, patterns)
+            return self._download(name, revision, patterns, cached=cached)
         except HFValidationError as error:
             raise InvalidArgument(
                 "spec.model.name", f"Expected a hub id such as `org/name`, but got {name!r}"
@@ -63,7 +74,7 @@ class Hub:
                 "spec.model.revision", f"Expected a revision of model {name}, but there is no {revision!r}"
             ) from error
 
-    def _download(self, name: str, revision: str, patterns: list[str]) -> Path:
+    def _download(self, name: str, revision: str, patterns: list[str], *, cached: bool) -> Path:
         """The snapshot's folder, from the hub or, where it cannot be reached, from the cache."""
         from httpx import HTTPError
         from huggingface_hub import snapshot_download
@@ -82,7 +93,7 @@ class Hub:
             )
 
         try:
-            return fetch(False)
+            return fetch(cached)
         except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError):
             raise
         except (OSError, HTTPError):
@@ -91,3 +102,17 @@ class Hub:
             except (OSError, HTTPError) as error:
                 note = "it is neither under the model roots nor in the hub's cache, and the hub cannot be reached"
                 raise NotFound("model", name, note=note) from error
+
+
+@lru_cache(maxsize=1)
+def _set_timeouts() -> None:
+    """Has the hub's client give up a server that accepts and never answers: of all its connections, once a process."""
+    from huggingface_hub import set_client_factory
+    from huggingface_hub.utils._http import default_client_factory
+
+    def client() -> Any:
+        made = default_client_factory()
+        made.timeout = SILENT_SECONDS
+        return made
+
+    set_client_factory(client)

@@ -8,13 +8,21 @@ import pytest
 from services.encoder.registry import Registry, State
 from services.models.catalogue import ModelSummary
 from services.models.spec import ModelSpec, Reinit
-from services.runtime.errors import FailedPrecondition, LimitExceeded, NotFound
+from services.runtime.errors import FailedPrecondition, LimitExceeded, NotFound, Unavailable
+from services.runtime.work import check_here
 
 
 class Files:
-    """Knows three models; `big` cannot be served."""
+    """Knows three models; `big` cannot be served. The hub does not answer for `hub/silent` before it is let."""
+
+    def __init__(self) -> None:
+        self.answers = threading.Event()
+        self.asked = threading.Semaphore(0)
 
     def resolve(self, name: str, revision: str = "") -> str:
+        if name == "hub/silent":
+            self.asked.release()
+            assert self.answers.wait(30)
         if name not in {"a", "b", "c", "hub/x"}:
             raise NotFound("model", name, ["a"])
         return name
@@ -23,6 +31,9 @@ class Files:
 
     def stamp(self, name: str, revision: str = "") -> int:
         return self.written
+
+    def is_local(self, name: str) -> bool:
+        return not name.startswith("hub/")
 
     def list(self) -> list[ModelSummary]:
         return [ModelSummary("a", "bert", ""), ModelSummary("b", "bert", ""), ModelSummary("big", "gpt2", "no encoder")]
@@ -179,3 +190,49 @@ async def test_the_list_merges_files_and_memory(loader: Loader) -> None:
     await loading
     assert [model.name for model in await registry.models() if model.info is not None][-1] == "hub/x"
     await registry.close()
+
+
+async def test_a_hub_that_never_answers_holds_up_those_alone_who_ask_it(make_engine: Any) -> None:
+    files = Files()
+    registry = Registry(files, Loader(make_engine), max_models=2, wait_seconds=5, hub_seconds=0.5)
+    lost = [
+        asyncio.create_task(_lease(registry, ModelSpec("hub/silent", revision=str(number)))) for number in range(40)
+    ]
+    assert await asyncio.to_thread(files.asked.acquire, timeout=20)
+    for name in ("a", "b"):
+        assert (await _load(registry, name)).info.name == name
+    assert len(await registry.models()) >= 3
+    results = await asyncio.gather(*lost, return_exceptions=True)
+    assert {type(result) for result in results} == {Unavailable}
+    assert "within 0.5 s" in str(results[0])
+    files.answers.set()
+    await registry.close()
+
+
+async def test_a_load_for_which_nobody_waits_is_given_up(make_engine: Any) -> None:
+    begun, left = threading.Event(), threading.Event()
+
+    def load(spec: ModelSpec) -> Any:
+        begun.set()
+        assert left.wait(20)
+        check_here()
+        return make_engine(spec.name)
+
+    registry = Registry(Files(), load, max_models=2, wait_seconds=0.01)
+    asking = asyncio.create_task(_load(registry, "a"))
+    await asyncio.to_thread(begun.wait, 20)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    slot = registry._slots[ModelSpec("a")]
+    assert await asyncio.to_thread(slot.forsaken.wait, 20)
+    left.set()
+    with pytest.raises(Unavailable, match="given up"):
+        await _load(registry, "a")
+    assert (await _load(registry, "a")).info.name == "a"
+    await registry.close()
+
+
+async def _lease(registry: Registry, spec: ModelSpec) -> None:
+    async with registry.lease(spec):
+        pass

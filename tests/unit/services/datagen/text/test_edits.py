@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from services.datagen.text.differences import LEAST_WORK, WORK_A_PART, Work, differences
 from services.datagen.text.edits import Edit, Edits, between
-from services.runtime.work import Stopped
+from services.runtime.work import Stopped, watched
 from tests.support.datagen_corpora import texts
 
 
@@ -146,11 +146,9 @@ def test_what_differs_is_right_wherever_the_work_ends(old: str, new: str, left: 
     assert Edits(old, _edits(old, new, work)).text == new
 
 
-def test_a_comparison_ends_where_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Gone:
-        def check(self) -> None:
-            raise Stopped
+def test_a_comparison_ends_where_nobody_waits_for_it() -> None:
+    def gone() -> None:
+        raise Stopped
 
-    monkeypatch.setattr("services.runtime.work._here.feed", Gone(), raising=False)
-    with pytest.raises(Stopped):
+    with watched(gone), pytest.raises(Stopped):
         between("a b c", "a x c")

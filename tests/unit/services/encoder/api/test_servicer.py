@@ -33,6 +33,9 @@ class Files:
     def stamp(self, name: str, revision: str = "") -> int:
         return self.written
 
+    def is_local(self, _name: str) -> bool:
+        return True
+
     def list(self) -> list[ModelSummary]:
         return [ModelSummary(name, "bert", "") for name in ("fake", "other", "third")]
 
