@@ -11,6 +11,7 @@ from services.datagen.api.translate_servicer import TranslateServicer
 from services.datagen.datasets.stored import Datasets
 from services.datagen.settings import DatagenSettings
 from services.datagen.translation.registry import Translators
+from services.runtime.memory import Memory
 from services.runtime.store import Store
 from services.runtime.work import Workers
 
@@ -28,7 +29,7 @@ class DatagenService:
         self._settings = settings
         self._store = Store(settings.store_url)
         self._workers = Workers(settings.max_streams, "datagen")
-        datasets = Datasets(self._store, settings.scratch_dir)
+        datasets = Datasets(self._store, settings.scratch_dir, Memory(settings.held_bytes))
         translators = Translators(settings, settings.scratch_dir / "translation", open_remote, self._store)
         self._servicer = DatagenServicer(settings, datasets, self._workers, translators)
         self._translate = TranslateServicer(settings, datasets, self._workers, translators)

@@ -81,6 +81,11 @@ class ServerSettings(BaseSettings):
         300.0,
         description="Time after which a client that is waited for and sends nothing loses its stream.",
     )
+    held_bytes: int = Field(
+        1 << 30,
+        ge=1 << 20,
+        description="Bytes that all requests together may hold in memory: texts, ids, arrays, examples under way.",
+    )
     drain_seconds: float = Field(30.0, ge=0, description="Time that running RPCs have to finish after SIGTERM.")
     keepalive_seconds: Seconds = Field(30.0, description="Idle time after which the server pings a client.")
     keepalive_timeout_seconds: Seconds = Field(20.0, description="Time after which a client without answer is gone.")

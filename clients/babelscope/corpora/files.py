@@ -11,6 +11,11 @@ from babelscope.errors import CorpusError
 
 GZIP_MAGIC = b"\x1f\x8b"
 BOM = "\ufeff"
+LONGEST_LINE = 64 << 20
+"""Bytes of a line: a file of zeros, packed a thousandfold, is one line without end."""
+LARGEST_WHOLE = 4 << 30
+"""Unpacked bytes of a file that is read as a whole."""
+_PORTION = 1 << 20
 
 
 @contextmanager
@@ -42,10 +47,12 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     A byte-order mark at the start of the file is left out; anywhere else it is text.
 
     Raises:
-        CorpusError: The file cannot be read, or a line is not UTF-8.
+        CorpusError: The file cannot be read, a line is not UTF-8, or it has more than `LONGEST_LINE` bytes.
     """
     with open_bytes(path) as stream:
-        for number, data in enumerate(stream, start=1):
+        for number, data in enumerate(iter(lambda: stream.readline(LONGEST_LINE + 1), b""), start=1):
+            if len(data) > LONGEST_LINE:
+                raise CorpusError(path, number, f"Expected lines of at most {LONGEST_LINE} bytes, but got a longer one")
             line = _decode(path, number, data.removesuffix(b"\n").removesuffix(b"\r"))
             yield number, line.removeprefix(BOM) if number == 1 else line
 
@@ -54,10 +61,17 @@ def read_whole(path: Path) -> str:
     """A whole file as text, for formats that cannot be read by lines.
 
     Raises:
-        CorpusError: The file cannot be read, or is not UTF-8.
+        CorpusError: The file cannot be read, is not UTF-8, or has more than `LARGEST_WHOLE` bytes.
     """
     with open_bytes(path) as stream:
-        data = stream.read()
+        parts: list[bytes] = []
+        read = 0
+        while part := stream.read(_PORTION):
+            read += len(part)
+            if read > LARGEST_WHOLE:
+                raise CorpusError(path, 0, f"Expected at most {LARGEST_WHOLE} bytes, unpacked, but got more")
+            parts.append(part)
+    data = b"".join(parts)
     try:
         return data.decode("utf-8").removeprefix(BOM)
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ from services.runtime.errors import InvalidArgument
 
 _LANGUAGE = re.compile(r"([A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8})*)?")
 _LONGEST_ID = 1024
+_LONGEST_TAG = 64
 
 
 def check_example(example: Example, *, offsets: bool = True) -> None:
@@ -25,7 +26,7 @@ def check_example(example: Example, *, offsets: bool = True) -> None:
     if not example.id or len(example.id) > _LONGEST_ID:
         got = "none" if not example.id else f"one of {len(example.id)}"
         raise InvalidArgument("examples[].id", f"Expected an id of 1..{_LONGEST_ID} characters, but got {got}")
-    if not _LANGUAGE.fullmatch(example.language):
+    if len(example.language) > _LONGEST_TAG or not _LANGUAGE.fullmatch(example.language):
         problem = f"Expected a BCP 47 tag such as zh-Hant, but got {example.language[:40]!r}"
         raise InvalidArgument(f"examples[{example.id}].language", problem)
     if isinstance(example.content, Question):

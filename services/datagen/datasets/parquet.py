@@ -16,9 +16,16 @@ from services.runtime.errors import DataLoss
 
 GROUP_EXAMPLES: Final = 4096
 GROUP_CHARACTERS: Final = 4 << 20
+"""Of the texts."""
+GROUP_WEIGHT: Final = 16 << 20
+"""Of everything: annotation and attributes are no texts, and may be larger than they."""
+READ_BYTES: Final = 1 << 30
+"""Unpacked bytes of a group that is read."""
+BYTES_A_CHARACTER: Final = 4
 EXAMPLES_KEY: Final = "babelscope.examples"
 LANGUAGES_KEY: Final = "babelscope.languages"
 
+_CHARGE: Final = 32
 _WORD = pa.struct(
     [
         ("form", pa.string()),
@@ -88,7 +95,10 @@ class _File:
 
 
 def write(
-    sink: Sink, examples: Iterable[Example], check: Callable[[list[Example]], None] = lambda group: None
+    sink: Sink,
+    examples: Iterable[Example],
+    check: Callable[[list[Example]], None] = lambda group: None,
+    hold: Callable[[int], None] = lambda amount: None,
 ) -> Counter[str]:
     """Writes examples.
 
@@ -96,6 +106,8 @@ def write(
         sink: Takes the file's bytes in order.
         examples: Any number; a group of them is held at a time.
         check: Called with each group before it is written; what it raises ends the writing.
+        hold: Called with the bytes that are held more than before, less where negative; what it raises ends the
+            writing.
 
     Returns:
         Number of examples by language.
@@ -105,10 +117,11 @@ def write(
     with pq.ParquetWriter(
         file, SCHEMA, compression="zstd", compression_level=3, version="2.6", write_statistics=False
     ) as writer:
-        for group in _groups(examples):
+        for group, held in _groups(examples, hold):
             check(group)
             languages.update(example.language for example in group)
             writer.write_table(pa.table(_columns(group), schema=SCHEMA), row_group_size=len(group))
+            hold(-held)
         writer.add_key_value_metadata(
             {EXAMPLES_KEY: str(languages.total()), LANGUAGES_KEY: ",".join(sorted(languages))}
         )
@@ -119,10 +132,16 @@ def read(file: BinaryIO, name: str) -> Iterator[Example]:
     """Yields the examples of a file, a row group at a time.
 
     Raises:
-        DataLoss: The file is no Parquet with this schema.
+        DataLoss: The file is no Parquet with this schema, or a row group is larger than any that `write` makes.
     """
     parquet = _open(file, name)
     for group in range(parquet.num_row_groups):
+        told = parquet.metadata.row_group(group)
+        if told.num_rows > GROUP_EXAMPLES or told.total_byte_size > READ_BYTES:
+            raise DataLoss(
+                f"Expected row groups of at most {GROUP_EXAMPLES} examples and {READ_BYTES} unpacked bytes in {name}, "
+                f"but got {told.num_rows} examples and {told.total_byte_size} bytes"
+            )
         for row in parquet.read_row_group(group, columns=SCHEMA.names).to_pylist():
             yield _example(row)
 
@@ -159,18 +178,45 @@ def _open(file: BinaryIO, name: str) -> Any:
     return parquet
 
 
-def _groups(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    """Cuts a stream into groups by what the examples themselves are, so that their portions do not matter."""
+def _groups(examples: Iterable[Example], hold: Callable[[int], None]) -> Iterator[tuple[list[Example], int]]:
+    """Cuts a stream into groups by what the examples themselves are, so that their portions do not matter.
+
+    Yields:
+        A group, and the bytes that it holds.
+    """
     group: list[Example] = []
-    size = 0
+    size = heavy = 0
     for example in examples:
         group.append(example)
         size += length(example)
-        if len(group) >= GROUP_EXAMPLES or size >= GROUP_CHARACTERS:
-            yield group
-            group, size = [], 0
+        more = weight(example)
+        hold(BYTES_A_CHARACTER * more)
+        heavy += more
+        if len(group) >= GROUP_EXAMPLES or size >= GROUP_CHARACTERS or heavy >= GROUP_WEIGHT:
+            yield group, BYTES_A_CHARACTER * heavy
+            group, size, heavy = [], 0, 0
     if group:
-        yield group
+        yield group, BYTES_A_CHARACTER * heavy
+
+
+def weight(example: Example) -> int:
+    """Characters of all that an example holds, and a charge for each word, answer and attribute."""
+    held = len(example.id) + len(example.language)
+    held += sum(_CHARGE + len(name) + len(value) for name, value in example.attributes.items())
+    match example.content:
+        case str() as text:
+            held += len(text)
+        case Sentence() as sentence:
+            held += len(sentence.text)
+            for word in sentence.words:
+                held += _CHARGE + len(word.form) + len(word.upos) + len(word.deprel) + len(word.ner)
+                held += len(word.lemma) + len(word.feats)
+        case TextPair() as pair:
+            held += len(pair.premise) + len(pair.hypothesis) + len(pair.label)
+        case Question() as question:
+            held += len(question.context) + len(question.question)
+            held += sum(_CHARGE + len(answer.text) for answer in question.answers)
+    return held
 
 
 def length(example: Example) -> int:

@@ -21,12 +21,22 @@ from services.datagen.datasets import parquet
 from services.datagen.datasets.checks import check_example
 from services.datagen.datasets.distinct import Distinct
 from services.runtime.errors import DataLoss, InvalidArgument, NotFound
+from services.runtime.memory import Memory
 from services.runtime.store import Store, digest_of
 
 log = logging.getLogger(__name__)
 
 KIND: Final = "datasets"
 CARDS: Final = "dataset-cards"
+MOST_LANGUAGES: Final = 1000
+"""Languages of a dataset."""
+MOST_LABELS: Final = 10_000
+"""Labels that a description counts one by one; what comes then is counted together."""
+OTHERS: Final = "others"
+LONGEST_LABEL: Final = 100
+SHOWN_CHARACTERS: Final = 256 << 10
+"""Characters of a description's samples, but for a first one that is longer."""
+OWN_BYTES: Final = 1 << 30
 _NEARBY: Final = 3
 
 
@@ -76,10 +86,12 @@ class Datasets:
     Args:
         store: The store.
         scratch: Folder for temporary files.
+        memory: What all requests together may hold; a budget of its own where None.
     """
 
-    def __init__(self, store: Store, scratch: Path) -> None:
+    def __init__(self, store: Store, scratch: Path, memory: Memory | None = None) -> None:
         self._store, self._scratch = store, scratch
+        self._memory = memory or Memory(OWN_BYTES)
         self._cards: dict[str, DatasetInfo] = {}
         self._seen: set[str] = set()
         self._damaged: set[str] = set()
@@ -95,16 +107,22 @@ class Datasets:
 
         Raises:
             InvalidArgument: An example is wrong or its id repeats within its language, or there is none.
-            LimitExceeded: The store is full.
+            LimitExceeded: The store is full, or the server's requests hold too much.
         """
         self._scratch.mkdir(parents=True, exist_ok=True)
-        with contextlib.closing(Distinct(self._scratch)) as distinct:
+        seen: set[str] = set()
+        with contextlib.closing(Distinct(self._scratch)) as distinct, self._memory.account() as account:
 
             def check(group: list[Example]) -> None:
                 distinct.add([(example.id, example.language) for example in group])
+                seen.update(example.language for example in group)
+                if len(seen) > MOST_LANGUAGES:
+                    raise InvalidArgument(
+                        empty, f"Expected at most {MOST_LANGUAGES} languages a dataset, but got {len(seen)}"
+                    )
 
             with self._store.create(KIND) as writer:
-                languages = parquet.write(writer, _checked(examples), check)
+                languages = parquet.write(writer, _checked(examples), check, account.take)
                 if not languages:
                     raise InvalidArgument(empty, "Expected at least one example, but got none")
         known = self._known(writer.name)
@@ -181,14 +199,17 @@ class Datasets:
         labels: Counter[str] = Counter()
         lengths: Counter[int] = Counter()
         shown: list[Example] = []
+        heavy = 0
         with self.open(name) as examples:
             for example in examples:
                 check()
                 languages[example.language] += 1
                 kinds[parquet.kind_of(example)] += 1
-                labels.update(_labels(example))
+                for label in _labels(example):
+                    labels[label if label in labels or len(labels) < MOST_LABELS else OTHERS] += 1
                 lengths[parquet.length(example).bit_length()] += 1
-                if len(shown) < samples:
+                heavy += parquet.weight(example)
+                if len(shown) < samples and (heavy <= SHOWN_CHARACTERS or not shown):
                     shown.append(example)
         bins = tuple((1 << bits >> 1, (1 << bits) - 1, lengths[bits]) for bits in sorted(lengths))
         return Description(info, dict(languages), dict(kinds), dict(labels), bins, tuple(shown))
@@ -259,7 +280,11 @@ def _checked(examples: Iterable[Example]) -> Iterator[Example]:
 
 
 def _labels(example: Example) -> Iterator[str]:
-    """What an example is labelled with."""
+    """What an example is labelled with, cut where it is no label but a text."""
+    yield from (label[:LONGEST_LABEL] for label in _whole_labels(example))
+
+
+def _whole_labels(example: Example) -> Iterator[str]:
     if isinstance(example.content, TextPair) and example.content.label:
         yield f"nli/{example.content.label}"
     elif isinstance(example.content, Sentence):

@@ -14,6 +14,7 @@ from services.datagen.pipeline.steps import Pipeline
 
 _PORTION_EXAMPLES = 512
 _PORTION_CHARACTERS = 128 << 10
+_PORTION_WEIGHT = 512 << 10
 
 Check = Callable[[], None]
 
@@ -90,14 +91,16 @@ def generate(
 def portions(examples: Iterable[Example]) -> Iterator[list[Example]]:
     """Cuts a stream into what fits a message."""
     held: list[Example] = []
-    size = 0
+    size = heavy = 0
     for example in examples:
-        length = parquet.length(example)
-        if held and (len(held) >= _PORTION_EXAMPLES or size + length > _PORTION_CHARACTERS):
+        length, weight = parquet.length(example), parquet.weight(example)
+        full = size + length > _PORTION_CHARACTERS or heavy + weight > _PORTION_WEIGHT
+        if held and (full or len(held) >= _PORTION_EXAMPLES):
             yield held
-            held, size = [], 0
+            held, size, heavy = [], 0, 0
         held.append(example)
         size += length
+        heavy += weight
     if held:
         yield held
 

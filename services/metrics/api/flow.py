@@ -31,6 +31,7 @@ from services.metrics.similarity.compare import compare, kept_needs
 from services.metrics.similarity.pairing import Pairing, Spill
 from services.metrics.similarity.plan import ComparePlan
 from services.metrics.similarity.shards import Keeper
+from services.runtime.memory import Memory
 from services.runtime.store import Store
 from services.runtime.work import Workers
 
@@ -66,12 +67,20 @@ class Flow:
         sources: Where the rows of texts come from.
         workers: Threads for measuring.
         store: Where sums are kept.
+        memory: What all requests together may hold.
     """
 
-    def __init__(
-        self, settings: MetricsSettings, scratch: Scratch, sources: Sources, workers: Workers, store: Store
+    def __init__(  # noqa: PLR0917 - what a server is put together from
+        self,
+        settings: MetricsSettings,
+        scratch: Scratch,
+        sources: Sources,
+        workers: Workers,
+        store: Store,
+        memory: Memory,
     ) -> None:
         self._store = store
+        self._memory = memory
         self._settings = settings
         self._scratch = scratch
         self._sources = sources
@@ -149,9 +158,9 @@ class Flow:
         self, plan: StudyPlan, messages: AsyncIterator[Any], stack: ExitStack, gold: list[tuple[str, str]] | None = None
     ) -> dict[int, Corpus | Table | ViewReport]:
         """Reads all rows, and gold pairs; ids that do not fit are found before anything is encoded."""
-        intake = Intake(plan, self._settings, self._scratch, stack)
+        intake = Intake(plan, self._settings, self._memory, self._scratch, stack)
         async for message in messages:
-            await intake.take(message)
+            await asyncio.to_thread(intake.take, message)
         views = intake.finish()
         ids = [_ids(view) for view in views.values()]
         if gold is not None and isinstance(plan, RetrievePlan) and plan.gold:
@@ -214,9 +223,9 @@ class Flow:
     ) -> None:
         """Measures a pair while its rows come from the client."""
         pairing = self._pairing(plan, stack)
-        intake = Intake(plan, self._settings, self._scratch, stack, pairing.add)
+        intake = Intake(plan, self._settings, self._memory, self._scratch, stack, pairing.add)
         async for message in messages:
-            await intake.take(message)
+            await asyncio.to_thread(intake.take, message)
         views = [view for view in intake.finish().values() if isinstance(view, ViewReport)]
         await self._answer(lambda check: pairing.finish(), views, answer)
 

@@ -1,6 +1,5 @@
 """Messages of rows to views: texts are kept, pushed activations go to scratch, all of it checked on the way."""
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from services.metrics.rows.scratch import Scratch, Writer
 from services.metrics.rows.tables import Table, check_finite
 from services.metrics.settings import MetricsSettings
 from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.memory import Memory, weight
 
 _ROW_TYPES: Final = (tensor_pb2.DATA_TYPE_F32, tensor_pb2.DATA_TYPE_F64, tensor_pb2.DATA_TYPE_BF16)
 
@@ -123,6 +123,7 @@ class Intake:
     Args:
         plan: Of the request.
         settings: Limits.
+        memory: What the server's requests may hold.
         scratch: Where pushed rows go.
         stack: Closes what was opened, at the request's end.
         sink: Takes pushed rows in place of scratch.
@@ -131,10 +132,11 @@ class Intake:
         gold: (source, target) ids of right answers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what a request needs of the server
         self,
         plan: StudyPlan,
         settings: MetricsSettings,
+        memory: Memory,
         scratch: Scratch,
         stack: ExitStack,
         sink: Sink | None = None,
@@ -142,7 +144,7 @@ class Intake:
         self.gold: list[tuple[str, str]] = []
         self._wants_gold = isinstance(plan, RetrievePlan) and plan.gold
         self._settings = settings
-        self._text_bytes = 0
+        self._account = stack.enter_context(memory.account())
         self._sink = sink
         self._corpora: dict[str, Corpus] = {}
         self._pushed: dict[str, _Pushed] = {}
@@ -153,8 +155,8 @@ class Intake:
                 self._pushed[view.name] = _Pushed(index, view, stack.enter_context(scratch.create()), sink)
         self._order = {view.name: plan.field(index) for index, view in enumerate(plan.views)}
 
-    async def take(self, message: metrics_pb2.CompareRequest | metrics_pb2.RetrieveRequest) -> None:
-        """Takes a message of rows.
+    def take(self, message: metrics_pb2.CompareRequest | metrics_pb2.RetrieveRequest) -> None:
+        """Takes a message of rows; blocks on the disk.
 
         Raises:
             InvalidArgument: It is no message of rows, or what it holds is wrong.
@@ -165,7 +167,7 @@ class Intake:
             case "texts":
                 self._take_texts(message.texts)
             case "activations":
-                await self._take_rows(message.activations)
+                self._take_rows(message.activations)
             case "gold":
                 self._take_gold(message.gold)  # type: ignore[union-attr]
             case "spec":
@@ -214,35 +216,47 @@ class Intake:
         self._check_rows(message.view, len(corpus.texts) + len(message.texts))
         for index, text in enumerate(message.texts):
             _check_text(text, index, message.view)
-            # An object has overhead beside its letters; a limit that forgets it is none.
-            self._text_bytes += len(text.text.encode()) + len(text.id.encode()) + 128
-            corpus.texts.append(Text(text.id, text.text, text.language))
-        if self._text_bytes > settings.max_text_bytes:
+        texts = [Text(text.id, text.text, text.language) for text in message.texts]
+        self._hold(sum(weight(text.id, text.text, text.language) for text in texts))
+        corpus.texts += texts
+
+    def _hold(self, amount: int) -> None:
+        """Counts bytes of texts, ids and gold pairs against the limits of the request and of the server."""
+        limit = self._settings.max_text_bytes
+        if self._account.held + amount > limit:
             raise LimitExceeded(
                 "max_text_bytes",
-                f"Expected texts of at most {settings.max_text_bytes} bytes in a request, but got more; "
+                f"Expected texts, ids and gold pairs of at most {limit} bytes in a request, but got more; "
                 "encode them and send activations, or split the request",
             )
+        self._account.take(amount)
 
-    async def _take_rows(self, message: metrics_pb2.ViewActivations) -> None:
+    def _take_rows(self, message: metrics_pb2.ViewActivations) -> None:
         pushed = self._pushed.get(message.view)
         if pushed is None:
             self._misplaced("activations.view", message.view, message.view in self._corpora, "texts")
             return
-        for index, one in enumerate(message.ids):
+        ids = list(message.ids)
+        for index, one in enumerate(ids):
             if not one:
                 raise InvalidArgument(f"activations.ids[{index}]", "Expected an id, but got none")
-        rows = pushed.check(message.ids, message.tensor, self._settings)
+        rows = pushed.check(ids, message.tensor, self._settings)
         self._check_rows(message.view, len(pushed.ids) + len(rows))
-        await asyncio.to_thread(pushed.append, list(message.ids), rows)
+        self._hold(sum(map(weight, ids)))
+        pushed.append(ids, rows)
 
     def _take_gold(self, message: metrics_pb2.GoldPairs) -> None:
         if not self._wants_gold:
             raise InvalidArgument("gold", "Expected gold pairs only where `spec.gold` is set, but got some")
+        pairs: list[tuple[str, str]] = []
+        held = 0
         for index, pair in enumerate(message.pairs):
             if not (pair.source_id and pair.target_id):
                 raise InvalidArgument(f"gold.pairs[{index}]", "Expected a source id and a target id, but got none")
-            self.gold.append((pair.source_id, pair.target_id))
+            held += weight(pair.source_id, pair.target_id)
+            pairs.append((pair.source_id, pair.target_id))
+        self._hold(held)
+        self.gold += pairs
         if len(self.gold) > self._settings.max_rows:
             raise LimitExceeded("max_rows", f"Expected at most {self._settings.max_rows} gold pairs, but got more")
 

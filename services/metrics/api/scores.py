@@ -14,6 +14,7 @@ from services.metrics.scores import make
 from services.metrics.scores.base import Score, Table, estimates
 from services.metrics.settings import MetricsSettings
 from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.memory import ENTRY, Account, Memory
 from services.runtime.streams import first, later
 from services.runtime.work import Workers
 
@@ -29,18 +30,22 @@ class ScoresDoor:
 
     _settings: MetricsSettings
     _workers: Workers
+    _memory: Memory
 
     async def ScoreText(  # noqa: N802 - gRPC's name
         self, request_iterator: AsyncIterator[metrics_pb2.ScoreTextRequest], context: Any
     ) -> AsyncIterator[metrics_pb2.ScoreTextResponse]:
         """Scores of predicted against gold text, spans, tags, trees or labels."""
-        scoring = _Scoring(await first(request_iterator), self._settings)
-        async for message in request_iterator:
-            await self._workers.call(partial(scoring.take, message))
-            yield metrics_pb2.ScoreTextResponse(progress=responses.progress(Progress("score", scoring.count, 0, "")))
-        async with aclosing(self._workers.run(lambda feed: scoring.answers(feed.check))) as answers:
-            async for answer in answers:
-                yield answer
+        spec = await first(request_iterator)
+        with self._memory.account() as account:
+            scoring = _Scoring(spec, self._settings, account)
+            async for message in request_iterator:
+                await self._workers.call(partial(scoring.take, message))
+                told = responses.progress(Progress("score", scoring.count, 0, ""))
+                yield metrics_pb2.ScoreTextResponse(progress=told)
+            async with aclosing(self._workers.run(lambda feed: scoring.answers(feed.check))) as answers:
+                async for answer in answers:
+                    yield answer
 
 
 def item_scores(
@@ -77,26 +82,29 @@ class _Scoring:
     Args:
         spec: What is asked for.
         settings: Limits.
+        account: What the request holds.
     """
 
-    def __init__(self, spec: metrics_pb2.ScoreTextSpec, settings: MetricsSettings) -> None:
+    def __init__(self, spec: metrics_pb2.ScoreTextSpec, settings: MetricsSettings, account: Account) -> None:
         self._score: Score
         self._score, self._resamples, self._seed = make(spec.score, spec.language, dict(spec.options))
         self._name = spec.score
         self._settings = settings
+        self._account = account
         self._item_scores = spec.item_scores
         self._ids: dict[tuple[str, str], None] = {}
-        self._bytes = 0
         self.count = 0
 
     def take(self, message: metrics_pb2.ScoreTextRequest) -> None:
         """Takes items in."""
         items = later(message, "items").items
-        self._bytes += message.ByteSize()
-        if self._bytes > self._settings.max_text_bytes:
+        # Of an item a score keeps some numbers, or some strings of it.
+        amount = message.ByteSize() + ENTRY * len(items)
+        if self._account.held + amount > self._settings.max_text_bytes:
             raise LimitExceeded(
                 "max_text_bytes", f"Expected at most {self._settings.max_text_bytes} bytes of items, but got more"
             )
+        self._account.take(amount)
         for item in items:
             where = f"items[{self.count}]"
             if self.count >= self._settings.max_rows:

@@ -17,6 +17,7 @@ from services.metrics.api.sources import Sources
 from services.metrics.api.statistics import StatisticsDoor
 from services.metrics.rows.scratch import Scratch
 from services.metrics.settings import MetricsSettings
+from services.runtime.memory import Memory
 from services.runtime.store import Store
 from services.runtime.streams import first
 from services.runtime.work import Workers
@@ -55,7 +56,8 @@ class MetricsServicer(  # type: ignore[misc]  # the stub knows no door that writ
         self._workers = workers
         self._fitters = fitters
         self._store = store
-        self._flow = Flow(settings, scratch, sources, workers, store)
+        self._memory = Memory(settings.held_bytes)
+        self._flow = Flow(settings, scratch, sources, workers, store, self._memory)
 
     async def Compare(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request_iterator: AsyncIterator[metrics_pb2.CompareRequest], context: Any

@@ -1,6 +1,8 @@
 """Bytes to lines: gzip by magic, UTF-8 held strictly, LF alone ends a line."""
 
 import gzip
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,30 @@ def test_damaged_gzip_is_refused(tmp_path: Path, damage: object) -> None:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(CorpusError, match="readable file"):
         list(read_lines(tmp_path / name))
+
+
+@pytest.mark.parametrize("read", [lambda path: list(read_lines(path)), read_whole])
+def test_a_packed_file_of_nothing_but_zeros_is_refused_while_it_is_unpacked(
+    read: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("babelscope.corpora.files.LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr("babelscope.corpora.files.LARGEST_WHOLE", 1 << 20)
+    path = tmp_path / "bomb.gz"
+    with gzip.open(path, "wb") as file:
+        for _ in range(64):
+            file.write(bytes(1 << 20))
+    assert path.stat().st_size < 1 << 17
+    tracemalloc.start()
+    try:
+        with pytest.raises(CorpusError, match="at most 1048576 bytes"):
+            read(path)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_line_may_be_as_long_as_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("babelscope.corpora.files.LONGEST_LINE", 8)
+    path = tmp_path / "lines.txt"
+    path.write_bytes(b"1234567\n1234567\n12345678")
+    assert [line for _, line in read_lines(path)] == ["1234567", "1234567", "12345678"]

@@ -8,8 +8,10 @@ from babelscope.corpora import Answer, Example, Question, Sentence, TextPair, Wo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.datagen.datasets.stored import CARDS, Datasets, parquet
-from services.runtime.errors import DataLoss, InvalidArgument, NotFound
+from services.datagen.datasets.stored import CARDS, LONGEST_LABEL, MOST_LABELS, OTHERS, Datasets, parquet
+from services.datagen.pipeline.jobs import portions
+from services.runtime.errors import DataLoss, InvalidArgument, LimitExceeded, NotFound
+from services.runtime.memory import Memory
 from services.runtime.store import Store
 
 TREE = Sentence(
@@ -200,3 +202,51 @@ def test_a_damaged_dataset_asked_by_name_is_a_loss(tmp_path: Path, datasets: Dat
     assert fresh.get(other.name) == other
     with pytest.raises(DataLoss, match=spoilt.name):
         list(fresh.read(spoilt.name))
+
+
+HEAVY = {
+    "attributes": [Example(str(n), "x", "en", attributes={"a": "v" * 100_000}) for n in range(600)],
+    "annotation": [Example(str(n), Sentence((Word("x", feats="f" * 100_000),), "x"), "en") for n in range(600)],
+    "labels": [Example(str(n), TextPair("a", "b", "l" * 100_000), "en") for n in range(600)],
+    "answers": [
+        Example(str(n), Question("a" * 9, "?", (Answer("a" * 9, 0),) * 3000), "en", attributes={}) for n in range(600)
+    ],
+}
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_what_is_no_text_is_held_in_groups_too_and_comes_back(name: str, tmp_path: Path) -> None:
+    memory = Memory(4 * (parquet.GROUP_WEIGHT + 200_000))
+    datasets = Datasets(Store(str(tmp_path / "store")), tmp_path / "scratch", memory)
+    info = datasets.put(HEAVY[name], "")
+    assert memory.used == 0
+    assert list(datasets.read(info.name)) == HEAVY[name]
+    with pytest.raises(LimitExceeded, match="held_bytes"):
+        Datasets(Store(str(tmp_path / "other")), tmp_path / "scratch", Memory(1 << 20)).put(HEAVY[name], "")
+    assert max(sum(map(parquet.weight, portion)) for portion in portions(HEAVY[name])) < 1 << 20
+
+
+def test_a_group_larger_than_any_that_is_written_is_not_read(
+    datasets: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = datasets.put(HEAVY["attributes"], "")
+    monkeypatch.setattr(parquet, "READ_BYTES", 1 << 10)
+    with pytest.raises(DataLoss, match="row groups of at most"):
+        list(datasets.read(info.name))
+
+
+def test_a_description_of_strange_labels_and_long_samples_stays_small(datasets: Datasets) -> None:
+    words = tuple(Word("x", upos=f"{n}" + "u" * 300) for n in range(20_000))
+    examples = [Example("s", Sentence(words, "x"), "en"), *HEAVY["attributes"][:20]]
+    found = datasets.describe(datasets.put(examples, "").name, 20)
+    assert len(found.labels) == MOST_LABELS + 1
+    assert found.labels[OTHERS] == 20_000 - MOST_LABELS
+    assert max(map(len, found.labels)) == LONGEST_LABEL
+    assert len(found.samples) == 1
+
+
+def test_languages_are_counted_and_short(datasets: Datasets) -> None:
+    with pytest.raises(InvalidArgument, match="at most 1000 languages a dataset, but got"):
+        datasets.put([Example("x", "x", f"a{n}") for n in range(1001)], "")
+    with pytest.raises(InvalidArgument, match="BCP 47"):
+        datasets.put([Example("x", "x", "en" + "-abcdefgh" * 8)], "")

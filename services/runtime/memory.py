@@ -1,0 +1,94 @@
+"""The bytes that requests hold in memory, counted for the whole server.
+
+Limits of one request do not bound a server: 64 requests of 256 MB each are within theirs. What a request keeps beyond
+one message (texts, ids, gold answers, arrays, examples that wait to be written) is therefore taken from one budget, and
+given back at its end.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from sys import getsizeof
+from typing import Final
+
+from services.runtime.errors import LimitExceeded
+
+SETTING: Final = "held_bytes"
+ENTRY: Final = 128
+"""Bytes of the objects around one text or id in lists and tables, about."""
+
+
+class Memory:
+    """A server's budget of held bytes. It may be used from any thread.
+
+    Args:
+        capacity: Bytes that all requests together may hold.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.used = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def account(self) -> Iterator["Account"]:
+        """The account of one request; what it holds is given back at the end."""
+        account = Account(self)
+        try:
+            yield account
+        finally:
+            account.give(account.held)
+
+    def take(self, amount: int) -> None:
+        """Counts bytes as held.
+
+        Raises:
+            LimitExceeded: There are not so many left.
+        """
+        with self._lock:
+            if self.used + amount > self.capacity:
+                raise LimitExceeded(
+                    SETTING,
+                    f"Expected requests that hold at most {self.capacity} bytes together, but {self.used} are held and "
+                    f"this one needs {amount} more; send less at once, or later",
+                    retry_after=1.0 if self.used else None,
+                )
+            self.used += amount
+
+    def give(self, amount: int) -> None:
+        """Counts bytes as free again."""
+        with self._lock:
+            self.used -= amount
+
+
+class Account:
+    """What one request holds. One thread uses it at a time.
+
+    Args:
+        memory: Of the server.
+
+    Attributes:
+        held: Bytes.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.held = 0
+
+    def take(self, amount: int) -> None:
+        """Holds more bytes; LimitExceeded where the server has not so many left."""
+        self._memory.take(amount)
+        self.held += amount
+
+    def give(self, amount: int) -> None:
+        """Gives some of them back."""
+        self._memory.give(amount)
+        self.held -= amount
+
+
+def weight(*texts: str) -> int:
+    """Bytes of texts in memory, with the objects around them.
+
+    One wide character makes a whole string wide, so that bytes of UTF-8 would tell too little.
+    """
+    return ENTRY + sum(map(getsizeof, texts))

@@ -1,0 +1,42 @@
+import pytest
+
+from services.runtime.errors import LimitExceeded
+from services.runtime.memory import Memory, weight
+
+
+def test_requests_share_one_budget_and_give_it_back() -> None:
+    memory = Memory(100)
+    with memory.account() as first, memory.account() as second:
+        first.take(60)
+        second.take(40)
+        with pytest.raises(LimitExceeded, match="at most 100 bytes together, but 100 are held") as caught:
+            second.take(1)
+        assert (caught.value.subject, caught.value.retry_after) == ("held_bytes", 1.0)
+        first.give(20)
+        second.take(20)
+        assert (first.held, second.held, memory.used) == (40, 60, 100)
+    assert memory.used == 0
+
+
+def test_what_never_fits_is_not_to_be_tried_again() -> None:
+    with Memory(100).account() as account, pytest.raises(LimitExceeded) as caught:
+        account.take(101)
+    assert caught.value.retry_after is None
+
+
+def test_a_request_that_fails_gives_back_what_it_held() -> None:
+    memory = Memory(100)
+
+    def request() -> None:
+        with memory.account() as account:
+            account.take(60)
+            account.take(60)
+
+    with pytest.raises(LimitExceeded):
+        request()
+    assert memory.used == 0
+
+
+def test_one_wide_character_makes_a_text_weigh_four_times_as_much() -> None:
+    assert weight("a" * 1000 + "\N{GRINNING FACE}") > 4 * 1000
+    assert weight("a" * 1000) < 1500
