@@ -11,8 +11,8 @@ from services.datagen.api.translate_servicer import TranslateServicer
 from services.datagen.datasets.stored import Datasets
 from services.datagen.settings import DatagenSettings
 from services.datagen.translation.registry import Translators
+from services.runtime.files.store import Store
 from services.runtime.memory import Memory
-from services.runtime.store import Store
 from services.runtime.work import Workers
 
 

@@ -15,8 +15,8 @@ from services.encoder.registry import Registry
 from services.encoder.settings import EncoderSettings
 from services.models.spec import ModelSpec
 from services.runtime.errors import FailedPrecondition, ServiceError
+from services.runtime.files.store import Store
 from services.runtime.rpc.security import UsageError
-from services.runtime.store import Store
 from services.runtime.telemetry import Telemetry
 
 log = logging.getLogger(__name__)

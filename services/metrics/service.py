@@ -7,7 +7,7 @@ from services.metrics.api.servicer import MetricsServicer
 from services.metrics.api.sources import Sources
 from services.metrics.rows.scratch import Scratch
 from services.metrics.settings import MetricsSettings
-from services.runtime.store import Store
+from services.runtime.files.store import Store
 from services.runtime.work import Workers
 
 

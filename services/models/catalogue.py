@@ -27,8 +27,8 @@ from services.models.spec import ModelInfo, ModelSpec
 from services.models.tokenization import Tokenizer
 from services.models.weights import Encoder
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
-from services.runtime.folders import fetch_folder
-from services.runtime.store import Store
+from services.runtime.files.folders import fetch_folder
+from services.runtime.files.store import Store
 from services.runtime.suggestions import closest
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from pydantic import Field
 
 from services.models.catalogue import ModelFiles, StoredCheckpoints
+from services.runtime.files.store import Store
 from services.runtime.settings import Folders, Seconds, ServerSettings
-from services.runtime.store import Store
 
 
 def default_checkpoints() -> Path:

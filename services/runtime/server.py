@@ -19,8 +19,9 @@ from typing import Any, Protocol
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
-from services.runtime import atomic, logs
+from services.runtime import logs
 from services.runtime.errors import ServiceError
+from services.runtime.files import atomic
 from services.runtime.rpc import reflection, security, tls
 from services.runtime.rpc.admission import Admission
 from services.runtime.rpc.health import SERVICE as HEALTH

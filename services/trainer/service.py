@@ -7,7 +7,7 @@ from typing import Final
 import grpc
 from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
 
-from services.runtime.store import Store
+from services.runtime.files.store import Store
 from services.runtime.work import Workers
 from services.trainer.api.servicer import Records, TrainerServicer
 from services.trainer.api.watching import Notices

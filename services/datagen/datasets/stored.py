@@ -21,8 +21,8 @@ from services.datagen.datasets import parquet
 from services.datagen.datasets.checks import check_example
 from services.datagen.datasets.distinct import Distinct
 from services.runtime.errors import DataLoss, InvalidArgument, NotFound
+from services.runtime.files.store import Store, digest_of
 from services.runtime.memory import Memory
-from services.runtime.store import Store, digest_of
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ looked at alone. What is left when the work is used up counts as different: edit
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate
 from typing import Final, NamedTuple
@@ -75,7 +75,8 @@ def differences(old: Sequence[str], new: Sequence[str], work: Work) -> Iterator[
 def _common(old: Sequence[str], new: Sequence[str], work: Work) -> list[Range]:
     """The common runs, in order."""
     matcher = SequenceMatcher(str.isspace, old, new, autojunk=False)
-    pairs = list(accumulate((1 + len(matcher.b2j.get(part, ())) for part in old), initial=0))
+    places: Mapping[str, Sequence[int]] = vars(matcher)["b2j"]
+    pairs = list(accumulate((1 + len(places.get(part, ())) for part in old), initial=0))
     found: list[Range] = []
     waiting = [Range(0, len(old), 0, len(new))]
     while waiting:

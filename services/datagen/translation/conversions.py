@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from services.runtime import atomic
 from services.runtime.errors import DataLoss, LimitExceeded, NotFound, Unavailable
-from services.runtime.store import Store
+from services.runtime.files import atomic
+from services.runtime.files.store import Store
 
 KIND: Final = "conversions"
 CARDS: Final = "conversion-cards"

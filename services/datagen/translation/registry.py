@@ -15,7 +15,7 @@ from services.datagen.translation.model_files import ModelFolders
 from services.datagen.translation.neural import NeuralTranslator
 from services.datagen.translation.settings import TranslationSettings
 from services.runtime.errors import InvalidArgument
-from services.runtime.store import Store
+from services.runtime.files.store import Store
 
 OpenRemote = Callable[[TranslationSettings, Choice], Translator]
 """From the settings and a choice to a system of another server; InvalidArgument where it is not allowed."""

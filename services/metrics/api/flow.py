@@ -31,8 +31,8 @@ from services.metrics.similarity.compare import compare, kept_needs
 from services.metrics.similarity.pairing import Pairing, Spill
 from services.metrics.similarity.plan import ComparePlan
 from services.metrics.similarity.shards import Keeper
+from services.runtime.files.store import Store
 from services.runtime.memory import Memory
-from services.runtime.store import Store
 from services.runtime.work import Workers
 
 _AHEAD: Final = 4096

@@ -14,7 +14,7 @@ from services.metrics.api.map_requests import read_fit_map
 from services.metrics.estimates.estimates import Progress
 from services.metrics.maps.fitting import FittedMap, fit_maps, known_pairs
 from services.metrics.settings import MetricsSettings
-from services.runtime.store import Store
+from services.runtime.files.store import Store
 from services.runtime.streams import first
 from services.runtime.work import Feed, Workers
 

@@ -10,7 +10,7 @@ from services.metrics.api import requests, responses
 from services.metrics.estimates.estimates import Event, Found
 from services.metrics.settings import MetricsSettings
 from services.metrics.similarity.shards import Merged, merge
-from services.runtime.store import Store
+from services.runtime.files.store import Store
 from services.runtime.work import Feed, Workers
 
 

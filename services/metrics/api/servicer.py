@@ -17,8 +17,8 @@ from services.metrics.api.sources import Sources
 from services.metrics.api.statistics import StatisticsDoor
 from services.metrics.rows.scratch import Scratch
 from services.metrics.settings import MetricsSettings
+from services.runtime.files.store import Store
 from services.runtime.memory import Memory
-from services.runtime.store import Store
 from services.runtime.streams import first
 from services.runtime.work import Workers
 

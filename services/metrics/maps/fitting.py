@@ -17,7 +17,7 @@ from services.metrics.maps.plan import MapPlan
 from services.metrics.rows.alignment import quoted
 from services.metrics.rows.tables import Table
 from services.runtime.errors import InvalidArgument, LimitExceeded
-from services.runtime.store import Store
+from services.runtime.files.store import Store
 
 Tell = Callable[[Progress], None]
 """Takes progress, from the thread of the work."""

@@ -22,8 +22,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.runtime import atomic
 from services.runtime.errors import LimitExceeded
+from services.runtime.files import atomic
 
 _ABANDONED_SECONDS: Final = 86400.0
 _PIECE: Final = 1 << 22

@@ -21,7 +21,7 @@ from services.metrics.similarity.plan import ComparePlan
 from services.metrics.sums.accumulate import Accumulator, Edge, Needs
 from services.metrics.sums.pair_statistics import PairStatistics
 from services.runtime.errors import DataLoss, InvalidArgument
-from services.runtime.store import Store
+from services.runtime.files.store import Store
 
 KIND: Final = "moments"
 _EXAMPLES: Final = 10

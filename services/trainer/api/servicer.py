@@ -12,9 +12,9 @@ from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
 
 from services.models.api.messages import read_edit
 from services.runtime.errors import InvalidArgument, LimitExceeded
-from services.runtime.folders import delete_folder
+from services.runtime.files.folders import delete_folder
+from services.runtime.files.store import Store
 from services.runtime.paging import cut_page, page_token, read_page
-from services.runtime.store import Store
 from services.runtime.streams import Writer, first, later
 from services.runtime.work import Feed, Workers
 from services.trainer import specs

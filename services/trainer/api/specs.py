@@ -10,7 +10,7 @@ from services.models.api.messages import one_of, read_edit, read_model
 from services.models.artifacts import write_array
 from services.models.spec import ComputeType, ModelSpec, Positions, Scheme
 from services.runtime.errors import InvalidArgument, LimitExceeded
-from services.runtime.store import Store
+from services.runtime.files.store import Store
 from services.trainer import specs
 from services.trainer.training.plan import Course, Frozen, LanguageSet, Optimisation
 

@@ -29,8 +29,7 @@ def pair_within(
 def shares(first: int, second: int, room: int) -> tuple[int, int]:
     """How many tokens of each stay when the longer one is shortened first (transformers' `longest_first`).
 
-    Where neither can stay whole, both keep half of the room. The odd token goes to the second text, or to the first one
-    where that is longer and the second would fit alone: so the tokenizers package has it.
+    Where neither can stay whole, both keep half of the room, and the longer one the odd token.
     """
     if first + second <= room:
         return first, second
@@ -39,7 +38,7 @@ def shares(first: int, second: int, room: int) -> tuple[int, int]:
         return room - second, second
     if first <= half:
         return first, room - first
-    return (room - half, half) if first > second and second <= room else (half, room - half)
+    return (room - half, half) if first > second else (half, room - half)
 
 
 def windows(tokens: int, room: int, overlap: int) -> list[tuple[int, int]]:

@@ -13,8 +13,8 @@ from babelscope.data.examples import Example
 from services.models.layers import interventions
 from services.models.spec import Edit
 from services.runtime.errors import InvalidArgument
-from services.runtime.folders import fetch_folder
-from services.runtime.store import Store
+from services.runtime.files.folders import fetch_folder
+from services.runtime.files.store import Store
 from services.trainer.evaluation.checkpoint import FineTunedModel, load_fine_tuned
 
 PORTION: Final = 256

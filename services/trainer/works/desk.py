@@ -14,9 +14,9 @@ from babelscope.sync.metrics import MetricsClient
 from services.models.artifacts import read_array
 from services.models.catalogue import ModelFiles
 from services.models.spec import Edit
-from services.runtime.folders import StoredFolder, fetch_folder, put_folder
+from services.runtime.files.folders import StoredFolder, fetch_folder, put_folder
+from services.runtime.files.store import Store
 from services.runtime.settings import load
-from services.runtime.store import Store
 from services.trainer import specs
 from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report

@@ -1,6 +1,6 @@
 """Evaluation: a checkpoint on sets of any language."""
 
-from services.runtime.folders import fetch_folder
+from services.runtime.files.folders import fetch_folder
 from services.trainer import specs
 from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report

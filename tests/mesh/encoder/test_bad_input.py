@@ -9,7 +9,7 @@ from babelscope.data.tensors import to_proto
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 from safetensors.numpy import save
 
-from services.runtime.store import Store
+from services.runtime.files.store import Store
 from tests.support.encoder_calls import encode, refused, spec, texts
 from tests.support.refusals import failure
 

@@ -10,9 +10,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from services.runtime import storage
 from services.runtime.errors import DataLoss, FailedPrecondition, NotFound, Unavailable
-from services.runtime.store import Store, digest_of
+from services.runtime.files import storage
+from services.runtime.files.store import Store, digest_of
 
 
 @pytest.fixture(scope="module")

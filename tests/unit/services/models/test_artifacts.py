@@ -6,7 +6,7 @@ from safetensors.numpy import save
 
 from services.models.artifacts import read_array
 from services.runtime.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound
-from services.runtime.store import Store
+from services.runtime.files.store import Store
 
 ARRAY = np.arange(4, dtype=np.float32)
 

@@ -12,8 +12,8 @@ from services.encoder.loading import load_engine
 from services.models.catalogue import ModelFiles, StoredCheckpoints
 from services.models.spec import ModelSpec, Reinit
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
-from services.runtime.folders import put_folder
-from services.runtime.store import Store
+from services.runtime.files.folders import put_folder
+from services.runtime.files.store import Store
 from tests.support.tiny_models import build_model
 
 

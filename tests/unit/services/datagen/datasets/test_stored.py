@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from services.datagen.datasets.stored import CARDS, LONGEST_LABEL, MOST_LABELS, OTHERS, Datasets, parquet
 from services.datagen.pipeline.jobs import portions
 from services.runtime.errors import DataLoss, InvalidArgument, LimitExceeded, NotFound
+from services.runtime.files.store import Store
 from services.runtime.memory import Memory
-from services.runtime.store import Store
 
 TREE = Sentence(
     (Word("Hunde", "NOUN", 2, "nsubj", "O", "Hund", "Number=Plur"), Word("bellen", "VERB", 0)), "Hunde bellen"

@@ -6,7 +6,7 @@ import pytest
 
 from services.datagen.translation.conversions import CARDS, KIND, Conversions
 from services.runtime.errors import LimitExceeded
-from services.runtime.store import Store
+from services.runtime.files.store import Store
 
 
 def make(folder: Path) -> Path:

@@ -19,8 +19,8 @@ from services.metrics.rows.reports import ViewReport
 from services.metrics.rows.tables import Table
 from services.metrics.sums.accumulate import nothing
 from services.runtime.errors import InvalidArgument
+from services.runtime.files.store import Store
 from services.runtime.options import option
-from services.runtime.store import Store
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.runtime.errors import DataLoss, FailedPrecondition, InvalidArgument, LimitExceeded, NotFound
-from services.runtime.store import Store, digest_of
+from services.runtime.files.store import Store, digest_of
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[5]
 KINDS = st.sampled_from(["datasets", "activations", "maps"])
 
 
@@ -225,7 +225,7 @@ def test_large_objects_need_little_memory(store: Store, tmp_path: Path) -> None:
 
 KILLED = """
 import sys
-from services.runtime.store import Store
+from services.runtime.files.store import Store
 store = Store(sys.argv[1])
 with store.create("maps") as writer:
     for _ in range(1000):

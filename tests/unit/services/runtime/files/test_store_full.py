@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.runtime.errors import FailedPrecondition, LimitExceeded
-from services.runtime.store import Store
+from services.runtime.files.store import Store
 
 MEGABYTE = 1 << 20
 
@@ -60,7 +60,7 @@ def test_a_file_that_may_not_grow_is_a_limit(tmp_path: Path, size: int) -> None:
     script = textwrap.dedent("""
         import resource, signal, sys
         from services.runtime.errors import LimitExceeded
-        from services.runtime.store import Store
+        from services.runtime.files.store import Store
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         store = Store(sys.argv[1])

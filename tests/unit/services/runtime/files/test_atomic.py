@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.runtime import atomic
+from services.runtime.files import atomic
 
 
 def _full(*_: Any) -> None:

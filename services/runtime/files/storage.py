@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from services.runtime import atomic
 from services.runtime.errors import FailedPrecondition, LimitExceeded, NotFound, Unavailable
+from services.runtime.files import atomic
 
 log = logging.getLogger(__name__)
 

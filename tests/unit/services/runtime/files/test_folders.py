@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from services.runtime.errors import DataLoss, InvalidArgument, NotFound
-from services.runtime.folders import delete_folder, fetch_folder, put_folder
-from services.runtime.store import Store
+from services.runtime.files.folders import delete_folder, fetch_folder, put_folder
+from services.runtime.files.store import Store
 
 FILES = {"config.json": b"{}", "model.safetensors": bytes(range(256)) * 5000, "head/labels.json": b"[1]", "empty": b""}
 

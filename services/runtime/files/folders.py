@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from services.runtime import atomic
 from services.runtime.errors import DataLoss, InvalidArgument, LimitExceeded, NotFound
+from services.runtime.files import atomic
+from services.runtime.files.storage import copy
+from services.runtime.files.store import Store, digest_of
 from services.runtime.names import problem_of, shown
-from services.runtime.storage import copy
-from services.runtime.store import Store, digest_of
 
 _BLOBS: Final = "blobs"
 _FORMAT: Final = 1

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from services.runtime import storage
 from services.runtime.errors import DataLoss, InvalidArgument, LimitExceeded, NotFound
+from services.runtime.files import storage
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _SUFFIX = re.compile(r"(\.[a-z0-9]{1,16})?")
