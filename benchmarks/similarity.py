@@ -15,7 +15,7 @@ from benchmarks.rows import Row, row
 from services.metrics.estimates.estimates import Found
 from services.metrics.rows.plans import ViewPlan
 from services.metrics.rows.reports import ViewReport
-from services.metrics.rows.tables import Table
+from services.metrics.rows.tables import RowTable
 from services.metrics.settings import MetricsSettings
 from services.metrics.similarity import MEASURES, Options
 from services.metrics.similarity.compare import compare
@@ -78,17 +78,17 @@ def _plain_cka(left: list[Any], right: list[Any]) -> list[float]:
     return found
 
 
-def _tables(left: list[Any], right: list[Any]) -> list[Table]:
+def _tables(left: list[Any], right: list[Any]) -> list[RowTable]:
     """The two views as the service has them: all layers of a row together."""
     n, layers = len(left[0]), tuple(range(len(left)))
     ids = tuple(map(str, range(n)))
     return [
-        Table(ids, layers, np.stack(rows, axis=1), ViewReport(name, n, 0, 0, "", ""))
+        RowTable(ids, layers, np.stack(rows, axis=1), ViewReport(name, n, 0, 0, "", ""))
         for name, rows in (("left", left), ("right", right))
     ]
 
 
-def _all_pairs(tables: list[Table]) -> list[float]:
+def _all_pairs(tables: list[RowTable]) -> list[float]:
     """Every layer with every layer as the service measures them, intervals and chance levels included."""
     views = tuple(ViewPlan(table.report.name, table.layers, encoded=False) for table in tables)
     plan = ComparePlan(views, ((0, 1),), "all", "strict", (Options("cka", "biased"),))

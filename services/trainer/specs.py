@@ -176,7 +176,7 @@ class JobFigure:
 
 
 @dataclass(frozen=True)
-class Step:
+class JobStep:
     """How far a job is.
 
     Attributes:

@@ -9,24 +9,24 @@ from services.metrics.projection.base import ProjectPlan
 from services.metrics.projection.engine import Placed, project
 from services.metrics.rows.plans import ViewPlan
 from services.metrics.rows.reports import ViewReport
-from services.metrics.rows.tables import Table
+from services.metrics.rows.tables import RowTable
 
 
-def table(array: Any, name: str = "en", layers: Sequence[int] | None = None) -> Table:
+def table(array: Any, name: str = "en", layers: Sequence[int] | None = None) -> RowTable:
     """A view of rows [n, d] or [n, K, d]."""
     rows = np.asarray(array)
     rows = rows[:, None] if rows.ndim == 2 else rows
     ids = tuple(f"{name}-{number}" for number in range(len(rows)))
-    return Table(ids, tuple(range(rows.shape[1]) if layers is None else layers), rows, ViewReport(name, len(rows)))
+    return RowTable(ids, tuple(range(rows.shape[1]) if layers is None else layers), rows, ViewReport(name, len(rows)))
 
 
-def plan(tables: Sequence[Table], components: int = 2, method: str = "pca", seed: int = 0) -> ProjectPlan:
+def plan(tables: Sequence[RowTable], components: int = 2, method: str = "pca", seed: int = 0) -> ProjectPlan:
     """A plan over pushed views."""
     views = tuple(ViewPlan(each.report.name, each.layers, encoded=False, pooling="pushed") for each in tables)
     return ProjectPlan(views, (), "same", "strict", method, components, seed)
 
 
-def projected(tables: Sequence[Table], budget: int = 1 << 30, **options: Any) -> dict[tuple[int, int], Any]:
+def projected(tables: Sequence[RowTable], budget: int = 1 << 30, **options: Any) -> dict[tuple[int, int], Any]:
     """Coordinates by number of the view and layer; under (-1, layer) the first `Placed` of the layer."""
     found: dict[tuple[int, int], Any] = {}
     for event in project(plan(tables, **options), tables, budget=budget):

@@ -18,7 +18,7 @@ _TAGGED_WORD = re.compile(r"#[^\t]*\t(O|[BI]-[^\t]+)")
 
 
 @dataclass(slots=True)
-class Block:
+class LineBlock:
     """One sentence's lines.
 
     Attributes:
@@ -34,20 +34,20 @@ class Block:
     rows: list[tuple[int, list[str]]] = field(default_factory=list)
 
 
-def read_blocks(path: Path) -> Iterator[Block]:
+def read_blocks(path: Path) -> Iterator[LineBlock]:
     """Yields the sentences of a file, holding one at a time; comments without a sentence are left out.
 
     Raises:
         CorpusError: The file cannot be read.
     """
-    block: Block | None = None
+    block: LineBlock | None = None
     for number, line in read_lines(path):
         if not line.strip():
             if block and block.rows:
                 yield block
             block = None
             continue
-        block = block or Block(number)
+        block = block or LineBlock(number)
         if is_comment(line):
             name, equals, value = line[1:].partition("=")
             key = name.strip()
@@ -66,11 +66,11 @@ def is_comment(line: str) -> bool:
     return line.startswith("#") and not _TAGGED_WORD.fullmatch(line)
 
 
-def sentence_id(block: Block, position: int) -> str:
+def sentence_id(block: LineBlock, position: int) -> str:
     """The sentence's `sent_id`, or its position in the file where it has none."""
     return block.comments.get("sent_id") or str(position)
 
 
-def attributes(block: Block) -> dict[str, str]:
+def attributes(block: LineBlock) -> dict[str, str]:
     """The attributes of the sentence's example: its other comments, where it has some."""
     return {COMMENTS: "\n".join(block.others)} if block.others else {}

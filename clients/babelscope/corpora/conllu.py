@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from babelscope.corpora.blocks import Block, attributes, read_blocks, sentence_id
+from babelscope.corpora.blocks import LineBlock, attributes, read_blocks, sentence_id
 from babelscope.corpora.options import Options
 from babelscope.data.examples import Example, Sentence, Word
 from babelscope.errors import CorpusError
@@ -52,7 +52,7 @@ class _Sentence:
         surface: The raw text as the surface tokens and their `SpaceAfter` spell it; set by `words`.
     """
 
-    def __init__(self, path: Path, block: Block) -> None:
+    def __init__(self, path: Path, block: LineBlock) -> None:
         self._path, self._block = path, block
         self.surface = ""
 

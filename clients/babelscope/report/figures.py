@@ -9,7 +9,7 @@ from babelscope.report.drawing import PALETTE, Drawing, save, stem
 from babelscope.report.findings import leading
 from babelscope.report.guide import label
 from babelscope.report.names import language_name
-from babelscope.report.numbers import Measure, Numbers, Series, chance_by_layer, mean_by_layer
+from babelscope.report.numbers import LayerMeasure, Numbers, Series, chance_by_layer, mean_by_layer
 from babelscope.report.parts import PARTS
 from babelscope.study.result import StudyResult
 
@@ -55,7 +55,7 @@ def write_figures(result: StudyResult, folder: Path) -> list[Path]:
     return written
 
 
-def _groups(result: StudyResult, numbers: Numbers, measure: Measure, model: str) -> dict[str, list[Series]]:
+def _groups(result: StudyResult, numbers: Numbers, measure: LayerMeasure, model: str) -> dict[str, list[Series]]:
     """By group of layers, the series from the first source under RANDOM-INIT, all seeds together."""
     source = str(result.study["sources"][0])
     found: dict[str, list[Series]] = {}
@@ -70,7 +70,7 @@ def _save(folder: Path, name: str, title: str, draw: "Callable[[Axes], None]") -
     return save(Drawing(name, title, lambda figure: draw(figure.add_subplot())), folder)
 
 
-def _lines(axes: "Axes", listed: dict[str, Series], measure: Measure) -> None:
+def _lines(axes: "Axes", listed: dict[str, Series], measure: LayerMeasure) -> None:
     _chance(axes, listed)
     order = sorted(listed, key=lambda language: -listed[language].peak.value)
     for at, language in enumerate(order):
@@ -82,7 +82,7 @@ def _lines(axes: "Axes", listed: dict[str, Series], measure: Measure) -> None:
     _finish(axes, measure, list(mean_by_layer(listed.values())))
 
 
-def _heat(axes: "Axes", listed: dict[str, Series], measure: Measure) -> None:
+def _heat(axes: "Axes", listed: dict[str, Series], measure: LayerMeasure) -> None:
     order = sorted(listed, key=lambda language: -listed[language].peak.value)
     layers = list(mean_by_layer(listed.values()))
     values = [[_value(listed[language], layer) for layer in layers] for language in order]
@@ -95,7 +95,9 @@ def _heat(axes: "Axes", listed: dict[str, Series], measure: Measure) -> None:
         figure.colorbar(image, ax=axes, label=label(measure))
 
 
-def _random_init(axes: "Axes", plain: dict[str, Series], groups: dict[str, list[Series]], measure: Measure) -> None:
+def _random_init(
+    axes: "Axes", plain: dict[str, Series], groups: dict[str, list[Series]], measure: LayerMeasure
+) -> None:
     _chance(axes, plain)
     for at, (name, listed) in enumerate(groups.items()):
         means = mean_by_layer(listed)
@@ -114,7 +116,7 @@ def _chance(axes: "Axes", listed: dict[str, Series]) -> None:
     axes.plot(list(chance), [mean for mean, _ in chance.values()], ":", color="#777777", lw=1.2, label="chance")
 
 
-def _finish(axes: "Axes", measure: Measure, layers: list[int]) -> None:
+def _finish(axes: "Axes", measure: LayerMeasure, layers: list[int]) -> None:
     axes.set_xlabel("layer")
     axes.set_ylabel(label(measure))
     axes.set_xticks(layers, ["emb" if layer == 0 else str(layer) for layer in layers])

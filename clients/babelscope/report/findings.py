@@ -7,7 +7,7 @@ from typing import Final
 
 from babelscope.report.guide import is_distance
 from babelscope.report.names import language_name, metric_name
-from babelscope.report.numbers import Measure, Numbers, Series, chance_by_layer, mean_by_layer
+from babelscope.report.numbers import LayerMeasure, Numbers, Series, chance_by_layer, mean_by_layer
 from babelscope.study.result import StudyResult, Variant
 
 # The measures that speak for a study, best first.
@@ -48,7 +48,7 @@ class Effect:
     pairs: int
 
 
-def leading(measures: Sequence[Measure], kind: str) -> Measure | None:
+def leading(measures: Sequence[LayerMeasure], kind: str) -> LayerMeasure | None:
     """The measure that speaks for a study: debiased CKA and P@1 by CSLS where there are; None where there is none."""
     order = _SIMILARITY if kind == "similarity" else _RETRIEVAL
     for wanted in order:
@@ -58,7 +58,7 @@ def leading(measures: Sequence[Measure], kind: str) -> Measure | None:
     return measures[0] if measures else None
 
 
-def effects(result: StudyResult, numbers: Numbers, measure: Measure, model: str, source: str) -> list[Effect]:
+def effects(result: StudyResult, numbers: Numbers, measure: LayerMeasure, model: str, source: str) -> list[Effect]:
     """The effect of every RANDOM-INIT of a model on one measure, from one source to all other languages."""
     found = []
     for variant in result.variants:
@@ -96,7 +96,7 @@ def find(result: StudyResult, numbers: Numbers, model: str) -> list[Finding]:
     return found
 
 
-def _peak(measure: Measure, listed: Mapping[str, Series], source: str) -> Finding:
+def _peak(measure: LayerMeasure, listed: Mapping[str, Series], source: str) -> Finding:
     means = mean_by_layer(listed.values())
     chance = chance_by_layer(listed.values())
     top = max(means, key=lambda layer: (means[layer], -layer))
@@ -120,7 +120,7 @@ def _peak(measure: Measure, listed: Mapping[str, Series], source: str) -> Findin
     )
 
 
-def _closest(measure: Measure, listed: Mapping[str, Series], source: str) -> Finding:
+def _closest(measure: LayerMeasure, listed: Mapping[str, Series], source: str) -> Finding:
     means = mean_by_layer(listed.values())
     layer = max(means, key=lambda each: (means[each], -each))
     rows = {language: row for language, series in listed.items() if (row := series.at(layer)) is not None}
@@ -141,7 +141,7 @@ def _closest(measure: Measure, listed: Mapping[str, Series], source: str) -> Fin
     )
 
 
-def _random_init(listed: Sequence[Effect], measure: Measure, source: str) -> list[Finding]:
+def _random_init(listed: Sequence[Effect], measure: LayerMeasure, source: str) -> list[Finding]:
     if not listed:
         return []
     last = max(listed[0].deltas)
@@ -166,7 +166,7 @@ def _random_init(listed: Sequence[Effect], measure: Measure, source: str) -> lis
     ]
 
 
-def _retrieval(measure: Measure, listed: Mapping[str, Series], source: str) -> Finding:
+def _retrieval(measure: LayerMeasure, listed: Mapping[str, Series], source: str) -> Finding:
     means = mean_by_layer(listed.values())
     top = max(means, key=lambda layer: (means[layer], -layer))
     rows = {language: row for language, series in listed.items() if (row := series.at(top)) is not None}
@@ -192,7 +192,7 @@ def _retrieval(measure: Measure, listed: Mapping[str, Series], source: str) -> F
 
 
 def _agreement(
-    similarity: Measure, alike: Mapping[str, Series], retrieval: Measure, found: Mapping[str, Series]
+    similarity: LayerMeasure, alike: Mapping[str, Series], retrieval: LayerMeasure, found: Mapping[str, Series]
 ) -> list[Finding]:
     """Whether the languages that are most alike are those whose translations are found: two views of one thing.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from babelscope.report.names import metric_name
-from babelscope.report.numbers import Measure
+from babelscope.report.numbers import LayerMeasure
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +106,12 @@ _CSLS = " CSLS lowers the scores of hubs, sentences that are near to many others
 _CENTRED = " Each language's mean is subtracted first."
 
 
-def is_distance(measure: Measure) -> bool:
+def is_distance(measure: LayerMeasure) -> bool:
     """Whether less of it is more alike."""
     return measure.metric == "procrustes" and measure.estimator != "similarity"
 
 
-def guide(measure: Measure) -> Guide:
+def guide(measure: LayerMeasure) -> Guide:
     """How to read a measure; its bare name where nothing is known of it."""
     for key in (f"{measure.metric}/{measure.estimator}", measure.metric, measure.metric.partition("@")[0] + "@"):
         if key in _GUIDES:
@@ -119,13 +119,13 @@ def guide(measure: Measure) -> Guide:
     return Guide(metric_name(measure.metric, measure.estimator), "", "")
 
 
-def meaning(measure: Measure) -> str:
+def meaning(measure: LayerMeasure) -> str:
     """What a measure is, with what its own similarity and centring add."""
     added = (_CSLS if measure.estimator == "csls" else "") + (_CENTRED if measure.centred else "")
     return guide(measure).meaning + added
 
 
-def label(measure: Measure) -> str:
+def label(measure: LayerMeasure) -> str:
     """A measure's name for a menu: `P@1, CSLS, centred`."""
     estimator = {"csls": "CSLS", "mean": ""}.get(measure.estimator, measure.estimator)
     return metric_name(measure.metric, estimator) + (", centred" if measure.centred else "")

@@ -7,7 +7,7 @@ from babelscope.study.result import Row, StudyResult
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class LayerMeasure:
     """A number's kind, metric and estimator; `centred` for retrieval after subtraction of each language's mean."""
 
     kind: str
@@ -25,7 +25,7 @@ class Measure:
 class SeriesKey:
     """What a series measures. Similarity is symmetric: `Numbers.find` takes its languages in either order."""
 
-    measure: Measure
+    measure: LayerMeasure
     model: str
     reinit: str
     source: str
@@ -74,25 +74,25 @@ class Numbers:
     def __init__(self, result: StudyResult) -> None:
         grouped: dict[SeriesKey, list[Row]] = {}
         for row in result.rows:
-            measure = Measure(row.kind, row.metric, row.estimator, row.centred)
+            measure = LayerMeasure(row.kind, row.metric, row.estimator, row.centred)
             grouped.setdefault(SeriesKey(measure, row.model, row.reinit, row.source, row.target), []).append(row)
         self.series: Mapping[SeriesKey, Series] = {
             key: Series(key, tuple(sorted(rows, key=lambda row: row.layer))) for key, rows in grouped.items()
         }
 
-    def measures(self, kind: str, model: str) -> tuple[Measure, ...]:
+    def measures(self, kind: str, model: str) -> tuple[LayerMeasure, ...]:
         """The measures of one kind for a model, in the order of the result."""
         found = (key.measure for key in self.series if key.measure.kind == kind and key.model == model)
         return tuple(dict.fromkeys(found))
 
-    def find(self, measure: Measure, model: str, reinit: str, source: str, target: str) -> Series | None:
+    def find(self, measure: LayerMeasure, model: str, reinit: str, source: str, target: str) -> Series | None:
         """A series, if measured; for similarity in either order of its languages."""
         series = self.series.get(SeriesKey(measure, model, reinit, source, target))
         if series is None and measure.kind == "similarity":
             series = self.series.get(SeriesKey(measure, model, reinit, target, source))
         return series
 
-    def of(self, measure: Measure, model: str, reinit: str = "") -> tuple[Series, ...]:
+    def of(self, measure: LayerMeasure, model: str, reinit: str = "") -> tuple[Series, ...]:
         """All pairs' series of a measure for one variant."""
         return tuple(
             series
@@ -100,7 +100,7 @@ class Numbers:
             if key.measure == measure and key.model == model and key.reinit == reinit
         )
 
-    def from_source(self, measure: Measure, model: str, reinit: str, source: str) -> dict[str, Series]:
+    def from_source(self, measure: LayerMeasure, model: str, reinit: str, source: str) -> dict[str, Series]:
         """By other language, the series of all pairs with `source` (for retrieval: with `source` as the query)."""
         found = {}
         for series in self.of(measure, model, reinit):

@@ -5,7 +5,7 @@ from typing import Any
 
 from babelscope.report.guide import guide, label, meaning
 from babelscope.report.names import language_name
-from babelscope.report.numbers import Measure, Numbers, Series
+from babelscope.report.numbers import LayerMeasure, Numbers, Series
 from babelscope.report.parts import Part
 from babelscope.study.result import StudyResult
 
@@ -50,13 +50,13 @@ def payload(result: StudyResult, numbers: Numbers, shown: Sequence[tuple[Part, S
     }
 
 
-def _measure(measure: Measure) -> dict[str, str]:
+def _measure(measure: LayerMeasure) -> dict[str, str]:
     said = {"meaning": meaning(measure), "beware": guide(measure).beware}
     return {"key": measure.key, "label": label(measure), **said}
 
 
 def _series(
-    numbers: Numbers, model: str, layers: list[int], measures: list[Measure]
+    numbers: Numbers, model: str, layers: list[int], measures: list[LayerMeasure]
 ) -> dict[str, dict[str, dict[str, Any]]]:
     found: dict[str, dict[str, dict[str, Any]]] = {measure.key: {} for measure in measures}
     for key, series in numbers.series.items():

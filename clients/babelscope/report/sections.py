@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from babelscope.report.findings import Finding, find, leading
 from babelscope.report.guide import Guide, guide, label
 from babelscope.report.names import language_name, metric_name
-from babelscope.report.numbers import Measure, Numbers
+from babelscope.report.numbers import LayerMeasure, Numbers
 from babelscope.report.tables import Table
 from babelscope.study.result import ModelUse, StudyResult
 
@@ -51,7 +51,7 @@ def guides(
     return list(found.values())
 
 
-def chance_text(numbers: Numbers, measure: Measure, model: str) -> str:
+def chance_text(numbers: Numbers, measure: LayerMeasure, model: str) -> str:
     """The chance level of a measure over all its rows, in a sentence."""
     rows = [row for series in numbers.of(measure, model) for row in series.rows]
     low = min(row.null_mean for row in rows)

@@ -14,7 +14,7 @@ from babelscope.study.result import PairUse, Row, read_record
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class KeptAnswer:
     """What one request gave.
 
     Attributes:
@@ -36,7 +36,7 @@ class Answer:
     records: tuple[Any, ...] = ()
 
 
-class Answers:
+class KeptAnswers:
     """The finished requests of a study's folder.
 
     Args:
@@ -46,7 +46,7 @@ class Answers:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def find(self, key: str) -> Answer | None:
+    def find(self, key: str) -> KeptAnswer | None:
         """The answer under a key; None where there is none, or one that is damaged or of another format."""
         try:
             values = json.loads(self._path(key).read_text(encoding="utf-8"))
@@ -58,11 +58,11 @@ class Answers:
         if _digest(answer) != values.get("digest"):
             return None
         try:
-            return read_record(Answer, answer, str(self._path(key)))
+            return read_record(KeptAnswer, answer, str(self._path(key)))
         except StudyError:
             return None
 
-    def keep(self, key: str, answer: Answer) -> None:
+    def keep(self, key: str, answer: KeptAnswer) -> None:
         """Writes an answer, whole or not at all."""
         values = asdict(answer)
         whole = {"format": STEP_FORMAT, "key": key, "digest": _digest(values), "answer": values}

@@ -6,16 +6,16 @@ from typing import Any
 
 from babelscope.calls.views import View
 from babelscope.data.comparison import Comparison, Estimate
-from babelscope.study.answers import Answer
+from babelscope.study.answers import KeptAnswer
 from babelscope.study.design import Study
-from babelscope.study.plan import Step
+from babelscope.study.plan import StudyStep
 from babelscope.study.provenance import now
 from babelscope.study.result import PairUse, Row
 from babelscope.study.sections import Services, ShowProgress
 from babelscope.study.texts import StudyTexts
 
 
-def ask_step(study: Study, step: Step, mesh: Services, texts: StudyTexts, show: ShowProgress | None) -> Answer:
+def ask_step(study: Study, step: StudyStep, mesh: Services, texts: StudyTexts, show: ShowProgress | None) -> KeptAnswer:
     """Similarity or retrieval of one step: its rows in an order that does not depend on what was finished first."""
     views = {
         language: View(texts=texts.corpus.texts[language], model=step.model, language=language)
@@ -43,7 +43,7 @@ def ask_step(study: Study, step: Step, mesh: Services, texts: StudyTexts, show: 
         found = mesh.metrics.retrieve(views, study.retrieval.similarities, centre=step.centre, **common)
     seconds = time.monotonic() - begun
     rows = sorted((_row(study, step, each) for each in found.estimates), key=_order(study, found.estimates))
-    return Answer(
+    return KeptAnswer(
         rows=tuple(rows),
         pairs=tuple(PairUse(each.left, each.right, each.n, each.left_only, each.right_only) for each in found.pairs),
         truncated={each.name: each.truncated for each in found.views},
@@ -53,7 +53,7 @@ def ask_step(study: Study, step: Step, mesh: Services, texts: StudyTexts, show: 
     )
 
 
-def _row(study: Study, step: Step, estimate: Estimate) -> Row:
+def _row(study: Study, step: StudyStep, estimate: Estimate) -> Row:
     return Row(
         kind=step.kind,
         metric=estimate.metric,

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from babelscope.data.models import Model, ModelInfo
 from babelscope.errors import DeadlineExceeded, NotFound, Refused, Unavailable
-from babelscope.study.answers import Answer, Answers
+from babelscope.study.answers import KeptAnswer, KeptAnswers
 from babelscope.study.asking import ask_step
 from babelscope.study.design import ModelDesign, Study
 from babelscope.study.offers import Wanted, check_offers
-from babelscope.study.plan import Step, plan, step_key, variants
+from babelscope.study.plan import StudyStep, plan, step_key, variants
 from babelscope.study.provenance import now, provenance
 from babelscope.study.result import LanguageUse, ModelUse, StepUse, StudyResult, read_record
 from babelscope.study.sections import SECTIONS, Asked, Found, Section, Services, ShowProgress, Task
@@ -81,8 +81,8 @@ def run_study(
     uses = tuple(_resolve(mesh, design, watcher) for design in study.models)
     steps = plan(study, uses, texts)
     tasks = _tasks(study, Asked(study, uses, texts))
-    run = _Run(Answers(folder / STEPS), watcher, len(steps) + len(tasks), force=force)
-    done: list[tuple[Step, Answer]] = []
+    run = _Run(KeptAnswers(folder / STEPS), watcher, len(steps) + len(tasks), force=force)
+    done: list[tuple[StudyStep, KeptAnswer]] = []
     for step in steps:
         asked = partial(ask_step, study, step, mesh, texts)
         done.append((step, run.answer(step.key, step.summary, asked)))
@@ -107,11 +107,11 @@ class _Run:
         force: Ask for everything anew.
     """
 
-    def __init__(self, answers: Answers, watcher: Watcher, total: int, *, force: bool) -> None:
+    def __init__(self, answers: KeptAnswers, watcher: Watcher, total: int, *, force: bool) -> None:
         self._answers, self._watcher, self._total, self._force = answers, watcher, total, force
         self.uses: list[StepUse] = []
 
-    def answer(self, key: str, summary: str, ask: Callable[[ShowProgress | None], Answer]) -> Answer:
+    def answer(self, key: str, summary: str, ask: Callable[[ShowProgress | None], KeptAnswer]) -> KeptAnswer:
         """The answer under a key, found done or asked for now."""
         told = f"[{len(self.uses) + 1}/{self._total}] {summary}"
         answer = None if self._force else self._answers.find(key)
@@ -140,13 +140,13 @@ def _wanted(study: Study) -> list[Wanted]:
     ]
 
 
-def _records(task: Task, mesh: Services, found: Found, show: ShowProgress | None) -> Answer:
+def _records(task: Task, mesh: Services, found: Found, show: ShowProgress | None) -> KeptAnswer:
     begun = time.monotonic()
     records = task.ask(mesh, found, show)
     seconds = round(time.monotonic() - begun, 3)
     # As JSON has them, so that an answer found done and one asked for now are read in the same way.
     values = json.loads(json.dumps([asdict(each) for each in records], ensure_ascii=False, allow_nan=False))
-    return Answer((), (), {}, {}, seconds, now(), tuple(values))
+    return KeptAnswer((), (), {}, {}, seconds, now(), tuple(values))
 
 
 def _resolve(mesh: Services, design: ModelDesign, watcher: Watcher) -> ModelUse:
@@ -199,7 +199,7 @@ def _result(
     study: Study,
     uses: Sequence[ModelUse],
     texts: StudyTexts,
-    done: Sequence[tuple[Step, Answer]],
+    done: Sequence[tuple[StudyStep, KeptAnswer]],
     *,
     found: Found,
     steps: Sequence[StepUse],
@@ -223,6 +223,6 @@ def _result(
     )
 
 
-def _with_counts(use: LanguageUse, step: Step, truncated: int, tokens: int) -> LanguageUse:
+def _with_counts(use: LanguageUse, step: StudyStep, truncated: int, tokens: int) -> LanguageUse:
     name = step.use.used
     return replace(use, truncated={**use.truncated, name: truncated}, tokens={**use.tokens, name: tokens})

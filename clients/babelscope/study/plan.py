@@ -18,7 +18,7 @@ STEP_FORMAT = "babelscope-step/1"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StudyStep:
     """One request to the metrics server.
 
     Attributes:
@@ -52,13 +52,13 @@ class Step:
         return f"{self.kind}{centred} of {len(self.pairs)} language pairs, {self.use.used}{drawn}"
 
 
-def plan(study: Study, uses: Sequence[ModelUse], texts: StudyTexts) -> tuple[Step, ...]:
+def plan(study: Study, uses: Sequence[ModelUse], texts: StudyTexts) -> tuple[StudyStep, ...]:
     """The steps of a study, the models as they are first; a model used twice is measured once.
 
     Raises:
         StudyError: A layer or a group names one that the model does not have.
     """
-    steps: list[Step] = []
+    steps: list[StudyStep] = []
     for use in {use.used: use for use in uses}.values():
         _check_layers(study, use)
         for variant, model in variants(study, use):
@@ -107,7 +107,7 @@ def _step(
     drawn: tuple[Variant, Model],
     pairs: tuple[tuple[str, str], ...],
     centre: bool = False,
-) -> Step:
+) -> StudyStep:
     variant, model = drawn
     languages = sorted({language for pair in pairs for language in pair})
     depends: dict[str, Any] = {
@@ -118,7 +118,7 @@ def _step(
         "data": {language: texts.digests[language] for language in languages},
         **_options(study, kind, centre),
     }
-    return Step(kind, use, variant, model, pairs, centre, step_key(kind, depends))
+    return StudyStep(kind, use, variant, model, pairs, centre, step_key(kind, depends))
 
 
 def step_key(kind: str, depends: Mapping[str, Any]) -> str:

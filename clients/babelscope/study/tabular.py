@@ -9,7 +9,7 @@ from babelscope.errors import StudyError
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class NumberTable:
     """A table as text.
 
     Attributes:
@@ -38,7 +38,7 @@ class Table:
         return value
 
 
-def read_table(path: Path, columns: tuple[str, ...]) -> Table:
+def read_table(path: Path, columns: tuple[str, ...]) -> NumberTable:
     """Reads a table that has at least these columns; lines that begin with `#` are comments.
 
     Raises:
@@ -61,4 +61,4 @@ def read_table(path: Path, columns: tuple[str, ...]) -> Table:
         if len(row) != len(header):
             raise StudyError(f"{path}: Expected {len(header)} cells in every row, but got {len(row)} in {row!r}")
         rows.append(dict(zip(header, (cell.strip() for cell in row), strict=True)))
-    return Table(path, tuple(header), tuple(rows))
+    return NumberTable(path, tuple(header), tuple(rows))

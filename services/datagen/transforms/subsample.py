@@ -31,7 +31,7 @@ class SubsampleOptions:
     stratify: str = option("keep the shares of `label` (of pairs), or of an attribute by its name", default="")
 
 
-Group = tuple[str, str]
+Stratum = tuple[str, str]
 """A language (empty where sizes are not equal by language) and a stratum."""
 
 
@@ -61,7 +61,7 @@ class Subsample:
         Raises:
             FailedPrecondition: There are fewer examples than asked for.
         """
-        draws: dict[Group, array[float]] = defaultdict(lambda: array("d"))
+        draws: dict[Stratum, array[float]] = defaultdict(lambda: array("d"))
         for example in examples:
             draws[self._group(example)].append(self._draw(example))
         quotas = self._quotas({group: len(some) for group, some in draws.items()})
@@ -84,19 +84,19 @@ class Subsample:
     def _draw(self, example: Example) -> float:
         return draw(self._seed, self.name, example.id)
 
-    def _group(self, example: Example) -> Group:
+    def _group(self, example: Example) -> Stratum:
         language, by = example.language if self._options.equal else "", self._options.stratify
         if by == LABEL and isinstance(example.content, TextPair):
             return language, example.content.label
         return language, example.attributes.get(by, "") if by else ""
 
-    def _quotas(self, sizes: Mapping[Group, int]) -> dict[Group, int]:
+    def _quotas(self, sizes: Mapping[Stratum, int]) -> dict[Stratum, int]:
         """How many of each group to keep."""
         totals: Counter[str] = Counter()
         for (language, _), size in sizes.items():
             totals[language] += size
         size = self._options.size or min(totals.values(), default=0)
-        quotas: dict[Group, int] = {}
+        quotas: dict[Stratum, int] = {}
         for language, total in sorted(totals.items()):
             if size > total:
                 of = f" of language {language!r}" if self._options.equal else ""
@@ -106,7 +106,7 @@ class Subsample:
         return quotas
 
 
-def shares(counts: Mapping[Group, int], size: int) -> dict[Group, int]:
+def shares(counts: Mapping[Stratum, int], size: int) -> dict[Stratum, int]:
     """Divides a size in proportion to counts, whole numbers by largest remainder, ties by name.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Final
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2
 
 from services.encoder.api.requests import Asked
-from services.encoder.queue.answers import Block
+from services.encoder.queue.answers import RowBlock
 from services.encoder.queue.streams import Stream
 from services.encoder.registry import Listed, State
 from services.models.spec import EncodePlan, ModelInfo, Pooling, TokenizedText
@@ -73,7 +73,7 @@ def started(info: ModelInfo, asked: Asked, plan: EncodePlan, device: str, limit:
     )
 
 
-def chunks(number: int, block: Block, asked: Asked) -> Iterator[encoder_pb2.EncodeResponse]:
+def chunks(number: int, block: RowBlock, asked: Asked) -> Iterator[encoder_pb2.EncodeResponse]:
     """A block as messages of at most `CHUNK_BYTES` of data."""
     offset = 0
     for data in block.chunks:

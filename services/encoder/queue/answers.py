@@ -34,7 +34,7 @@ class Item:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Block:
+class RowBlock:
     """Rows of some texts, one after the other.
 
     Attributes:
@@ -60,7 +60,7 @@ def bytes_of(tokens: int, plan: EncodePlan, hidden_size: int) -> int:
     return rows_of(tokens, plan) * len(plan.layers) * hidden_size * 4
 
 
-def cut(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> list[Block]:
+def cut(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> list[RowBlock]:
     """Packs the texts of one stream into blocks of at most `CHUNK_BYTES`; a longer text has a block of its own.
 
     Args:
@@ -81,14 +81,14 @@ def cut(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output:
     return blocks
 
 
-def _block(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> Block:
+def _block(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> RowBlock:
     items = tuple(
         Item(entry.index, entry.id, array.shape[0], entry.length, entry.text.truncated)
         for entry, array in zip(entries, arrays, strict=True)
     )
     _, layers, width = arrays[0].shape
     wire: Sequence[NDArray[Any]] = [f32_to_bf16(array) for array in arrays] if output == "bfloat16" else arrays
-    return Block(
+    return RowBlock(
         items=items,
         shape=(sum(item.rows for item in items), layers, width),
         chunks=tuple(_pieces(wire)),

@@ -65,12 +65,12 @@ class Entry:
     reserved: int
     memory: int = 0
     tag: float = 0.0
-    group: "Group | None" = None
+    group: "PlanGroup | None" = None
     in_window: bool = False
 
 
 @dataclass(eq=False, slots=True)
-class Group:
+class PlanGroup:
     """Texts that may share a batch.
 
     Attributes:
@@ -108,7 +108,7 @@ class FairQueue:
         self.tokens = 0
         self._clock = 0.0
         self._batches = 0
-        self._groups: dict[Hashable, Group] = {}
+        self._groups: dict[Hashable, PlanGroup] = {}
         self._arrivals: deque[Entry] = deque()
         self._open: dict[str, int] = {}
         self._numbers = count()
@@ -134,7 +134,7 @@ class FairQueue:
         """
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = Group(key, budget)
+            group = self._groups[key] = PlanGroup(key, budget)
         for entry in entries:
             flow = entry.flow
             entry.tag = max(self._clock, flow.tag)
@@ -189,7 +189,7 @@ class FairQueue:
         return anchor
 
     @staticmethod
-    def _fill(group: Group, anchor: Entry) -> None:
+    def _fill(group: PlanGroup, anchor: Entry) -> None:
         """Brings the anchor into the window, and others in tag order while there is room."""
         if not anchor.in_window:
             _enter(group, anchor)
@@ -198,7 +198,7 @@ class FairQueue:
             if entry.group is not None and not entry.in_window:
                 _enter(group, entry)
 
-    def _leave(self, entry: Entry, group: Group) -> None:
+    def _leave(self, entry: Entry, group: PlanGroup) -> None:
         entry.group = None
         group.texts -= 1
         entry.flow.queued -= 1
@@ -226,13 +226,13 @@ class FairQueue:
         return dropped
 
 
-def _enter(group: Group, entry: Entry) -> None:
+def _enter(group: PlanGroup, entry: Entry) -> None:
     insort(group.window, entry, key=_length)
     group.window_tokens += entry.length
     entry.in_window = True
 
 
-def _nearest(group: Group, anchor: Entry) -> list[Entry]:
+def _nearest(group: PlanGroup, anchor: Entry) -> list[Entry]:
     """Takes the anchor and its neighbours in length out of the window, as many as the budget holds when padded."""
     window = group.window
     low = bisect_left(window, anchor.length, key=_length)

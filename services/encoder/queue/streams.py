@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.encoder.queue.answers import Block, OutputType, bytes_of
+from services.encoder.queue.answers import OutputType, RowBlock, bytes_of
 from services.encoder.queue.fairqueue import Entry, Flow
 from services.encoder.queue.shares import SharedCapacity
 from services.models.spec import EncodePlan, ModelInfo, TokenizedText
@@ -91,8 +91,8 @@ class Stream:
         self._queue = queue
         self._submitted = self._delivered = 0
         self._backlog: deque[Entry] = deque()
-        self._outbox: deque[Block] = deque()
-        self._written: Block | None = None
+        self._outbox: deque[RowBlock] = deque()
+        self._written: RowBlock | None = None
         self._ready = asyncio.Event()
         self._finished = False
         self._error: BaseException | None = None
@@ -140,7 +140,7 @@ class Stream:
         self._error = self._error or error
         self._ready.set()
 
-    async def next_block(self) -> Block | None:
+    async def next_block(self) -> RowBlock | None:
         """Waits for the next block; None at the end. Asking for the next gives back the bytes of the last.
 
         Raises:
@@ -193,7 +193,7 @@ class Stream:
         self.held_tokens -= tokens
         self.held_memory -= memory
 
-    def deliver(self, blocks: Sequence[Block]) -> None:
+    def deliver(self, blocks: Sequence[RowBlock]) -> None:
         """Receives computed blocks."""
         for block in blocks:
             self._outbox.append(block)

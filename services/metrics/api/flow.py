@@ -25,12 +25,12 @@ from services.metrics.rows.alignment import align
 from services.metrics.rows.plans import StudyPlan
 from services.metrics.rows.reports import PairReport, ViewReport
 from services.metrics.rows.scratch import Scratch
-from services.metrics.rows.tables import Table
+from services.metrics.rows.tables import RowTable
 from services.metrics.settings import MetricsSettings
 from services.metrics.similarity.compare import compare, kept_needs
-from services.metrics.similarity.pairing import Pairing, Spill
 from services.metrics.similarity.plan import ComparePlan
 from services.metrics.similarity.shards import Keeper
+from services.metrics.similarity.streamed_pair import Spill, StreamedPair
 from services.runtime.files.store import Store
 from services.runtime.memory import Memory
 from services.runtime.work import Workers
@@ -41,11 +41,11 @@ _AHEAD: Final = 4096
 Specs = Sequence[encoder_pb2.EncodeSpec]
 """How the views are encoded, by index."""
 
-Measure = Callable[[list[Table], Check], Iterator[Event]]
+Engine = Callable[[list[RowTable], Check], Iterator[Event]]
 """An engine over tables."""
 
 
-class Answer(Protocol):
+class Reply(Protocol):
     """Receives what is found."""
 
     async def tell(self, progress: Progress) -> None:
@@ -86,7 +86,7 @@ class Flow:
         self._sources = sources
         self._workers = workers
 
-    async def compare(self, plan: ComparePlan, specs: Specs, messages: AsyncIterator[Any], answer: Answer) -> None:
+    async def compare(self, plan: ComparePlan, specs: Specs, messages: AsyncIterator[Any], answer: Reply) -> None:
         """Similarity of all pairs of views."""
         single = len(plan.views) == 2 and plan.pairs in (((0, 1),), ((1, 0),)) and not plan.preprocessing
         # Sums that are kept come from tables, whose parts do not depend on the order in which rows arrive.
@@ -104,10 +104,10 @@ class Flow:
                     return
             budget = self._settings.work_bytes
 
-            def work(tables: list[Table], check: Check) -> Iterator[Event]:
+            def work(tables: list[RowTable], check: Check) -> Iterator[Event]:
                 return compare(plan, tables, budget=budget, check=check, keep=keeper.keep if keeper else None)
 
-            def keep(tables: Sequence[Table], pairs: Sequence[PairReport]) -> str:
+            def keep(tables: Sequence[RowTable], pairs: Sequence[PairReport]) -> str:
                 if keeper is None:
                     return ""
                 resolved = [replace(view, layers=table.layers) for view, table in zip(plan.views, tables, strict=True)]
@@ -115,7 +115,7 @@ class Flow:
 
             await self._measure(views, specs, stack, work, answer, keep=keep)
 
-    async def retrieve(self, plan: RetrievePlan, specs: Specs, messages: AsyncIterator[Any], answer: Answer) -> None:
+    async def retrieve(self, plan: RetrievePlan, specs: Specs, messages: AsyncIterator[Any], answer: Reply) -> None:
         """Retrieval between all pairs of views."""
         with ExitStack() as stack:
             if plan.index != "exact":
@@ -124,7 +124,7 @@ class Flow:
             views = await self._read(plan, messages, stack, gold)
             device = self._settings.device
 
-            def work(tables: list[Table], check: Check) -> Iterator[Event]:
+            def work(tables: list[RowTable], check: Check) -> Iterator[Event]:
                 return rank(plan, tables, gold, device=device, check=check)
 
             await self._measure(views, specs, stack, work, answer)
@@ -138,7 +138,7 @@ class Flow:
         tell: Tell,
         *,
         check_ids: Callable[..., object] | None = None,
-    ) -> list[Table]:
+    ) -> list[RowTable]:
         """The rows of all views, pushed or encoded; they lie in scratch until the stack is closed.
 
         Args:
@@ -156,7 +156,7 @@ class Flow:
 
     async def _read(
         self, plan: StudyPlan, messages: AsyncIterator[Any], stack: ExitStack, gold: list[tuple[str, str]] | None = None
-    ) -> dict[int, Corpus | Table | ViewReport]:
+    ) -> dict[int, Corpus | RowTable | ViewReport]:
         """Reads all rows, and gold pairs; ids that do not fit are found before anything is encoded."""
         intake = Intake(plan, self._settings, self._memory, self._scratch, stack)
         async for message in messages:
@@ -172,13 +172,13 @@ class Flow:
 
     async def _measure(
         self,
-        views: dict[int, Corpus | Table | ViewReport],
+        views: dict[int, Corpus | RowTable | ViewReport],
         specs: Specs,
         stack: ExitStack,
-        work: Measure,
-        answer: Answer,
+        work: Engine,
+        answer: Reply,
         *,
-        keep: Callable[[Sequence[Table], Sequence[PairReport]], str] = lambda _tables, _pairs: "",
+        keep: Callable[[Sequence[RowTable], Sequence[PairReport]], str] = lambda _tables, _pairs: "",
     ) -> None:
         """Has texts encoded and measures."""
         tables = await self._tables(views, specs, stack, answer.tell)
@@ -186,13 +186,13 @@ class Flow:
         await self._answer(lambda check: work(tables, check), reports, answer, lambda pairs: keep(tables, pairs))
 
     async def _tables(
-        self, views: dict[int, Corpus | Table | ViewReport], specs: Specs, stack: ExitStack, tell: Tell
-    ) -> list[Table]:
+        self, views: dict[int, Corpus | RowTable | ViewReport], specs: Specs, stack: ExitStack, tell: Tell
+    ) -> list[RowTable]:
         """Has texts encoded, a few views at once."""
         turn = asyncio.Semaphore(self._settings.encode_at_once)
 
-        async def table(index: int, view: Any) -> Table:
-            if isinstance(view, Table):
+        async def table(index: int, view: Any) -> RowTable:
+            if isinstance(view, RowTable):
                 return view
             async with turn:
                 return await self._sources.table(view, specs[index], stack, tell)
@@ -203,7 +203,7 @@ class Flow:
         self,
         work: Callable[[Check], Iterator[Event]],
         views: Sequence[ViewReport],
-        answer: Answer,
+        answer: Reply,
         keep: Callable[[Sequence[PairReport]], str] = lambda _pairs: "",
     ) -> None:
         """Steps an engine and passes on what it tells."""
@@ -219,7 +219,7 @@ class Flow:
                         await answer.report(views, event.pairs, state)
 
     async def _pushed_pair(
-        self, plan: ComparePlan, messages: AsyncIterator[Any], stack: ExitStack, answer: Answer
+        self, plan: ComparePlan, messages: AsyncIterator[Any], stack: ExitStack, answer: Reply
     ) -> None:
         """Measures a pair while its rows come from the client."""
         pairing = self._pairing(plan, stack)
@@ -229,7 +229,7 @@ class Flow:
         views = [view for view in intake.finish().values() if isinstance(view, ViewReport)]
         await self._answer(lambda check: pairing.finish(), views, answer)
 
-    async def _pulled_pair(self, plan: ComparePlan, orders: list[Order], stack: ExitStack, answer: Answer) -> None:
+    async def _pulled_pair(self, plan: ComparePlan, orders: list[Order], stack: ExitStack, answer: Reply) -> None:
         """Measures a pair while its rows come from the encoder, both sides in the same order and in step."""
         views = tuple(replace(view, layers=order.layers) for view, order in zip(plan.views, orders, strict=True))
         pairing = self._pairing(replace(plan, views=views), stack)
@@ -275,17 +275,17 @@ class Flow:
         except InvalidRequest as error:
             raise named(error, view) from error
 
-    def _pairing(self, plan: ComparePlan, stack: ExitStack) -> Pairing:
+    def _pairing(self, plan: ComparePlan, stack: ExitStack) -> StreamedPair:
         def spill() -> Spill:
             writer = stack.enter_context(self._scratch.create())
             return writer.append
 
-        return Pairing(plan, budget=self._settings.work_bytes, spill=[spill(), spill()])
+        return StreamedPair(plan, budget=self._settings.work_bytes, spill=[spill(), spill()])
 
 
-def _ids(view: Corpus | Table | ViewReport) -> Sequence[str]:
+def _ids(view: Corpus | RowTable | ViewReport) -> Sequence[str]:
     """Ids of a view's rows."""
-    if isinstance(view, Table):
+    if isinstance(view, RowTable):
         return view.ids
     assert isinstance(view, Corpus)
     return [text.id for text in view.texts]

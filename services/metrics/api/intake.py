@@ -18,7 +18,7 @@ from services.metrics.rows.alignment import check_unique
 from services.metrics.rows.plans import StudyPlan, ViewPlan
 from services.metrics.rows.reports import ViewReport
 from services.metrics.rows.scratch import Scratch, Writer
-from services.metrics.rows.tables import Table, check_finite
+from services.metrics.rows.tables import RowTable, check_finite
 from services.metrics.settings import MetricsSettings
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.memory import Memory, weight
@@ -111,10 +111,10 @@ class _Pushed:
         """What the answer says of the view."""
         return ViewReport(self.plan.name, len(self.ids), data_digest=self._digest.hexdigest())
 
-    def table(self) -> Table:
+    def table(self) -> RowTable:
         """All rows."""
         shape = (len(self.ids), len(self.plan.layers), self._d)
-        return Table(tuple(self.ids), self.plan.layers, self._writer.rows(shape, self._dtype.str), self.report())
+        return RowTable(tuple(self.ids), self.plan.layers, self._writer.rows(shape, self._dtype.str), self.report())
 
 
 class Intake:
@@ -177,13 +177,13 @@ class Intake:
             case _:
                 raise InvalidArgument("message", "Expected `texts` or `activations`, but got an empty message")
 
-    def finish(self) -> dict[int, Corpus | Table | ViewReport]:
+    def finish(self) -> dict[int, Corpus | RowTable | ViewReport]:
         """The views by index: corpora to be encoded, tables of what was pushed, reports of what the sink took.
 
         Raises:
             InvalidArgument: A view has no rows, or an id twice.
         """
-        found: dict[int, Corpus | Table | ViewReport] = {}
+        found: dict[int, Corpus | RowTable | ViewReport] = {}
         for index, (name, field) in enumerate(self._order.items()):
             corpus, pushed = self._corpora.get(name), self._pushed.get(name)
             ids = [text.id for text in corpus.texts] if corpus else pushed.ids if pushed else []

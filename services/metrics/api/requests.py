@@ -6,7 +6,7 @@ from typing import Any, Final
 from babelscope.v1 import metrics_pb2, model_pb2, tensor_pb2
 
 from services.metrics.retrieval.plan import RetrievePlan
-from services.metrics.rows.plans import Alignment, Pairing, ViewPlan
+from services.metrics.rows.plans import Alignment, LayerPairing, ViewPlan
 from services.metrics.rows.treatments import Preprocessing
 from services.metrics.settings import MetricsSettings
 from services.metrics.similarity import MEASURES, Options
@@ -35,7 +35,7 @@ _ALIGNMENTS: Final[dict[int, Alignment]] = {
     metrics_pb2.ALIGNMENT_STRICT: "strict",
     metrics_pb2.ALIGNMENT_INTERSECT: "intersect",
 }
-_PAIRINGS: Final[dict[int, Pairing]] = {
+_PAIRINGS: Final[dict[int, LayerPairing]] = {
     metrics_pb2.LAYER_PAIRING_UNSPECIFIED: "same",
     metrics_pb2.LAYER_PAIRING_SAME: "same",
     metrics_pb2.LAYER_PAIRING_ALL: "all",

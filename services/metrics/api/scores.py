@@ -11,7 +11,7 @@ from babelscope.v1 import metrics_pb2
 from services.metrics.api import responses
 from services.metrics.estimates.estimates import Check, Progress
 from services.metrics.scores import make
-from services.metrics.scores.base import Score, Table, estimates
+from services.metrics.scores.base import ItemTable, Score, estimates
 from services.metrics.settings import MetricsSettings
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.memory import ENTRY, Account, Memory
@@ -49,7 +49,7 @@ class ScoresDoor:
 
 
 def item_scores(
-    table: Table, keys: Sequence[tuple[str, str]], limit: int = ITEM_BYTES
+    table: ItemTable, keys: Sequence[tuple[str, str]], limit: int = ITEM_BYTES
 ) -> Iterator[metrics_pb2.ItemScores]:
     """The scores of each item in messages of bounded size.
 

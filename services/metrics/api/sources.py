@@ -25,7 +25,7 @@ from services.metrics.api.intake import Corpus
 from services.metrics.estimates.estimates import Progress
 from services.metrics.rows.reports import ViewReport
 from services.metrics.rows.scratch import Scratch
-from services.metrics.rows.tables import Table, check_finite
+from services.metrics.rows.tables import RowTable, check_finite
 from services.metrics.settings import MetricsSettings
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 
@@ -94,7 +94,7 @@ class Sources:
         """Closes the channel."""
         await self._client.close()
 
-    async def table(self, corpus: Corpus, spec: encoder_pb2.EncodeSpec, stack: ExitStack, tell: Tell) -> Table:
+    async def table(self, corpus: Corpus, spec: encoder_pb2.EncodeSpec, stack: ExitStack, tell: Tell) -> RowTable:
         """The rows of a corpus: from scratch where they were made before, otherwise from the encoder.
 
         Args:
@@ -140,7 +140,7 @@ class Sources:
                 check_finite(block.array, [item.id for item in block.items], order.layers, order.name, field)
                 yield block
 
-    async def _encode(self, order: "Order", stack: ExitStack, tell: Tell) -> Table:
+    async def _encode(self, order: "Order", stack: ExitStack, tell: Tell) -> RowTable:
         n = order.shape[0]
         writer = stack.enter_context(self._scratch.create())
         await asyncio.to_thread(writer.reserve, order.bytes)
@@ -214,9 +214,9 @@ class Order:
             self.data,
         )
 
-    def table(self, rows: NDArray[Any], facts: dict[str, Any]) -> Table:
+    def table(self, rows: NDArray[Any], facts: dict[str, Any]) -> RowTable:
         """The rows, made."""
-        return Table(tuple(text.id for text in self.corpus.texts), self.layers, rows, self.report(facts))
+        return RowTable(tuple(text.id for text in self.corpus.texts), self.layers, rows, self.report(facts))
 
 
 def named(error: InvalidRequest, corpus: Corpus) -> InvalidArgument:

@@ -7,7 +7,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from services.metrics.arrays import F64
-from services.metrics.maps.base import Side
+from services.metrics.maps.base import MapSide
 from services.metrics.maps.normalisation import CENTRE
 from services.metrics.sums.products import times
 
@@ -18,7 +18,7 @@ KIND: Final = "maps"
 SUFFIX: Final = ".safetensors"
 
 
-def dump(side: Side, about: dict[str, Any]) -> bytes:
+def dump(side: MapSide, about: dict[str, Any]) -> bytes:
     """A side as bytes, the same for the same side and the same `about`.
 
     Tensors, all float64: `matrix` [d, d]; `means` [centres, d] where the normalisation subtracts any; `bias` [d] where
@@ -39,17 +39,17 @@ def dump(side: Side, about: dict[str, Any]) -> bytes:
     )
 
 
-def is_affine(side: Side) -> bool:
+def is_affine(side: MapSide) -> bool:
     """Whether rows move by a matrix and a bias alone; not so where they are divided by their norms."""
     return set(side.normalisation.steps) <= {CENTRE}
 
 
-def is_identity(side: Side) -> bool:
+def is_identity(side: MapSide) -> bool:
     """Whether rows stay where they are."""
     return not side.normalisation.steps and np.array_equal(side.matrix, np.eye(len(side.matrix)))
 
 
-def bias(side: Side) -> F64:
+def bias(side: MapSide) -> F64:
     """[d] what an affine side adds to `rows matrix`."""
     shift: F64 = -side.normalisation.means.sum(axis=0, keepdims=True)
     moved: F64 = times(shift, side.matrix)[0]

@@ -39,7 +39,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Side:
+class MapSide:
     """How the rows of one side move into the common space: normalised, then multiplied.
 
     Args:
@@ -67,8 +67,8 @@ class Fitted:
         warnings: What to beware of, in sentences.
     """
 
-    source: Side
-    target: Side
+    source: MapSide
+    target: MapSide
     trace: tuple[float, ...]
     settings: dict[str, str | int | float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from services.metrics.maps.base import Fitted, Pairs, Problem
 from services.metrics.maps.induction import induce
 from services.metrics.maps.plan import MapPlan
 from services.metrics.rows.alignment import quoted
-from services.metrics.rows.tables import Table
+from services.metrics.rows.tables import RowTable
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.files.store import Store
 
@@ -49,7 +49,7 @@ class FittedMap:
 
 
 def fit_maps(
-    plan: MapPlan, tables: Sequence[Table], store: Store, *, budget: int, check: Check, tell: Tell
+    plan: MapPlan, tables: Sequence[RowTable], store: Store, *, budget: int, check: Check, tell: Tell
 ) -> Iterator[FittedMap]:
     """Fits one map a layer.
 
@@ -103,7 +103,7 @@ def fit_maps(
         )
 
 
-def _layers(plan: MapPlan, source: Table, target: Table) -> tuple[int, ...]:
+def _layers(plan: MapPlan, source: RowTable, target: RowTable) -> tuple[int, ...]:
     """The layers that both views hold, in order of the source."""
     if set(source.layers) != set(target.layers):
         raise InvalidArgument(
@@ -184,7 +184,7 @@ def _dictionary(plan: MapPlan, problem: Problem, fitted: Fitted, check: Check) -
     return tuple((problem.source_ids[a], problem.target_ids[b]) for a, b in pairs)
 
 
-def _kept(tables: Sequence[Table], layer: int, fitted: Fitted, line: str, store: Store) -> tuple[str, str]:
+def _kept(tables: Sequence[RowTable], layer: int, fitted: Fitted, line: str, store: Store) -> tuple[str, str]:
     """Puts both sides in the store; their names."""
     names = []
     for side, move, table in zip(("source", "target"), (fitted.source, fitted.target), tables, strict=True):
@@ -195,7 +195,7 @@ def _kept(tables: Sequence[Table], layer: int, fitted: Fitted, line: str, store:
     return names[0], names[1]
 
 
-def _signature(plan: MapPlan, tables: Sequence[Table], fitted: Fitted) -> str:
+def _signature(plan: MapPlan, tables: Sequence[RowTable], fitted: Fitted) -> str:
     """All settings behind a map."""
     source, target = tables
     options = {**asdict(plan.options), **asdict(plan.common)}

@@ -14,7 +14,7 @@ from services.metrics.arrays import Floats
 from services.metrics.errors import Degenerate
 from services.metrics.estimates.estimates import Check
 from services.metrics.maps.base import Pairs
-from services.metrics.maps.neighbours import Nearest
+from services.metrics.maps.neighbours import NearestRows
 from services.metrics.sums.accumulate import nothing
 from services.metrics.sums.cosines import check_equal_width, unit_rows
 from services.metrics.sums.products import times_transposed
@@ -144,7 +144,7 @@ def nearest_cosines(
     Returns:
         Of the left rows, [n, k], and of the right rows, [m, k], in no order. Their means are r_T and r_S.
     """
-    forward, backward = Nearest(len(left), k), Nearest(len(right), k)
+    forward, backward = NearestRows(len(left), k), NearestRows(len(right), k)
     for rows, columns, tile in _tiles(left, right, check):
         forward.see(tile, rows.start, columns.start)
         backward.see(tile.T, columns.start, rows.start)

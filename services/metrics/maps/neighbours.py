@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Nearest:
+class NearestRows:
     """The k largest scores of each row seen so far, with their columns.
 
     Args:

@@ -12,7 +12,7 @@ import numpy as np
 
 from services.metrics.errors import Degenerate
 from services.metrics.estimates.estimates import Check
-from services.metrics.maps.base import Fitted, Problem, Side, Tell
+from services.metrics.maps.base import Fitted, MapSide, Problem, Tell
 from services.metrics.maps.normalisation import SCHEMES, Normalisation
 from services.metrics.maps.orthogonal import Rotation, rotation
 from services.metrics.maps.refinement import mean_cosine, refine
@@ -83,7 +83,7 @@ class Procrustes:
             settings |= {"rank": found.rank, "induced": len(refined.pairs)}
             # What the known pairs left open, the induced ones may determine.
             warnings = _warnings(found, len(refined.pairs), d)
-        return Fitted(Side(source, found.matrix), Side(target, np.eye(d)), trace, settings, warnings)
+        return Fitted(MapSide(source, found.matrix), MapSide(target, np.eye(d)), trace, settings, warnings)
 
 
 def _warnings(found: Rotation, pairs: int, d: int) -> tuple[str, ...]:

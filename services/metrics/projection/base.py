@@ -9,7 +9,7 @@ import numpy as np
 from services.metrics.arrays import F64, Floats
 from services.metrics.estimates.estimates import Check
 from services.metrics.rows.plans import StudyPlan
-from services.metrics.rows.tables import CHUNK_ROWS, Table
+from services.metrics.rows.tables import CHUNK_ROWS, RowTable
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Stack:
         layer: Which.
     """
 
-    tables: Sequence[Table]
+    tables: Sequence[RowTable]
     layer: int
 
     @property

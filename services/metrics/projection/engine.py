@@ -12,7 +12,7 @@ from services.metrics.estimates.estimates import Check, Progress
 from services.metrics.estimates.signature import signature
 from services.metrics.projection.base import Fitted, ProjectPlan, Stack
 from services.metrics.projection.registry import METHODS
-from services.metrics.rows.tables import Table
+from services.metrics.rows.tables import RowTable
 from services.runtime.errors import InvalidArgument
 
 CHUNK_BYTES: Final = 1 << 20
@@ -43,7 +43,7 @@ class Placed:
 
 
 def project(
-    plan: ProjectPlan, tables: Sequence[Table], *, budget: int, check: Check = lambda: None
+    plan: ProjectPlan, tables: Sequence[RowTable], *, budget: int, check: Check = lambda: None
 ) -> Iterator[Progress | Placed]:
     """Places the rows of all views on common axes, layer by layer.
 
@@ -86,7 +86,7 @@ def project(
     yield Progress("project", len(layers), len(layers), "")
 
 
-def _layers(tables: Sequence[Table]) -> tuple[int, ...]:
+def _layers(tables: Sequence[RowTable]) -> tuple[int, ...]:
     """The layers of all views, which are the same."""
     first = tables[0]
     for index, table in enumerate(tables):

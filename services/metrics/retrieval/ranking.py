@@ -15,7 +15,7 @@ from services.metrics.retrieval.rank_estimates import Direction
 from services.metrics.rows.alignment import align, quoted
 from services.metrics.rows.plans import ViewPlan, layer_pairs
 from services.metrics.rows.reports import PairReport
-from services.metrics.rows.tables import Table, part_of
+from services.metrics.rows.tables import RowTable, part_of
 from services.metrics.sums.accumulate import nothing
 from services.runtime.errors import InvalidArgument
 
@@ -45,7 +45,7 @@ class _Job:
 
 
 def rank(
-    plan: RetrievePlan, tables: Sequence[Table], gold: IdPairs = (), *, device: str = "auto", check: Check = nothing
+    plan: RetrievePlan, tables: Sequence[RowTable], gold: IdPairs = (), *, device: str = "auto", check: Check = nothing
 ) -> Iterator[Event]:
     """Retrieves between all pairs, both directions.
 
@@ -122,7 +122,7 @@ def matched(plan: RetrievePlan, ids: Sequence[Sequence[str]], gold: IdPairs) -> 
     )
 
 
-def _jobs(plan: RetrievePlan, tables: Sequence[Table], gold: IdPairs) -> tuple[list[_Job], list[PairReport]]:
+def _jobs(plan: RetrievePlan, tables: Sequence[RowTable], gold: IdPairs) -> tuple[list[_Job], list[PairReport]]:
     """What to retrieve, and the report of each pair."""
     ids = [table.ids for table in tables]
     if plan.gold:
@@ -136,7 +136,7 @@ def _jobs(plan: RetrievePlan, tables: Sequence[Table], gold: IdPairs) -> tuple[l
     return jobs, reports
 
 
-def _rows(table: Table, layer: int, rows: NDArray[np.intp] | None) -> NDArray[np.floating]:
+def _rows(table: RowTable, layer: int, rows: NDArray[np.intp] | None) -> NDArray[np.floating]:
     """[n, d]: rows of one layer."""
     return table.read(layer, part_of(rows, 0, len(table.ids) if rows is None else len(rows)))
 

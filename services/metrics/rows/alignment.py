@@ -15,7 +15,7 @@ _EXAMPLES = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class AlignedGroup:
     """Pairs of views over the same items in the same order, so that what belongs to one view is computed once.
 
     Args:
@@ -72,7 +72,7 @@ def check_strict(found: PairReport, left_only: Sequence[str], right_only: Sequen
 
 def align(
     names: Sequence[str], ids: Sequence[Sequence[str]], pairs: Sequence[tuple[int, int]], alignment: Alignment
-) -> tuple[list[Group], list[PairReport]]:
+) -> tuple[list[AlignedGroup], list[PairReport]]:
     """Sorts pairs of views into groups over the same items.
 
     Args:
@@ -88,7 +88,7 @@ def align(
         InvalidArgument: `strict` and ids differ, or a pair has no id in common.
     """
     positions = [{one: row for row, one in enumerate(view)} for view in ids]
-    groups: dict[bytes, Group] = {}
+    groups: dict[bytes, AlignedGroup] = {}
     reports = []
     for left, right in pairs:
         left_only = [one for one in ids[left] if one not in positions[right]]
@@ -104,7 +104,7 @@ def align(
                 f"{names[left]!r} has {quoted(ids[left])}, {names[right]!r} has {quoted(ids[right])}",
             )
         reports.append(found)
-        group = groups.setdefault(_digest(sorted(common)), Group(tuple(common)))
+        group = groups.setdefault(_digest(sorted(common)), AlignedGroup(tuple(common)))
         group.pairs.append((left, right))
         for view in (left, right):
             if view not in group.rows:

@@ -7,7 +7,7 @@ from typing import Literal
 from services.runtime.errors import InvalidArgument
 
 Alignment = Literal["strict", "intersect"]
-Pairing = Literal["same", "all"]
+LayerPairing = Literal["same", "all"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class StudyPlan:
 
     views: tuple[ViewPlan, ...]
     pairs: tuple[tuple[int, int], ...]
-    pairing: Pairing
+    pairing: LayerPairing
     alignment: Alignment
 
     def field(self, index: int) -> str:
@@ -50,7 +50,7 @@ class StudyPlan:
         return f"spec.views[{index}]"
 
 
-def layer_pairs(left: ViewPlan, right: ViewPlan, pairing: Pairing) -> list[tuple[int, int]]:
+def layer_pairs(left: ViewPlan, right: ViewPlan, pairing: LayerPairing) -> list[tuple[int, int]]:
     """Which layers of two views meet.
 
     Args:

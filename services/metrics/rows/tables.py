@@ -17,7 +17,7 @@ CHUNK_ROWS = 2048
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class RowTable:
     """The rows of one view.
 
     Args:
@@ -79,7 +79,9 @@ def check_finite(rows: NDArray[Any], ids: Sequence[str], layers: Sequence[int], 
     )
 
 
-def treat(table: Table, layer: int, rows: NDArray[np.intp] | None, n: int, preprocessing: Preprocessing) -> Treatment:
+def treat(
+    table: RowTable, layer: int, rows: NDArray[np.intp] | None, n: int, preprocessing: Preprocessing
+) -> Treatment:
     """Finds the treatment of one node from its column variances, in one pass of its own.
 
     Args:

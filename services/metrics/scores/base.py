@@ -53,7 +53,7 @@ class Figure:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class ItemTable:
     """What the items left behind.
 
     Args:
@@ -96,7 +96,7 @@ class Score(Protocol):
     def merge(self, other: "Score") -> None:
         """Takes in what a shard of the corpus left behind: a score of the same kind, language and options."""
 
-    def table(self) -> Table:
+    def table(self) -> ItemTable:
         """What the items left behind.
 
         Raises:
@@ -105,7 +105,7 @@ class Score(Protocol):
 
 
 def estimates(
-    name: str, table: Table, *, resamples: int = DEFAULT_RESAMPLES, seed: int = 0, check: Check = lambda: None
+    name: str, table: ItemTable, *, resamples: int = DEFAULT_RESAMPLES, seed: int = 0, check: Check = lambda: None
 ) -> tuple[Estimate, ...]:
     """All figures of a table, with 95 % percentile bootstrap intervals over items.
 

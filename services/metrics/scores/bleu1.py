@@ -12,7 +12,7 @@ from babelscope.data.examples import Example
 
 from services.metrics.arrays import F64
 from services.metrics.scores import tokens
-from services.metrics.scores.base import Figure, Score, Table, content, ratio
+from services.metrics.scores.base import Figure, ItemTable, Score, content, ratio
 from services.runtime.errors import InvalidArgument
 
 
@@ -46,10 +46,10 @@ class Bleu1:
         assert isinstance(other, Bleu1)
         self._rows += other._rows
 
-    def table(self) -> Table:
+    def table(self) -> ItemTable:
         """Matches, predicted and reference lengths an item."""
         precision = ratio(0, 1, empty=0.0)
-        return Table(
+        return ItemTable(
             np.array(self._rows, dtype=np.float64),
             (
                 Figure("bleu1", "corpus", lambda sums: precision(sums) * _penalty(sums)),

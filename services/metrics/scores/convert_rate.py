@@ -11,7 +11,7 @@ from babelscope.data.examples import Example
 
 from services.metrics.arrays import F64
 from services.metrics.scores import tokens
-from services.metrics.scores.base import Figure, Score, Table, content, ratio
+from services.metrics.scores.base import Figure, ItemTable, Score, content, ratio
 from services.runtime.errors import InvalidArgument
 
 SOURCE: Final = "source"
@@ -59,7 +59,7 @@ class ConvertRate:
         self._source |= other._source
         self._target |= other._target
 
-    def table(self) -> Table:
+    def table(self) -> ItemTable:
         """Tokens of the target alone, and all but shared ones, an item."""
         own, shared = self._target - self._source, self._target & self._source
         rows = [
@@ -67,7 +67,7 @@ class ConvertRate:
             for found in self._predicted
         ]
         sizes = {"source": len(self._source), "target": len(self._target), "shared": len(shared)}
-        return Table(
+        return ItemTable(
             np.array(rows, dtype=np.float64),
             (
                 Figure("convert_rate", "corpus", ratio(0, 1, scale=1.0)),

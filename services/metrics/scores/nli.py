@@ -9,7 +9,7 @@ import numpy as np
 from babelscope.data.examples import Example, TextPair
 
 from services.metrics.arrays import F64
-from services.metrics.scores.base import Figure, Score, Table, content, ratio
+from services.metrics.scores.base import Figure, ItemTable, Score, content, ratio
 from services.metrics.scores.inventory import outside
 from services.metrics.scores.placeholders import refuse_constant
 from services.runtime.errors import InvalidArgument
@@ -79,7 +79,7 @@ class Nli:
         assert isinstance(other, Nli)
         self._labels += other._labels
 
-    def table(self) -> Table:
+    def table(self) -> ItemTable:
         """One indicator a cell of the confusion matrix, then whether the label is right, and 1."""
         pairs = [pair for pair in self._labels if pair[0] != NO_GOLD]
         if not pairs:
@@ -108,7 +108,7 @@ class Nli:
             for found in names
         )
         figures = (Figure("accuracy", "micro", ratio(-2, -1)), *cells)
-        return Table(rows, figures, {"labels": size}, self._warnings(said, golds), scored)
+        return ItemTable(rows, figures, {"labels": size}, self._warnings(said, golds), scored)
 
     def _warnings(self, said: Counter[str], golds: set[str]) -> tuple[str, ...]:
         items = len(self._labels)

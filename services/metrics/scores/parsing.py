@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from babelscope.data.examples import Example, Word
 
-from services.metrics.scores.base import Figure, Score, Table, ratio
+from services.metrics.scores.base import Figure, ItemTable, Score, ratio
 from services.metrics.scores.inventory import RELATIONS, outside
 from services.metrics.scores.words import paired
 from services.runtime.errors import InvalidArgument
@@ -67,7 +67,7 @@ class Parsing:
         self._predicted += other._predicted
         self._relations |= other._relations
 
-    def table(self) -> Table:
+    def table(self) -> ItemTable:
         """Right heads, right labelled heads and words a sentence, with and without punctuation."""
         rows = np.array(self._rows, dtype=np.float64)
         missing, words = int(rows[:, 6].sum()), int(rows[:, 2].sum())
@@ -78,7 +78,7 @@ class Parsing:
             figures += [Figure("uas", "no_punct", ratio(3, 5)), Figure("las", "no_punct", ratio(4, 5))]
         else:
             warnings.append(f"All {words} words are punctuation: no figure without it")
-        return Table(rows, tuple(figures), {"words": words, "subtypes": "cut"}, tuple(warnings))
+        return ItemTable(rows, tuple(figures), {"words": words, "subtypes": "cut"}, tuple(warnings))
 
 
 def _relation(word: Word) -> str:

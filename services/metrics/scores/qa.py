@@ -14,7 +14,7 @@ import numpy as np
 from babelscope.data.examples import Example, Question
 
 from services.metrics.arrays import F64
-from services.metrics.scores.base import Figure, Score, Table, content, ratio
+from services.metrics.scores.base import Figure, ItemTable, Score, content, ratio
 from services.metrics.scores.normalisers import NORMALISERS, Normaliser, default_for
 from services.metrics.scores.placeholders import LEAST
 from services.runtime.errors import InvalidArgument
@@ -86,7 +86,7 @@ class Qa:
         assert isinstance(other, Qa)
         self._rows += other._rows
 
-    def table(self) -> Table:
+    def table(self) -> ItemTable:
         """EM and F1 an item; where some questions cannot be answered, also of these and of the others.
 
         Raises:
@@ -106,7 +106,7 @@ class Qa:
             figures += [Figure(f"{name}_no_answer", estimator, ratio(at, 6)) for name, at in (("em", 4), ("f1", 5))]
         if 0 < impossible < len(rows):
             figures += [Figure(f"{name}_has_answer", estimator, _answerable(at)) for name, at in (("em", 0), ("f1", 1))]
-        return Table(rows, tuple(figures), {"norm": estimator, "lang": self._language}, warnings)
+        return ItemTable(rows, tuple(figures), {"norm": estimator, "lang": self._language}, warnings)
 
 
 def _answerable(column: int) -> Callable[[F64], F64]:

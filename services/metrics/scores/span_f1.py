@@ -19,7 +19,7 @@ import numpy as np
 from babelscope.data.examples import Example
 
 from services.metrics.arrays import F64
-from services.metrics.scores.base import Figure, Score, Table, ratio
+from services.metrics.scores.base import Figure, ItemTable, Score, ratio
 from services.metrics.scores.inventory import outside
 from services.metrics.scores.schemes import SCHEMES, Tag, as_bio, break_of, read_tags
 from services.metrics.scores.words import paired
@@ -129,7 +129,7 @@ class SpanF1:
         self._as_written += other._as_written
         self._rest += other._rest
 
-    def table(self) -> Table:
+    def table(self) -> ItemTable:
         """Right, predicted and gold spans a sentence."""
         scheme, slips = self._scheme_of_gold()
         plain = scheme == "iob1" and self._predicted_iob1
@@ -156,7 +156,7 @@ class SpanF1:
             "repair": "none" if plain else self._repair,
             "spans": right,
         }
-        return Table(rows, figures, settings, tuple(warnings))
+        return ItemTable(rows, figures, settings, tuple(warnings))
 
     def _scheme_of_gold(self) -> tuple[str, tuple[str, ...]]:
         """The scheme that gold follows, `none` where it follows none under `conll`, and what to beware of.

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from babelscope.data.examples import Example
 
-from services.metrics.scores.base import Figure, Score, Table, ratio
+from services.metrics.scores.base import Figure, ItemTable, Score, ratio
 from services.metrics.scores.inventory import UPOS, outside
 from services.metrics.scores.placeholders import refuse_constant
 from services.metrics.scores.words import paired
@@ -64,7 +64,7 @@ class Tagging:
         self._golds += other._golds
         self._predicted += other._predicted
 
-    def table(self) -> Table:
+    def table(self) -> ItemTable:
         """Right tags and words a sentence."""
         refuse_constant(self._golds, "tags")
         rows = np.array(self._rows, dtype=np.float64)
@@ -73,4 +73,4 @@ class Tagging:
         closed = UPOS if self._tag == "upos" else frozenset[str]()
         warnings += outside(self._predicted, set(self._golds), "tags", closed=closed)
         figure = Figure("accuracy", "micro", ratio(0, 1))
-        return Table(rows, (figure,), {"tag": self._tag, "words": words}, tuple(warnings))
+        return ItemTable(rows, (figure,), {"tag": self._tag, "words": words}, tuple(warnings))

@@ -7,9 +7,9 @@ from typing import Any
 from services.metrics.errors import Degenerate
 from services.metrics.estimates.estimates import Aligned, Check, Estimate, Event, Found, Progress
 from services.metrics.estimates.signature import signature
-from services.metrics.rows.alignment import Group, align
+from services.metrics.rows.alignment import AlignedGroup, align
 from services.metrics.rows.plans import ViewPlan, layer_pairs
-from services.metrics.rows.tables import CHUNK_ROWS, Table, part_of, treat
+from services.metrics.rows.tables import CHUNK_ROWS, RowTable, part_of, treat
 from services.metrics.rows.treatments import NO_PREPROCESSING, Treatment
 from services.metrics.similarity import MEASURES, Options
 from services.metrics.similarity.measure import KeptVariance, SubSample
@@ -50,7 +50,7 @@ def kept_needs(plan: ComparePlan) -> Needs:
 
 
 def compare(
-    plan: ComparePlan, tables: Sequence[Table], *, budget: int, check: Check = nothing, keep: Keep | None = None
+    plan: ComparePlan, tables: Sequence[RowTable], *, budget: int, check: Check = nothing, keep: Keep | None = None
 ) -> Iterator[Event]:
     """Measures all pairs.
 
@@ -147,7 +147,9 @@ def _both(left: str, right: str) -> str:
     return left if left == right else f"{left}/{right}"
 
 
-def _rounds(group: Group, wanted: dict[tuple[int, int], list[tuple[int, int]]]) -> Iterator[list[tuple[Node, Node]]]:
+def _rounds(
+    group: AlignedGroup, wanted: dict[tuple[int, int], list[tuple[int, int]]]
+) -> Iterator[list[tuple[Node, Node]]]:
     """Edges that share nodes, so that a node's part is computed once: a layer of all pairs, then the next."""
     by_layer: dict[int, list[tuple[Node, Node]]] = {}
     for a, b in group.pairs:
@@ -159,7 +161,9 @@ def _rounds(group: Group, wanted: dict[tuple[int, int], list[tuple[int, int]]]) 
         yield from by_layer.values()
 
 
-def _parts(group: Group, wanted: dict[tuple[int, int], list[tuple[int, int]]]) -> Iterator[list[tuple[Node, Node]]]:
+def _parts(
+    group: AlignedGroup, wanted: dict[tuple[int, int], list[tuple[int, int]]]
+) -> Iterator[list[tuple[Node, Node]]]:
     """Edges in portions that depend on the request only: one pair of views and one left layer."""
     for a, b in group.pairs:
         by_layer: dict[int, list[tuple[Node, Node]]] = {}
@@ -169,7 +173,7 @@ def _parts(group: Group, wanted: dict[tuple[int, int], list[tuple[int, int]]]) -
 
 
 def _batches(
-    edges: Sequence[tuple[Node, Node]], n: int, tables: Sequence[Table], budget: int
+    edges: Sequence[tuple[Node, Node]], n: int, tables: Sequence[RowTable], budget: int
 ) -> Iterator[list[tuple[Node, Node]]]:
     """Edges in portions whose statistics fit the budget, at least one at a time."""
     batch: list[tuple[Node, Node]] = []
@@ -193,8 +197,8 @@ def _batches(
 
 def _statistics(
     plan: ComparePlan,
-    tables: Sequence[Table],
-    group: Group,
+    tables: Sequence[RowTable],
+    group: AlignedGroup,
     edges: Sequence[tuple[Node, Node]],
     *,
     budget: int,

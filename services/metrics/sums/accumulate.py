@@ -18,7 +18,7 @@ from services.metrics.rows.sample import SAMPLE_ROWS, RowSample, hashes
 from services.metrics.rows.treatments import NO_PREPROCESSING, Preprocessing, Spread, Treatment
 from services.metrics.sums.cosines import CosineSums, check_equal_width, unit_rows
 from services.metrics.sums.grams import Meeting, Meetings
-from services.metrics.sums.moments import BLOCK_ROWS, FLOAT64_ROWS, Block, CrossMoments, Frame, ViewMoments, width
+from services.metrics.sums.moments import BLOCK_ROWS, FLOAT64_ROWS, CrossMoments, Frame, RowBlock, ViewMoments, width
 from services.metrics.sums.pair_statistics import PairStatistics
 from services.metrics.sums.pairs import HeldPair, MomentPair
 from services.metrics.sums.views import HeldView, MomentView
@@ -270,7 +270,7 @@ class Accumulator:
             blocks = []
             for view, node in zip(views, rows, strict=True):
                 self._check()
-                blocks.append(Block.of(node, view.frame, exact=exact, squares=squares))
+                blocks.append(RowBlock.of(node, view.frame, exact=exact, squares=squares))
                 view.add(blocks[-1])
             for (left, right), cross in self._crosses.items():
                 self._check()

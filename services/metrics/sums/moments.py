@@ -94,7 +94,7 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class RowBlock:
     """A block of rows in the frame of its view, made once and used by the view and by all its pairs.
 
     Args:
@@ -106,7 +106,7 @@ class Block:
     squares: F64
 
     @classmethod
-    def of(cls, rows: Floats, frame: Frame, *, exact: bool, squares: bool = False) -> "Block":
+    def of(cls, rows: Floats, frame: Frame, *, exact: bool, squares: bool = False) -> "RowBlock":
         """Takes rows into the frame; `exact` asks for float64 products, `squares` for those of single entries."""
         moved = frame.apply(rows, np.float64 if exact else np.float32)
         m, d = moved.shape
@@ -138,7 +138,7 @@ def width(d: int, *, squares: bool) -> int:
     return 2 * d + 1 if squares else d + 2
 
 
-def _corner(left: Block, right: Block) -> F64:
+def _corner(left: RowBlock, right: RowBlock) -> F64:
     """[2, 2]: the moments of the squared norms, in float64 since debiasing takes differences of them."""
     return np.array(
         [
@@ -212,7 +212,7 @@ class ViewMoments:
         """Dimensions of a row."""
         return len(self.frame.shift)
 
-    def add(self, block: Block) -> None:
+    def add(self, block: RowBlock) -> None:
         """Takes a block of rows that are in this frame; with squares in float64."""
         if block.augmented.dtype == np.float64:
             self._lower = plus_gram(self._lower, block.augmented)
@@ -285,7 +285,7 @@ class CrossMoments:
         """Pairs of rows taken."""
         return int(self._state[-1, -1])
 
-    def add(self, left: Block, right: Block) -> None:
+    def add(self, left: RowBlock, right: RowBlock) -> None:
         """Takes two blocks whose rows belong together one by one; with squares in float64."""
         if left.augmented.dtype == np.float64:
             self._state = plus_cross(self._state, left.augmented, right.augmented)

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from services.models.layers.packing import Group
+from services.models.layers.packing import LengthGroup
 
 WINDOW_BLOCK = 256
 """Queries that one call of windowed attention takes; its keys reach one window further to each side."""
 
 
 def attend(
-    qkv_TE: Tensor, groups: Sequence[Group], heads: int, window: int | None = None, dropout: float = 0.0
+    qkv_TE: Tensor, groups: Sequence[LengthGroup], heads: int, window: int | None = None, dropout: float = 0.0
 ) -> Tensor:
     """Softmax attention within each text.
 
@@ -44,7 +44,9 @@ def attend(
     return context_TD
 
 
-def _attend_apart(qkv_TE: Tensor, groups: Sequence[Group], heads: int, window: int | None, dropout: float) -> Tensor:
+def _attend_apart(
+    qkv_TE: Tensor, groups: Sequence[LengthGroup], heads: int, window: int | None, dropout: float
+) -> Tensor:
     """As `attend`, where gradients are wanted.
 
     Rows are split and joined once: a write into a shared result would copy the whole gradient on the way back.

@@ -14,7 +14,7 @@ from torch.nn import functional
 from services.models.layers.attention import attend
 from services.models.layers.dropout import NO_DROPOUT, Dropout, drop
 from services.models.layers.linear import Activation, Linear
-from services.models.layers.packing import Group, Pack
+from services.models.layers.packing import LengthGroup, Pack
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Layout:
         segments: [T] int64, rows of the segment table; None where all are row 0.
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[LengthGroup, ...]
     ids: Tensor
     positions: Tensor
     content: Tensor

@@ -24,7 +24,7 @@ PositionRule = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
-class Group:
+class LengthGroup:
     """Texts of equal length that lie together.
 
     Attributes:
@@ -69,7 +69,7 @@ class Pack:
     piece_starts: NDArray[np.int64]
     text_pieces: NDArray[np.int64]
     content_counts: NDArray[np.int64]
-    groups: tuple[Group, ...]
+    groups: tuple[LengthGroup, ...]
 
     @property
     def rows(self) -> int:
@@ -116,12 +116,12 @@ def pack(batch: Sequence[TokenizedText], members: NDArray[np.int64], position_ru
     special = np.concatenate([text.special for text in texts])
     content_counts = np.fromiter((text.content_length for text in texts), dtype=np.int64, count=len(texts))
     piece_starts, text_pieces = _pieces(content_counts)
-    groups: list[Group] = []
+    groups: list[LengthGroup] = []
     for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
         if groups and groups[-1].length == length:
-            groups[-1] = Group(groups[-1].start, groups[-1].count + 1, length)
+            groups[-1] = LengthGroup(groups[-1].start, groups[-1].count + 1, length)
         else:
-            groups.append(Group(start, 1, length))
+            groups.append(LengthGroup(start, 1, length))
     ids = np.concatenate([text.ids for text in texts])
     positions = np.concatenate([position_rule(text.ids) for text in texts])
     filler = -len(ids) % ROWS_STEP

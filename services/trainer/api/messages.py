@@ -96,7 +96,7 @@ def write_event(event: EventRecord) -> trainer_pb2.JobEvent:
         case "state":
             message.state = STATES[State(event.payload.decode())]
         case "progress":
-            told = specs.read(specs.Step, event.payload)
+            told = specs.read(specs.JobStep, event.payload)
             message.progress.CopyFrom(
                 trainer_pb2.JobProgress(stage=told.stage, done=told.done, total=told.total, figures=dict(told.figures))
             )

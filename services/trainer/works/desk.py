@@ -59,7 +59,7 @@ class Desk(AbstractContextManager["Desk"]):
         """Tells the trainer."""
         self._channel.tell(report)
 
-    def step(self, step: specs.Step, share: float) -> None:
+    def step(self, step: specs.JobStep, share: float) -> None:
         """Tells how far the job is."""
         figures = {name: value for name, value in step.figures.items() if abs(value) < float("inf")}
         self.tell(Report(progress=share, figures=figures, events=(("progress", specs.write(step)),)))

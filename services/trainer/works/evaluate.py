@@ -21,7 +21,7 @@ def _evaluate(job: specs.EvaluateJob, desk: Desk) -> specs.Outcome:
     found: list[specs.JobFigure] = []
     warnings: list[str] = []
     for number, each in enumerate(job.eval):
-        desk.step(specs.Step("evaluate", number, len(job.eval)), number / len(job.eval))
+        desk.step(specs.JobStep("evaluate", number, len(job.eval)), number / len(job.eval))
         scored = model.evaluate(desk.examples(each.dataset), desk.scorer, language=each.language, dataset=each.dataset)
         figures = job_figures((scored,), "eval", source="", labels={}, seed=0)
         desk.tell(Report(events=figure_events(figures)))

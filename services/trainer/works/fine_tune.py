@@ -113,7 +113,7 @@ class _FineTune:
         warnings: list[str] = []
         for number, each in enumerate(job.eval):
             share = _TRAINING + (1 - _TRAINING) * number / len(job.eval)
-            desk.step(specs.Step("evaluate", number, len(job.eval)), share)
+            desk.step(specs.JobStep("evaluate", number, len(job.eval)), share)
             scored = model.evaluate(
                 desk.examples(each.dataset), desk.scorer, language=each.language, dataset=each.dataset
             )
@@ -135,7 +135,7 @@ class _FineTune:
                         f"{event.part} set {event.language}: {event.cut} examples are longer than the limit and cut, "
                         f"{event.lost} targets have no place in the input"
                     )
-                self._desk.step(specs.Step("prepare", 0, 0, {f"{event.part}_examples": float(event.examples)}), 0.0)
+                self._desk.step(specs.JobStep("prepare", 0, 0, {f"{event.part}_examples": float(event.examples)}), 0.0)
             case Progressed():
                 now = time.monotonic()
                 if now - self._told < _TELL_SECONDS and event.step < event.of:
@@ -148,7 +148,7 @@ class _FineTune:
                     "seconds_left": event.seconds_left,
                     "epoch": event.epoch,
                 }
-                step = specs.Step("train", event.step, event.of, figures)
+                step = specs.JobStep("train", event.step, event.of, figures)
                 self._desk.step(step, _TRAINING * event.step / max(1, event.of))
             case Evaluated():
                 figures = {"dev_score": event.score}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from babelscope.report.drawing import Drawing, facets, stem, tick
 from babelscope.report.guide import Guide, guide, is_distance, label
 from babelscope.report.names import language_name
-from babelscope.report.numbers import Measure
+from babelscope.report.numbers import LayerMeasure
 from babelscope.report.parts.base import Part, span
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.layer_grids import SECTION, Grid, Matrix
@@ -47,7 +47,7 @@ def payload(grids: Sequence[Grid], result: StudyResult) -> list[dict[str, Any]]:
 
 def guides(grids: Sequence[Grid]) -> list[tuple[Guide, str]]:
     """The measures, with the chance level over all grids."""
-    by_measure: dict[Measure, list[Grid]] = {}
+    by_measure: dict[LayerMeasure, list[Grid]] = {}
     for grid in grids:
         by_measure.setdefault(_measure(grid), []).append(grid)
     found = []
@@ -57,8 +57,8 @@ def guides(grids: Sequence[Grid]) -> list[tuple[Guide, str]]:
     return found
 
 
-def _measure(grid: Grid) -> Measure:
-    return Measure("similarity", grid.metric, grid.estimator)
+def _measure(grid: Grid) -> LayerMeasure:
+    return LayerMeasure("similarity", grid.metric, grid.estimator)
 
 
 def _rounded(matrix: Matrix) -> list[list[float]]:
@@ -68,7 +68,7 @@ def _rounded(matrix: Matrix) -> list[list[float]]:
 def drawings(grids: Sequence[Grid], result: StudyResult) -> list[Drawing]:
     """One figure a measure and model, or pair of models: its first pairs of languages side by side."""
     del result
-    grouped: dict[tuple[Measure, str, str], list[Grid]] = {}
+    grouped: dict[tuple[LayerMeasure, str, str], list[Grid]] = {}
     for grid in grids:
         grouped.setdefault((_measure(grid), grid.source_model, grid.target_model), []).append(grid)
     drawn = []

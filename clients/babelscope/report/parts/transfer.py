@@ -8,7 +8,7 @@ from babelscope.report.drawing import PALETTE, Drawing, stem
 from babelscope.report.findings import Finding
 from babelscope.report.guide import Guide, label
 from babelscope.report.names import coefficient_name
-from babelscope.report.numbers import Measure
+from babelscope.report.numbers import LayerMeasure
 from babelscope.report.parts.base import Part, interval, p_text
 from babelscope.report.tables import Table
 from babelscope.study.result import StudyResult
@@ -93,7 +93,7 @@ def guides(records: Sequence[Correlated]) -> list[tuple[Guide, str]]:
 
 
 def _label(each: Correlated) -> str:
-    return label(Measure("similarity", each.metric, each.estimator))
+    return label(LayerMeasure("similarity", each.metric, each.estimator))
 
 
 def _layer(each: Correlated) -> str:

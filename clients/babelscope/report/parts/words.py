@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from babelscope.report.guide import Guide, label
 from babelscope.report.names import language_name
-from babelscope.report.numbers import Measure
+from babelscope.report.numbers import LayerMeasure
 from babelscope.report.parts.base import Part, span
 from babelscope.report.tables import Table
 from babelscope.study.result import Row, StudyResult
@@ -61,7 +61,7 @@ def payload(records: Sequence[WordsFound], result: StudyResult) -> list[dict[str
             entries.append(
                 {
                     "name": f"{pair}, {each.model}" if models else pair,
-                    "measure": label(Measure("retrieval", metric, estimator, centred)),
+                    "measure": label(LayerMeasure("retrieval", metric, estimator, centred)),
                     "lines": [
                         {
                             "name": way, "x": [row.layer for row in listed], "v": [row.value for row in listed],

@@ -33,7 +33,7 @@ class AnovaDesign:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class FigureGroup:
     """One group: its numbers, their mean and standard deviation (0 for one number)."""
 
     name: str
@@ -63,7 +63,7 @@ class Analysis:
     name: str
     factor: str
     cite: str
-    groups: tuple[Group, ...]
+    groups: tuple[FigureGroup, ...]
     f: float
     p_value: float
     df_between: int
@@ -131,7 +131,7 @@ def _task(design: AnovaDesign) -> Task:
                 f"Expected `anova` of {design.name} by {design.factor} to be finite, but got F = {answer.f}"
             )
         groups = tuple(
-            Group(name, values, statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0)
+            FigureGroup(name, values, statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0)
             for name, values in design.groups.items()
         )
         return [

@@ -11,7 +11,7 @@ import numpy as np
 
 from services.metrics.errors import Degenerate
 from services.metrics.estimates.estimates import Check
-from services.metrics.maps.base import Fitted, Pairs, Problem, Side, Tell
+from services.metrics.maps.base import Fitted, MapSide, Pairs, Problem, Tell
 from services.metrics.maps.dema.density import DensityMatching, Training
 from services.metrics.maps.devices import DEVICE, device_of
 from services.metrics.maps.normalisation import SCHEMES, Normalisation
@@ -117,7 +117,7 @@ class DeMa:
             )
             matrix = refined.rotation.matrix
             known |= {"induced": len(refined.pairs), "cosine": refined.trace[-1]}
-        return Fitted(Side(source, matrix), Side(target, np.eye(d)), tuple(trace), known, warnings)
+        return Fitted(MapSide(source, matrix), MapSide(target, np.eye(d)), tuple(trace), known, warnings)
 
 
 def _seeds(problem: Problem, options: DeMaOptions) -> Pairs:

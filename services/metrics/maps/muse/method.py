@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from services.metrics.arrays import F64
 from services.metrics.errors import Degenerate
 from services.metrics.estimates.estimates import Check
-from services.metrics.maps.base import Fitted, Pairs, Problem, Side, Tell
+from services.metrics.maps.base import Fitted, MapSide, Pairs, Problem, Tell
 from services.metrics.maps.collapse import confidence
 from services.metrics.maps.devices import DEVICE, device_of
 from services.metrics.maps.induction import Induced, induce
@@ -134,8 +134,8 @@ class Muse:
             found = induce(mapped, right, k=options.neighbours, check=check)
         sure = confidence(left, right, found, k=options.neighbours, seed=problem.seed, check=check)
         return Fitted(
-            Side(source, best.matrix),
-            Side(target, np.eye(d)),
+            MapSide(source, best.matrix),
+            MapSide(target, np.eye(d)),
             tuple(best.trace),
             {"attempt": number, "best": best.step, **sure.settings},
             sure.warnings,

@@ -14,7 +14,7 @@ import numpy as np
 from services.metrics.arrays import F64
 from services.metrics.errors import Degenerate
 from services.metrics.estimates.estimates import Check
-from services.metrics.maps.base import Fitted, Pairs, Problem, Side, Tell
+from services.metrics.maps.base import Fitted, MapSide, Pairs, Problem, Tell
 from services.metrics.maps.collapse import confidence
 from services.metrics.maps.normalisation import SCHEMES, Normalisation
 from services.metrics.maps.orthogonal import rotation
@@ -123,7 +123,7 @@ class VecMap:
             learning = {"attempt": attempt, "steps": len(trace), **sure.settings}
             warnings = sure.warnings + (() if learnt.ceased else (_SHORT.format(len(trace)),))
         settings = {"start": len(start), "rank": maps.rank, **learning}
-        sides = Side(source, maps.source), Side(target, maps.target)
+        sides = MapSide(source, maps.source), MapSide(target, maps.target)
         return Fitted(*sides, trace, settings, _rank_warnings(maps) + warnings)
 
 

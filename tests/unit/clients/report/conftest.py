@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 from babelscope.study.result import LanguageUse, ModelUse, PairUse, Row, StepUse, StudyResult, Variant
-from babelscope.study.sections.anova import Analysis, Group
+from babelscope.study.sections.anova import Analysis, FigureGroup
 from babelscope.study.sections.layer_grids import Grid
 from babelscope.study.sections.maps import Mapped, Precision
 from babelscope.study.sections.projection import Cloud, Projected
@@ -175,9 +175,11 @@ def records() -> dict[str, tuple[object, ...]]:
         ),
         "scores": (scored("NLI <zero-shot>", "fr", 5), scored("NLI <zero-shot>", "ja", 20)),
         "anova": (
-            Analysis("F1", "corpus", "table 2", (Group("A", (1.0, 3.0), 2.0, 1.4142), Group("B", (7.0,), 7.0, 0.0)),
+            Analysis("F1", "corpus", "table 2",
+                     (FigureGroup("A", (1.0, 3.0), 2.0, 1.4142), FigureGroup("B", (7.0,), 7.0, 0.0)),
                      9.0, 0.2, 1, 1, 0.9, -0.01, "test:anova"),
-            Analysis("F1", "size", "table 2", (Group("small", (1.0, 3.0), 2.0, 1.4142), Group("big", (7.0,), 7.0, 0.0)),
+            Analysis("F1", "size", "table 2",
+                     (FigureGroup("small", (1.0, 3.0), 2.0, 1.4142), FigureGroup("big", (7.0,), 7.0, 0.0)),
                      99.0, 0.0002, 1, 1, 0.95, 0.9, "test:anova"),
         ),
     }  # fmt: skip

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import scipy.stats
 from babelscope.report.findings import effects, find, leading, percent, spearman
-from babelscope.report.numbers import Measure, Numbers, chance_by_layer, mean_by_layer
+from babelscope.report.numbers import LayerMeasure, Numbers, chance_by_layer, mean_by_layer
 from babelscope.study.result import Row, StudyResult, Variant
 from hypothesis import given
 from hypothesis import strategies as st
 
 MODEL = "m"
-CKA = Measure("similarity", "cka", "debiased")
+CKA = LayerMeasure("similarity", "cka", "debiased")
 
 
 def row(target: str, layer: int, value: float, reinit: str = "", **other: object) -> Row:
@@ -95,12 +95,12 @@ def test_other_courses(values: tuple[float, ...], said: str) -> None:
 
 
 def test_the_leading_measure() -> None:
-    biased, svcca = Measure("similarity", "cka", "biased"), Measure("similarity", "svcca", "mean")
+    biased, svcca = LayerMeasure("similarity", "cka", "biased"), LayerMeasure("similarity", "svcca", "mean")
     assert leading((svcca, biased, CKA), "similarity") == CKA
     assert leading((svcca, biased), "similarity") == biased
     assert leading((), "similarity") is None
-    centred = Measure("retrieval", "p@1", "csls", centred=True)
-    assert leading((centred, Measure("retrieval", "p@1", "cosine")), "retrieval") != centred
+    centred = LayerMeasure("retrieval", "p@1", "csls", centred=True)
+    assert leading((centred, LayerMeasure("retrieval", "p@1", "cosine")), "retrieval") != centred
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.344, "34 %"), (0.05, "5.0 %"), (0.001, "0.1 %"), (0.0002, "0.02 %")])
@@ -111,7 +111,7 @@ def test_shares(value: float, text: str) -> None:
 def test_similarity_is_found_in_either_order_and_retrieval_is_not() -> None:
     numbers = Numbers(study(*ROWS, row("fr", 0, 0.5, kind="retrieval", metric="p@1", estimator="csls")))
     assert numbers.find(CKA, MODEL, "", "fr", "en") is numbers.find(CKA, MODEL, "", "en", "fr")
-    assert numbers.find(Measure("retrieval", "p@1", "csls"), MODEL, "", "fr", "en") is None
+    assert numbers.find(LayerMeasure("retrieval", "p@1", "csls"), MODEL, "", "fr", "en") is None
 
 
 @given(st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=3, max_size=12))

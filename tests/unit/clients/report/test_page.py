@@ -13,7 +13,7 @@ from babelscope.report import write_report
 from babelscope.report.build import render
 from babelscope.report.guide import guide, label, meaning
 from babelscope.report.names import language_name, metric_name
-from babelscope.report.numbers import Measure, Numbers
+from babelscope.report.numbers import LayerMeasure, Numbers
 from babelscope.report.payload import payload
 from babelscope.study.result import StudyResult
 
@@ -108,8 +108,8 @@ def test_language_names(tag: str, name: str) -> None:
 
 def test_measures_are_named_and_explained() -> None:
     assert metric_name("cka", "biased") == "CKA, biased"
-    assert label(Measure("retrieval", "p@1", "csls", centred=True)) == "P@1, CSLS, centred"
-    assert label(Measure("similarity", "cosine", "mean")) == "Cosine"
-    assert guide(Measure("retrieval", "p@10", "cosine")).title == "Precision at k"
-    assert meaning(Measure("retrieval", "mrr", "csls", centred=True)).endswith("mean is subtracted first.")
-    assert guide(Measure("similarity", "new", "kind")).title == "new, kind"
+    assert label(LayerMeasure("retrieval", "p@1", "csls", centred=True)) == "P@1, CSLS, centred"
+    assert label(LayerMeasure("similarity", "cosine", "mean")) == "Cosine"
+    assert guide(LayerMeasure("retrieval", "p@10", "cosine")).title == "Precision at k"
+    assert meaning(LayerMeasure("retrieval", "mrr", "csls", centred=True)).endswith("mean is subtracted first.")
+    assert guide(LayerMeasure("similarity", "new", "kind")).title == "new, kind"

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from services.metrics.maps import artifacts
-from services.metrics.maps.base import Side
+from services.metrics.maps.base import MapSide
 from services.metrics.maps.normalisation import SCHEMES, Normalisation
 
 
-def side(scheme: str, seed: int = 0, d: int = 5) -> Side:
+def side(scheme: str, seed: int = 0, d: int = 5) -> MapSide:
     rng = np.random.default_rng(seed)
     normalisation, _ = Normalisation.fit(rng.standard_normal((30, d)) + 1, scheme)
-    return Side(normalisation, rng.standard_normal((d, d)))
+    return MapSide(normalisation, rng.standard_normal((d, d)))
 
 
 @settings(deadline=None, max_examples=25)
@@ -66,16 +66,16 @@ def test_one_side_into_the_other_s_own_space() -> None:
     assert alone.positions == "non_special"
     with pytest.raises(ValueError, match="none or centre"):
         source.into(babelscope.load_map(artifacts.dump(side("unit"), {})))
-    flat = Side(right.normalisation, np.zeros((5, 5)))
+    flat = MapSide(right.normalisation, np.zeros((5, 5)))
     with pytest.raises(ValueError, match="singular"):
         source.into(babelscope.load_map(artifacts.dump(flat, {})))
 
 
 def test_a_side_that_stays_where_it_is() -> None:
     still = Normalisation((), np.empty((0, 3)))
-    assert artifacts.is_identity(Side(still, np.eye(3)))
-    assert not artifacts.is_identity(Side(still, 2 * np.eye(3)))
-    assert not artifacts.is_identity(Side(Normalisation(("unit",), np.empty((0, 3))), np.eye(3)))
+    assert artifacts.is_identity(MapSide(still, np.eye(3)))
+    assert not artifacts.is_identity(MapSide(still, 2 * np.eye(3)))
+    assert not artifacts.is_identity(MapSide(Normalisation(("unit",), np.empty((0, 3))), np.eye(3)))
 
 
 def test_a_map_is_read_from_a_file(tmp_path: Path) -> None:

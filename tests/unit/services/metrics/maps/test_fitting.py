@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from services.metrics.estimates.estimates import Progress
-from services.metrics.maps.base import Fitted, Problem, Side
+from services.metrics.maps.base import Fitted, MapSide, Problem
 from services.metrics.maps.fitting import FittedMap, fit_maps
 from services.metrics.maps.normalisation import Normalisation
 from services.metrics.maps.plan import MapPlan
 from services.metrics.maps.registry import Common
 from services.metrics.rows.plans import ViewPlan
 from services.metrics.rows.reports import ViewReport
-from services.metrics.rows.tables import Table
+from services.metrics.rows.tables import RowTable
 from services.metrics.sums.accumulate import nothing
 from services.runtime.errors import InvalidArgument
 from services.runtime.files.store import Store
@@ -51,14 +51,14 @@ class Fake:
         tell(2, 2)
         d = problem.source.shape[1]
         still = Normalisation((), np.empty((0, d)))
-        side = Side(still, np.diag(np.full(d, options.factor)))
+        side = MapSide(still, np.diag(np.full(d, options.factor)))
         return Fitted(side, side, (0.25, 0.5), {"rounds": 3}, ("beware",))
 
 
-def table(name: str, n: int, layers: tuple[int, ...] = (0, 2), d: int = 4, seed: int = 0) -> Table:
+def table(name: str, n: int, layers: tuple[int, ...] = (0, 2), d: int = 4, seed: int = 0) -> RowTable:
     rows = np.random.default_rng(seed).standard_normal((n, len(layers), d)).astype(np.float32)
     ids = tuple(f"w{i}" for i in range(n))
-    return Table(ids, layers, rows, ViewReport(name, n, model_digest=f"{name}{'m' * 63}", data_digest="d" * 64))
+    return RowTable(ids, layers, rows, ViewReport(name, n, model_digest=f"{name}{'m' * 63}", data_digest="d" * 64))
 
 
 def plan(method: Any, **fields: Any) -> MapPlan:
@@ -67,7 +67,7 @@ def plan(method: Any, **fields: Any) -> MapPlan:
     return replace(made, **fields)
 
 
-def run(made: MapPlan, store: Path, *tables: Table, **fields: Any) -> tuple[list[FittedMap], list[Progress]]:
+def run(made: MapPlan, store: Path, *tables: RowTable, **fields: Any) -> tuple[list[FittedMap], list[Progress]]:
     told: list[Progress] = []
     tables = tables or (table("x", 20), table("y", 30, seed=1))
     budget = fields.pop("budget", 1 << 20)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.models.layers.attention import WINDOW_BLOCK, attend
-from services.models.layers.packing import Group
+from services.models.layers.packing import LengthGroup
 
 
 def _formula(qkv: np.ndarray, heads: int, window: int | None) -> np.ndarray:
@@ -23,10 +23,10 @@ def _formula(qkv: np.ndarray, heads: int, window: int | None) -> np.ndarray:
     return (weights @ v).transpose(1, 0, 2).reshape(length, width)
 
 
-def _groups(shapes: list[tuple[int, int]]) -> list[Group]:
+def _groups(shapes: list[tuple[int, int]]) -> list[LengthGroup]:
     groups, start = [], 0
     for count, length in shapes:
-        groups.append(Group(start, count, length))
+        groups.append(LengthGroup(start, count, length))
         start += count * length
     return groups
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.models.families.base import count_positions
-from services.models.layers.packing import PIECE_ROWS, Group, pack, split
+from services.models.layers.packing import PIECE_ROWS, LengthGroup, pack, split
 from services.models.spec import TokenizedText
 
 SIZES = st.lists(st.integers(1, 300), max_size=60)
@@ -50,7 +50,7 @@ def test_pack_lays_texts_side_by_side() -> None:
     assert packed.ids[:12].tolist() == [10, 11, 12, 13, 14, 0, 1, 2, 20, 21, 22, 30]
     assert packed.positions[:12].tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 0, 1, 2, 0]
     assert packed.starts.tolist() == [0, 5, 8, 11]
-    assert packed.groups == (Group(0, 1, 5), Group(5, 2, 3), Group(11, 1, 1))
+    assert packed.groups == (LengthGroup(0, 1, 5), LengthGroup(5, 2, 3), LengthGroup(11, 1, 1))
     assert packed.content.tolist() == [1, 2, 3, 6, 9]
     assert packed.piece_starts.tolist() == [0, 3, 4]
     assert packed.text_pieces.tolist() == [0, 1, 2, 3]

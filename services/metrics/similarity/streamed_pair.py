@@ -65,7 +65,7 @@ class _Waiting:
         return np.stack(taken)
 
 
-class Pairing:
+class StreamedPair:
     """The only pair of a comparison, measured while its rows come.
 
     Args:

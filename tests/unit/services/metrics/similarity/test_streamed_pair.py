@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from services.metrics.estimates.estimates import Aligned, Found
 from services.metrics.rows.plans import ViewPlan
 from services.metrics.similarity import Options
-from services.metrics.similarity.pairing import Pairing
 from services.metrics.similarity.plan import ComparePlan
+from services.metrics.similarity.streamed_pair import StreamedPair
 from services.runtime.errors import InvalidArgument, LimitExceeded
 
 VIEWS = (ViewPlan("x", (0, 1), encoded=False), ViewPlan("y", (0, 1), encoded=False))
@@ -27,7 +27,7 @@ def pairing(*, alignment="strict", held=1 << 20, budget=1 << 30):
         return rows
 
     plan = ComparePlan(VIEWS, ((0, 1),), "same", alignment, (Options("cka", "debiased"), Options("cosine", "mean")))
-    return Pairing(plan, budget=budget, spill=[spill, spill], held=held), spilled
+    return StreamedPair(plan, budget=budget, spill=[spill, spill], held=held), spilled
 
 
 def values(made):
