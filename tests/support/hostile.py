@@ -1,0 +1,120 @@
+"""A mesh under attack: sends requests to its servers, and tells of those that broke something."""
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import babelscope
+import grpc
+from babelscope.v1 import datagen_pb2, datagen_pb2_grpc, encoder_pb2, encoder_pb2_grpc, metrics_pb2, metrics_pb2_grpc
+from google.protobuf.message_factory import GetMessageClass
+
+from tests.support import valid_requests
+from tests.support.mutation import Request
+from tests.support.refusals import CHANNEL
+
+SERVICES: Final = ("datagen", "encoder", "metrics")
+STUBS: Final[dict[str, Any]] = {
+    "datagen": datagen_pb2_grpc.DatagenServiceStub,
+    "encoder": encoder_pb2_grpc.EncoderServiceStub,
+    "metrics": metrics_pb2_grpc.MetricsServiceStub,
+}
+METHODS: Final[dict[str, Any]] = {
+    method.name: method
+    for file in (datagen_pb2, encoder_pb2, metrics_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
+BROKEN: Final = {
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DATA_LOSS,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+"""What no request may be answered: a crash, a fault of the server, or no answer at all."""
+AT_ONCE: Final = 8
+SECONDS: Final = 60.0
+"""After so many a request has no answer."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A request that broke something."""
+
+    label: str
+    method: str
+    code: str
+    details: str
+
+
+@contextmanager
+def mesh(folder: Path, root: Path) -> Iterator[babelscope.Mesh]:
+    """Servers of all three services on loopback, with small models and no hub. One that crashes stays away."""
+    with babelscope.local(
+        SERVICES, store=folder / "store", model_roots=[root], env={"BABELSCOPE_HUB": "false"}, threads=1
+    ) as running:
+        yield running
+
+
+def valid(running: babelscope.Mesh) -> dict[str, list[Request]]:
+    """Valid requests of all services, for objects that are made in the mesh first."""
+    requests = valid_requests.datagen()
+    with grpc.insecure_channel(running.datagen.address) as channel:
+        dataset = send(STUBS["datagen"](channel), requests[0])[0].name
+    kept = next(each for each in valid_requests.metrics() if each[0] == "Compare" and each[1][0].spec.keep_state)
+    with grpc.insecure_channel(running.metrics.address) as channel:
+        answers = send(STUBS["metrics"](channel), kept)
+    state = next(answer.report.state for answer in answers if answer.WhichOneof("message") == "report")
+    return {
+        "datagen": valid_requests.datagen(dataset),
+        "encoder": valid_requests.encoder(),
+        "metrics": valid_requests.metrics(state),
+    }
+
+
+def send(stub: Any, request: Request) -> list[Any]:
+    """Sends a request and reads all of its answer.
+
+    By the synchronous client: the other one shows failures of its own in place of statuses (grpc issue 36066).
+    """
+    name, messages = request
+    method = METHODS[name]
+    if not method.client_streaming and len(messages) != 1:
+        return []
+    call = getattr(stub, name)(iter(messages) if method.client_streaming else messages[0], timeout=SECONDS)
+    return list(call) if method.server_streaming else [call]
+
+
+def attack(address: str, service: str, requests: Iterable[tuple[str, Request]]) -> list[Broken]:
+    """Sends requests, a few at once, and returns those that broke something."""
+    with grpc.insecure_channel(address, options=CHANNEL) as channel, ThreadPoolExecutor(AT_ONCE) as pool:
+        stub = STUBS[service](channel)
+
+        def one(labelled: tuple[str, Request]) -> Broken | None:
+            label, request = labelled
+            try:
+                send(stub, request)
+            except grpc.RpcError as error:
+                if error.code() in BROKEN:
+                    return Broken(label, request[0], error.code().name, (error.details() or "")[:500])
+            return None
+
+        return [broken for broken in pool.map(one, requests) if broken is not None]
+
+
+def dump(request: Request) -> str:
+    """A request as a line of a corpus."""
+    return json.dumps([request[0], *(base64.b64encode(each.SerializeToString()).decode() for each in request[1])])
+
+
+def read(line: str) -> Request:
+    """A request from a line of a corpus."""
+    name, *parts = json.loads(line)
+    kind = GetMessageClass(METHODS[name].input_type)
+    return name, [kind.FromString(base64.b64decode(part)) for part in parts]
