@@ -78,7 +78,7 @@ def valid(running: babelscope.Mesh) -> dict[str, list[Request]]:
     }
 
 
-def send(stub: Any, request: Request) -> list[Any]:
+def send(stub: Any, request: Request, seconds: float = SECONDS) -> list[Any]:
     """Sends a request and reads all of its answer.
 
     By the synchronous client: the other one shows failures of its own in place of statuses (grpc issue 36066).
@@ -87,11 +87,13 @@ def send(stub: Any, request: Request) -> list[Any]:
     method = METHODS[name]
     if not method.client_streaming and len(messages) != 1:
         return []
-    call = getattr(stub, name)(iter(messages) if method.client_streaming else messages[0], timeout=SECONDS)
+    call = getattr(stub, name)(iter(messages) if method.client_streaming else messages[0], timeout=seconds)
     return list(call) if method.server_streaming else [call]
 
 
-def attack(address: str, service: str, requests: Iterable[tuple[str, Request]]) -> list[Broken]:
+def attack(
+    address: str, service: str, requests: Iterable[tuple[str, Request]], seconds: float = SECONDS
+) -> list[Broken]:
     """Sends requests, a few at once, and returns those that broke something."""
     with grpc.insecure_channel(address, options=CHANNEL) as channel, ThreadPoolExecutor(AT_ONCE) as pool:
         stub = STUBS[service](channel)
@@ -99,7 +101,7 @@ def attack(address: str, service: str, requests: Iterable[tuple[str, Request]]) 
         def one(labelled: tuple[str, Request]) -> Broken | None:
             label, request = labelled
             try:
-                send(stub, request)
+                send(stub, request, seconds)
             except grpc.RpcError as error:
                 if error.code() in BROKEN:
                     return Broken(label, request[0], error.code().name, (error.details() or "")[:500])

@@ -1,0 +1,34 @@
+"""A few requests as large as a message may be; `tests/soak/test_large_requests.py` sends all of them."""
+
+import random
+from collections.abc import Iterator
+
+import babelscope
+import pytest
+
+from tests.support import hostile
+from tests.support.heartbeat import Heartbeat
+from tests.support.inflation import inflated
+from tests.support.models import make_root
+
+HEALTH_SECONDS = 5.0
+"""More than the second that the soak test holds: many tests share a machine."""
+SENT = 6
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.Mesh]:
+    folder = tmp_path_factory.mktemp("large")
+    with hostile.mesh(folder, make_root(folder / "models")) as mesh:
+        yield mesh
+
+
+@pytest.mark.parametrize("service", hostile.SERVICES)
+def test_health_answers_while_large_requests_are_read(service: str, running: babelscope.Mesh) -> None:
+    every = list(inflated(hostile.valid(running)[service]))
+    address = getattr(running, service).address
+    with Heartbeat(address) as heartbeat:
+        broken = hostile.attack(address, service, random.Random(0).sample(every, SENT), 10.0)
+    assert not [each for each in broken if each.code != "DEADLINE_EXCEEDED"]
+    assert not heartbeat.failed
+    assert heartbeat.slowest < HEALTH_SECONDS
