@@ -90,7 +90,7 @@ def encoder() -> list[Request]:
         ("ListModels", [encoder_pb2.ListModelsRequest(page_size=1)]),
         ("GetModel", [encoder_pb2.GetModelRequest(model=tiny)]),
         ("Tokenize", [encoder_pb2.TokenizeRequest(model=tiny, texts=texts)]),
-        *(("Encode", [ask(spec=spec), sent, sent]) for spec in specs),
+        *(("Encode", [ask(spec=spec), sent]) for spec in specs),
     ]
 
 

@@ -140,12 +140,19 @@ def to_proto(array: NDArray[Any], dtype: "DataType.ValueType | None" = None) -> 
     return Tensor(dtype=kind, shape=laid.shape, data=laid.tobytes())
 
 
+MOST_AXES: Final = 32
+"""Axes of a tensor, as many as NumPy takes in all its versions."""
+
+
 def check_shape(shape: Sequence[int], *, field: str = "tensor") -> tuple[int, ...]:
     """The shape as a tuple.
 
     Raises:
         TensorError: An extent is negative.
     """
+    # The product of millions of extents is a number of millions of digits.
+    if len(shape) > MOST_AXES:
+        raise TensorError(field, f"Expected a shape of at most {MOST_AXES} axes, but got {len(shape)}")
     if any(extent < 0 for extent in shape):
         raise TensorError(field, f"Expected a shape without negative extents, but got {list(shape)}")
     return tuple(shape)

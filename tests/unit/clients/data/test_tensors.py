@@ -107,3 +107,9 @@ def test_an_unknown_type_keeps_its_number() -> None:
 def test_a_type_without_counterpart_is_refused(array: np.ndarray) -> None:
     with pytest.raises(TensorError, match="Expected a dtype of float32"):
         to_proto(array)
+
+
+@pytest.mark.parametrize("extent", [0, 1, 32, 2**62])
+def test_a_shape_of_too_many_axes_is_refused_at_once(extent: int) -> None:
+    with pytest.raises(TensorError, match="at most 32 axes, but got 3000000"):
+        to_numpy(Tensor(dtype=DATA_TYPE_F32, shape=[extent] * 3_000_000, data=bytes(4)))
