@@ -165,7 +165,8 @@ def find_dictionary(roots: Iterable[Path], reference: str, source: str, target: 
     roots = [root.resolve() for root in roots]
     nearby: list[str] = []
     named = reference.replace("{source}", source).replace("{target}", target)
-    check_name(named.removeprefix("/"), FIELD, "a dictionary's path below a root, without `..`")
+    if named not in {".", "./"}:  # a root itself
+        check_name(named.removeprefix("/").removesuffix("/"), FIELD, "a dictionary's path below a root, without `..`")
     for root, one, two in product(roots, _spellings(source), _spellings(target)):
         path = (root / reference.replace("{source}", one).replace("{target}", two)).resolve()
         if path != root and not path.is_relative_to(root):

@@ -99,3 +99,11 @@ def test_a_file_too_large_to_be_held_is_refused(tmp_path: Path) -> None:
         with pytest.raises((FailedPrecondition, InvalidArgument)) as caught:
             find_dictionary([tmp_path], reference, "en", "fr")
         assert isinstance(caught.value, FailedPrecondition) == bool(reference)
+
+
+@pytest.mark.parametrize("reference", [".", "./", "muse", "muse/", "muse/{source}-{target}.tsv"])
+def test_folders_may_be_named_with_and_without_their_slash(tmp_path: Path, reference: str) -> None:
+    (tmp_path / "muse").mkdir()
+    for folder in (tmp_path, tmp_path / "muse"):
+        (folder / "en-de.tsv").write_text("the\tder\n")
+    assert find_dictionary([tmp_path], reference, "en", "de").name == "en-de.tsv"
