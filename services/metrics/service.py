@@ -3,11 +3,14 @@
 import grpc
 from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
 
+from services.metrics.api.desk import Desk
+from services.metrics.api.flow import Flow
 from services.metrics.api.servicer import MetricsServicer
 from services.metrics.api.sources import Sources
 from services.metrics.rows.scratch import Scratch
 from services.metrics.settings import MetricsSettings
 from services.runtime.files.store import Store
+from services.runtime.memory import Memory
 from services.runtime.work import Workers
 
 
@@ -26,9 +29,11 @@ class MetricsService:
         self._workers = Workers(settings.work_threads, "measure")
         # Apart from measuring: a map may take minutes in one go, and nobody else should wait for it.
         self._fitters = Workers(settings.map_threads, "fit")
-        self._servicer = MetricsServicer(
-            settings, scratch, self._sources, self._workers, self._fitters, Store(settings.store_url)
-        )
+        store, memory = Store(settings.store_url), Memory(settings.held_bytes)
+        flow = Flow(settings, scratch, self._sources, self._workers, store, memory)
+        desk = Desk(settings, flow, self._workers, self._fitters, store, memory)
+        # The generated base answers UNIMPLEMENTED where a method is not given; only its stub calls them abstract.
+        self._servicer = MetricsServicer(desk)  # type: ignore[abstract]
 
     def register(self, server: grpc.aio.Server) -> None:
         """Adds the servicer to the server."""

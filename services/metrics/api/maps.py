@@ -9,26 +9,29 @@ from typing import Any, Final
 from babelscope.v1 import metrics_pb2
 
 from services.metrics.api.answers import Answers
-from services.metrics.api.flow import Flow
+from services.metrics.api.desk import Desk
 from services.metrics.api.map_requests import read_fit_map
 from services.metrics.estimates.estimates import Progress
 from services.metrics.maps.fitting import FittedMap, fit_maps, known_pairs
-from services.metrics.settings import MetricsSettings
-from services.runtime.files.store import Store
 from services.runtime.streams import first
-from services.runtime.work import Feed, Workers
+from services.runtime.work import Feed
 
 _PAIRS: Final = 4096
 """Pairs of a dictionary in one message, at most."""
 
 
 class MapsDoor:
-    """Answers `FitMap`."""
+    """Answers `FitMap`.
 
-    _settings: MetricsSettings
-    _flow: Flow
-    _fitters: Workers
-    _store: Store
+    Args:
+        desk: What the door works with.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._settings = desk.settings
+        self._flow = desk.flow
+        self._fitters = desk.fitters
+        self._store = desk.store
 
     async def FitMap(  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request_iterator: AsyncIterator[metrics_pb2.FitMapRequest], context: Any

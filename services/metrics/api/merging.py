@@ -7,19 +7,23 @@ from typing import Any
 from babelscope.v1 import metrics_pb2
 
 from services.metrics.api import requests, responses
+from services.metrics.api.desk import Desk
 from services.metrics.estimates.estimates import Event, Found
-from services.metrics.settings import MetricsSettings
 from services.metrics.similarity.shards import Merged, merge
-from services.runtime.files.store import Store
-from services.runtime.work import Feed, Workers
+from services.runtime.work import Feed
 
 
 class MergingDoor:
-    """Answers `Merge`."""
+    """Answers `Merge`.
 
-    _settings: MetricsSettings
-    _workers: Workers
-    _store: Store
+    Args:
+        desk: What the door works with.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._settings = desk.settings
+        self._workers = desk.workers
+        self._store = desk.store
 
     async def Merge(  # noqa: N802 - gRPC's name
         self, request: metrics_pb2.MergeRequest, context: Any

@@ -8,7 +8,7 @@ from babelscope.data.tensors import to_proto
 from babelscope.v1 import metrics_pb2
 
 from services.metrics.api.answers import Answers
-from services.metrics.api.flow import Flow
+from services.metrics.api.desk import Desk
 from services.metrics.api.requests import read_views
 from services.metrics.estimates.estimates import Progress
 from services.metrics.projection.base import ProjectPlan
@@ -17,7 +17,7 @@ from services.metrics.projection.registry import METHODS
 from services.metrics.settings import MetricsSettings
 from services.runtime.errors import InvalidArgument
 from services.runtime.streams import first
-from services.runtime.work import Feed, Workers
+from services.runtime.work import Feed
 
 DEFAULT_COMPONENTS: Final = 2
 _ID_BYTES: Final = 4
@@ -25,12 +25,17 @@ _ID_BYTES: Final = 4
 
 
 class ProjectionDoor:
-    """Answers `Project`."""
+    """Answers `Project`.
 
-    _settings: MetricsSettings
-    _flow: Flow
-    _workers: Workers
-    _fitters: Workers
+    Args:
+        desk: What the door works with.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._settings = desk.settings
+        self._flow = desk.flow
+        self._workers = desk.workers
+        self._fitters = desk.fitters
 
     async def Project(  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request_iterator: AsyncIterator[metrics_pb2.ProjectRequest], context: Any

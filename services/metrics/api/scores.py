@@ -9,14 +9,14 @@ from babelscope.data.example_messages import from_proto
 from babelscope.v1 import metrics_pb2
 
 from services.metrics.api import responses
+from services.metrics.api.desk import Desk
 from services.metrics.estimates.estimates import Check, Progress
 from services.metrics.scores import make
 from services.metrics.scores.base import ItemTable, Score, estimates
 from services.metrics.settings import MetricsSettings
 from services.runtime.errors import InvalidArgument, LimitExceeded
-from services.runtime.memory import ENTRY, Account, Memory
+from services.runtime.memory import ENTRY, Account
 from services.runtime.streams import first, later
-from services.runtime.work import Workers
 
 ITEM_BYTES: Final = 1 << 20
 """Bytes of items' scores in one message, about."""
@@ -26,11 +26,16 @@ _KEY_BYTES: Final = 8
 
 
 class ScoresDoor:
-    """Answers `ScoreText`."""
+    """Answers `ScoreText`.
 
-    _settings: MetricsSettings
-    _workers: Workers
-    _memory: Memory
+    Args:
+        desk: What the door works with.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._settings = desk.settings
+        self._workers = desk.workers
+        self._memory = desk.memory
 
     async def ScoreText(  # noqa: N802 - gRPC's name
         self, request_iterator: AsyncIterator[metrics_pb2.ScoreTextRequest], context: Any

@@ -1,63 +1,45 @@
 """The door of the metrics service: messages to domain calls and back."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
 
 from services.metrics.api import requests
 from services.metrics.api.answers import Answers
 from services.metrics.api.capabilities import CapabilitiesDoor
-from services.metrics.api.flow import Flow
+from services.metrics.api.desk import Desk
 from services.metrics.api.maps import MapsDoor
 from services.metrics.api.merging import MergingDoor
 from services.metrics.api.projection import ProjectionDoor
 from services.metrics.api.scores import ScoresDoor
-from services.metrics.api.sources import Sources
 from services.metrics.api.statistics import StatisticsDoor
-from services.metrics.rows.scratch import Scratch
-from services.metrics.settings import MetricsSettings
-from services.runtime.files.store import Store
-from services.runtime.memory import Memory
 from services.runtime.streams import first
-from services.runtime.work import Workers
+
+_CALLS: Final = [method.name for method in metrics_pb2.DESCRIPTOR.services_by_name["MetricsService"].methods]
 
 
-class MetricsServicer(  # type: ignore[misc]  # the stub knows no door that writes instead of yielding
-    CapabilitiesDoor,
-    MapsDoor,
-    MergingDoor,
-    ProjectionDoor,
-    ScoresDoor,
-    StatisticsDoor,
-    metrics_pb2_grpc.MetricsServiceServicer,
-):
-    """Answers `babelscope.v1.MetricsService`.
+class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
+    """Answers `babelscope.v1.MetricsService`: similarity and retrieval itself, all other calls by one door a family.
 
     Args:
-        settings: Limits.
-        scratch: Where rows lie.
-        sources: Where the rows of texts come from.
-        workers: Threads for measuring.
-        fitters: Threads for fitting maps.
-        store: Where sums and maps are kept.
+        desk: What it works with.
     """
 
-    def __init__(  # noqa: PLR0917 - what a server is put together from
-        self,
-        settings: MetricsSettings,
-        scratch: Scratch,
-        sources: Sources,
-        workers: Workers,
-        fitters: Workers,
-        store: Store,
-    ) -> None:
-        self._settings = settings
-        self._workers = workers
-        self._fitters = fitters
-        self._store = store
-        self._memory = Memory(settings.held_bytes)
-        self._flow = Flow(settings, scratch, sources, workers, store, self._memory)
+    def __init__(self, desk: Desk) -> None:
+        self._settings, self._flow = desk.settings, desk.flow
+        doors: tuple[object, ...] = (
+            CapabilitiesDoor(),
+            MapsDoor(desk),
+            MergingDoor(desk),
+            ProjectionDoor(desk),
+            ScoresDoor(desk),
+            StatisticsDoor(desk),
+        )
+        for door in doors:
+            for call in _CALLS:
+                if hasattr(door, call):
+                    setattr(self, call, getattr(door, call))
 
     async def Compare(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request_iterator: AsyncIterator[metrics_pb2.CompareRequest], context: Any

@@ -6,20 +6,25 @@ from typing import Any, TypeVar
 
 from babelscope.v1 import metrics_pb2
 
+from services.metrics.api.desk import Desk
 from services.metrics.estimates.estimates import Check
 from services.metrics.statistics import anova, compare_systems, correlate
 from services.metrics.statistics.correlation import DEFAULT_PERMUTATIONS
 from services.metrics.statistics.systems import DEFAULT_RESAMPLES
 from services.runtime.errors import InvalidArgument
-from services.runtime.work import Workers
 
 Result = TypeVar("Result")
 
 
 class StatisticsDoor:
-    """Answers `Correlate`, `Anova` and `CompareSystems`."""
+    """Answers `Correlate`, `Anova` and `CompareSystems`.
 
-    _workers: Workers
+    Args:
+        desk: What the door works with.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._workers = desk.workers
 
     async def Correlate(  # noqa: N802 - gRPC's name
         self, request: metrics_pb2.CorrelateRequest, context: Any
