@@ -18,6 +18,7 @@ from babelscope.aio import connect
 from babelscope.cli import run
 from babelscope.corpora import read_examples
 from babelscope.corpora.writers import write_examples
+from babelscope.v1 import trainer_pb2
 
 from tests.support.tiny_models import build_model
 
@@ -250,6 +251,15 @@ def test_data_that_does_not_fit_fails_the_job_with_the_reason(mesh: babelscope.L
     job = mesh.trainer.wait_for_job(mesh.trainer.fine_tune("tiny", "pos", {"en": missing}).name)
     assert job.state == "failed"
     assert missing in job.reason, job.reason
+
+
+def test_kinds_that_nobody_does_are_refused(mesh: babelscope.LocalMesh, sets: dict[str, str]) -> None:
+    base = trainer_pb2.FineTuneSpec(model=Model("tiny").to_proto(), task="pos")
+    base.train.add(language="en", dataset=sets["train"])
+    with pytest.raises(Refused, match="jobs of the kind sweep are not built yet"):
+        mesh.trainer.create_job(trainer_pb2.Job(sweep=trainer_pb2.SweepSpec(base=base)))
+    with pytest.raises(Refused, match="jobs of the kind study are not built yet"):
+        mesh.trainer.create_job(trainer_pb2.Job(study=trainer_pb2.StudySpec(yaml="name: x")))
 
 
 def test_tasks_are_listed(mesh: babelscope.LocalMesh) -> None:
