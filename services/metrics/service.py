@@ -19,6 +19,9 @@ class MetricsService:
 
     Args:
         settings: Of the server.
+
+    Attributes:
+        memory: Bytes that requests hold.
     """
 
     name = metrics_pb2.DESCRIPTOR.services_by_name["MetricsService"].full_name
@@ -29,9 +32,9 @@ class MetricsService:
         self._workers = Workers(settings.work_threads, "measure")
         # Apart from measuring: a map may take minutes in one go, and nobody else should wait for it.
         self._fitters = Workers(settings.map_threads, "fit")
-        store, memory = Store(settings.store_url), Memory(settings.held_bytes)
-        flow = Flow(settings, scratch, self._sources, self._workers, store, memory)
-        desk = Desk(settings, flow, self._workers, self._fitters, store, memory)
+        store, self.memory = Store(settings.store_url), Memory(settings.held_bytes)
+        flow = Flow(settings, scratch, self._sources, self._workers, store, self.memory)
+        desk = Desk(settings, flow, self._workers, self._fitters, store, self.memory)
         # The generated base answers UNIMPLEMENTED where a method is not given; only its stub calls them abstract.
         self._servicer = MetricsServicer(desk)  # type: ignore[abstract]
 

@@ -126,7 +126,7 @@ async def test_a_client_that_never_reads_loses_its_stream(serve: Any) -> None:
 
 
 async def test_a_flood_is_answered_or_refused_and_leaves_nothing(serve: Any) -> None:
-    server = await serve(token_budget=256, queue_tokens=4096, queue_seconds=0.2, max_streams=24)
+    server = await serve(token_budget=256, queue_tokens=4096, queue_seconds=0.2, max_streams=24, max_client_streams=24)
     generator = np.random.default_rng(0)
 
     async def client(seed: int) -> str:

@@ -65,7 +65,7 @@ async def test_what_one_request_holds_is_bounded(name: str, serve: Any) -> None:
 @pytest.mark.parametrize("name", HELD)
 async def test_what_all_requests_hold_is_bounded_and_given_back(name: str, serve: Any) -> None:
     running = await serve(max_text_bytes=100 << 20, held_bytes=4 << 20)
-    memory = running.service._servicer._memory
+    memory = running.service.memory
     method, spec, messages = HELD[name]
     gone = asyncio.Event()
 
