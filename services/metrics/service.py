@@ -18,7 +18,7 @@ class MetricsService:
     """What `services.runtime.server` serves.
 
     Args:
-        settings: Of the server.
+        settings: Settings of the server.
 
     Attributes:
         memory: Bytes that requests hold.

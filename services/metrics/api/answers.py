@@ -16,7 +16,7 @@ class Answers:
     """Writes the messages of one answer, one at a time.
 
     Args:
-        context: Of the call.
+        context: gRPC context of the call.
         kind: Makes a message of the answer.
     """
 

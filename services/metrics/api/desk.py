@@ -15,10 +15,10 @@ class Desk:
 
     Attributes:
         settings: Limits.
-        flow: From messages of rows to tables and estimates.
+        flow: Translator from messages of rows to tables and estimates.
         workers: Threads for measuring.
         fitters: Threads for fitting maps.
-        store: Where sums and maps are kept.
+        store: Store of sums and maps.
         memory: Bytes that requests hold.
     """
 

@@ -63,10 +63,10 @@ class Flow:
 
     Args:
         settings: Limits.
-        scratch: Where rows lie.
-        sources: Where the rows of texts come from.
+        scratch: Scratch folder that holds the rows of running requests.
+        sources: Source of the rows of texts.
         workers: Threads for measuring.
-        store: Where sums are kept.
+        store: Store of sums.
         memory: What all requests together may hold.
     """
 
@@ -142,9 +142,9 @@ class Flow:
         """The rows of all views, pushed or encoded; they lie in scratch until the stack is closed.
 
         Args:
-            plan: With its views.
+            plan: The request with its views.
             specs: How they are encoded.
-            messages: With their rows.
+            messages: Messages that carry the rows of the views.
             stack: Closes what was opened.
             tell: Receives progress.
             check_ids: Called with the ids of each view before anything is encoded; raises where they do not fit.

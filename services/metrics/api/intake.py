@@ -32,7 +32,7 @@ class Corpus:
 
     Args:
         field: Path of the view in the request.
-        plan: Of the view.
+        plan: Plan of the view.
         texts: In the order they came.
     """
 
@@ -121,10 +121,10 @@ class Intake:
     """Reads the rows of a request.
 
     Args:
-        plan: Of the request.
+        plan: Plan of the request.
         settings: Limits.
         memory: What the server's requests may hold.
-        scratch: Where pushed rows go.
+        scratch: Scratch folder that receives pushed rows.
         stack: Closes what was opened, at the request's end.
         sink: Takes pushed rows in place of scratch.
 

@@ -68,7 +68,7 @@ class _Beat:
     """Progress from a thread to the client: the latest, not all of it.
 
     Args:
-        answer: Of the request.
+        answer: Writer of the request's answer.
     """
 
     def __init__(self, answer: Answers) -> None:

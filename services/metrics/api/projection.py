@@ -93,8 +93,8 @@ def messages(placed: Placed, name: str, ids: Sequence[str], limit: int = CHUNK_B
 
     Args:
         placed: Coordinates.
-        name: Of their view.
-        ids: Of all rows of the view.
+        name: Name of the view.
+        ids: Ids of all rows of the view.
         limit: Bytes of ids and coordinates in a message, which has at least one row.
     """
     rows = placed.coordinates

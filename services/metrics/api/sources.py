@@ -56,7 +56,7 @@ class SpecClient:
     """Asks the encoder in the words of the contract: a request's specification goes on as it came.
 
     Args:
-        config: Where the encoder is, and how to speak to it.
+        config: Address of the encoder and how to speak to it.
     """
 
     def __init__(self, config: ClientConfig) -> None:
@@ -81,8 +81,8 @@ class Sources:
     """Makes tables of corpora.
 
     Args:
-        settings: Where the encoder is.
-        scratch: Where rows are kept between requests.
+        settings: Address of the encoder and limits of requests to it.
+        scratch: Scratch folder that keeps rows between requests.
     """
 
     def __init__(self, settings: MetricsSettings, scratch: Scratch) -> None:
@@ -167,8 +167,8 @@ class Order:
     Args:
         corpus: The texts.
         spec: How they are encoded.
-        layers: Those meant.
-        model: As the encoder has it.
+        layers: Layers to encode.
+        model: The model, as the encoder describes it.
         data: Digest of the texts.
     """
 

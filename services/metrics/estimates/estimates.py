@@ -83,7 +83,7 @@ class Found:
     """Numbers, as they are found.
 
     Args:
-        estimates: Of one pair at one pair of layers.
+        estimates: Estimates of one pair of views at one pair of layers.
     """
 
     estimates: tuple[Estimate, ...]

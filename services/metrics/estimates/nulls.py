@@ -229,9 +229,9 @@ def _over_queries(means: F64, squares: F64, queries: F64) -> Null:
     """The null of a mean over independent queries.
 
     Args:
-        means: Of a query's value, by kind of query.
-        squares: Of its square.
-        queries: Of each kind.
+        means: Mean of a query's value under the null, by kind of query.
+        squares: Mean of the square of a query's value, by kind of query.
+        queries: Number of queries of each kind.
     """
     total = float(queries.sum())
     variance = float(queries @ np.maximum(squares - means**2, 0.0))

@@ -49,7 +49,7 @@ def procrustes_null(n: int, left: F64, right: F64, *, distance: bool) -> Null:
         n: Rows, at least 2.
         left: [kx] squared singular values of the left view, kx <= n - 1.
         right: [ky] of the right view.
-        distance: Of sqrt(2 - 2 s) in place of s.
+        distance: Whether the distance sqrt(2 - 2 s) is meant in place of the similarity s.
     """
     if len(left) > len(right):
         left, right = right, left
@@ -154,9 +154,9 @@ def random_blocks(rng: np.random.Generator, count: int, order: int, rows: int, c
     Args:
         rng: Source of the draws.
         count: Matrices.
-        order: Of them.
-        rows: At most `order`.
-        columns: At most `order`.
+        order: Order of the matrices.
+        rows: Rows of a block, at most `order`.
+        columns: Columns of a block, at most `order`.
 
     Returns:
         [count, rows, columns].

@@ -25,7 +25,7 @@ def dump(side: MapSide, about: dict[str, Any]) -> bytes:
     the side is affine, so that `rows matrix + bias` is the whole of it.
 
     Args:
-        side: What to keep.
+        side: The side to keep.
         about: What else it says of itself.
     """
     arrays: dict[str, Any] = {"matrix": np.ascontiguousarray(side.matrix, np.float64)}

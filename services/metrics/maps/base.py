@@ -27,7 +27,7 @@ class Problem:
         pairs: Known translations; empty where the method needs none.
         source_ids: n ids; words, where identical strings count.
         target_ids: m ids.
-        seed: Of all that is drawn.
+        seed: Seed of all random draws.
     """
 
     source: Floats

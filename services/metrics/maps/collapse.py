@@ -64,7 +64,7 @@ def confidence(source: F64, target: F64, found: Induced, *, k: int, seed: int, c
         target: [m, d].
         found: Nearest neighbours under the map.
         k: Neighbours over which CSLS averages.
-        seed: Of the random dictionary.
+        seed: Seed of the random dictionary.
         check: Raises where the caller has gone.
 
     Raises:

@@ -13,7 +13,7 @@ def device_of(name: str) -> torch.device:
     """A device that is there.
 
     Args:
-        name: As PyTorch has it.
+        name: Name of the device, as PyTorch spells it.
 
     Raises:
         InvalidArgument: There is none of the name.

@@ -28,9 +28,9 @@ class FittedMap:
     """The map of one layer, kept.
 
     Args:
-        layer: Which.
+        layer: Layer that the map belongs to.
         source_map: Name of the source side's move in the store.
-        target_map: Of the target side's; empty where its rows stay where they are.
+        target_map: Name of the target side's map in the store; empty where the target's rows are left as they are.
         trace: The method's criterion after each of its steps.
         dictionary: What the map induces, (source id, target id), mutual nearest neighbours first.
         signature: All settings in one line.
@@ -54,9 +54,9 @@ def fit_maps(
     """Fits one map a layer.
 
     Args:
-        plan: What to fit.
-        tables: Of source and target.
-        store: Where the maps go.
+        plan: The two views, the method and its options.
+        tables: Rows of the source and of the target.
+        store: Store that receives the maps.
         budget: Bytes for a layer's rows in float64.
         check: Called between units of work; raises to stop it.
         tell: Takes progress.
@@ -118,7 +118,7 @@ def known_pairs(plan: MapPlan, source: Sequence[str], target: Sequence[str]) -> 
     """Known translations as rows: those of the request or, where there are none and the method needs some, equal ids.
 
     Args:
-        plan: With its seeds.
+        plan: The request, with its seed dictionary.
         source: Ids of the source rows.
         target: Ids of the target rows.
 

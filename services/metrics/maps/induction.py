@@ -50,8 +50,8 @@ class Induced:
     """Nearest neighbours of both directions.
 
     Args:
-        forward: Of source rows among target rows.
-        backward: Of target rows among source rows.
+        forward: Nearest neighbours of source rows among target rows.
+        backward: Nearest neighbours of target rows among source rows.
     """
 
     forward: Direction

@@ -16,7 +16,7 @@ class Rotation:
 
     Args:
         matrix: [d, d]; reflections are allowed.
-        rank: Of X'Y: directions that the rows determine.
+        rank: Rank of X'Y, the number of directions that the rows determine.
     """
 
     matrix: F64

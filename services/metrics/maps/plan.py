@@ -14,9 +14,9 @@ class MapPlan(StudyPlan):
 
     Args:
         method: Fits it.
-        options: Of the method, an instance of its `Options`.
+        options: Options of the method, an instance of its `Options`.
         common: Options of all methods.
-        seed: Of all that is drawn.
+        seed: Seed of all random draws.
         seeds: Known translations, source and target id.
     """
 

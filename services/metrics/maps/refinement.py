@@ -41,7 +41,7 @@ def refine(
         left: [n, d] source rows that count, the most frequent ones.
         right: [m, d] target rows that count.
         matrix: [d, d], the map so far.
-        rounds: At least 1.
+        rounds: Number of rounds, at least 1.
         k: Neighbours over which CSLS averages.
         check: Raises where the caller has gone.
         tell: Takes the number of rounds done.

@@ -45,8 +45,8 @@ def make(name: str, options: Mapping[str, str]) -> tuple[Method, Any, Common]:
     """A method with its options, and those of all methods.
 
     Args:
-        name: Of the method.
-        options: By name, as strings.
+        name: Name of the method.
+        options: Options of the method by name, as strings.
 
     Raises:
         InvalidArgument: There is no such method or option, or an option's value is wrong.

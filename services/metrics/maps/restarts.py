@@ -22,7 +22,7 @@ def restart_seeds(seed: int, count: int) -> list[int]:
     """Seeds of attempts, each of its own; the first ones are the same however many are asked for.
 
     Args:
-        seed: Of the problem, any integer of 64 bits.
+        seed: Seed of the problem, any integer of 64 bits.
         count: Attempts.
     """
     children = np.random.SeedSequence(seed % 2**64).spawn(count)
@@ -34,7 +34,7 @@ def best_of(attempt: Callable[[int, int], _One], seed: int, count: int) -> tuple
 
     Args:
         attempt: Takes the number of the attempt, from 0, and its seed.
-        seed: Of the problem.
+        seed: Seed of the problem.
         count: Attempts, at least 1.
 
     Returns:

@@ -33,7 +33,7 @@ class Stack:
 
     Args:
         tables: One a view, of the same width.
-        layer: Which.
+        layer: Layer of the rows.
     """
 
     tables: Sequence[RowTable]
@@ -77,9 +77,9 @@ class Fitted:
     """Axes of one layer.
 
     Args:
-        place: From the number of a view to the coordinates of its rows, [m, k] float64 in blocks, in order.
-        shares: Of the variance of all views, one an axis; none where axes have no variance of their own.
-        settings: Of the fit, for the signature.
+        place: Function from the number of a view to the coordinates of its rows, [m, k] float64 in blocks, in order.
+        shares: Share of the variance of all views for each axis; empty where axes have no variance of their own.
+        settings: Settings of the fit, for the signature.
         warnings: What to beware of.
     """
 

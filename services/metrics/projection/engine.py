@@ -25,10 +25,10 @@ class Placed:
 
     Args:
         view: Its number.
-        layer: Which.
+        layer: Layer of the rows.
         start: Number of the first row.
         coordinates: [m, components] float32; float64 where rows of any view are.
-        shares: Of the variance of all views, one a component; none where there are no such shares.
+        shares: Share of the variance of all views for each component; empty where there are no such shares.
         signature: All settings in one line.
         warnings: What to beware of.
     """

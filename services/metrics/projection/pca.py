@@ -161,7 +161,7 @@ class _Part:
     Args:
         values: [k] eigenvalues of X'X, falling.
         axes: [d, k].
-        total: Of all eigenvalues.
+        total: Sum of all eigenvalues.
     """
 
     values: F64

@@ -25,7 +25,7 @@ class Crew:
     """Threads for the parts of one piece of work.
 
     Args:
-        pool: Of threads, one more than work at once, which leads; None to work in the caller's own.
+        pool: Pool of `size` + 1 threads, of which one hands out the parts; None to work in the caller's thread.
         size: How many work at once.
     """
 

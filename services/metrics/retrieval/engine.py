@@ -63,11 +63,11 @@ def retrieve(
     Args:
         left: [n, d], finite.
         right: [m, d], finite.
-        similarities: Of `cosine` and `csls`.
+        similarities: Similarities to rank by, of `cosine` and `csls`.
         gold: Right answers; None where row i of one view belongs to row i of the other.
         csls_k: Neighbours over which CSLS averages, of all rows of the other view.
         centre: Subtract each view's mean first.
-        device: Where products are made: `auto`, `cpu`, `cuda:0`.
+        device: Device of the matrix products: `auto`, `cpu` or `cuda:0`.
         check: Called between tiles; raises to stop the work.
 
     Returns:
@@ -222,9 +222,9 @@ def _scan(products: Products, near: Sequence[Nearest], tallies: Sequence[Tally],
     """One pass over all tiles: first the neighbours are noted, then the candidates counted.
 
     Args:
-        products: Of the scores.
-        near: Where to note each row's nearest and each column's; or nothing.
-        tallies: Where to count.
+        products: Products that the scores are made from.
+        near: Collectors of each row's and each column's nearest neighbours; empty where none are wanted.
+        tallies: Counters of the candidates above the right answers.
         gold: Right answers, which are not counted.
         check: Called between tiles.
     """

@@ -39,7 +39,7 @@ class Coverage:
 
     Args:
         sources: Unique sources of the gold pairs.
-        covered: Of them, those that are rows of the left view with at least one target among those of the right.
+        covered: Source words that are rows of the left view and have at least one target among the rows of the right.
         missing: Some sources that are not covered.
     """
 

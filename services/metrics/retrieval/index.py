@@ -62,7 +62,7 @@ class Approximate:
     """Ranks that an index gives, with its recall; those of the exact search have none.
 
     Args:
-        ranks: By similarity; 0 for a query of which no right answer was found.
+        ranks: Ranks by similarity; 0 for a query without a right answer among the found candidates.
         forward: Recall of right rows for left queries.
         backward: Recall of left rows for right queries.
     """
@@ -104,16 +104,16 @@ def retrieve_by_index(
     Args:
         left: [n, d], finite.
         right: [m, d], finite.
-        similarities: Of `cosine` and `csls`.
+        similarities: Similarities to rank by, of `cosine` and `csls`.
         kind: `ivf`, inverted lists, or `hnsw`, a graph.
         gold: Right answers; None where row i of one view belongs to row i of the other.
         csls_k: Neighbours over which CSLS averages.
-        ranks: Of precision; recall is measured at the largest.
+        ranks: Ranks k of P@k; recall is measured at the largest.
         centre: Subtract each view's mean first.
         check: Called between searches; raises to stop the work.
 
     Raises:
-        Degenerate: As of `retrieve`.
+        Degenerate: In the same cases as `retrieve`.
         FailedPrecondition: FAISS is not installed.
     """
     faiss = require()

@@ -14,7 +14,7 @@ class Nearest:
     Args:
         n: Items.
         k: Scores kept of each.
-        device: Of the scores.
+        device: Device of the scores.
     """
 
     def __init__(self, n: int, k: int, device: torch.device) -> None:
@@ -29,7 +29,7 @@ class Nearest:
         Args:
             tile: [R, C] of which the first rows and columns are those named, the rest being less than any score.
             rows: Items.
-            columns: Where the scores are.
+            columns: Columns of the tile.
         """
         # A maximum of members that lie apart is taken along the tile's rows, whole vectors at a time.
         groups = tile.view(len(tile), GROUP, -1)
@@ -65,7 +65,7 @@ class Nearest:
             item: [g] of the tile, ascending.
             group: [g] first member's place.
             scores: [g, GROUP], whose members are `step` apart.
-            bound: Of each item of the tile.
+            bound: Smallest score that is still wanted, for each item of the tile.
             step: Between members.
             items: The tile's items.
             others: The tile's other side.

@@ -17,7 +17,7 @@ class Offset(Protocol):
 
     Attributes:
         values: [n] float64, about right.
-        error: By how much they may be off.
+        error: Largest error of the offsets.
     """
 
     values: Tensor
@@ -35,7 +35,7 @@ class NoOffset:
 
     Args:
         n: Rows.
-        device: Of the scores.
+        device: Device of the scores.
     """
 
     def __init__(self, n: int, device: torch.device) -> None:

@@ -12,7 +12,7 @@ class RetrievePlan(StudyPlan):
     Args:
         similarities: `cosine`, `csls`.
         csls_k: Neighbours of CSLS.
-        ranks: Of precision.
+        ranks: Ranks k of P@k.
         centre: Subtract each view's mean first.
         gold: Right answers come as pairs of ids, and all rows are candidates.
         index: `exact`, or the kind of an approximate index.

@@ -70,8 +70,8 @@ class Products:
         blocked: Whether to use oneDNN's layout; None decides by the machine.
 
     Attributes:
-        columns: Of the tiles, in order.
-        rows: Of the tiles, in order.
+        columns: Column ranges of the tiles, in order.
+        rows: Row ranges of the tiles, in order.
     """
 
     def __init__(self, left: Side, right: Side, crew: Crew = ALONE, *, blocked: bool | None = None) -> None:
@@ -101,8 +101,8 @@ class Products:
         """Takes an offset off every score.
 
         Args:
-            left: Of the rows.
-            right: Of the columns.
+            left: Offset of the rows.
+            right: Offset of the columns.
         """
         self.left_offset, self.right_offset = left, right
         rows, columns = self._row_terms - left.values, self._column_terms - right.values
@@ -115,7 +115,7 @@ class Products:
         Scores are [R, C] float32 with sides that are multiples of `GROUP`: what fills a tile up scores `NOTHING`.
 
         Args:
-            place: Of the rows among `rows`.
+            place: Number of the row range within `rows`.
         """
         rows = self.rows[place]
         lines = _filled_with(NOTHING, self._row_shift[rows], self.tile_rows)[:, None]

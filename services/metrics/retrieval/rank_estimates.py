@@ -24,9 +24,9 @@ class Direction:
         plan: What to retrieve.
         query: The view of the queries.
         candidate: The view of the candidates.
-        layers: Of the queries and of the candidates.
+        layers: Layers of the queries and of the candidates.
         d: Dimensions.
-        candidates: How many there are.
+        candidates: Number of candidates.
         answers: [queries] right answers of each query; None where each row has its partner.
         warnings: What to beware of.
     """
@@ -45,7 +45,7 @@ class Direction:
 
         Args:
             similarity: `cosine` or `csls`.
-            ranks: Of the queries.
+            ranks: Ranks of the right answers of the queries.
         """
         queries, m = len(ranks), self.candidates
         found = []

@@ -31,7 +31,7 @@ class _Job:
         left: Index of the left view.
         right: Index of the right view.
         left_rows: Its rows; None for all in order.
-        right_rows: Those of the right view.
+        right_rows: Rows of the right view.
         gold: Right answers; None where row i of one belongs to row i of the other.
         warnings: What to beware of.
     """
@@ -53,7 +53,7 @@ def rank(
         plan: What to retrieve.
         tables: One a view of the plan.
         gold: Right answers, where the plan says that they come.
-        device: Where products are made: `auto`, `cpu`, `cuda:0`.
+        device: Device of the matrix products: `auto`, `cpu` or `cuda:0`.
         check: Called between tiles; raises to stop the work.
 
     Yields:
@@ -95,8 +95,8 @@ def matched(plan: RetrievePlan, ids: Sequence[Sequence[str]], gold: IdPairs) -> 
     """Gold pairs as rows of the only pair of views, and how many sources they cover.
 
     Args:
-        plan: With one pair.
-        ids: Of the views' rows.
+        plan: The request, with one pair of views.
+        ids: Ids of the rows of both views.
         gold: Right answers.
 
     Raises:

@@ -28,7 +28,7 @@ class Side:
     Args:
         rows: [n, d], finite.
         centre: Subtract the view's mean first.
-        device: Where products are made.
+        device: Device of the matrix products.
         crew: Who does the work.
 
     Raises:

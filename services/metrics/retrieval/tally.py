@@ -22,7 +22,7 @@ class Tally:
     """Counts of the candidates that are no right answers.
 
     Args:
-        products: Of the scores, its offsets set.
+        products: Products that the scores are made from, with their offsets set.
         rows: [p] of the right answers.
         columns: [p] of the right answers.
         cosines: [p] of the right answers, float64.
@@ -56,8 +56,8 @@ class Tally:
             tile: [R, C] scores of which the first rows and columns are those named; right answers score nothing.
             mask: [2, R, C] float32 to work in.
             gold: Rows and columns of the right answers, within the tile.
-            rows: Of the tile.
-            columns: Of the tile.
+            rows: Rows of the tile.
+            columns: Columns of the tile.
         """
         axis = self._axis
         queries = rows if axis else columns

@@ -20,7 +20,7 @@ class AlignedGroup:
 
     Args:
         ids: The items.
-        rows: By view, the row of each item; None where that is the view's own order.
+        rows: For each view, the row of each item; None where that is the view's own order.
         pairs: Indices of views.
     """
 
@@ -76,8 +76,8 @@ def align(
     """Sorts pairs of views into groups over the same items.
 
     Args:
-        names: Of the views.
-        ids: Of the views' rows, unique within a view.
+        names: Names of the views.
+        ids: Ids of the views' rows, unique within a view.
         pairs: Indices of views.
         alignment: What to do with ids that one side lacks.
 

@@ -36,7 +36,7 @@ class StudyPlan:
     Args:
         views: In order.
         pairs: Indices of views, left and right.
-        pairing: Which layers meet.
+        pairing: Rule that says which layers of two views are compared.
         alignment: What to do with ids that one side lacks.
     """
 
@@ -54,8 +54,8 @@ def layer_pairs(left: ViewPlan, right: ViewPlan, pairing: LayerPairing) -> list[
     """Which layers of two views meet.
 
     Args:
-        left: With its layers resolved.
-        right: With its layers resolved.
+        left: The left view, with its layers resolved.
+        right: The right view, with its layers resolved.
         pairing: `same` or `all`.
 
     Raises:

@@ -12,7 +12,7 @@ class ViewReport:
         rows: Rows received.
         truncated: Texts cut to fit the model.
         tokens: Tokens computed.
-        model_digest: Of the model behind the rows, empty for pushed rows.
+        model_digest: Digest of the model that made the rows; empty for pushed rows.
         data_digest: SHA-256 over ids and texts (or rows), in order.
     """
 
@@ -36,7 +36,7 @@ class PairReport:
         right_only: Ids that only the right view has.
         examples: Some of them; with gold pairs some sources that are not covered.
         gold_sources: Unique sources of gold pairs.
-        covered_sources: Of them, those that both views have an answer for.
+        covered_sources: Number of sources for which both views have an answer.
     """
 
     left: str

@@ -50,8 +50,8 @@ class Writer:
     """A new entry while it is written.
 
     Args:
-        folder: Its own, not yet visible.
-        scratch: Whose room it takes.
+        folder: Folder of the entry, not yet visible to readers.
+        scratch: Scratch folder whose quota the entry uses.
     """
 
     def __init__(self, folder: Path, scratch: "Scratch") -> None:

@@ -58,7 +58,7 @@ def check_finite(rows: NDArray[Any], ids: Sequence[str], layers: Sequence[int], 
         rows: [m, K, d].
         ids: One a row.
         layers: In the order of axis 1.
-        name: Of the view.
+        name: Name of the view.
         field: Path of the rows in the request.
 
     Raises:
@@ -86,10 +86,10 @@ def treat(
 
     Args:
         table: The view.
-        layer: Which.
-        rows: Of the items; None for all in order.
+        layer: Layer to treat.
+        rows: Rows of the items; None for all rows in order.
         n: Items.
-        preprocessing: What to do.
+        preprocessing: The treatment: centring and scaling.
 
     Raises:
         InvalidArgument: Nothing would be left.

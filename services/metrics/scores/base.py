@@ -32,10 +32,10 @@ class Figure:
     Args:
         metric: `bleu1`, `las`.
         estimator: Its variant.
-        of: From sums [..., k] to values [...]; NaN where they do not determine it.
+        of: Function from sums [..., k] to values [...]; NaN where the sums do not determine a value.
         left: Gold label, for a cell of a confusion matrix.
         right: Predicted label.
-        alone: From the sums of single items to values; as `of` where None.
+        alone: Function from the sums of single items to values; the same as `of` where None.
         by_item: Whether single items have it.
     """
 
@@ -59,7 +59,7 @@ class ItemTable:
     Args:
         rows: [n, k] sufficient statistics, one row an item.
         figures: What follows from their sums.
-        settings: Of the score, for the signature.
+        settings: Settings of the score, for the signature.
         warnings: What to beware of.
         scored: [n] bool: which items count; all where None. The others have rows that determine nothing.
     """
@@ -86,7 +86,7 @@ class Score(Protocol):
 
         Args:
             prediction: What was predicted.
-            gold: What is right.
+            gold: The right answer.
             where: Path of the item in the request, `items[3]`.
 
         Raises:
@@ -110,10 +110,10 @@ def estimates(
     """All figures of a table, with 95 % percentile bootstrap intervals over items.
 
     Args:
-        name: Of the score.
+        name: Name of the score.
         table: What the items left behind, at least one.
         resamples: Bootstrap samples.
-        seed: Of the samples.
+        seed: Seed of the bootstrap samples.
         check: Called between blocks of samples; raises to stop.
 
     Raises:

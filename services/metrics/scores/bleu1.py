@@ -21,7 +21,7 @@ class Bleu1:
 
     Args:
         language: BCP 47 language tag.
-        options: What a token is.
+        options: Choice of tokens.
     """
 
     name: ClassVar[str] = "bleu1"

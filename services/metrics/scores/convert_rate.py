@@ -23,7 +23,7 @@ class ConvertRate:
 
     Args:
         language: BCP 47 language tag of the target.
-        options: What a token is.
+        options: Choice of tokens.
     """
 
     name: ClassVar[str] = "convert_rate"

@@ -38,9 +38,9 @@ def make(name: str, language: str, options: Mapping[str, str]) -> tuple[Score, i
     """A score without items, and the samples and seed of its intervals.
 
     Args:
-        name: Of the score.
+        name: Name of the score.
         language: BCP 47 language tag; empty where not known.
-        options: Of the score, and those of all scores.
+        options: Options of the score and those that all scores share.
 
     Raises:
         InvalidArgument: There is no such score or option, or an option's value is wrong.

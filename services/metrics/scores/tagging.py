@@ -27,7 +27,7 @@ class Tagging:
 
     Args:
         language: BCP 47 language tag; changes nothing.
-        options: Which tags are compared.
+        options: Choice of the tags to compare.
     """
 
     name: ClassVar[str] = "tagging"

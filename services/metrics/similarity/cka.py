@@ -51,7 +51,7 @@ def of_sums(pair: SummedPair, estimator: str) -> Measured:
     """CKA of a pair, whatever the kernel behind its sums.
 
     Raises:
-        Degenerate: As `measure`.
+        Degenerate: In the same cases as `measure`.
     """
     sums = pair.hsic()
     debiased = estimator == "debiased"

@@ -55,7 +55,7 @@ def compare(
     """Measures all pairs.
 
     Args:
-        plan: What to measure.
+        plan: Views, pairs and measures of the request.
         tables: One a view of the plan.
         budget: Bytes of memory for rows, Gram matrices and moments at a time.
         check: Called between products; raises to stop the work.

@@ -52,7 +52,7 @@ def correlations(pair: PairStatistics, name: str, variance: float) -> Correlatio
 
     Args:
         pair: The pair.
-        name: Of the measure, for messages.
+        name: Name of the measure, for messages.
         variance: Share of the variance kept.
 
     Raises:
@@ -86,7 +86,7 @@ def weighted(
 
     Args:
         pair: The pair.
-        name: Of the measure, for messages.
+        name: Name of the measure, for messages.
         found: Its correlations.
         weights: [r] adding up to 1, taken as given by the interval.
         null: Chance level.

@@ -79,7 +79,7 @@ class Measure:
     Args:
         summary: What it measures, a sentence.
         estimators: Variants, the default first.
-        compute: From the statistics of a pair and the options to the number; raises `Degenerate`.
+        compute: Function from the statistics of a pair and the options to the number; it raises `Degenerate`.
         needs_moments: Whether streams must keep second moments for it.
         needs_cosines: Whether streams must keep the cosines of paired rows for it.
         needs_exact: Whether products must be in float64 throughout, for decompositions that keep all directions.
@@ -104,7 +104,7 @@ def bounded(interval: Interval | None, low: float, high: float, *, clip: bool) -
     """The interval within the measure's range, or the whole range with a warning where there is none.
 
     Args:
-        interval: As estimated.
+        interval: The interval as estimated.
         low: Lower end of the range.
         high: Upper end of the range.
         clip: Whether estimates cannot leave the range; unbiased ones can.

@@ -12,7 +12,7 @@ class ComparePlan(StudyPlan):
     """A comparison.
 
     Args:
-        measures: With their options.
+        measures: Measures with their options.
         preprocessing: What is done to the rows first.
         keep_state: Keep the sums, so that other shards of the corpus can be joined to them.
     """

@@ -32,11 +32,11 @@ class State:
     """What a state says of itself.
 
     Args:
-        views: With their layers.
+        views: Views with their layers.
         pairs: Indices of views.
         alignment: What was done with ids that one side lacks.
         needs: What its sums keep.
-        parts: Of the sums: nodes, widths and the name of the object.
+        parts: Parts of the sums: nodes, widths and the name of the object in the store.
         reports: One a view.
         used: One a pair.
     """
@@ -60,7 +60,7 @@ class Keeper:
     """Puts the sums of a comparison in the store, part by part.
 
     Args:
-        store: Where.
+        store: Store that receives the sums.
         needs: What the sums keep.
     """
 
@@ -146,9 +146,9 @@ def merge(
     """Merges states and measures the whole, one part in memory at a time.
 
     Args:
-        store: Where the states are.
-        names: Of the states, at least one, none twice.
-        measures: What to measure.
+        store: Store that holds the states.
+        names: Names of the states, at least one, none twice.
+        measures: Measures to compute.
         preprocessing: What is done to the rows of the whole first.
         keep: Whether the merged sums stay in the store.
         check: Called between parts; raises to stop the work.

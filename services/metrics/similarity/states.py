@@ -53,10 +53,10 @@ def load(data: bytes, widths: Sequence[int], edges: Sequence[tuple[int, int]], n
     """The accumulator of a state.
 
     Args:
-        data: As `dump` made them.
+        data: Bytes that `dump` made.
         widths: Dimensions of the nodes.
         edges: Pairs of nodes.
-        needs: What it keeps.
+        needs: Statistics that the accumulator keeps.
 
     Raises:
         DataLoss: The bytes are no state of such nodes.

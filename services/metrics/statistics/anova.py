@@ -44,7 +44,7 @@ def anova(groups: Mapping[str, Sequence[float]]) -> Anova:
     """One-way analysis of variance.
 
     Args:
-        groups: At least two by name, each with at least one number; more numbers than groups.
+        groups: At least two groups by name, each with at least one number, and more numbers than groups.
 
     Raises:
         InvalidArgument: Too few groups or numbers, or no variance within the groups that float64 can tell from the

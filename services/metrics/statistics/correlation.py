@@ -88,7 +88,7 @@ def correlate(
         y: [n] second sample.
         methods: `pearson`, `spearman`, `kendall`; all where empty.
         permutations: Random pairings of the test.
-        seed: Of the pairings.
+        seed: Seed of the random pairings.
         check: Called between blocks of pairings; raises to stop.
 
     Raises:

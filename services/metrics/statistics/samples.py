@@ -13,7 +13,7 @@ def sample(values: Sequence[float] | F64, field: str, least: int) -> F64:
 
     Args:
         values: Numbers.
-        field: Where they stood in the request.
+        field: Field of the request that held the numbers, for messages.
         least: The fewest that the statistic takes.
 
     Returns:

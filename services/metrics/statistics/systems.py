@@ -62,7 +62,7 @@ def compare_systems(
         first: [n] the first system's score of each item, n >= 2.
         second: [n] the second's, in the same order.
         resamples: Samples drawn.
-        seed: Of the samples.
+        seed: Seed of the bootstrap samples.
         check: Called between blocks of samples; raises to stop.
 
     Raises:

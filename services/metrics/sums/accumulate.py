@@ -67,7 +67,7 @@ class Accumulator:
     Args:
         widths: Dimensions of the nodes' rows.
         edges: Pairs of nodes.
-        needs: What to keep.
+        needs: Statistics to keep.
         hold: Rows up to which rows themselves are kept; by the width of the nodes where None.
         frames: Origins and units of the nodes, shared by shards; from the first rows where None.
         sample_rows: Rows of the sample on which intervals rest.

@@ -77,7 +77,7 @@ class Meetings:
     meets, and the rows of all of them pass through the cache together.
 
     Args:
-        sides: By number.
+        sides: Centred Gram matrices of the views, by number.
         pairs: Numbers of the sides that meet, left and right.
         check: Called between rows; raises to stop the work.
     """
@@ -116,8 +116,8 @@ class GramPair:
     """The sums of CKA from two centred Gram matrices.
 
     Args:
-        left: Of the left view.
-        right: Of the same items in the right view.
+        left: Centred Gram matrix of the left view.
+        right: Centred Gram matrix of the same items in the right view.
         meeting: Gives what the two have together, where it is made for many pairs at once.
     """
 

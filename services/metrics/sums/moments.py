@@ -315,9 +315,9 @@ class CrossMoments:
         """The moments of the treated rows, from squares.
 
         Args:
-            left: Of the left view over the same items.
-            right: Of the right view.
-            treatments: Of the two.
+            left: Moments of the left view over the same items.
+            right: Moments of the right view over the same items.
+            treatments: Treatments of the two views.
         """
         first, second = treatments
         found = CrossMoments(_treated_frame(first, left.frame), _treated_frame(second, right.frame))

@@ -116,7 +116,7 @@ class PairStatistics(Protocol):
 
         Args:
             size: Rows at most.
-            seed: Of the sub-sample.
+            seed: Seed of the sub-sample.
         """
 
     def cosine(self) -> CosineSums:

@@ -132,8 +132,8 @@ class MomentPair:
     """Two views of which the moments and a sample of the rows are known.
 
     Args:
-        left: Of the left view over the pair's items.
-        right: Of the right view over the same items, with the same sample.
+        left: Moments and sample of the left view over the pair's items.
+        right: Moments and sample of the right view over the same items.
         moments: Their cross moments.
         cosine: Sums of the cosines of the raw rows; None where they are not wanted.
         samples: Gives sub-samples of the rows; None where no measure wants them.

@@ -166,7 +166,7 @@ class MomentView:
     """A view of which the moments and a sample of the rows are known.
 
     Args:
-        moments: Of all its rows.
+        moments: Moments of all its rows.
         sample: [m, d] raw rows of the sample.
     """
 

@@ -24,12 +24,12 @@ class Training:
 
     Args:
         batch: Words drawn of either language in a step.
-        source_variance: Of the source mixture's Gaussians, in every direction.
-        target_variance: Of the target mixture's.
+        source_variance: Variance of the source mixture's Gaussians, the same in every direction.
+        target_variance: Variance of the target mixture's Gaussians, the same in every direction.
         zipf: Weight of the word of rank r is r^-zipf; all are equal at 0.
         back_translation: Weight of `1 - cos` of words and what both maps, one after the other, make of them.
         supervision: Weight of `1 - cos` of the seeds' words and what a map makes of their translations.
-        learning_rate: Of Adam, falling along a cosine to 0.
+        learning_rate: Initial learning rate of Adam; it falls to 0 along a cosine.
         steps: In all.
     """
 
@@ -51,8 +51,8 @@ class DensityMatching:
         target: [m, d].
         pairs: [s, 2] seeds among them; may be empty.
         training: See there.
-        seed: Of a generator of its own.
-        device: Where to compute.
+        seed: Seed of the training's own generator.
+        device: Device of the computation, as PyTorch names it.
     """
 
     def __init__(

@@ -23,11 +23,11 @@ class Game:
 
     Args:
         batch: Rows of either language in a step.
-        discriminator_steps: Of the discriminator, a step of the map.
+        discriminator_steps: Steps of the discriminator for each step of the map.
         hidden: Units of either hidden layer of the discriminator.
         dropout: Share of the discriminator's inputs that are dropped while it learns.
-        slope: Of the leaky rectifier below 0.
-        smoothing: Of the labels: 1 - smoothing for the mapped source, smoothing for the target.
+        slope: Slope of the leaky rectifier below 0.
+        smoothing: Label smoothing: the mapped source is labelled 1 - smoothing, the target smoothing.
         rate: Learning rate of the discriminator.
         orthogonality: beta of equation 7, `W <- (1 + beta) W - beta W W'W`.
     """
@@ -49,8 +49,8 @@ class Adversary:
         source: [n, d] the most frequent words.
         target: [m, d].
         game: How the two play.
-        seed: Of the discriminator's first weights and all draws, a generator's own.
-        device: Where to compute.
+        seed: Seed of the generator of the discriminator's first weights and of all draws.
+        device: Device of the computation, as PyTorch names it.
     """
 
     def __init__(self, source: F64, target: F64, game: Game, *, seed: int, device: torch.device) -> None:
@@ -79,7 +79,7 @@ class Adversary:
         """Plays some steps of the map, with those of the discriminator before each.
 
         Args:
-            steps: Of the map.
+            steps: Steps of the map to play.
             rate: Learning rate of the map.
             check: Raises where the caller has gone.
         """

@@ -148,7 +148,7 @@ class _Attempt:
     Args:
         left: [n, d] normalised source rows.
         right: [m, d].
-        options: Of the method.
+        options: Options of the method.
         check: Raises where the caller has gone.
     """
 
@@ -167,8 +167,8 @@ class _Attempt:
         """Plays, then refines.
 
         Args:
-            seed: Of the adversary.
-            number: Of the attempt, for progress.
+            seed: Seed of the adversary.
+            number: Number of the attempt, for progress messages.
             tell: Takes progress.
         """
         options = self._options

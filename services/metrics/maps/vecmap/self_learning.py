@@ -32,10 +32,10 @@ class Schedule:
     Args:
         neighbours: Over which CSLS averages.
         keep: Share of similarities kept at first.
-        keep_factor: By which the share grows when the gains cease.
+        keep_factor: Factor by which the kept share grows when the objective ceases to improve.
         patience: Rounds without a gain after which they have ceased.
         gain: In the criterion, that counts as one.
-        rounds: At most.
+        rounds: Largest number of rounds.
     """
 
     neighbours: int = 10
@@ -83,8 +83,8 @@ def self_learn(
         source: [n, d] the most frequent words, normalised.
         target: [m, d].
         start: [d, d], the first rotation.
-        schedule: How long.
-        seed: Of what is dropped.
+        schedule: Length of the self-learning and the shares kept in its course.
+        seed: Seed of the draws of which scores are dropped.
         check: Raises where the caller has gone.
         tell: Takes progress, one step a round.
 
@@ -119,7 +119,7 @@ class Dropping:
 
     Args:
         keep: Share of scores kept; may be set anew between rounds.
-        seed: Of the draws.
+        seed: Seed of the draws.
     """
 
     def __init__(self, keep: float, seed: int) -> None:

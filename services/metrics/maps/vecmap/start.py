@@ -41,7 +41,7 @@ def unsupervised_start(source: F64, target: F64, *, words: int, normalisation: s
         source: [n, d] normalised rows, the most frequent words first.
         target: [m, d].
         words: How many of the first rows to look at; as many of either side.
-        normalisation: Of the profiles, as of the rows.
+        normalisation: Normalisation of the profiles, which is that of the rows.
         k: Neighbours over which CSLS averages.
         check: Raises where the caller has gone.
 

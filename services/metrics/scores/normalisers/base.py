@@ -15,8 +15,8 @@ class Normaliser:
 
     Args:
         name: `squad`.
-        text: From an answer and its language to what exact match compares.
-        tokens: From an answer and its language to what F1 counts.
+        text: Function from an answer and its language to the string that exact match compares.
+        tokens: Function from an answer and its language to the tokens that F1 counts.
     """
 
     name: str
