@@ -23,7 +23,7 @@ class AsyncCaller(CallerBase):
     Args:
         service: The service.
         stub: Makes its stub.
-        config: Where the server is, and how to speak to it; an address alone will do.
+        config: Address of the server and how to speak to it; a plain address will do.
         channel: The transport; opened to the configured address, at the first call, where None.
     """
 

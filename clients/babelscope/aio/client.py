@@ -14,7 +14,7 @@ class AsyncClient:
     """A client of one service, without its calls. Tasks of one loop may share one client.
 
     Args:
-        config: Where the server is, and how to speak to it; an address alone will do.
+        config: Address of the server and how to speak to it; a plain address will do.
         channel: The transport; opened to the configured address where None.
     """
 

@@ -19,7 +19,7 @@ class AsyncEncoderClient(AsyncClient):
     """Asks the encoder for hidden states. Tasks of one loop may share one client.
 
     Args:
-        config: Where the server is, and how to speak to it; an address alone will do.
+        config: Address of the server and how to speak to it; a plain address will do.
         channel: The transport; opened to the configured address where None.
     """
 
@@ -115,7 +115,7 @@ class AsyncEncoderClient(AsyncClient):
             output_dtype: Elements of the answer on their way.
             timeout: Seconds for the whole call.
             window: How much is in flight at once.
-            options: Those of `encode`.
+            options: Options, the same as those of `encode`.
         """
         spec = encode_spec(model, output_dtype=output_dtype, **options)
         return AsyncEncodeStream(self._caller, EncodeSession(spec, window), texts, timeout)

@@ -31,7 +31,7 @@ class AsyncMetricsClient(AsyncClient):
     """Asks the metrics server for numbers. Tasks of one loop may share one client.
 
     Args:
-        config: Where the server is, and how to speak to it; an address alone will do.
+        config: Address of the server and how to speak to it; a plain address will do.
         channel: The transport; opened to the configured address where None.
     """
 
@@ -54,7 +54,7 @@ class AsyncMetricsClient(AsyncClient):
         """Similarity of representations: every layer of every pair of views in one pass.
 
         Args:
-            views: By name, at least two: views, lists of texts, or activations.
+            views: At least two views by name: views, lists of texts, or activations.
             measures: Measures of `list_measures`: `Measure`, or `NAME[:ESTIMATOR,OPTION=VALUE,...]` such as `cka`,
                 `cka:biased` or `svcca:variance=0.9`.
             pairs: Pairs of names; all where None.
@@ -122,7 +122,7 @@ class AsyncMetricsClient(AsyncClient):
         """Nearest-neighbour retrieval between views, every layer, both directions.
 
         Args:
-            views: By name, at least two: views, lists of texts, or activations.
+            views: At least two views by name: views, lists of texts, or activations.
             similarities: `cosine`, `csls`; both where empty.
             pairs: Pairs of names; all where None.
             gold: Right answers as (left id, right id), several of an id allowed, in place of shared ids: for words, all
@@ -161,7 +161,7 @@ class AsyncMetricsClient(AsyncClient):
             seeds: Known translations by id, (source id, target id); ids that both views share where there are none
                 and the method needs some.
             options: Options of the method by name, such as `normalisation="centre"`, as `list_map_methods` gives them.
-            seed: Of all that is drawn.
+            seed: Seed of all random draws.
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             encoding: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
@@ -191,8 +191,8 @@ class AsyncMetricsClient(AsyncClient):
         """Coordinates of all rows of all views on axes fitted to the views together, layer by layer.
 
         Args:
-            views: By name, at least one: views, lists of texts, or activations, of tokens as well (`encode` with the
-                pooling `token`; their ids are those of the texts with `#0`, `#1`, ...). They need not share ids.
+            views: At least one view by name: views, lists of texts, or activations, of tokens as well (`encode` with
+                the pooling `token`; their ids are those of the texts with `#0`, `#1`, ...). They need not share ids.
             components: Coordinates of a row.
             method: `pca`, or `umap` where the server has its package.
             seed: For umap.
@@ -254,8 +254,8 @@ class AsyncMetricsClient(AsyncClient):
             x: First sample, at least 3 numbers.
             y: Second sample, of the same length.
             methods: `pearson`, `spearman`, `kendall`; all where empty.
-            permutations: Of the test; 10,000 where 0.
-            seed: Of the permutations.
+            permutations: Number of random permutations of the test; 10,000 where 0.
+            seed: Seed of the permutations.
             timeout: Seconds for the whole call.
 
         Raises:
@@ -293,7 +293,7 @@ class AsyncMetricsClient(AsyncClient):
             first: The first system's score of each item.
             second: The second system's, in the same order.
             resamples: Samples drawn; 10,000 where 0.
-            seed: Of the samples.
+            seed: Seed of the bootstrap samples.
             timeout: Seconds for the whole call.
 
         Raises:

@@ -17,7 +17,7 @@ class AsyncTrainerClient(AsyncClient):
     """Asks the trainer to train and to evaluate. Tasks of one loop may share one client.
 
     Args:
-        config: Where the server is, and how to speak to it; an address alone will do.
+        config: Address of the server and how to speak to it; a plain address will do.
         channel: The transport; opened to the configured address where None.
     """
 

@@ -92,7 +92,7 @@ class EncodeSession:
     """One encode call over as many attempts as it takes.
 
     Args:
-        spec: What to compute.
+        spec: Specification of the call.
         window: How much is in flight at once.
         keep_ids: Whether `ids` is to hold the ids of all texts.
     """

@@ -52,7 +52,7 @@ class FittedMap:
         """The source side's map as an edit of an encoder's hidden states, by its name in the store.
 
         Args:
-            layer: Where it is applied; the layer it was fitted at where None.
+            layer: Layer to apply it at; the layer that it was fitted at where None.
             matrix_only: Leave out the bias, and allow maps whose rows are divided by their norms: their matrix alone.
             positions: Positions touched; all where None.
 
@@ -199,8 +199,8 @@ class MapWork:
         encoding: How views that say nothing else are encoded.
         method: Name of the method.
         seeds: Known translations by id.
-        options: Of the method.
-        seed: Of all that is drawn.
+        options: Options of the method.
+        seed: Seed of all random draws.
     """
 
     method = "FitMap"

@@ -123,7 +123,7 @@ def messages(first: Any, views: Views, message: Callable[..., Any]) -> Iterator[
 
     Args:
         first: The message with the specification.
-        views: Whose rows.
+        views: The views whose rows are sent.
         message: Makes a message of rows.
     """
     yield first

@@ -22,11 +22,11 @@ class Projection:
     """Coordinates of the rows of several views on axes that are the same for all of them.
 
     Args:
-        coordinates: By view and layer, [n, components] float32; float64 where rows of any view were.
-        ids: By view, one a row.
-        explained_variance: By layer, one share a component of the variance of all views together; empty for umap.
-        signatures: By layer, all settings behind the coordinates in one line.
-        warnings: By layer, what to beware of.
+        coordinates: Coordinates by view and layer, [n, components] float32; float64 where rows of any view were.
+        ids: Ids of the rows by view.
+        explained_variance: Share of the variance of all views for each component, by layer; empty for umap.
+        signatures: Settings behind the coordinates of each layer, in one line.
+        warnings: Warnings by layer.
         views: What the server saw of each view.
         uses: How the client described each view, by name.
     """
@@ -62,7 +62,7 @@ class ProjectionWork:
     """One call of `Project`, which can be made as often as it takes.
 
     Args:
-        views: By name; hidden states of tokens are rows of their own, `ID#0`, `ID#1`, ...
+        views: Views by name; hidden states of tokens are rows of their own, `ID#0`, `ID#1`, ...
         encoding: How views that say nothing else are encoded.
         components: Coordinates of a row.
         method: `pca` or `umap`.

@@ -77,7 +77,7 @@ class ScoreWork:
         score: Name of the score.
         items: Predictions with their gold; read at once, so that the call can be made again.
         language: BCP 47 language tag.
-        options: Of the score.
+        options: Options of the score.
         item_scores: Whether the answer also has the scores of each item.
     """
 
@@ -121,7 +121,7 @@ class ScoreFold:
 
     Args:
         score: Name of the score.
-        language: Of the request.
+        language: Language of the request.
         items: How many items' scores are to come; None where none were asked for.
     """
 

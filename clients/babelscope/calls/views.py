@@ -29,7 +29,7 @@ class View:
 
     Args:
         texts: Texts or strings; a string gets its position as id.
-        activations: Of `encode`, or an array [n, d] or [n, K, d] of float32 or float64.
+        activations: Activations from `encode`, or an array [n, d] or [n, K, d] of float32 or float64.
         ids: One a row of an array; positions where None.
         model: The weights.
         layers: Hidden states wanted; with an array, the layers of its axis 1.
@@ -58,7 +58,7 @@ class Views:
     """The views of one request: their description, and their rows as often as they are asked for.
 
     Args:
-        views: By name.
+        views: Views by name.
         options: How views that say nothing else are encoded.
 
     Raises:

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and ends the process with its exit code.
 
     Args:
-        arguments: Those of the command line where None.
+        arguments: Arguments of the command; those of the process where None.
     """
     sys.exit(run(arguments))
 
@@ -68,7 +68,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Args:
-        arguments: Those of the command line where None.
+        arguments: Arguments of the command; those of the process where None.
 
     Returns:
         The exit code.

@@ -16,8 +16,8 @@ class Columns:
     """A table with a header.
 
     Args:
-        file: Where it was read.
-        names: Of its columns.
+        file: File that the table was read from.
+        names: Names of its columns.
         rows: The line on which each row ends, and its cells.
     """
 

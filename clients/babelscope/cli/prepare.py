@@ -267,7 +267,7 @@ class _Inputs:
 
     Args:
         inputs: Files by language.
-        column: Of a TSV file.
+        column: Column of a TSV file.
     """
 
     def __init__(self, inputs: dict[str, str], column: str) -> None:

@@ -51,7 +51,7 @@ class Columns:
     Attributes:
         kind: A key of `KINDS`.
         parts: Column by part.
-        names: Of classes stored as numbers: names by column.
+        names: Names of the classes of columns that store classes as numbers, by column.
     """
 
     kind: str
@@ -162,7 +162,7 @@ def find_columns(available: Sequence[str], names: Mapping[str, Sequence[str]], a
 
     Args:
         available: Columns of the dataset.
-        names: Of classes stored as numbers: names by column.
+        names: Names of the classes of columns that store classes as numbers, by column.
         asked: A column that holds running text; or `PART=COLUMN,PART=COLUMN`, which go before the usual names; or
             nothing.
 

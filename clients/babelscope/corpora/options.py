@@ -9,7 +9,7 @@ class Options:
 
     Attributes:
         language: BCP 47 tag of the texts; also names the column of a TSV file that has one column a language.
-        column: Which part of an item is its text. TSV: a column's name, or its number from 1. SQuAD JSON: `question`
+        column: Part of an item that is its text. TSV: a column's name, or its number from 1. SQuAD JSON: `question`
             or `context`. XNLI: `hypothesis` or `premise`. Hub: the column of running text, or `PART=COLUMN,PART=COLUMN`
             with the parts that `hub_columns.KINDS` names. Other formats have one text only.
         id_column: TSV and hub: the column of the ids, by name (TSV: or number); `#` takes numbers of lines or rows.

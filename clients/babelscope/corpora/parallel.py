@@ -18,7 +18,7 @@ class ParallelCorpus:
     pairs must rest on the same items.
 
     Attributes:
-        texts: By language, in the order of the corpus's files. Ids are unique within a language.
+        texts: Texts by language, in the order of the corpus's files. Ids are unique within a language.
     """
 
     texts: Mapping[str, tuple[Text, ...]]
@@ -91,9 +91,9 @@ def read_parallel(
 
     Args:
         files: Path by language.
-        format: As for `read_texts`; each file's own where None.
-        column: As for `read_texts`.
-        id_column: As for `read_texts`.
+        format: Name of the format, as for `read_texts`; told from each file where None.
+        column: Part of an item that is its text, as for `read_texts`.
+        id_column: Column of the ids, as for `read_texts`.
 
     Raises:
         CorpusError: A file cannot be read, does not follow its format, repeats an id, or holds no text.

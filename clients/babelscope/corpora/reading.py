@@ -80,8 +80,8 @@ def read_texts(
         path: A file, plain or gzip.
         format: `lines`, `tsv`, `conllu`, `iob2`, `squad`, `xnli` or `tatoeba`; told from the file where None.
         language: BCP 47 tag of the texts; names the column of a TSV file with one column a language.
-        column: Which part of an item is its text; see `Options`.
-        id_column: Where the ids of a TSV file are; see `Options`.
+        column: Part of an item that is its text; see `Options`.
+        id_column: Column of a TSV file that holds the ids; see `Options`.
 
     Raises:
         CorpusError: The file cannot be read, does not follow its format, repeats an id, or holds no text.

@@ -23,7 +23,7 @@ class Format:
     """A format of corpora.
 
     Attributes:
-        name: By which users call it.
+        name: Name by which users choose it.
         summary: What it is, in a few words.
         read: Yields the examples of a file.
         columns: Values of `Options.column` it knows; none where an item has one text; `*` where the file says.

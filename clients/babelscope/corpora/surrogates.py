@@ -16,7 +16,7 @@ def check_surrogates(path: Path, text: str) -> None:
     """Checks that the escapes of a JSON text stand for characters.
 
     Args:
-        path: Of the file, for the message.
+        path: Path of the file, for the message.
         text: The JSON.
 
     Raises:

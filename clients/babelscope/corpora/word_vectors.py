@@ -54,7 +54,7 @@ def read_word_vectors(path: str | Path, *, limit: int = 0) -> WordVectors:
     before is its word, which may hold spaces. A word that comes again is left out: its first vector stands.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         limit: Words read; all where 0.
 
     Raises:

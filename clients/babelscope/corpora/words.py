@@ -86,7 +86,7 @@ def read_words(path: str | Path, *, language: str = "", limit: int = 0) -> list[
     """Reads a vocabulary, a word a line; each word is its own id. Words that come again are left out.
 
     Args:
-        path: Of the file, plain or gzip.
+        path: Path of the file, plain or gzip.
         language: BCP 47 language tag.
         limit: Words read; all where 0.
 

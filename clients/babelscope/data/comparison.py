@@ -127,7 +127,7 @@ class PairReport:
         right_only: Ids that only the right view has.
         examples: Some of them; with gold pairs some sources that are not covered.
         gold_sources: Retrieval with gold pairs: unique sources of the gold pairs.
-        covered_sources: Of them, those that the left view has and that have at least one target in the right view.
+        covered_sources: Number of sources that the left view has and that have at least one target in the right view.
     """
 
     left: str
@@ -154,7 +154,7 @@ class Comparison:
         estimates: The numbers, in the server's order.
         views: What the server saw of each view.
         pairs: What it used of each pair.
-        kind: Of which call it is the answer.
+        kind: Name of the call that it answers.
         uses: How the client described each view, by name.
         state: Name of the sums in the store, where they were kept.
     """
@@ -234,7 +234,7 @@ class Fold:
     """Folds the answers of a `Compare` or `Retrieve` call. Pure: both twins drive it.
 
     Args:
-        kind: Which call.
+        kind: Name of the call.
         uses: How the client described each view.
     """
 

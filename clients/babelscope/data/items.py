@@ -20,7 +20,7 @@ class ItemScores:
     Args:
         ids: One an item, in the order of the request.
         languages: One an item; empty where the gold had none.
-        figures: By (metric, estimator), [n] float64; NaN where the item does not determine it.
+        figures: Figures by (metric, estimator), [n] float64; NaN where the item does not determine one.
     """
 
     ids: tuple[str, ...]

@@ -88,7 +88,7 @@ class Job:
         warnings: What to beware of, in sentences.
         provenance: Digests, versions, device and seeds by name.
         children: `jobs/ID` of the jobs of a sweep.
-        created: When it was entered.
+        created: Time at which it was created.
         spec: Its specification, as the message of the contract.
     """
 
@@ -221,7 +221,7 @@ class Checkpoint:
         layers: Number of blocks.
         figures: Figures on the development sets.
         bytes: Size in the store.
-        created: When it was saved.
+        created: Time at which it was saved.
     """
 
     name: str

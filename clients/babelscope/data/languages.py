@@ -39,7 +39,7 @@ class Language:
     and base are its first part in lower case, which no rule knows, and its script is the one it tells, if any.
 
     Attributes:
-        tag: As it was written; what users see.
+        tag: The tag as it was written, which is what users see.
         canonical: BCP 47 form in which equal languages are equal: the shortest code, no deprecated one, no script that
             goes without saying. `zh` of `cmn_Hans`, `zh-Hant` of `ZHO-hant`.
         language: Its primary subtag: `zh` of `cmn-TW`, but `yue` of `yue-HK`.

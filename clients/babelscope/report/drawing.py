@@ -29,7 +29,7 @@ class Drawing:
     """A static figure.
 
     Attributes:
-        name: Of its file, without the ending.
+        name: Name of its file, without the ending.
         title: Over it.
         draw: Draws it.
         size: Width and height in inches.

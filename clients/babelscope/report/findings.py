@@ -39,7 +39,7 @@ class Effect:
 
     Attributes:
         variant: The RANDOM-INIT.
-        deltas: By layer, the mean over pairs of the value under it less the value without.
+        deltas: For each layer, the mean over pairs of the value under it less the value without.
         pairs: Pairs in the mean.
     """
 

@@ -13,7 +13,7 @@ class Guide:
 
     Attributes:
         title: Its name.
-        meaning: What it is.
+        meaning: Meaning of the measure.
         beware: What it is not, or when not to trust it.
     """
 

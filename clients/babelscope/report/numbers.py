@@ -38,7 +38,7 @@ class Series:
 
     Attributes:
         key: What it measures.
-        rows: By layer, ascending.
+        rows: Rows by layer, ascending.
     """
 
     key: SeriesKey

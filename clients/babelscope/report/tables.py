@@ -9,7 +9,7 @@ class Table:
     """A table whose first cell of a row names the row.
 
     Attributes:
-        caption: What it shows.
+        caption: Caption of the table.
         head: Names of the columns.
         body: Cells by row.
         words: Columns that hold words: left-aligned, broken where long.

@@ -23,7 +23,7 @@ class KeptAnswer:
         truncated: Texts cut to fit, by language.
         tokens: Tokens computed, by language.
         seconds: How long it took.
-        computed: When, UTC.
+        computed: Time of the answer, UTC.
         records: Records of a section, as JSON values.
     """
 
@@ -40,7 +40,7 @@ class KeptAnswers:
     """The finished requests of a study's folder.
 
     Args:
-        folder: Where they are: a file `KEY.json` each.
+        folder: Folder of the answers, with a file `KEY.json` for each.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -22,8 +22,8 @@ class CorpusDesign:
     Attributes:
         files: Path by language.
         format: Name of a format; told from each file where None.
-        column: Which part of an item is its text, see `babelscope.corpora.Options`.
-        id_column: Where the ids of a TSV file are.
+        column: Part of an item that is its text, see `babelscope.corpora.Options`.
+        id_column: Column of a TSV file that holds the ids.
     """
 
     files: Mapping[str, Path]
@@ -37,9 +37,9 @@ class ModelDesign:
     """A model of the study.
 
     Attributes:
-        name: As the encoder knows it.
+        name: Name by which the encoder knows it.
         revision: Hub revision, empty for the default.
-        label: By which the report calls it.
+        label: Name that the report shows.
         fallback: Model used instead where the encoder cannot serve this one; none where empty.
     """
 
@@ -133,12 +133,12 @@ class Study:
         corpus: The texts.
         languages: In the order of the report.
         sources: Languages from which `sources` pairs start.
-        models: At least one.
-        sentences: At most so many items, the first by id; 0 for all.
+        models: At least one model.
+        sentences: Largest number of items, taken in the order of their ids; 0 for all.
         layers: Layers measured; None for all.
         pooling: `mean` or `cls`.
         pairs: Language pairs compared on the models as they are.
-        measures: At least one.
+        measures: At least one measure.
         standardise: Divide each dimension by its standard deviation.
         drop_top_variance: Leave out this many dimensions of largest variance.
         random_init: None for no RANDOM-INIT.

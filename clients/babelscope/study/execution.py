@@ -58,12 +58,12 @@ def run_study(
     was killed goes on where it stopped, and a study of which a part has changed computes that part alone.
 
     Args:
-        study: What is asked.
+        study: The study to run.
         mesh: Servers that answer.
-        folder: Where results go.
+        folder: Folder that receives the results.
         force: Compute everything anew.
         command: How to run it again, for the result.
-        where: Where the servers are, for the result.
+        where: Address of the servers, to be named in the result.
         watcher: Is told how it goes.
 
     Raises:
@@ -101,7 +101,7 @@ class _Run:
     """Finds the answers of a run, or asks for them and keeps them.
 
     Args:
-        answers: Those that are done.
+        answers: Answers of the requests that are done.
         watcher: Is told.
         total: How many there will be.
         force: Ask for everything anew.

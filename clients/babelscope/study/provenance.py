@@ -29,7 +29,7 @@ def provenance(command: str, mesh: str) -> dict[str, Any]:
 
     Args:
         command: How to run the study again.
-        mesh: Where the servers ran: `local` or an address.
+        mesh: Place of the servers: `local` or an address.
     """
     system = f"{platform.system()} {platform.machine()}"
     return {

@@ -75,7 +75,7 @@ class ModelUse:
     """Which model was asked for, and which was used.
 
     Attributes:
-        label: By which the report calls it.
+        label: Name that the report shows.
         asked: Name in the study file.
         used: Name of the model behind the numbers.
         reason: Why another one was used; empty where the one asked for was.
@@ -107,7 +107,7 @@ class Variant:
 
     Attributes:
         model: Name of the model used.
-        reinit: As in the rows; empty for the model as it is.
+        reinit: RANDOM-INIT as the rows name it; empty for the model as it is.
         label: Name of the group of layers; empty for the model as it is.
         layers: Layers drawn anew.
         seed: Seed of the draw.
@@ -166,7 +166,7 @@ class StepUse:
         key: Digest of everything that its numbers depend on; names its file under `steps/`.
         summary: What it asked, in words.
         seconds: How long it took when it was computed.
-        computed: When, UTC.
+        computed: Time of the request, UTC.
         reused: Whether this run found it done.
     """
 

@@ -37,7 +37,7 @@ class Overrides:
     Attributes:
         model: One model, without a fallback; the file's models where empty.
         languages: Languages, in order; the file's where empty.
-        sentences: At most so many items; the file's number where 0.
+        sentences: Largest number of items; the file's number where 0.
     """
 
     model: str = ""

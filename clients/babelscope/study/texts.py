@@ -25,7 +25,7 @@ class StudyTexts:
     Attributes:
         corpus: In the natural order of the ids, whatever the order of the files, so that the same texts give the same
             digests and numbers.
-        digests: By language, SHA-256 over ids and texts in that order.
+        digests: For each language, the SHA-256 digest of its ids and texts in that order.
         uses: What the result says of each language, without what models did to it.
     """
 

@@ -49,7 +49,7 @@ class DatagenClient(Client):
     """Asks the datagen server for corpora. Threads may share one client.
 
     Args:
-        config: Where the server is, and how to speak to it; an address alone will do.
+        config: Address of the server and how to speak to it; a plain address will do.
         channel: The transport; opened to the configured address where None.
     """
 
@@ -60,8 +60,8 @@ class DatagenClient(Client):
         """Stores examples under the digest of their contents.
 
         Args:
-            examples: At least one, with ids that are unique within a language. An iterator is read once, so that a
-                broken call is not tried again; a list is.
+            examples: At least one example, with ids that are unique within a language. An iterator is read once, so
+                that a broken call is not tried again; a call with a list is.
             title: For people; no part of the digest.
             timeout: Seconds for the whole call.
 

@@ -96,7 +96,7 @@ class CallerBase:
 
     Args:
         service: The service.
-        config: Where the server is, and how to speak to it; an address alone will do.
+        config: Address of the server and how to speak to it; a plain address will do.
     """
 
     def __init__(self, service: Service, config: ClientConfig | str) -> None:

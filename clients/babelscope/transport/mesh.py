@@ -18,7 +18,7 @@ class ServiceStatus:
 
     Args:
         name: `encoder`, `metrics`, `datagen`.
-        address: Where it is.
+        address: Address of the service.
         state: `serving`, `not serving`, `unreachable`, or what else it says.
         detail: More in words, where it cannot be reached.
     """

@@ -23,7 +23,7 @@ class AnovaDesign:
         name: What the numbers are.
         factor: What divides them.
         groups: Numbers by group.
-        cite: Where they come from; empty where not said.
+        cite: Source of the numbers; empty where not said.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Analysis:
     Attributes:
         name: What the numbers are.
         factor: What divides them.
-        cite: Where they come from.
+        cite: Source of the numbers.
         groups: The groups.
         f: F statistic.
         p_value: p-value.

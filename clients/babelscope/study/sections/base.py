@@ -80,7 +80,7 @@ class Found:
 
     Attributes:
         rows: Similarity and retrieval by layer.
-        records: Of the sections before, by key.
+        records: Records of the sections before this one, by key.
     """
 
     rows: Sequence[Row]

@@ -25,9 +25,9 @@ class GridDesign:
 
     Attributes:
         pairs: `all`, `sources`, or `same`: each language with itself.
-        measures: Those of the study where None.
+        measures: Measures; those of the study where None.
         models: Labels of two models, left and right; each model of the study with itself where None.
-        layers: Those of the study where None.
+        layers: Layers; those of the study where None.
     """
 
     pairs: GridPairs = "sources"
@@ -50,7 +50,7 @@ class Grid:
         pooling: Pooling of the hidden states.
         source_layers: Left layers, ascending.
         target_layers: Right layers, ascending.
-        values: By left, then right layer.
+        values: Values by left layer, then by right layer.
         low: Lower ends of the 95 % intervals.
         high: Upper ends.
         null_mean: Chance levels.

@@ -32,11 +32,11 @@ class MapDesign:
 
     Attributes:
         method: Name of the method, as the metrics server knows it.
-        label: By which the report calls it.
+        label: Name that the report shows.
         pairs: Language pairs, the map from the first to the second.
-        layers: Those of the study where None.
+        layers: Layers; those of the study where None.
         seeds: One map a seed.
-        options: Of the method.
+        options: Options of the method.
         holdout: Share of the sentences kept from fitting, for retrieval.
         place: Study file and path of the method in it, for errors.
     """
@@ -86,16 +86,16 @@ class Mapped:
 
     Attributes:
         method: Its method.
-        label: By which the report calls it.
+        label: Name that the report shows.
         source: Language mapped.
         target: Language mapped to.
         model: Name of the model used.
         layer: The layer.
-        seed: Of all that was drawn.
+        seed: Seed of all random draws.
         trace: The method's criterion after each step.
         fitted: Sentences of either side that it was fitted on.
         induced: Pairs in the dictionary that it induces.
-        right: Of them, those that are translations.
+        right: Number of induced pairs that are translations.
         precision: Retrieval among unseen sentences; none of the mapped where the map is not affine.
         signature: All settings.
         warnings: What to beware of.

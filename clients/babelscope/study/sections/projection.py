@@ -31,10 +31,10 @@ class ProjectionDesign:
         method: `pca` or `umap`.
         rows: `sentences`, pooled as in the study, or their `tokens`, special ones included.
         components: Coordinates of a row.
-        layers: Those of the study where None.
-        languages: Those of the study where None.
-        sentences: At most so many of each language, the first by id; 0 for 200, or 20 where tokens are projected.
-        seed: Of umap.
+        layers: Layers; those of the study where None.
+        languages: Languages; those of the study where None.
+        sentences: Largest number of sentences of each language, the first by id; 0 for 200, or for 20 of tokens.
+        seed: Seed of umap.
     """
 
     method: Method = "pca"
@@ -65,7 +65,7 @@ class Projected:
         model: Name of the model used.
         layer: The layer.
         explained: Share of the variance of all languages together, by axis; empty for umap.
-        clouds: By language, on the same axes.
+        clouds: Coordinates by language, on the same axes.
         signature: All settings.
         warnings: What to beware of.
     """

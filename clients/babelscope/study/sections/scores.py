@@ -27,8 +27,8 @@ class ScoreDesign:
         predictions: File by language.
         gold: File by language.
         source: Language that the system was trained in; empty where not said.
-        format: Of both files; told from each file where None.
-        options: Of the score.
+        format: Format of both files; told from each file where None.
+        options: Options of the score.
         place: Study file and path of the score in it, for errors.
     """
 
@@ -63,7 +63,7 @@ class Scored:
 
     Attributes:
         score: Name of the score.
-        name: What was scored.
+        name: Name of what was scored.
         source: Language that the system was trained in; empty where not said.
         language: Language of the items.
         predictions: Name of the file.

@@ -26,13 +26,13 @@ class TransferDesign:
 
     Attributes:
         name: What the figures of transfer are, for the axis.
-        figures: Where they come from.
+        figures: Source of the transfer figures.
         cite: Their source in words; empty where not said.
         measures: Measures of similarity; those of the study where None.
         layers: Layers; all that were measured where None. Their mean is a point of its own.
         methods: Correlations.
-        permutations: Of the tests.
-        seed: Of the permutations.
+        permutations: Number of random permutations of the tests.
+        seed: Seed of the permutations.
     """
 
     name: str
@@ -81,8 +81,8 @@ class Correlated:
         layer: The layer; None for the mean over all layers taken.
         points: One a pair of languages.
         correlations: One a method.
-        slope: Of the least-squares line, transfer over similarity.
-        intercept: Of the same.
+        slope: Slope of the least-squares line, transfer over similarity.
+        intercept: Intercept of that line.
     """
 
     name: str

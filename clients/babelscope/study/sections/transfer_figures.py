@@ -35,7 +35,7 @@ class Figures:
         given: Figures of a table or of the study file.
         file: Name of the table; None for figures of the study file.
         retrieval: Metric and estimator of the study's own retrieval, not centred; the mean of both directions.
-        layer: Of the retrieval: a layer, `best` (of the highest mean) or `same` (that of the similarity).
+        layer: Layer of the retrieval: a number, `best` (that of the highest mean) or `same` (that of the similarity).
         score: Name, metric and estimator of a score of the study, from its `source` to its language.
     """
 

@@ -30,10 +30,10 @@ class WordsDesign:
         source: Language of the dictionary's first column.
         dictionaries: File by language of the second column.
         candidates: Vocabulary by target language, a word a line; the dictionary's own words where empty.
-        words: At most so many source words, the first of the file; 0 for all.
+        words: Largest number of source words, the first of the file; 0 for all.
         similarities: `cosine`, `csls`.
         centre: Whether each language's mean is subtracted first.
-        layers: Those of the study where None.
+        layers: Layers; those of the study where None.
     """
 
     source: str
@@ -56,7 +56,7 @@ class WordsFound:
         model: Name of the model used.
         pairs: Pairs asked for.
         sources: Unique source words among them.
-        covered: Of them, those with at least one translation among the candidates.
+        covered: Number of source words with at least one translation among the candidates.
         lacking: Some of the others.
         candidates: Words among which a translation is looked for.
         rows: P@k and MRR by layer, from the source's words to the target's and back.
