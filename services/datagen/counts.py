@@ -10,7 +10,7 @@ class StepReport:
 
     Attributes:
         name: Name of the transform.
-        counts: By name: `read`, `kept`, `dropped`, `replaced`, ...
+        counts: Counts by name: `read`, `kept`, `dropped`, `replaced`, ...
         warnings: What to beware of, in words; each once.
     """
 

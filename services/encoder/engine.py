@@ -23,7 +23,7 @@ class Engine:
 
     Attributes:
         info: What the model is.
-        device: Where it runs, `cpu` or `cuda:0`.
+        device: Device of the model, `cpu` or `cuda:0`.
     """
 
     def __init__(self, info: ModelInfo, tokenizer: Tokenizer, backend: Backend) -> None:
@@ -81,7 +81,7 @@ class Engine:
 
         Args:
             batch: Texts as `tokenize` gives them, of any lengths.
-            plan: What to compute.
+            plan: Layers, pooling and edits to compute.
 
         Returns:
             One [rows, K, d] float32 array a text, in order; K are the plan's layers, rows 1 where pooled and the

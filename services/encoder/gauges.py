@@ -11,7 +11,7 @@ class Gauges:
     """Metrics of one encoder server.
 
     Args:
-        telemetry: Where they are registered.
+        telemetry: Metrics in which they are registered.
     """
 
     def __init__(self, telemetry: Telemetry) -> None:

@@ -14,8 +14,8 @@ def load_engine(
     """Load a model for the PyTorch back end.
 
     Args:
-        files: Where models come from.
-        spec: Which weights.
+        files: Files of the models that may be loaded.
+        spec: Specification of the weights.
         device: `cpu`, `cuda`, `cuda:0`.
         threads: Cores to use on a processor; all of this process's where None.
         cached: Whether `files.resolve` has just found the model.

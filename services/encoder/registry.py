@@ -53,7 +53,7 @@ class Listed:
     Attributes:
         name: The name by which requests call it.
         revision: The revision it was loaded with; empty for the default.
-        state: How far it is.
+        state: How far the model is from answering.
         summary: What its files tell; None for a model of the hub.
         info: What is known once it is loaded.
     """
@@ -87,7 +87,7 @@ class Registry:
     """Engines by what determines their weights.
 
     Args:
-        files: Where models come from.
+        files: Files of the models that may be loaded.
         load: Loads a model; called in a thread, one call at a time.
         max_models: Engines in memory. One that is in use is never dropped.
         wait_seconds: How long a new model waits for one in use to become free; and how long a load goes on for which

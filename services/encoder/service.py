@@ -26,8 +26,8 @@ class EncoderService:
     """What `services.runtime.server` serves.
 
     Args:
-        settings: Of the server.
-        telemetry: Where the service's metrics are registered.
+        settings: Settings of the server.
+        telemetry: Metrics in which the service registers its own.
     """
 
     name = encoder_pb2.DESCRIPTOR.services_by_name["EncoderService"].full_name

@@ -59,7 +59,7 @@ class EncoderSettings(ModelSettings):
 
         Args:
             max_tokens: The model's longest input.
-            device: Where it runs.
+            device: Device of the model.
 
         Raises:
             ValueError: The budget, or the queue, is below the longest input: such a text would never be computed.

@@ -27,7 +27,7 @@ def read_array(store: Objects, name: str, role: str, field: str) -> NDArray[Any]
     """Reads an array by its name.
 
     Args:
-        store: Where it is kept.
+        store: Store that holds the array.
         name: `vectors/SHA-256` or `maps/SHA-256`: a safetensors file with one tensor, or with one called `role`.
         role: `vector`, `matrix` or `bias`.
         field: Path of the name in its request, for the error.
@@ -68,7 +68,7 @@ def write_array(store: Writable, array: NDArray[Any], role: str) -> str:
     """Stores an array, for `read_array`.
 
     Args:
-        store: Where to.
+        store: Store that receives the array.
         array: [d] or [d, d].
         role: `vector`, `matrix` or `bias`.
 

@@ -53,7 +53,7 @@ class LoadedModel:
 
     Attributes:
         info: What clients are told of it.
-        tokenizer: Its own fast tokenizer.
+        tokenizer: The model's own fast tokenizer.
         encoder: Its weights, re-initialised layers included.
         positions: How its tokens are numbered.
     """
@@ -68,7 +68,7 @@ class StoredCheckpoints:
     """Checkpoints of the trainer, fetched from the store when they are first named.
 
     Args:
-        store: Where they are.
+        store: Store that holds the checkpoints.
         cache: Folder of local copies.
     """
 
@@ -138,8 +138,8 @@ class ModelFiles:
         """As `resolve`, with what was found in the folder.
 
         Args:
-            name: Of the model.
-            revision: Of the hub.
+            name: Name of the model.
+            revision: Revision on the hub.
             cached: Whether `resolve` has just found it, so that the hub is not asked again.
         """
         check_name(name)
@@ -226,8 +226,8 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", cache
     Variants with re-initialised layers share all other tensors with their base model while any of them lives.
 
     Args:
-        files: Where models come from.
-        spec: Which weights.
+        files: Files of the models that may be loaded.
+        spec: Specification of the weights.
         device: `cpu`, `cuda`, `cuda:0`.
         cached: Whether `files.resolve` has just found it.
 

@@ -8,7 +8,7 @@ def crash_of(error: BaseException) -> str:
     end the process, such as an interrupt, is raised again.
 
     Args:
-        error: What was caught.
+        error: The error that was caught.
     """
     if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
         raise error

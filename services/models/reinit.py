@@ -52,7 +52,7 @@ def reinitialised(
         family: Its family.
         config: transformers' configuration.
         reinit: What to draw, in order; already checked.
-        device: Where the tensors go.
+        device: Device that receives the tensors.
     """
     blocks, embeddings = list(encoder.blocks), encoder.embeddings
     for layer, draw in draws(reinit, device):
@@ -81,7 +81,7 @@ class Draw:
         seed: The request's seed.
         layer: Number of the layer; 0 for the embeddings.
         scheme: `model`, the rule of the slot; `torch_default`, what PyTorch's constructors draw.
-        device: Where tensors go. The draw itself is on the CPU, so that it is the same everywhere.
+        device: Device that receives the tensors. The draw itself is on the CPU, so that it is the same everywhere.
     """
 
     def __init__(self, seed: int, layer: int, scheme: Scheme, device: str) -> None:

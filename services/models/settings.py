@@ -38,7 +38,7 @@ class ModelSettings(ServerSettings):
         """The models that these settings name.
 
         Args:
-            store: Where checkpoints are.
+            store: Store that holds checkpoints.
         """
         return ModelFiles(
             roots=self.model_roots,

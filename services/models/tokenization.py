@@ -44,7 +44,7 @@ class Tokenizer:
 
     Args:
         backend: A `tokenizers.Tokenizer`; its own truncation and padding are switched off.
-        truncation_side: Which end of a long text is cut, `right` or `left`.
+        truncation_side: End of a long text that is cut, `right` or `left`.
         difference: Digest of what tells its tokens from those that transformers makes of the same folder.
 
     Attributes:

@@ -45,7 +45,7 @@ class TokenizerFile:
 
     Attributes:
         backend: A `tokenizers.Tokenizer`.
-        truncation_side: Which end of a long text is cut, `right` or `left`.
+        truncation_side: End of a long text that is cut, `right` or `left`.
         difference: Digest of what tells this tokenizer from the one that transformers makes of the same folder; empty
             where both give the same tokens.
         notes: What was done, a sentence each.

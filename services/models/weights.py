@@ -124,12 +124,12 @@ def read_affine(
     """Weight and bias of one affine layer of the checkpoint.
 
     Args:
-        source: Where from.
+        source: Source of the tensors.
         name: Checkpoint name without `.weight`.
         shape: (outputs, inputs).
-        std: Of the model's own draw.
+        std: Standard deviation of the model's own draw.
         bias: Whether it has a bias.
-        cutoff: Of the model's own draw.
+        cutoff: Cutoff of the model's own draw.
     """
     weight = source.tensor(Slot(f"{name}.weight", shape, "matrix", std=std, cutoff=cutoff, inputs=shape[1]))
     if not bias:

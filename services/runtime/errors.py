@@ -41,7 +41,7 @@ class NotFound(ServiceError):
         kind: What was looked for: `model`, `dataset`.
         name: The name asked for.
         nearby: Names that exist and look alike.
-        note: Where it was looked for and where it could not be, a clause.
+        note: A clause that says where it was looked for, or where it could not be looked for.
     """
 
     def __init__(self, kind: str, name: str, nearby: Sequence[str] = (), note: str = "") -> None:

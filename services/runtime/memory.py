@@ -65,7 +65,7 @@ class Account:
     """What one request holds. One thread uses it at a time.
 
     Args:
-        memory: Of the server.
+        memory: Memory of the server.
 
     Attributes:
         held: Bytes.

@@ -53,8 +53,8 @@ def check_name(name: str, field: str, expected: str) -> str:
     """Refuses a name that is no relative path of plain parts.
 
     Args:
-        name: As the client sent it.
-        field: Where it stood in the request.
+        name: Name as the client sent it.
+        field: Field of the request that held the name.
         expected: What the name is of, a noun phrase: "a hub id or a folder's path below a model root".
 
     Returns:

@@ -114,7 +114,7 @@ def read(kind: type[T], given: Mapping[str, str], place: Place) -> T:
     Args:
         kind: Dataclass of the options.
         given: Strings by name.
-        place: Where they stand in the request.
+        place: Field of the request that holds the options.
 
     Raises:
         InvalidArgument: An option is unknown, missing, or not of its type or range.
@@ -130,7 +130,7 @@ def read_all(kinds: Sequence[type[Any]], given: Mapping[str, str], place: Place)
     Args:
         kinds: Dataclasses of options.
         given: Strings by name.
-        place: Where they stand in the request.
+        place: Field of the request that holds the options.
 
     Returns:
         One instance of each dataclass.

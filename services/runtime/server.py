@@ -62,9 +62,9 @@ class Server:
     """One service behind one port.
 
     Args:
-        service: What is served.
+        service: The service to serve.
         settings: Address, security, limits.
-        telemetry: Where RPCs are counted; a service with metrics of its own passes the one that it registered them in.
+        telemetry: Metrics that count the RPCs; a service with metrics of its own passes the object that it registered them in.
     """
 
     def __init__(self, service: Service, settings: ServerSettings, telemetry: Telemetry | None = None) -> None:
@@ -237,12 +237,12 @@ def run(service: Service, settings: ServerSettings, telemetry: Telemetry | None 
     """Serves until SIGTERM or SIGINT: the whole of every `__main__`.
 
     Args:
-        service: What is served.
+        service: The service to serve.
         settings: Address, security, limits.
-        telemetry: Where the service registered metrics of its own.
+        telemetry: Metrics in which the service registered its own.
 
     Raises:
-        SystemExit: With code 2 where the settings do not let it start, 1 where it failed.
+        SystemExit: Exit code 2 where the settings do not let it start, 1 where it failed.
     """
     logs.configure(settings.log_level, settings.log_format)
     telemetry = telemetry or Telemetry()

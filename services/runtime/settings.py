@@ -139,7 +139,7 @@ def load(kind: type[SettingsT]) -> SettingsT:
         The settings.
 
     Raises:
-        SystemExit: With code 2, after one line a problem on the standard error.
+        SystemExit: Exit code 2, after a line for each problem on the standard error.
     """
     misspelt = variables.unknown(os.environ, kind.model_fields)
     for name, problem in misspelt.items():

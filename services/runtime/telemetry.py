@@ -47,7 +47,7 @@ class Telemetry:
     """Metrics of one server.
 
     Args:
-        registry: Where they are registered; a new registry where not given.
+        registry: Registry of the metrics; a new one where not given.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
@@ -64,7 +64,7 @@ class Telemetry:
 
         Args:
             name: Without the ending `_total`.
-            text: What it counts.
+            text: Description of what is counted.
             labels: Names of its labels.
 
         Returns:
@@ -78,7 +78,7 @@ class Telemetry:
         """A distribution.
 
         Args:
-            name: With its unit.
+            name: Name, with its unit.
             text: What it measures.
             labels: Names of its labels.
             buckets: Upper bounds.
@@ -92,7 +92,7 @@ class Telemetry:
         """A number that goes up and down.
 
         Args:
-            name: With its unit.
+            name: Name, with its unit.
             text: What it measures.
             read: Called at every scrape, from another thread; without it the caller sets the gauge.
 
@@ -113,7 +113,7 @@ class Telemetry:
         """Counts an RPC that ended.
 
         Args:
-            method: Which.
+            method: Method of the RPC.
             code: Name of its status, `OK`.
             seconds: Its length.
         """

@@ -134,7 +134,7 @@ class Workers:
         """Steps a generator in a thread.
 
         Args:
-            make: From the feed to the generator; work without input uses the feed's `check` only.
+            make: Function from the feed to the generator; work without input uses the feed's `check` only.
             messages: What the feed gives; nothing where None.
             tick: Seconds after which None is yielded in want of an item.
 

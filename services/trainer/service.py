@@ -31,7 +31,7 @@ class TrainerService:
     """What `services.runtime.server` serves.
 
     Args:
-        settings: Of the server.
+        settings: Settings of the server.
     """
 
     name = trainer_pb2.DESCRIPTOR.services_by_name["TrainerService"].full_name

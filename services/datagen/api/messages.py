@@ -27,7 +27,7 @@ def read_examples(messages: Iterable[Any], *, offsets: bool = True) -> Iterator[
     """Yields the examples of a stream after its first message.
 
     Args:
-        messages: Of the stream.
+        messages: Messages of the stream.
         offsets: Whether answers must stand where they say.
 
     Raises:

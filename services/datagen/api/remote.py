@@ -28,8 +28,8 @@ class RemoteTranslator:
     """Sends texts a window at a time; what a broken call had not brought is asked for again.
 
     Args:
-        config: Where the server is; its retry policy and `stream_timeout` (a window's deadline) count.
-        system: Which of the server's systems; its default where empty.
+        config: Address of the server and how to speak to it; its retry policy and `stream_timeout` (a window's deadline) count.
+        system: Name of one of the server's systems; the server's default where empty.
         name: What the system is called.
     """
 
@@ -111,7 +111,7 @@ def open_remote(settings: TranslationSettings, choice: Choice) -> RemoteTranslat
     """A system of another server.
 
     Args:
-        settings: Which servers are allowed, and how they are reached.
+        settings: Allowed servers and how they are reached.
         choice: Address of the server and name of its system.
 
     Raises:

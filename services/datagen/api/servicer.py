@@ -29,7 +29,7 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
 
     Args:
         settings: Limits and folders.
-        datasets: Of the store.
+        datasets: Datasets of the store.
         workers: Threads for the work.
         translators: For the transforms.
     """

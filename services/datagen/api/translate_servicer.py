@@ -27,9 +27,9 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
 
     Args:
         settings: Limits and the default system.
-        datasets: Of the store: one may be a dictionary.
+        datasets: Datasets of the store, which may hold dictionaries.
         workers: Threads for the work.
-        translators: Of the service.
+        translators: Translation systems of the service.
     """
 
     def __init__(

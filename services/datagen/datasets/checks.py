@@ -17,7 +17,7 @@ def check_example(example: Example, *, offsets: bool = True) -> None:
     """Checks one example.
 
     Args:
-        example: As it came.
+        example: The example as it came.
         offsets: Whether answers must stand where they say; not where the next step is to find them.
 
     Raises:

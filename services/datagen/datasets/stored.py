@@ -101,7 +101,7 @@ class Datasets:
         """Stores examples; nothing appears in the store where this raises.
 
         Args:
-            examples: At least one; read once.
+            examples: At least one example; the iterable is read once.
             title: For people.
             empty: The field that an error names where there is none.
 
@@ -186,7 +186,7 @@ class Datasets:
         """Counts what is in a dataset.
 
         Args:
-            name: Of the dataset.
+            name: Name of the dataset.
             samples: Examples to show.
             check: Called before each example; what it raises ends the work.
 

@@ -65,7 +65,7 @@ def written(language: Language, item: Paragraph, number: int) -> Question:
 
     Args:
         language: The language.
-        item: What to write.
+        item: The paragraph to write.
         number: Position of the paragraph in its corpus.
     """
     pieces: list[str] = []

@@ -91,7 +91,7 @@ class Sampler:
     """Draws trees.
 
     Attributes:
-        draws: Where randomness comes from.
+        draws: Source of randomness.
         domain: `everyday` or `nature`.
         depth: Deepest nesting of clauses, from 1.
     """

@@ -25,7 +25,7 @@ class Common:
         noun: Concept.
         det: Determiner; `a` is singular, `many`, `several` and `count` are plural.
         plural: Number.
-        count: With `count` how many, 3 to 10; else 0.
+        count: Number that the phrase states, 3 to 10; 0 where it states none.
         adjective: Concept, or empty.
         relative: A relative clause, on singular phrases with `the`.
     """
@@ -88,7 +88,7 @@ class Clause:
         object: The object of a transitive verb.
         content: What is said, known, ... ; its tense follows from the outer clause like a relative clause's.
         manner: Concept of an adverb, or empty.
-        place: Where; a common noun in it is singular.
+        place: Place of the event; a common noun in it is singular.
         time: Concept of a time, a year as `in_1987`, or empty; empty only in the past and in clauses that take their
             tense from the outer one, so that languages without such a tense do not leave it open.
     """

@@ -19,7 +19,7 @@ class StoredDataset:
     """The examples of a dataset; can be read several times.
 
     Args:
-        datasets: Of the store.
+        datasets: Datasets of the store.
         name: `datasets/DIGEST`; looked up at once.
     """
 
@@ -36,8 +36,8 @@ class ServiceResources:
 
     Args:
         roots: Folders whose files may be read.
-        datasets: Of the store.
-        translators: Of the service.
+        datasets: Datasets of the store.
+        translators: Translation systems of the service.
     """
 
     def __init__(self, roots: tuple[Path, ...], datasets: Datasets, translators: Translators) -> None:

@@ -52,7 +52,7 @@ def budgets(
     Args:
         available: Sentences by language.
         total: Sentences in all.
-        exponent: Of the sampling.
+        exponent: Exponent of the sampling.
         repeat: Whether a language may be seen more than once; else what it cannot give goes to the others.
 
     Returns:

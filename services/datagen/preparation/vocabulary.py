@@ -162,7 +162,7 @@ def join(
     """Joins the vocabularies of languages (Conneau, Wu et al. 2020, section 4.2: the default anchors, or none).
 
     Args:
-        parts: By language.
+        parts: Vocabularies by language.
         prefixed: Each token gets its language before it, `en:the`, so that no two languages share one: no anchors.
         specials: Tokens that all languages share in any case.
     """

@@ -29,7 +29,7 @@ class Work:
     """What may still be compared.
 
     Args:
-        parts: Of both sequences.
+        parts: Number of parts of both sequences.
     """
 
     def __init__(self, parts: int) -> None:
@@ -59,7 +59,7 @@ def differences(old: Sequence[str], new: Sequence[str], work: Work) -> Iterator[
 
     Args:
         old: Parts, or characters, of a text.
-        new: Those of the other.
+        new: Parts, or characters, of the other text.
         work: What may be compared; what is used is taken off.
 
     Raises:

@@ -39,7 +39,7 @@ def closest_span(text: str, answer: str, position: float = 0.0, *, nfkc: bool = 
     Args:
         text: The text, not empty.
         answer: What to look for, not empty.
-        position: Where the answer should start, relative to the text's length, 0..1.
+        position: Expected start of the answer relative to the text's length, 0..1.
         nfkc: Compare, and count the distance, on NFKC forms; offsets are into the raw text, and a border inside what
             one raw character stands for moves outwards.
 

@@ -107,7 +107,7 @@ def units(
 
     Args:
         text: Any text.
-        split_run: As of `segment`.
+        split_run: Function that splits a run of characters, as for `segment`.
         signs_apart: Each sign with its marks is one, not each run of signs.
     """
     at = 0

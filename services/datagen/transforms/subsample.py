@@ -111,7 +111,7 @@ def shares(counts: Mapping[Stratum, int], size: int) -> dict[Stratum, int]:
 
     Args:
         counts: Members of each group.
-        size: At most the sum of the counts.
+        size: Total, at most the sum of the counts.
     """
     total = sum(counts.values())
     whole = {group: size * count // total for group, count in counts.items()}

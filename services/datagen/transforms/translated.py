@@ -27,7 +27,7 @@ class _Pending:
 
     Attributes:
         example: The example.
-        texts: Of it.
+        texts: Texts of the example.
         done: Their translations so far; a text of white space stays.
     """
 

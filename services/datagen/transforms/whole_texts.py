@@ -25,9 +25,9 @@ def changed(
 
     Args:
         examples: Read lazily.
-        change: Of a text.
+        change: Change of a text.
         report: Receives the counts.
-        of_words: Of the words of a sentence, joined by spaces; its raw text is changed where None.
+        of_words: Change of the words of a sentence, joined by spaces; its raw text is changed where None.
 
     Raises:
         InvalidArgument: An answer's offset is wrong.

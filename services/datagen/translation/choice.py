@@ -12,9 +12,9 @@ class Choice:
     """A system.
 
     Attributes:
-        backend: What kind it is.
+        backend: Kind of the system.
         reference: The dictionary; the model's folder or hub id; the server's address.
-        system: Which system of a remote server; its default where empty.
+        system: Name of one of a remote server's systems; the server's default where empty.
         beam: Hypotheses kept by a neural model; 1 is greedy.
         batch_tokens: Padded source tokens of a neural model's batch.
     """

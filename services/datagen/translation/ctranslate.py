@@ -17,7 +17,7 @@ class CTranslateEngine:
     """A converted model.
 
     Args:
-        folder: Of the model, with safetensors.
+        folder: Folder of the model, with safetensors.
         conversions: Keeps what is converted, by the digest of the model's files.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         threads: Cores; CTranslate2's own choice where 0.

@@ -54,8 +54,8 @@ def join(pieces: Sequence[Piece], translations: Sequence[str], *, spaced: bool) 
     """Puts translated pieces together.
 
     Args:
-        pieces: As cut.
-        translations: Of each.
+        pieces: Pieces as they were cut.
+        translations: Translation of each piece.
         spaced: Whether the target puts a space between sentences: then one is put where the source has none.
     """
     text = ""

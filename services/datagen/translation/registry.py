@@ -44,7 +44,7 @@ class Translators:
         """The system of a choice.
 
         Args:
-            choice: Which one.
+            choice: Choice of the system.
             dictionaries: Finds a dictionary by name and languages.
 
         Raises:

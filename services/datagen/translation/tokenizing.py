@@ -15,7 +15,7 @@ class SourceTokenizer:
     """Texts to token ids and back.
 
     Args:
-        folder: Of the model.
+        folder: Folder of the model.
 
     Raises:
         FailedPrecondition: transformers is not installed, or the folder holds no tokenizer that it reads.

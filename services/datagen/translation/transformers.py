@@ -15,7 +15,7 @@ class TransformersEngine:
     """A model on a processor or a GPU.
 
     Args:
-        folder: With safetensors.
+        folder: Folder of the model, with safetensors.
         device: `cpu`, `cuda`, `cuda:0`; a GPU where there is one for `auto`.
 
     Raises:

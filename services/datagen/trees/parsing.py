@@ -21,8 +21,8 @@ class Parsed:
 
     Attributes:
         sentence: Its words with heads, and its own text: `text[start:end]`.
-        start: Where it starts in the text, in code points.
-        end: Where it ends.
+        start: Start of the sentence within the text, in code points.
+        end: End of the sentence within the text.
         spans: For each word where its surface token lies in the text; the words of a multi-word token share one.
     """
 

@@ -101,7 +101,7 @@ def read_spec(spec: encoder_pb2.EncodeSpec, store: Objects, max_interventions: i
 
     Args:
         spec: The message.
-        store: Where named arrays are kept.
+        store: Store that holds named arrays.
         max_interventions: Limit of the server.
 
     Raises:

@@ -32,7 +32,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
     Args:
         registry: The models.
         scheduler: The device.
-        store: Where interventions' arrays are kept.
+        store: Store that holds the arrays of interventions.
         settings: Limits.
     """
 

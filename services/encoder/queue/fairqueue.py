@@ -28,7 +28,7 @@ class Flow:
     """One stream's place in the order.
 
     Attributes:
-        client: Whose it is.
+        client: Client that the stream belongs to.
         number: Distinguishes flows and orders them by age.
         tag: The start tag of the next text.
         queued: Its texts in the queue.
@@ -45,12 +45,12 @@ class Entry:
     """A text that waits.
 
     Attributes:
-        flow: Whose it is.
+        flow: Flow that the text belongs to.
         index: Its position within the flow's stream.
         id: Its id.
         text: Its tokens.
         length: Their number.
-        arrived: When it was queued, in seconds of a monotonic clock.
+        arrived: Time at which it was queued, in seconds of a monotonic clock.
         reserved: Bytes of its answer.
         memory: Bytes that it holds while it waits.
         group: The group it waits in; None when it waits no longer.
@@ -76,9 +76,9 @@ class PlanGroup:
     Attributes:
         key: What they have in common.
         budget: Padded tokens a batch.
-        texts: How many wait.
+        texts: Number of waiting texts.
         order: All that wait, a heap by tag; those taken from the middle stay until they reach the top.
-        outside: Those not yet in the window, likewise.
+        outside: Waiting texts that are not yet in the window, likewise a heap by tag.
         window: Sorted by length.
     """
 

@@ -116,7 +116,7 @@ class Scheduler:
             engine: The model.
             plan: What to compute; streams with the same engine and equal `plan.key` share batches.
             budget: Padded tokens a batch, at least the longest text that will be submitted.
-            client: Whose it is: a client's streams divide its share of the device.
+            client: Client that the stream belongs to; a client's streams divide its share of the device.
             output: Elements of the answer.
         """
         if self._dispatcher is None:

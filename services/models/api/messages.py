@@ -72,7 +72,7 @@ def read_edit(edit: model_pb2.Intervention, store: Objects, field: str) -> Edit:
 
     Args:
         edit: The message.
-        store: Where named arrays are kept.
+        store: Store that holds named arrays.
         field: Path of the message in the request.
 
     Raises:

@@ -77,7 +77,7 @@ class Checkpoint:
         files: Its safetensors files.
         family: The model's family.
         subject: What to call it in errors.
-        device: Where tensors go.
+        device: Device that receives the tensors.
         tied: Whether the output layer shares the word table.
     """
 

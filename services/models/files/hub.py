@@ -22,7 +22,7 @@ class Hub:
     """The hub, or its cache where it cannot be reached.
 
     Args:
-        cache_dir: Where downloads are kept; None for the hub client's default.
+        cache_dir: Folder of the downloads; None for the hub client's default.
     """
 
     def __init__(self, cache_dir: Path | None = None) -> None:

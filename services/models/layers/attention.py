@@ -75,7 +75,7 @@ def _attend_window(q: Tensor, k: Tensor, v: Tensor, *, window: int, target: Tens
         k: Keys.
         v: Values.
         window: Reach to each side.
-        target: Where the result goes.
+        target: Tensor that receives the result.
         dropout: Probability with which an attention weight is dropped.
     """
     length = q.shape[2]

@@ -192,7 +192,7 @@ class PreNormBlock:
         gate: [f, d], multiplies it.
         down: [d, f].
         heads: Attention heads.
-        activation: Of `up`.
+        activation: Activation of `up`.
         window: How far attention reaches to each side; None for everywhere.
         dropout: None in serving.
     """

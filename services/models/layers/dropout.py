@@ -12,10 +12,10 @@ class Dropout:
 
     Attributes:
         embeddings: After the norm of the embeddings.
-        attention: Of attention weights.
-        attended: Of the output of attention, before it is added to the residual stream.
+        attention: Probability for attention weights.
+        attended: Probability for the output of attention, before it is added to the residual stream.
         inner: Between the two layers of the feed-forward part.
-        outer: Of the output of the feed-forward part, before it is added to the residual stream.
+        outer: Probability for the output of the feed-forward part, before it is added to the residual stream.
     """
 
     embeddings: float | None = None

@@ -74,7 +74,7 @@ class Interventions:
 
     Args:
         edits: In order.
-        device: Where the hidden states are.
+        device: Device of the hidden states.
     """
 
     def __init__(self, edits: Sequence[Edit], device: str) -> None:

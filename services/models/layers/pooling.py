@@ -13,7 +13,7 @@ def pool(hidden_TD: Tensor, layout: Layout, pooling: Pooling) -> Tensor:
 
     Args:
         hidden_TD: [T, d] float32, packed.
-        layout: Where the texts lie.
+        layout: Layout of the texts within the rows.
         pooling: MEAN over tokens that are not special, CLS for the first token, TOKEN for all.
 
     Returns:

@@ -45,7 +45,7 @@ def put_folder(store: Store, kind: str, folder: Path, leave_out: Sequence[str] =
     """Stores the files of a folder and of those below it.
 
     Args:
-        store: Where to.
+        store: Store that receives the files.
         kind: Kind of the folder: `checkpoints`, `states`.
         folder: Regular files and folders alone.
         leave_out: Names of files and folders in `folder` that are not stored.
@@ -78,7 +78,7 @@ def fetch_folder(store: Store, name: str, cache: Path) -> Path:
     """The local copy of a stored folder, fetched where it is not there yet.
 
     Args:
-        store: Where it is.
+        store: Store that holds the folder.
         name: `KIND/DIGEST`.
         cache: Folder of local copies; a copy lies at `KIND/DIGEST` below it.
 

@@ -126,7 +126,7 @@ class Remote:
     """A place that fsspec reaches over the network.
 
     Args:
-        filesystem: Of fsspec.
+        filesystem: Filesystem object of fsspec.
         root: Bucket and prefix.
         errors: Classes of errors, besides OSError, that mean that the place cannot be reached.
     """

@@ -114,7 +114,7 @@ class Store:
         """Stores an object piece by piece; it appears when the block ends, and not at all where the block raises.
 
         Args:
-            kind: What it is.
+            kind: Kind of the object.
             suffix: Ending of the name.
 
         Yields:
@@ -152,7 +152,7 @@ class Store:
         """Reads an object.
 
         Args:
-            name: As `put` returned it.
+            name: Name that `put` returned.
 
         Returns:
             Its bytes, checked.
@@ -176,7 +176,7 @@ class Store:
         open file, or a local copy.
 
         Args:
-            name: As `put` returned it.
+            name: Name that `put` returned.
 
         Yields:
             A file, at its start.

@@ -20,7 +20,7 @@ class Admission:
 
     Attributes:
         ready: Whether RPCs are let in.
-        running: Those that are in.
+        running: Running RPCs.
     """
 
     def __init__(self, *, token: str | None, max_streams: int, max_client_streams: int) -> None:
@@ -76,7 +76,7 @@ def client_of(context: Any) -> str:
     """Who calls: the name in its certificate, or else its address without the port, which changes with each connection.
 
     Args:
-        context: Of the RPC.
+        context: gRPC context of the RPC.
     """
     identities = context.peer_identities()
     if identities:

@@ -18,7 +18,7 @@ def remaining(context: Timed) -> float | None:
     """Seconds until the client's deadline.
 
     Args:
-        context: Of the RPC.
+        context: gRPC context of the RPC.
 
     Returns:
         Seconds, not below 0; None where the client set no deadline.

@@ -20,7 +20,7 @@ class Incoming:
     that was given up.
 
     Args:
-        context: Of the RPC.
+        context: gRPC context of the RPC.
         idle_seconds: Longest wait for one of them. The time that a handler takes between two of them does not count.
     """
 

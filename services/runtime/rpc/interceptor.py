@@ -47,7 +47,7 @@ class Door(grpc.aio.ServerInterceptor):
     as such that read a stream: who has no token, or no place, is sent away before anything of the body is in memory.
 
     Args:
-        telemetry: Where RPCs are counted.
+        telemetry: Metrics that count the RPCs.
         admission: Who comes in. Health checks need no token; health and reflection are neither counted nor held up.
         max_message_bytes: Longest message of a client.
         idle_seconds: Longest wait for a client's next message.

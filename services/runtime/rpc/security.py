@@ -36,7 +36,7 @@ def check_address(settings: ServerSettings) -> None:
     """Refuses to listen in the open.
 
     Args:
-        settings: Of the server.
+        settings: Settings of the server.
 
     Raises:
         UsageError: For an address other than loopback, without TLS and without leave.
@@ -53,7 +53,7 @@ def check_token(expected: str, metadata: Iterable[tuple[str, str | bytes]]) -> N
 
     Args:
         expected: The server's token.
-        metadata: Of the RPC.
+        metadata: Metadata of the RPC.
 
     Raises:
         Unauthenticated: Without a token, or with another one.

@@ -54,7 +54,7 @@ def to_status(error: BaseException, request_id: str) -> status_pb2.Status:
     """Describes an error to a client.
 
     Args:
-        error: Of a known class, or any other, of which the client learns nothing but the request's id.
+        error: An error of a known class, or any other, of which the client learns nothing but the request's id.
         request_id: Id of the request, under which the log tells more.
 
     Returns:

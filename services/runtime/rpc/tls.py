@@ -20,7 +20,7 @@ def server_credentials(settings: ServerSettings) -> grpc.ServerCredentials | Non
     """The server's side of TLS.
 
     Args:
-        settings: Of the server.
+        settings: Settings of the server.
 
     Returns:
         Credentials, which ask clients for certificates where `tls_client_ca` is set; None without TLS.

@@ -42,7 +42,7 @@ class Records:
     Attributes:
         table: The jobs.
         checkpoints: The checkpoints.
-        store: Where checkpoints and arrays are.
+        store: Store that holds checkpoints and arrays.
         notices: Wakes those who watch a job.
     """
 

@@ -18,7 +18,7 @@ class Batch:
 
     Attributes:
         pieces: n pieces, in the order of the pack.
-        layout: Where they lie.
+        layout: Layout of the pieces within the rows.
         firsts: [n] int64, first row of each piece.
         counts: [n] int64, rows that the head reads of each.
         rows: [m] int64, all rows that the head reads, piece by piece.
@@ -49,9 +49,9 @@ def collate(pieces: Sequence[Piece], positions: PositionRule, device: str) -> Ba
     """Pack pieces, longest first; those of equal length keep their order.
 
     Args:
-        pieces: At least one.
+        pieces: At least one piece.
         positions: The model's rule for position ids.
-        device: Where the model is.
+        device: Device of the model.
     """
     order = np.argsort([-len(piece.text) for piece in pieces], kind="stable")
     chosen = tuple(pieces[place] for place in order)

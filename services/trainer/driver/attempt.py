@@ -63,7 +63,7 @@ class Attempt:
     """One attempt at one job.
 
     Args:
-        tables: Where its course is written.
+        tables: Tables that record the attempt's course.
         settings: How it is seen through.
         lease: The right to work on the job.
         job: The job.

@@ -30,7 +30,7 @@ class Channel:
     """The way to the trainer, for the work.
 
     Args:
-        file: Where reports are written.
+        file: File that receives the reports.
     """
 
     def __init__(self, file: BinaryIO) -> None:

@@ -108,7 +108,7 @@ class FineTunedModel:
         """Examples with the model's answers in place of the gold ones, in order; gold answers are not looked at.
 
         Args:
-            examples: At least one.
+            examples: At least one example.
             check: Called between batches; raises to stop.
         """
         return self.predictor.predict(self.prepare(examples), check)
@@ -125,7 +125,7 @@ class FineTunedModel:
         """Figures of a set with their intervals.
 
         Args:
-            examples: At least one with a gold answer.
+            examples: At least one example with a gold answer.
             scorer: Computes them.
             language: Language tag of the set; that of the first example where empty.
             dataset: Name of the dataset.

@@ -17,7 +17,7 @@ def last_hidden_state(encoder: Encoder, layout: Layout, dtype: ComputeType, inte
 
     Args:
         encoder: Weights, prepared for the arithmetic.
-        layout: Where the texts lie.
+        layout: Layout of the texts within the rows.
         dtype: Arithmetic of the blocks; the embeddings are computed in float32.
         interventions: Edits of the hidden states; a layer's edits are seen by all layers above it.
 

@@ -32,11 +32,11 @@ class Predictor:
         encoder: Weights, prepared for the arithmetic.
         positions: How tokens are numbered.
         task: The task.
-        labels: Those of the head.
+        labels: Labels of the head.
         head: The head.
         dtype: Arithmetic of the encoder.
         edits: Interventions on the hidden states; they fit the model.
-        device: Where encoder and head are.
+        device: Device of encoder and head.
     """
 
     encoder: Encoder

@@ -58,7 +58,7 @@ def prepare(task: Task, cutting: Cutting, examples: Sequence[Example], language:
 
     Args:
         task: The task.
-        cutting: How.
+        cutting: How examples are cut into pieces.
         examples: The examples, at least one.
         language: Language tag; that of the first example where empty.
         dataset: Name of the dataset.

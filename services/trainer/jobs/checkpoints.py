@@ -16,7 +16,7 @@ class Checkpoints:
     """All checkpoints.
 
     Args:
-        database: Where they are listed.
+        database: Database that lists them.
     """
 
     def __init__(self, database: Database) -> None:
@@ -66,7 +66,7 @@ class Checkpoints:
         """Checkpoints, newest first.
 
         Args:
-            limit: At most so many.
+            limit: Largest number of checkpoints to return.
             after: Time and id of the last one of the page before.
             job: Id of the job that made them; any where empty.
         """

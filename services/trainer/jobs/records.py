@@ -63,11 +63,11 @@ class JobRecord:
         last_event: Number of its latest event.
         cancel_requested: Whether it is to be cancelled.
         owner: Trainer that works on it; empty where none does.
-        lease_until: When its lease ends.
-        created: When it was entered.
-        started: When it was last started.
-        ended: When it ended.
-        updated: When it last changed.
+        lease_until: Time at which its lease ends.
+        created: Time at which it was created.
+        started: Time at which it was last started.
+        ended: Time at which it ended.
+        updated: Time of its last change.
     """
 
     id: str
@@ -132,7 +132,7 @@ class NewEvent:
 
     Attributes:
         kind: `progress`, `figure`, `checkpoint` or `note`.
-        payload: What happened.
+        payload: Contents of the event.
     """
 
     kind: str

@@ -30,7 +30,7 @@ class JobTable:
     """All jobs.
 
     Args:
-        database: Where they are.
+        database: Database that holds them.
     """
 
     def __init__(self, database: Database) -> None:
@@ -67,8 +67,8 @@ class JobTable:
         """Jobs in the order of their entering.
 
         Args:
-            wanted: Which.
-            limit: At most so many.
+            wanted: Filter that the jobs must pass.
+            limit: Largest number of jobs to return.
             after: Time of entering and id of the last job of the page before.
         """
         query = select(jobs)

@@ -25,9 +25,9 @@ class FineTunedModels:
     """Models that have been asked for.
 
     Args:
-        store: Where checkpoints are.
+        store: Store that holds checkpoints.
         cache: Folder of their local copies.
-        device: Where they compute.
+        device: Device of the computation.
         most: Models held at once.
     """
 

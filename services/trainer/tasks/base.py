@@ -35,7 +35,7 @@ class Cutting:
     Attributes:
         tokenizer: The model's.
         max_tokens: Longest input, special tokens included.
-        labels: Those of the head.
+        labels: Labels of the head.
     """
 
     tokenizer: Tokenizer
@@ -91,7 +91,7 @@ class Task(Protocol):
         Args:
             examples: The examples.
             first: Place of the first of them in its set.
-            cutting: How.
+            cutting: How examples are cut into pieces.
             counts: Takes in what is split, cut, lost or not known.
 
         Raises:
@@ -113,7 +113,7 @@ class Task(Protocol):
         Args:
             example: The example.
             said: All its pieces in order, with what the head says of each; none where nothing of it fits.
-            labels: Those of the head.
+            labels: Labels of the head.
         """
 
     def scored(self, example: Example) -> bool:

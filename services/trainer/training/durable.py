@@ -18,7 +18,7 @@ def durable_folder(target: Path) -> Iterator[Path]:
     A target that is there already is replaced. Where the body raises, nothing is left.
 
     Args:
-        target: Where the folder shall be; its parent exists.
+        target: Final path of the folder; its parent exists.
     """
     folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=target.parent))
     try:

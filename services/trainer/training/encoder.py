@@ -34,7 +34,7 @@ class TrainableEncoder:
     """A model whose tensors are trained.
 
     Attributes:
-        folder: Where it comes from.
+        folder: Folder that the model was read from.
         family: Its family.
         config: transformers' configuration.
         sizes: Its sizes.
@@ -63,8 +63,8 @@ class TrainableEncoder:
         """Read a model and draw anew the layers that `spec` says.
 
         Args:
-            files: Where models come from.
-            spec: Which weights.
+            files: Files of the models that may be loaded.
+            spec: Specification of the weights.
             device: `cpu`, `cuda:0`.
 
         Raises:
@@ -149,7 +149,7 @@ class TrainableEncoder:
 
         Args:
             dtype: Arithmetic of the blocks.
-            dropout: Where and how much.
+            dropout: Places and probabilities of dropout.
         """
         settled = self._settled_layers(dtype, dropout)
         first = 0 if settled is None else len(settled.blocks) + 1

@@ -82,7 +82,7 @@ class Checkpointed:
 
     Attributes:
         step: Steps done.
-        folder: Where it lies.
+        folder: Folder of the state.
     """
 
     step: int

@@ -49,8 +49,8 @@ def fit(
     torch's global generators and its number of threads are as before when this returns.
 
     Args:
-        plan: What to do.
-        files: Where models come from.
+        plan: Plan of the run.
+        files: Files of the models that may be loaded.
         examples: Datasets by name; each is read once.
         scorer: Computes the figures of the development sets.
         workdir: Folder of this run; made where it is not there.
@@ -101,13 +101,13 @@ class _Run:
     """A run under way.
 
     Args:
-        plan: What to do.
+        plan: Plan of the run.
         material: Model, task, head and sets.
         scorer: Computes figures.
         workdir: Folder of the run.
         report: Is told of each event.
         stop: Whether to stop.
-        device: Where the model is.
+        device: Device of the model.
         checkpoint_seconds: Seconds of training between two states.
     """
 

@@ -60,10 +60,10 @@ class Material:
 
         Args:
             plan: The plan, checked.
-            files: Where models come from.
+            files: Files of the models that may be loaded.
             examples: Datasets by name.
             report: Is told of each set.
-            device: Where the model goes.
+            device: Device of the model.
 
         Raises:
             InvalidArgument: Something in the plan does not fit the model or the task.

@@ -39,7 +39,7 @@ class Optimiser:
     Args:
         encoder: Parameters of the encoder that are trained.
         head: Parameters of the head.
-        settings: How.
+        settings: Learning rate, schedule, weight decay and clipping.
         steps: Steps in all.
     """
 

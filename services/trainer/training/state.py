@@ -73,7 +73,7 @@ class RunFolder:
 
     Args:
         path: The folder; made where it is not there. One process at a time writes to it.
-        fingerprint: Of all that determines the run's numbers.
+        fingerprint: Digest of all that determines the run's numbers.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
@@ -92,7 +92,7 @@ class RunFolder:
             place: How far the run is.
             weights: Parameters by name.
             moments: State of the optimiser by name.
-            device: Where torch draws its random numbers besides the processor.
+            device: Device whose random state is kept besides the processor's.
 
         Returns:
             Its folder.
