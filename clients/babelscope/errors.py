@@ -31,7 +31,7 @@ class RpcError(BabelscopeError):
     """A server answered with an error, or could not be reached.
 
     Args:
-        message: What happened, a sentence.
+        message: A sentence that says what happened.
         status: Name of the gRPC status: `NOT_FOUND`.
         method: Name of the call: `EncoderService.Encode`.
         request_id: Id under which the server's log tells more.
@@ -64,7 +64,7 @@ class InvalidRequest(RpcError):
     """The request has a mistake in one field.
 
     Args:
-        message: What happened, a sentence.
+        message: A sentence that says what happened.
         field: Path of the field: `spec.layers[2]`; empty where the server does not name one.
         problem: What was expected and what was got.
         status: Name of the gRPC status.
@@ -93,7 +93,7 @@ class NotFound(RpcError):
     """Something by a name that does not exist.
 
     Args:
-        message: What happened, a sentence.
+        message: A sentence that says what happened.
         kind: What was looked for: `model`.
         name: The name asked for.
         nearby: Names that exist and look alike.
@@ -131,7 +131,7 @@ class LimitExceeded(RpcError):
     """More than the server takes, with the limit.
 
     Args:
-        message: What happened, a sentence.
+        message: A sentence that says what happened.
         subject: Name of the limit: `max_streams`.
         status: Name of the gRPC status.
         method: Name of the call.
@@ -190,7 +190,7 @@ class TensorError(BabelscopeError):
 
     Args:
         field: Path of the tensor in its message: `activations.tensor`.
-        problem: What was expected and what was got, a sentence.
+        problem: A sentence that says what was expected and what was got.
     """
 
     def __init__(self, field: str, problem: str) -> None:
@@ -205,7 +205,7 @@ class CorpusError(BabelscopeError):
     Args:
         path: The file.
         line: Line of the fault, from 1; 0 where the fault is the whole file's.
-        problem: What was expected and what was got, a sentence.
+        problem: A sentence that says what was expected and what was got.
     """
 
     def __init__(self, path: Path, line: int, problem: str) -> None:
@@ -223,7 +223,7 @@ class MeshError(BabelscopeError):
     """Servers of the local mesh that do not start or do not stay up.
 
     Args:
-        message: What happened, a sentence.
+        message: A sentence that says what happened.
         log_tail: Last lines of the server's log.
     """
 

@@ -11,7 +11,7 @@ class StepReport:
     Attributes:
         name: Name of the transform.
         counts: Counts by name: `read`, `kept`, `dropped`, `replaced`, ...
-        warnings: What to beware of, in words; each once.
+        warnings: Warnings, in words, each once.
     """
 
     name: str

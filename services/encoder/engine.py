@@ -17,12 +17,12 @@ class Engine:
     """A loaded model. All methods may be called from any thread; `encode` runs one batch at a time.
 
     Args:
-        info: What the model is.
+        info: Description of the model.
         tokenizer: Its tokenizer.
         backend: Its weights on a device.
 
     Attributes:
-        info: What the model is.
+        info: Description of the model.
         device: Device of the model, `cpu` or `cuda:0`.
     """
 

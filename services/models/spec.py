@@ -105,7 +105,7 @@ class EncodePlan:
 
     Attributes:
         layers: Hidden states wanted, 0..L, in the order of the answer; not empty.
-        pooling: What they are reduced to.
+        pooling: Pooling of the hidden states.
         edits: Applied in order.
         dtype: Arithmetic of the linear layers and of attention.
     """

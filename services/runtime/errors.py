@@ -25,7 +25,7 @@ class InvalidArgument(ServiceError):
 
     Args:
         field: Path of the field, `spec.layers[2]`.
-        problem: What was expected and what was got, a sentence.
+        problem: A sentence that says what was expected and what was got.
     """
 
     def __init__(self, field: str, problem: str) -> None:

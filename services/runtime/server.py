@@ -64,7 +64,7 @@ class Server:
     Args:
         service: The service to serve.
         settings: Address, security, limits.
-        telemetry: Metrics that count the RPCs; a service with metrics of its own passes the object that it registered them in.
+        telemetry: Metrics that count the RPCs; a service with metrics of its own passes the object that holds them.
     """
 
     def __init__(self, service: Service, settings: ServerSettings, telemetry: Telemetry | None = None) -> None:

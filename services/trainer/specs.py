@@ -156,7 +156,7 @@ class JobFigure:
         low: Lower end of the 95 % interval.
         high: Upper end of the 95 % interval.
         n: Number of items.
-        signature: All settings in one line.
+        signature: All settings behind the number, in one line.
         reinit: Label of the layers drawn anew.
         seed: Seed of the training.
     """
@@ -199,7 +199,7 @@ class Outcome:
     Attributes:
         checkpoint: `checkpoints/ID` of the best model; empty where the job makes none.
         figures: Figures of all evaluations.
-        warnings: What to beware of, in sentences.
+        warnings: Warnings, in sentences.
         provenance: Digests, versions, device, seeds by name.
         children: Ids of the jobs of a sweep.
     """

@@ -145,7 +145,7 @@ def connect(
         token: Bearer token that the servers ask for.
         insecure: Send the token without TLS, even to another machine.
         timeout: Seconds for a call with one answer.
-        retry: How long and how often to try again.
+        retry: Number and timing of retries.
 
     Raises:
         ValueError: The address is none of these, or a token would travel over a network without encryption.

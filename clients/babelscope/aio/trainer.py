@@ -249,7 +249,7 @@ class AsyncTrainerClient(AsyncClient):
 
         Args:
             checkpoint: `checkpoints/ID` of a fine-tuned model.
-            examples: What is to be answered. An iterator is read once, so that a broken call is not tried again.
+            examples: Examples to be answered. An iterator is read once, so that a broken call is not tried again.
             interventions: Interventions on the hidden states.
             max_tokens: Longest input in tokens; that of training where 0.
             timeout: Seconds for the whole call.

@@ -175,7 +175,7 @@ class Prediction:
 
     Args:
         checkpoint: `checkpoints/ID`.
-        examples: What is to be answered.
+        examples: Examples to be answered.
         max_tokens: Longest input in tokens; that of training where 0.
         interventions: Interventions on the hidden states.
     """

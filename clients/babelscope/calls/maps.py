@@ -34,7 +34,7 @@ class FittedMap:
         dictionary: What the map induces, (source id, target id), mutual nearest neighbours first.
         signature: All settings behind the map, in one line.
         affine: Whether rows move by a matrix and a bias alone; not so where they are divided by their norms.
-        warnings: What to beware of, in words.
+        warnings: Warnings, in words.
     """
 
     layer: int
@@ -196,7 +196,7 @@ class MapWork:
     Args:
         source: The source view.
         target: The target view.
-        encoding: How views that say nothing else are encoded.
+        encoding: Encoding of views that give none of their own.
         method: Name of the method.
         seeds: Known translations by id.
         options: Options of the method.

@@ -27,8 +27,8 @@ class Projection:
         explained_variance: Share of the variance of all views for each component, by layer; empty for umap.
         signatures: Settings behind the coordinates of each layer, in one line.
         warnings: Warnings by layer.
-        views: What the server saw of each view.
-        uses: How the client described each view, by name.
+        views: Report of the server on each view.
+        uses: The client's description of each view, by name.
     """
 
     coordinates: Mapping[tuple[str, int], NDArray[Any]]
@@ -63,7 +63,7 @@ class ProjectionWork:
 
     Args:
         views: Views by name; hidden states of tokens are rows of their own, `ID#0`, `ID#1`, ...
-        encoding: How views that say nothing else are encoded.
+        encoding: Encoding of views that give none of their own.
         components: Coordinates of a row.
         method: `pca` or `umap`.
         seed: For umap.
@@ -91,7 +91,7 @@ class ProjectionFold:
     """Folds the answers of a `Project` call. Pure: both twins drive it.
 
     Args:
-        uses: How the client described each view.
+        uses: The client's description of each view.
     """
 
     def __init__(self, uses: Mapping[str, ViewUse]) -> None:

@@ -30,7 +30,7 @@ class View:
     Args:
         texts: Texts or strings; a string gets its position as id.
         activations: Activations from `encode`, or an array [n, d] or [n, K, d] of float32 or float64.
-        ids: One a row of an array; positions where None.
+        ids: One for each row of an array; positions where None.
         model: The weights.
         layers: Hidden states wanted; with an array, the layers of its axis 1.
         pooling: `mean` or `cls`.
@@ -59,7 +59,7 @@ class Views:
 
     Args:
         views: Views by name.
-        options: How views that say nothing else are encoded.
+        options: Encoding of views that give none of their own.
 
     Raises:
         ValueError: A view has neither texts nor activations, or both, or texts and no model, or ids that do not fit.

@@ -34,7 +34,7 @@ class Capability:
 
     Attributes:
         name: Name in requests.
-        summary: What it does, a sentence.
+        summary: A sentence that says what it does.
         options: Options that it takes.
     """
 

@@ -43,7 +43,7 @@ class Estimate:
         left_kept: Directions kept of the left; 0 where not applicable.
         right_kept: Directions kept of the right; 0 where not applicable.
         signature: All settings behind the number, in one line.
-        warnings: What to beware of, in words.
+        warnings: Warnings, in words.
     """
 
     metric: str
@@ -152,10 +152,10 @@ class Comparison:
 
     Args:
         estimates: The numbers, in the server's order.
-        views: What the server saw of each view.
+        views: Report of the server on each view.
         pairs: What it used of each pair.
         kind: Name of the call that it answers.
-        uses: How the client described each view, by name.
+        uses: The client's description of each view, by name.
         state: Name of the sums in the store, where they were kept.
     """
 
@@ -235,7 +235,7 @@ class Fold:
 
     Args:
         kind: Name of the call.
-        uses: How the client described each view.
+        uses: The client's description of each view.
     """
 
     def __init__(self, kind: Kind, uses: Mapping[str, ViewUse]) -> None:

@@ -16,7 +16,7 @@ class Dataset:
 
     Attributes:
         name: `datasets/DIGEST`: the same examples have the same name.
-        title: For people.
+        title: Title for people.
         examples: Number of examples.
         languages: BCP 47 tags, sorted.
         bytes: Size in the store.
@@ -141,7 +141,7 @@ class StepReport:
     Attributes:
         name: Name of the transform.
         counts: Counts by name: read, kept, dropped, replaced, ...
-        warnings: What to beware of, in words.
+        warnings: Warnings, in words.
     """
 
     name: str

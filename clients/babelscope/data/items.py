@@ -18,8 +18,8 @@ class ItemScores:
     """Scores of items, each by itself; what `compare_systems` takes.
 
     Args:
-        ids: One an item, in the order of the request.
-        languages: One an item; empty where the gold had none.
+        ids: One for each item, in the order of the request.
+        languages: One for each item; empty where the gold had none.
         figures: Figures by (metric, estimator), [n] float64; NaN where the item does not determine one.
     """
 

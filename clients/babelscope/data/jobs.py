@@ -31,7 +31,7 @@ class JobFigure:
         low: Lower end of the 95 % interval.
         high: Upper end of the 95 % interval.
         n: Number of items.
-        signature: All settings in one line.
+        signature: All settings behind the number, in one line.
         reinit: Label of the layers drawn anew; empty where none were.
         seed: Seed of the training.
     """
@@ -85,7 +85,7 @@ class Job:
         last_event: Number of its latest event.
         checkpoint: `checkpoints/ID` of the best model, once it has succeeded.
         figures: Figures of all evaluations, once it has succeeded.
-        warnings: What to beware of, in sentences.
+        warnings: Warnings, in sentences.
         provenance: Digests, versions, device and seeds by name.
         children: `jobs/ID` of the jobs of a sweep.
         created: Time at which it was created.

@@ -46,7 +46,7 @@ class LocalMesh(Mesh):
         servers: The running servers, by name.
         folder: Their working folder.
         keep: What is to be closed after them.
-        retry: How long and how often calls are tried again.
+        retry: Number and timing of retries.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ def local(
         env: Further settings of the servers: `{"BABELSCOPE_HUB": "false"}`.
         threads: Threads of the encoder; one a core where None.
         start_timeout: Seconds until all are ready.
-        retry: How long and how often calls are tried again.
+        retry: Number and timing of retries.
         supervision: `ports`, `restart` and `on_end`: see `babelscope.local.mesh.SupervisionOptions`.
 
     Raises:

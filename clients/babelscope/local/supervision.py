@@ -31,7 +31,7 @@ class RestartPolicy:
 
     Args:
         limit: Restarts within the span.
-        span: Seconds.
+        span: Length of time, in seconds.
         initial: Seconds before the first restart; doubles with each within the span.
         maximum: Longest such delay.
     """

@@ -12,7 +12,7 @@ class Guide:
     """How to read a measure.
 
     Attributes:
-        title: Its name.
+        title: Name.
         meaning: Meaning of the measure.
         beware: What it is not, or when not to trust it.
     """

@@ -55,7 +55,7 @@ class RandomInitDesign:
 
     Attributes:
         groups: Layers by label; None for pairs of consecutive layers up to the model's last, as in their table 1.
-        seeds: One variant a seed.
+        seeds: Seeds; a variant for each.
         scheme: `model` or `torch_default`.
         pairs: Language pairs compared under RANDOM-INIT.
         retrieval: Whether retrieval is measured as well.
@@ -143,7 +143,7 @@ class Study:
         drop_top_variance: Leave out this many dimensions of largest variance.
         random_init: None for no RANDOM-INIT.
         retrieval: None for no retrieval.
-        overflow: What to do with texts longer than the model takes: `truncate` or `refuse`.
+        overflow: Treatment of texts longer than the model takes: `truncate` or `refuse`.
         alignment: `intersect` (a pair uses the ids both have) or `strict` (missing ids fail the study).
         sections: What else is asked, by key of the study file: designs of `babelscope.study.sections`.
     """

@@ -62,7 +62,7 @@ def run_study(
         mesh: Servers that answer.
         folder: Folder that receives the results.
         force: Compute everything anew.
-        command: How to run it again, for the result.
+        command: Command that runs it again, for the result.
         where: Address of the servers, to be named in the result.
         watcher: Is told how it goes.
 

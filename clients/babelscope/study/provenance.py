@@ -28,7 +28,7 @@ def provenance(command: str, mesh: str) -> dict[str, Any]:
     """Code, libraries, machine and date; no name of a person, a host or a folder.
 
     Args:
-        command: How to run the study again.
+        command: Command that runs the study again.
         mesh: Place of the servers: `local` or an address.
     """
     system = f"{platform.system()} {platform.machine()}"

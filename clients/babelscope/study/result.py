@@ -43,7 +43,7 @@ class Row:
         right_kept: Directions kept of the right side.
         centred: Whether each language's mean was subtracted before retrieval.
         signature: All settings behind the number.
-        warnings: What to beware of.
+        warnings: Warnings.
     """
 
     kind: str
@@ -131,7 +131,7 @@ class LanguageUse:
         texts: Texts used.
         digest: SHA-256 over ids and texts, in the order of the ids.
         missing: Ids that another language has and this one lacks.
-        missing_examples: Some of them.
+        missing_examples: Some of these ids.
         truncated: Texts cut to fit, by model.
         tokens: Tokens computed, by model.
     """

@@ -54,7 +54,7 @@ class ClientConfig:
         timeout: Seconds for a call with one answer, with all its retries.
         load_timeout: Seconds for a call that may load a model.
         stream_timeout: Seconds for a stream, with all its resumptions; None for no end.
-        retry: How long and how often to try again.
+        retry: Number and timing of retries.
         request_id: Source of a call's request id: a server that calls another one passes on the id of the request
             that it answers. A new one for each call where None, or where it gives an empty one.
 

@@ -28,9 +28,9 @@ class RemoteTranslator:
     """Sends texts a window at a time; what a broken call had not brought is asked for again.
 
     Args:
-        config: Address of the server and how to speak to it; its retry policy and `stream_timeout` (a window's deadline) count.
+        config: Address of the server, its retry policy and `stream_timeout`, which is the deadline of a window.
         system: Name of one of the server's systems; the server's default where empty.
-        name: What the system is called.
+        name: Name of the system.
     """
 
     def __init__(self, config: ClientConfig, system: str, name: str) -> None:

@@ -46,7 +46,7 @@ class DatasetInfo:
 
     Attributes:
         name: `datasets/DIGEST`.
-        title: For people.
+        title: Title for people.
         examples: Number of examples.
         languages: Tags, sorted.
         bytes: Size in the store.
@@ -102,7 +102,7 @@ class Datasets:
 
         Args:
             examples: At least one example; the iterable is read once.
-            title: For people.
+            title: Title for people.
             empty: The field that an error names where there is none.
 
         Raises:

@@ -20,7 +20,7 @@ class Paragraph:
     Attributes:
         clauses: What the paragraph says, a sentence each.
         about: Position of the clause that is asked about.
-        asked: What is asked for.
+        asked: The request.
     """
 
     clauses: tuple[Clause, ...]

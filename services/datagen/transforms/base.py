@@ -34,7 +34,7 @@ class Transform(Protocol):
 
     Attributes:
         name: Its name in requests.
-        summary: What it does, a sentence.
+        summary: A sentence that says what it does.
         passes: How often it reads its input: 1 streams; with 2 the pipeline gives it an input that can be read again.
     """
 

@@ -19,7 +19,7 @@ class DictionaryTranslator:
 
     Args:
         lookup: Finds the dictionary of a pair of languages.
-        name: What the system is called.
+        name: Name of the system.
     """
 
     def __init__(self, lookup: Lookup, name: str) -> None:

@@ -35,7 +35,7 @@ class NeuralTranslator:
 
     Args:
         engine: The model; used by one request at a time.
-        name: What the system is called.
+        name: Name of the system.
         beam: Hypotheses kept; 1 is greedy.
         batch_tokens: Padded source tokens of a batch.
     """

@@ -25,7 +25,7 @@ class Translators:
     """Opens systems and keeps the last few: a model is loaded once, not for each request.
 
     Args:
-        settings: What is allowed, and where models run.
+        settings: Allowed systems, and the device of models.
         cache: Folder that keeps converted models.
         remote: Opens a system of another server; this module speaks to none itself.
         store: Keeps converted models for other servers, too.

@@ -49,9 +49,9 @@ class Asked:
     Attributes:
         model: Determines the weights.
         layers: Hidden states wanted; all where empty.
-        pooling: What they are reduced to.
+        pooling: Pooling of the hidden states.
         edits: Interventions, in order.
-        overflow: What to do with long texts.
+        overflow: Treatment of texts that are too long.
         compute: Arithmetic of the model.
         output: Elements of the answer.
         max_tokens: Longest input; the model's own limit where 0.
@@ -211,7 +211,7 @@ def check_tokens(
     Args:
         texts: The messages.
         tokenized: Their tokens.
-        overflow: What to do with long texts.
+        overflow: Treatment of texts that are too long.
         limit: Longest input in tokens.
         field: Path of the list.
         offset: Position of the first of `texts` in the request.

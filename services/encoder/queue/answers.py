@@ -20,7 +20,7 @@ class Item:
 
     Attributes:
         index: Its position in the stream.
-        id: Its id.
+        id: Id of the text.
         rows: Rows it has in the block.
         tokens: Tokens computed, special tokens included.
         truncated: Whether it was cut.

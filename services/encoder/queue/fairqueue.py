@@ -47,7 +47,7 @@ class Entry:
     Attributes:
         flow: Flow that the text belongs to.
         index: Its position within the flow's stream.
-        id: Its id.
+        id: Id of the text.
         text: Its tokens.
         length: Their number.
         arrived: Time at which it was queued, in seconds of a monotonic clock.

@@ -67,7 +67,7 @@ class Flow:
         sources: Source of the rows of texts.
         workers: Threads for measuring.
         store: Store of sums.
-        memory: What all requests together may hold.
+        memory: Memory that all requests share.
     """
 
     def __init__(  # noqa: PLR0917 - what a server is put together from
@@ -143,7 +143,7 @@ class Flow:
 
         Args:
             plan: The request with its views.
-            specs: How they are encoded.
+            specs: Encoding of the texts.
             messages: Messages that carry the rows of the views.
             stack: Closes what was opened.
             tell: Receives progress.

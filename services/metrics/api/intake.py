@@ -123,7 +123,7 @@ class Intake:
     Args:
         plan: Plan of the request.
         settings: Limits.
-        memory: What the server's requests may hold.
+        memory: Memory that all requests share.
         scratch: Scratch folder that receives pushed rows.
         stack: Closes what was opened, at the request's end.
         sink: Takes pushed rows in place of scratch.

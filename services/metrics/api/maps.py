@@ -24,7 +24,7 @@ class MapsDoor:
     """Answers `FitMap`.
 
     Args:
-        desk: What the door works with.
+        desk: Parts of the server that the door uses.
     """
 
     def __init__(self, desk: Desk) -> None:

@@ -17,7 +17,7 @@ class MergingDoor:
     """Answers `Merge`.
 
     Args:
-        desk: What the door works with.
+        desk: Parts of the server that the door uses.
     """
 
     def __init__(self, desk: Desk) -> None:

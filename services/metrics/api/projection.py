@@ -28,7 +28,7 @@ class ProjectionDoor:
     """Answers `Project`.
 
     Args:
-        desk: What the door works with.
+        desk: Parts of the server that the door uses.
     """
 
     def __init__(self, desk: Desk) -> None:

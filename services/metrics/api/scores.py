@@ -29,7 +29,7 @@ class ScoresDoor:
     """Answers `ScoreText`.
 
     Args:
-        desk: What the door works with.
+        desk: Parts of the server that the door uses.
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -85,7 +85,7 @@ class _Scoring:
     """One request under way.
 
     Args:
-        spec: What is asked for.
+        spec: The request.
         settings: Limits.
         account: What the request holds.
     """

@@ -23,7 +23,7 @@ class MetricsServicer(metrics_pb2_grpc.MetricsServiceServicer):
     """Answers `babelscope.v1.MetricsService`: similarity and retrieval itself, all other calls by one door a family.
 
     Args:
-        desk: What it works with.
+        desk: Parts of the server that it uses.
     """
 
     def __init__(self, desk: Desk) -> None:

@@ -99,7 +99,7 @@ class Sources:
 
         Args:
             corpus: The texts.
-            spec: How they are encoded.
+            spec: Encoding of the texts.
             stack: Closes what was opened, at the request's end.
             tell: Receives progress.
 
@@ -166,7 +166,7 @@ class Order:
 
     Args:
         corpus: The texts.
-        spec: How they are encoded.
+        spec: Encoding of the texts.
         layers: Layers to encode.
         model: The model, as the encoder describes it.
         data: Digest of the texts.

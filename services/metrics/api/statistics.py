@@ -20,7 +20,7 @@ class StatisticsDoor:
     """Answers `Correlate`, `Anova` and `CompareSystems`.
 
     Args:
-        desk: What the door works with.
+        desk: Parts of the server that the door uses.
     """
 
     def __init__(self, desk: Desk) -> None:

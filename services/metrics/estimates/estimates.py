@@ -14,7 +14,7 @@ class Estimate:
 
     Args:
         metric: `cka`, `p@1`, ...
-        estimator: Its variant.
+        estimator: Variant of the measure.
         left: Name of the left (query) view.
         right: Name of the right (candidate) view.
         left_layer: Layer of the left view.
@@ -29,8 +29,8 @@ class Estimate:
         q: Dimensions of the right rows.
         left_kept: Directions kept of the left; 0 where not applicable.
         right_kept: Directions kept of the right.
-        signature: All settings in one line.
-        warnings: What to beware of.
+        signature: All settings behind the number, in one line.
+        warnings: Warnings.
 
     Raises:
         Degenerate: A number is not finite.
@@ -94,7 +94,7 @@ class Aligned:
     """The end of the work: what the pairs used.
 
     Args:
-        pairs: One a pair of the request.
+        pairs: One for each pair of the request.
     """
 
     pairs: tuple[PairReport, ...]

@@ -26,7 +26,7 @@ class Interval:
     Args:
         low: Lower end.
         high: Upper end.
-        name: How it was found, for the signature.
+        name: Name of the method that found it, for the signature.
     """
 
     low: float

@@ -27,9 +27,9 @@ class Null:
     """The distribution of a measure under random pairing.
 
     Args:
-        mean: Its mean.
-        sd: Its standard deviation.
-        name: How it was found, for the signature.
+        mean: Mean of the null distribution.
+        sd: Standard deviation of the null distribution.
+        name: Name of the method that found it, for the signature.
     """
 
     mean: float

@@ -64,7 +64,7 @@ class Fitted:
         target: The target side's.
         trace: The method's criterion after each of its steps, at least one.
         settings: What the signature says beyond the method's options: rows used, rank, steps.
-        warnings: What to beware of, in sentences.
+        warnings: Warnings, in sentences.
     """
 
     source: MapSide

@@ -33,9 +33,9 @@ class FittedMap:
         target_map: Name of the target side's map in the store; empty where the target's rows are left as they are.
         trace: The method's criterion after each of its steps.
         dictionary: What the map induces, (source id, target id), mutual nearest neighbours first.
-        signature: All settings in one line.
+        signature: All settings behind the number, in one line.
         affine: Whether both sides move by a matrix and a bias alone.
-        warnings: What to beware of.
+        warnings: Warnings.
     """
 
     layer: int

@@ -32,7 +32,7 @@ class Stack:
     """The rows of all views at one layer, one view after the other.
 
     Args:
-        tables: One a view, of the same width.
+        tables: One for each view, all of the same width.
         layer: Layer of the rows.
     """
 
@@ -80,7 +80,7 @@ class Fitted:
         place: Function from the number of a view to the coordinates of its rows, [m, k] float64 in blocks, in order.
         shares: Share of the variance of all views for each axis; empty where axes have no variance of their own.
         settings: Settings of the fit, for the signature.
-        warnings: What to beware of.
+        warnings: Warnings.
     """
 
     place: Callable[[int], Iterator[F64]]
@@ -97,7 +97,7 @@ class Method(Protocol):
 
         Args:
             stack: The rows.
-            plan: What is asked for.
+            plan: The request.
             budget: Bytes of memory at a time.
             check: Called between blocks; raises to stop the work.
 

@@ -29,8 +29,8 @@ class Placed:
         start: Number of the first row.
         coordinates: [m, components] float32; float64 where rows of any view are.
         shares: Share of the variance of all views for each component; empty where there are no such shares.
-        signature: All settings in one line.
-        warnings: What to beware of.
+        signature: All settings behind the number, in one line.
+        warnings: Warnings.
     """
 
     view: int
@@ -48,8 +48,8 @@ def project(
     """Places the rows of all views on common axes, layer by layer.
 
     Args:
-        plan: What is asked for.
-        tables: One a view of the plan.
+        plan: The request.
+        tables: One for each view of the plan.
         budget: Bytes of memory at a time.
         check: Called between blocks; raises to stop the work.
 

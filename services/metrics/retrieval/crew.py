@@ -26,7 +26,7 @@ class Crew:
 
     Args:
         pool: Pool of `size` + 1 threads, of which one hands out the parts; None to work in the caller's thread.
-        size: How many work at once.
+        size: Number of threads that work at once.
     """
 
     def __init__(self, pool: ThreadPoolExecutor | None, size: int) -> None:

@@ -66,7 +66,7 @@ class Products:
     Args:
         left: Rows of the tiles.
         right: Columns of the tiles.
-        crew: Who does the work.
+        crew: Threads that do the work.
         blocked: Whether to use oneDNN's layout; None decides by the machine.
 
     Attributes:

@@ -21,14 +21,14 @@ class Direction:
     """Queries of one view among the candidates of another.
 
     Args:
-        plan: What to retrieve.
+        plan: The request.
         query: The view of the queries.
         candidate: The view of the candidates.
         layers: Layers of the queries and of the candidates.
         d: Dimensions.
         candidates: Number of candidates.
         answers: [queries] right answers of each query; None where each row has its partner.
-        warnings: What to beware of.
+        warnings: Warnings.
     """
 
     plan: RetrievePlan

@@ -33,7 +33,7 @@ class _Job:
         left_rows: Its rows; None for all in order.
         right_rows: Rows of the right view.
         gold: Right answers; None where row i of one belongs to row i of the other.
-        warnings: What to beware of.
+        warnings: Warnings.
     """
 
     left: int
@@ -50,8 +50,8 @@ def rank(
     """Retrieves between all pairs, both directions.
 
     Args:
-        plan: What to retrieve.
-        tables: One a view of the plan.
+        plan: The request.
+        tables: One for each view of the plan.
         gold: Right answers, where the plan says that they come.
         device: Device of the matrix products: `auto`, `cpu` or `cuda:0`.
         check: Called between tiles; raises to stop the work.

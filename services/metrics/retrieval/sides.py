@@ -29,7 +29,7 @@ class Side:
         rows: [n, d], finite.
         centre: Subtract the view's mean first.
         device: Device of the matrix products.
-        crew: Who does the work.
+        crew: Threads that do the work.
 
     Raises:
         Degenerate: A row is zero; the cause says which, counted from 0.

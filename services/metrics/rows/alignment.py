@@ -79,7 +79,7 @@ def align(
         names: Names of the views.
         ids: Ids of the views' rows, unique within a view.
         pairs: Indices of views.
-        alignment: What to do with ids that one side lacks.
+        alignment: Treatment of ids that one side lacks.
 
     Returns:
         The groups, and a report a pair, in the order of `pairs`.

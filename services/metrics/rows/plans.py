@@ -37,7 +37,7 @@ class StudyPlan:
         views: In order.
         pairs: Indices of views, left and right.
         pairing: Rule that says which layers of two views are compared.
-        alignment: What to do with ids that one side lacks.
+        alignment: Treatment of ids that one side lacks.
     """
 
     views: tuple[ViewPlan, ...]

@@ -8,7 +8,7 @@ class ViewReport:
     """One view of a request.
 
     Args:
-        name: Its name.
+        name: Name.
         rows: Rows received.
         truncated: Texts cut to fit the model.
         tokens: Tokens computed.

@@ -31,7 +31,7 @@ class Figure:
 
     Args:
         metric: `bleu1`, `las`.
-        estimator: Its variant.
+        estimator: Variant of the measure.
         of: Function from sums [..., k] to values [...]; NaN where the sums do not determine a value.
         left: Gold label, for a cell of a confusion matrix.
         right: Predicted label.
@@ -60,7 +60,7 @@ class ItemTable:
         rows: [n, k] sufficient statistics, one row an item.
         figures: What follows from their sums.
         settings: Settings of the score, for the signature.
-        warnings: What to beware of.
+        warnings: Warnings.
         scored: [n] bool: which items count; all where None. The others have rows that determine nothing.
     """
 

@@ -56,7 +56,7 @@ def compare(
 
     Args:
         plan: Views, pairs and measures of the request.
-        tables: One a view of the plan.
+        tables: One for each view of the plan.
         budget: Bytes of memory for rows, Gram matrices and moments at a time.
         check: Called between products; raises to stop the work.
         keep: Takes the sums of each pair and left layer, to be merged with those of other shards.

@@ -58,7 +58,7 @@ class Measured:
         left_kept: Directions kept of the left view; 0 where not applicable.
         right_kept: Directions kept of the right view.
         settings: What the signature says of it beyond the common fields.
-        warnings: What to beware of, in sentences.
+        warnings: Warnings, in sentences.
         rows: Rows used, where not all of the pair.
     """
 

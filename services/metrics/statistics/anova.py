@@ -28,7 +28,7 @@ class Anova:
         df_within: N - k for N numbers.
         eta_squared: Share of variance between the groups.
         omega_squared: The same, freed of its bias.
-        signature: All settings in one line.
+        signature: All settings behind the number, in one line.
     """
 
     f: float

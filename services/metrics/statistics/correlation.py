@@ -47,7 +47,7 @@ class Correlation:
         high: Upper end.
         p_value: Two-sided, by permutation.
         n: Pairs of numbers.
-        signature: All settings in one line.
+        signature: All settings behind the number, in one line.
     """
 
     method: str

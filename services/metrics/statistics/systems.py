@@ -37,7 +37,7 @@ class Difference:
         high: Upper end.
         p_value: Two-sided.
         n: Items.
-        signature: All settings in one line.
+        signature: All settings behind the number, in one line.
     """
 
     difference: float

@@ -21,7 +21,7 @@ class Figure:
         low: Lower end of the 95 % interval.
         high: Upper end of the 95 % interval.
         n: Number of items.
-        signature: All settings in one line.
+        signature: All settings behind the number, in one line.
         left: Gold label, for a cell of a confusion matrix.
         right: Predicted label, for a cell of a confusion matrix.
     """
@@ -43,7 +43,7 @@ class Scored:
 
     Attributes:
         figures: All figures of the score.
-        warnings: What to beware of, in sentences.
+        warnings: Warnings, in sentences.
     """
 
     figures: tuple[Figure, ...]
@@ -58,7 +58,7 @@ class SetFigures:
         language: Language tag of the set.
         dataset: Name of the dataset.
         figures: All figures of the score.
-        warnings: What to beware of, in sentences.
+        warnings: Warnings, in sentences.
     """
 
     language: str

@@ -35,7 +35,7 @@ class Material:
         max_tokens: Longest input.
         pieces: Pieces of all training sets that have targets.
         dev: Development sets.
-        warnings: What to beware of, in sentences.
+        warnings: Warnings, in sentences.
     """
 
     encoder: TrainableEncoder

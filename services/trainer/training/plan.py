@@ -126,7 +126,7 @@ class FineTuned:
         steps: Steps that were run.
         score: Mean of the task's main figure over the development sets, in per cent; None where there are none.
         figures: Figures of the development sets at that step.
-        warnings: What to beware of, in sentences.
+        warnings: Warnings, in sentences.
         provenance: Digests, versions, seed, device and threads by name.
     """
 

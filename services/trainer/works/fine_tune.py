@@ -32,7 +32,7 @@ class _FineTune:
 
     Args:
         job: What it is to do.
-        desk: What it works with.
+        desk: Parts of the server that it uses.
     """
 
     def __init__(self, job: specs.FineTuneJob, desk: Desk) -> None:

@@ -18,7 +18,7 @@ class Part:
     Attributes:
         section: The section of the study whose records it shows.
         title: Its heading.
-        guides: How to read its numbers, each with the chance level that this study found, as (guide, chance).
+        guides: Guides to its numbers, each with the chance level that this study found, as (guide, chance).
         content: What its template shows besides figures, as plain data; None for nothing.
         payload: What its script draws, as JSON values; None where it needs no script.
         drawings: Its static figures; None for none.

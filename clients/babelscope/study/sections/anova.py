@@ -57,7 +57,7 @@ class Analysis:
         df_within: Degrees of freedom within groups.
         eta_squared: Share of the variance between the groups of this sample.
         omega_squared: The same for the population, without bias.
-        signature: All settings.
+        signature: All settings behind the numbers, in one line.
     """
 
     name: str

@@ -42,7 +42,7 @@ class Grid:
 
     Attributes:
         metric: `cka`, `svcca`, ...
-        estimator: Its variant.
+        estimator: Variant of the measure.
         source: Left language.
         target: Right language.
         source_model: Name of the left model used.
@@ -57,7 +57,7 @@ class Grid:
         null_sd: Their spreads.
         n: Items used.
         signatures: All settings behind the numbers; more than one where they differ by layer.
-        warnings: What to beware of.
+        warnings: Warnings.
     """
 
     metric: str

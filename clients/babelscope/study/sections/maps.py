@@ -35,7 +35,7 @@ class MapDesign:
         label: Name that the report shows.
         pairs: Language pairs, the map from the first to the second.
         layers: Layers; those of the study where None.
-        seeds: One map a seed.
+        seeds: Seeds; a map for each.
         options: Options of the method.
         holdout: Share of the sentences kept from fitting, for retrieval.
         place: Study file and path of the method in it, for errors.
@@ -65,7 +65,7 @@ class Precision:
         high: Upper end.
         null_mean: Chance level.
         n: Sentences.
-        signature: All settings.
+        signature: All settings behind the numbers, in one line.
     """
 
     mapped: bool
@@ -97,8 +97,8 @@ class Mapped:
         induced: Pairs in the dictionary that it induces.
         right: Number of induced pairs that are translations.
         precision: Retrieval among unseen sentences; none of the mapped where the map is not affine.
-        signature: All settings.
-        warnings: What to beware of.
+        signature: All settings behind the numbers, in one line.
+        warnings: Warnings.
     """
 
     method: str

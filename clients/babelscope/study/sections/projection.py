@@ -66,8 +66,8 @@ class Projected:
         layer: The layer.
         explained: Share of the variance of all languages together, by axis; empty for umap.
         clouds: Coordinates by language, on the same axes.
-        signature: All settings.
-        warnings: What to beware of.
+        signature: All settings behind the numbers, in one line.
+        warnings: Warnings.
     """
 
     method: str

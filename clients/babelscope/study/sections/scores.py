@@ -69,7 +69,7 @@ class Scored:
         predictions: Name of the file.
         gold: Name of the file.
         figures: The figures.
-        warnings: What to beware of.
+        warnings: Warnings.
     """
 
     score: str

@@ -77,10 +77,10 @@ class Correlated:
         cite: Their source in words.
         model: Name of the model used.
         metric: Measure of similarity.
-        estimator: Its variant.
+        estimator: Variant of the measure.
         layer: The layer; None for the mean over all layers taken.
-        points: One a pair of languages.
-        correlations: One a method.
+        points: One for each pair of languages.
+        correlations: One for each method.
         slope: Slope of the least-squares line, transfer over similarity.
         intercept: Intercept of that line.
     """
