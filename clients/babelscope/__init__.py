@@ -18,12 +18,12 @@ from babelscope.calls.scoring import Scores
 from babelscope.calls.tokens import Tokens
 from babelscope.calls.views import View
 from babelscope.data.activations import Activations, EncodedBlock, EncodedItem, EncodeInfo, EncodeTotals, Progress
-from babelscope.data.capabilities import MapMethodInfo, MeasureInfo, OptionInfo, ScoreInfo, TransformInfo
+from babelscope.data.capabilities import MapMethodInfo, MeasureInfo, OptionInfo, ScoreInfo, TaskInfo, TransformInfo
 from babelscope.data.comparison import Comparison, Estimate, PairReport, ViewReport, ViewUse
 from babelscope.data.datasets import Dataset, DatasetDescription, Step, StepReport
 from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 from babelscope.data.items import ItemScores
-from babelscope.data.jobs import Checkpoint, Job, JobEvent, JobFigure, TaskInfo
+from babelscope.data.jobs import Checkpoint, Job, JobEvent, JobFigure
 from babelscope.data.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
 from babelscope.data.statistics import Anova, Correlation, Difference
 from babelscope.data.texts import Text

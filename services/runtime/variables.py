@@ -1,9 +1,10 @@
 """Environment variables: those that no program of the project knows are refused, as they are likely misspelt."""
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
+
+from services.runtime.suggestions import closest
 
 PREFIX: Final = "BABELSCOPE_"
 
@@ -50,9 +51,7 @@ def unknown(environment: Mapping[str, str], fields: Iterable[str]) -> dict[str, 
         name = variable.upper().removeprefix(PREFIX)
         if not variable.upper().startswith(PREFIX) or name in own | ELSEWHERE or _is_service_link(name, value):
             continue
-        near = difflib.get_close_matches(name[:64], sorted(own), n=1) or difflib.get_close_matches(
-            name[:64], sorted(ELSEWHERE), n=1
-        )
+        near = closest(name, sorted(own)) or closest(name, sorted(ELSEWHERE))
         hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
         found[variable] = f"Expected the name of a setting, but there is none of this name{hint}"
     return found

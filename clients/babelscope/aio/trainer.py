@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Unpack
 from babelscope.aio.client import AsyncClient
 from babelscope.calls.jobs import FineTuneOptions, JobOptions, Prediction, Sets, Watch, datasets, fine_tune_spec
 from babelscope.calls.options import check_options
+from babelscope.data.capabilities import TaskInfo
 from babelscope.data.examples import Example
-from babelscope.data.jobs import STATES, Checkpoint, Job, JobEvent, TaskInfo
+from babelscope.data.jobs import STATES, Checkpoint, Job, JobEvent
 from babelscope.data.models import Intervention, Model
 from babelscope.transport.services import TRAINER, Service
 from babelscope.v1 import trainer_pb2, trainer_pb2_grpc

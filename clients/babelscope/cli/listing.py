@@ -1,4 +1,4 @@
-"""`babelscope list`: the measures, map methods, scores and transforms that servers offer, with their options."""
+"""`babelscope list`: the measures, map methods, scores, transforms and tasks that servers offer, with their options."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +13,13 @@ from babelscope.cli.output import file, print_table, write_rows
 from babelscope.data.atomic import write_atomically
 from babelscope.data.capabilities import Capability, OptionInfo
 from babelscope.sync.mesh import Mesh
-from babelscope.transport.services import DATAGEN, METRICS, Service
+from babelscope.transport.services import DATAGEN, METRICS, TRAINER, Service
 
 _KINDS: Final[Mapping[str, tuple[Service, Callable[[Mesh], Sequence[Capability]]]]] = {
     "measures": (METRICS, lambda mesh: mesh.metrics.list_measures()),
     "methods": (METRICS, lambda mesh: mesh.metrics.list_map_methods()),
     "scores": (METRICS, lambda mesh: mesh.metrics.list_scores()),
+    "tasks": (TRAINER, lambda mesh: mesh.trainer.list_tasks()),
     "transforms": (DATAGEN, lambda mesh: mesh.datagen.list_transforms()),
 }
 _COLUMNS: Final = ("name", "summary", "options")
@@ -37,7 +38,7 @@ def list_names(
         typer.Argument(
             metavar="KIND",
             callback=one_of(*_KINDS),
-            help="What to list: measures (of similarity), methods (of fitting maps), scores or transforms.",
+            help="What to list: measures (of similarity), methods (of fitting maps), scores, tasks or transforms.",
         ),
     ],
     name: Annotated[
@@ -49,7 +50,7 @@ def list_names(
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON, with all options.")] = False,
     mesh: MeshOptions,
 ) -> None:
-    """What the servers offer by name: measures, map methods, scores or transforms, each with its options."""
+    """What the servers offer by name: measures, map methods, scores, tasks or transforms, each with its options."""
     service, ask = _KINDS[kind]
     with mesh.open(service.name) as opened:
         found = ask(opened)

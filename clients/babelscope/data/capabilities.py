@@ -1,15 +1,15 @@
-"""What servers offer: measures, map methods, scores and transforms, each with its options."""
+"""What servers offer: measures, map methods, scores, transforms and tasks, each with its options."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from babelscope.v1 import metrics_pb2, options_pb2
+from babelscope.v1 import metrics_pb2, options_pb2, trainer_pb2
 
 
 @dataclass(frozen=True, slots=True)
 class OptionInfo:
-    """An option of a measure, a map method, a score or a transform.
+    """An option of a measure, a map method, a score, a transform or a task.
 
     Attributes:
         name: Name of the option.
@@ -44,7 +44,7 @@ class Capability:
 
     @classmethod
     def from_proto(cls, message: Any) -> Self:
-        """Reads a message of the contract: `MapMethodInfo`, `ScoreInfo` or `TransformInfo`."""
+        """Reads a message of the contract: `MapMethodInfo`, `ScoreInfo`, `TransformInfo` or the like."""
         return cls(message.name, message.summary, _options(message.options))
 
 
@@ -77,6 +77,22 @@ class MeasureInfo(Capability):
     def from_proto(cls, message: metrics_pb2.MeasureInfo) -> Self:
         """Reads a message of the contract."""
         return cls(message.name, message.summary, _options(message.options), tuple(message.estimators))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInfo(Capability):
+    """A task on offer.
+
+    Attributes:
+        score: Score of the metrics service that measures its predictions.
+    """
+
+    score: str = ""
+
+    @classmethod
+    def from_proto(cls, message: trainer_pb2.TaskInfo) -> Self:
+        """Reads a message of the contract."""
+        return cls(message.name, message.summary, _options(message.options), message.score)
 
 
 def _options(messages: Iterable[options_pb2.OptionInfo]) -> tuple[OptionInfo, ...]:

@@ -248,25 +248,3 @@ class Checkpoint:
             bytes=message.bytes,
             created=message.create_time.ToDatetime(),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class TaskInfo:
-    """A task that the trainer offers.
-
-    Attributes:
-        name: Name of the task.
-        summary: What it predicts, a sentence.
-        options: What each option means, by name.
-        score: Score of the metrics service by which its predictions are measured.
-    """
-
-    name: str
-    summary: str
-    options: Mapping[str, str]
-    score: str
-
-    @classmethod
-    def from_proto(cls, message: trainer_pb2.TaskInfo) -> "TaskInfo":
-        """The task of a message."""
-        return cls(message.name, message.summary, {each.name: each.summary for each in message.options}, message.score)

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Final
 
-from babelscope.v1 import model_pb2, options_pb2, trainer_pb2
+from babelscope.v1 import model_pb2, trainer_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.runtime.errors import InvalidArgument
+from services.runtime.rpc.listing import option_messages
 from services.trainer import specs
 from services.trainer.api.specs import write_job_spec
 from services.trainer.jobs.records import CheckpointRecord, EventRecord, JobRecord, State
-from services.trainer.tasks import TASKS
+from services.trainer.tasks import TASKS, describe_options
 
 STATES: Final = {
     State.QUEUED: trainer_pb2.JOB_STATE_QUEUED,
@@ -137,7 +138,7 @@ def write_tasks() -> list[trainer_pb2.TaskInfo]:
         trainer_pb2.TaskInfo(
             name=name,
             summary=task.summary,
-            options=[options_pb2.OptionInfo(name=each, summary=says) for each, says in task.options.items()],
+            options=option_messages(describe_options(name)),
             score=task.score,
         )
         for name, task in sorted(TASKS.items())

@@ -1,9 +1,9 @@
 """Tasks: one file each, one line in the registry."""
 
-import difflib
 from collections.abc import Mapping
 
-from services.runtime.errors import InvalidArgument
+from services.runtime.options import OptionInfo, Place, describe, read
+from services.runtime.suggestions import unknown
 from services.trainer.tasks.base import Task
 from services.trainer.tasks.ner import Ner
 from services.trainer.tasks.nli import Nli
@@ -22,15 +22,14 @@ def make_task(name: str, options: Mapping[str, str]) -> Task:
         InvalidArgument: There is no such task or option, or an option's value is wrong.
     """
     if name not in TASKS:
-        nearby = difflib.get_close_matches(name, TASKS, n=1)
-        hint = f"; did you mean {nearby[0]!r}?" if nearby else ""
-        raise InvalidArgument("task", f"Expected one of {', '.join(TASKS)}, but got {name!r}{hint}")
+        raise unknown("task", "a task", name, tuple(TASKS))
     kind = TASKS[name]
-    for option in options:
-        if option not in kind.options:
-            known = ", ".join(kind.options) or "none"
-            raise InvalidArgument(f"options.{option}", f"Expected options of {name} among {known}, but got {option!r}")
-    return kind(options)
+    return kind(read(kind.Options, options, Place("options", name)))
 
 
-__all__ = ["TASKS", "Task", "make_task"]
+def describe_options(name: str) -> tuple[OptionInfo, ...]:
+    """The options of a task."""
+    return describe(TASKS[name].Options)
+
+
+__all__ = ["TASKS", "Task", "describe_options", "make_task"]

@@ -58,22 +58,18 @@ class Head(nn.Module):
 class Task(Protocol):
     """A task with its options.
 
-    `name` and `summary` describe it, `options` its options with what each does; `score` is the score of the metrics
-    service by which its predictions are measured, and `main` the figure of it that chooses the best checkpoint.
+    `name` and `summary` describe it, `Options` is the dataclass of its options; `score` is the score of the metrics
+    service that measures its predictions, and `main` the figure of it that chooses the best checkpoint.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    options: ClassVar[Mapping[str, str]]
+    Options: ClassVar[type[Any]]
     score: ClassVar[str]
     main: ClassVar[str]
 
-    def __init__(self, options: Mapping[str, str]) -> None:
-        """Reads the options.
-
-        Raises:
-            InvalidArgument: An option's value is wrong.
-        """
+    def __init__(self, options: Any) -> None:
+        """Takes an instance of `Options`."""
 
     def score_options(self) -> Mapping[str, str]:
         """Options of the score."""
@@ -133,34 +129,6 @@ def content(example: Example, kind: type[Kind], task: str) -> Kind:
             f"{type(example.content).__name__}",
         )
     return example.content
-
-
-def whole_number(options: Mapping[str, str], name: str, default: int, least: int) -> int:
-    """An option that is a whole number.
-
-    Raises:
-        InvalidArgument: It is none, or too small.
-    """
-    given = options.get(name, str(default))
-    try:
-        value = int(given)
-    except ValueError:
-        value = least - 1
-    if value < least:
-        raise InvalidArgument(f"options.{name}", f"Expected a whole number from {least} on, but got {given!r}")
-    return value
-
-
-def choice(options: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
-    """An option that is one of several words, the first of which is the default.
-
-    Raises:
-        InvalidArgument: It is none of them.
-    """
-    given = options.get(name, allowed[0])
-    if given not in allowed:
-        raise InvalidArgument(f"options.{name}", f"Expected one of {', '.join(allowed)}, but got {given!r}")
-    return given
 
 
 def indices(labels: Sequence[str]) -> dict[str, int]:

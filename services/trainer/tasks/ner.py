@@ -1,10 +1,22 @@
 """Named entities."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from services.trainer.tasks.base import choice
+from services.runtime.options import option
 from services.trainer.tasks.tags import WordTags
+
+
+@dataclass(frozen=True)
+class NerOptions:
+    """Options of the task."""
+
+    repair: Literal["paper", "conll"] = option(
+        "Repair of sequences that are not BIO: `paper` (a span has the type of its last word) or `conll` (a change of "
+        "type opens a span).",
+        default="paper",
+    )
 
 
 class Ner(WordTags):
@@ -15,17 +27,14 @@ class Ner(WordTags):
 
     name: ClassVar[str] = "ner"
     summary: ClassVar[str] = "Entity spans as BIO tags of words; examples are sentences with `ner` tags."
-    options: ClassVar[Mapping[str, str]] = {
-        "repair": "`paper` (a span has the type of its last word) or `conll` (a change of type opens a span); `paper`."
-    }
+    Options: ClassVar[type[NerOptions]] = NerOptions
     score: ClassVar[str] = "span_f1"
     main: ClassVar[str] = "f1"
     tag: ClassVar[Literal["upos", "ner"]] = "ner"
 
-    def __init__(self, options: Mapping[str, str]) -> None:
-        super().__init__(options)
-        self._repair = choice(options, "repair", ("paper", "conll"))
+    def __init__(self, options: NerOptions) -> None:
+        self._options = options
 
     def score_options(self) -> Mapping[str, str]:
         """Options of the score."""
-        return {"repair": self._repair}
+        return {"repair": self._options.repair}

@@ -10,6 +10,7 @@ from babelscope.data.examples import Example, TextPair
 from torch import Tensor
 from torch.nn import functional
 
+from services.runtime.options import NoOptions
 from services.trainer.data.batches import Batch
 from services.trainer.data.pairs import pair_within
 from services.trainer.data.pieces import NO_TARGET, Counts, Piece, bare
@@ -22,11 +23,11 @@ class Nli:
 
     name: ClassVar[str] = "nli"
     summary: ClassVar[str] = "Label of a pair of texts; examples are premises and hypotheses with their label."
-    options: ClassVar[Mapping[str, str]] = {}
+    Options: ClassVar[type[NoOptions]] = NoOptions
     score: ClassVar[str] = "nli"
     main: ClassVar[str] = "accuracy"
 
-    def __init__(self, options: Mapping[str, str]) -> None:
+    def __init__(self, options: NoOptions) -> None:
         pass
 
     def score_options(self) -> Mapping[str, str]:

@@ -1,20 +1,31 @@
 """Dependency parsing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import numpy as np
 from babelscope.data.examples import Example, Sentence, Word
 
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import option
 from services.trainer.data.pieces import NO_TARGET, Counts, Piece
 from services.trainer.data.words import Window, cut_sentences
-from services.trainer.tasks.base import Answer, Cutting, Head, Labels, choice, content, indices
+from services.trainer.tasks.base import Answer, Cutting, Head, Labels, content, indices
 from services.trainer.tasks.biaffine import BiaffineHead
 
-DROPOUT = 0.33
 ROOT = "root"
+
+
+@dataclass(frozen=True)
+class ParsingOptions:
+    """Options of the task."""
+
+    subtypes: Literal["cut", "keep"] = option(
+        "Relations without what follows the colon (`cut`), or as they are (`keep`). LAS looks at no subtypes.",
+        default="cut",
+    )
+    dropout: float = option("Dropout of the parser's layers.", default=0.33, minimum=0, maximum=0.9)
 
 
 class Parsing:
@@ -26,22 +37,13 @@ class Parsing:
 
     name: ClassVar[str] = "parsing"
     summary: ClassVar[str] = "Head and relation of each word; examples are sentences with dependency trees."
-    options: ClassVar[Mapping[str, str]] = {
-        "subtypes": "`cut` (relations without what follows the colon) or `keep`; `cut`. LAS looks at none.",
-        "dropout": "Dropout of the parser's layers, 0 to below 1; 0.33.",
-    }
+    Options: ClassVar[type[ParsingOptions]] = ParsingOptions
     score: ClassVar[str] = "parsing"
     main: ClassVar[str] = "las"
 
-    def __init__(self, options: Mapping[str, str]) -> None:
-        self._cut_subtypes = choice(options, "subtypes", ("cut", "keep")) == "cut"
-        given = options.get("dropout", str(DROPOUT))
-        try:
-            self._dropout = float(given)
-        except ValueError:
-            self._dropout = -1.0
-        if not 0 <= self._dropout < 1:
-            raise InvalidArgument("options.dropout", f"Expected a number from 0 to below 1, but got {given!r}")
+    def __init__(self, options: ParsingOptions) -> None:
+        self._cut_subtypes = options.subtypes == "cut"
+        self._dropout = options.dropout
 
     def score_options(self) -> Mapping[str, str]:
         """None."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+from services.runtime.options import NoOptions
 from services.trainer.tasks.tags import WordTags
 
 
@@ -11,10 +12,13 @@ class Pos(WordTags):
 
     name: ClassVar[str] = "pos"
     summary: ClassVar[str] = "Universal part of speech of each word; examples are sentences with UPOS tags."
-    options: ClassVar[Mapping[str, str]] = {}
+    Options: ClassVar[type[NoOptions]] = NoOptions
     score: ClassVar[str] = "tagging"
     main: ClassVar[str] = "accuracy"
     tag: ClassVar[Literal["upos", "ner"]] = "upos"
+
+    def __init__(self, options: NoOptions) -> None:
+        pass
 
     def score_options(self) -> Mapping[str, str]:
         """Options of the score."""

@@ -1,7 +1,7 @@
 """Extractive question answering."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from services.models.spec import TokenizedText
+from services.runtime.options import option
 from services.trainer.data.batches import Batch
 from services.trainer.data.pairs import windows
 from services.trainer.data.pieces import NO_TARGET, Counts, Piece, bare, framed, part
@@ -22,13 +23,30 @@ from services.trainer.tasks.base import (
     Head,
     Labels,
     affine,
-    choice,
     content,
     generator,
     per_piece,
-    whole_number,
 )
 from services.trainer.tasks.spans import best_span
+
+
+@dataclass(frozen=True)
+class QaOptions:
+    """Options of the task."""
+
+    overlap: int = option(
+        "Tokens that consecutive windows of a long context share, at most half a window.", default=128, minimum=0
+    )
+    question_tokens: int = option(
+        "Largest number of tokens of a question, which loses its end beyond them.", default=64, minimum=1
+    )
+    answer_tokens: int = option("Largest number of tokens of a predicted answer.", default=30, minimum=1)
+    unanswerable: bool = option(
+        "Whether a question may be left without an answer, where no span scores better.", default=False
+    )
+    normaliser: str = option(
+        "Normaliser of the score: `squad`, `mlqa`, `char` or `korquad`; by language where empty.", default=""
+    )
 
 
 class Qa:
@@ -40,22 +58,16 @@ class Qa:
 
     name: ClassVar[str] = "qa"
     summary: ClassVar[str] = "Answer span in a context; examples are questions with their context and gold answers."
-    options: ClassVar[Mapping[str, str]] = {
-        "overlap": "Tokens that consecutive windows of a long context share, at most half a window; 128.",
-        "question_tokens": "Most tokens of a question, which loses its end beyond them; 64.",
-        "answer_tokens": "Most tokens of a predicted answer; 30.",
-        "unanswerable": "`no` (every question gets an answer) or `yes` (none where no span scores better); `no`.",
-        "normaliser": "Normaliser of the score: `squad`, `mlqa`, `char` or `korquad`; by language where not given.",
-    }
+    Options: ClassVar[type[QaOptions]] = QaOptions
     score: ClassVar[str] = "qa"
     main: ClassVar[str] = "f1"
 
-    def __init__(self, options: Mapping[str, str]) -> None:
-        self._overlap = whole_number(options, "overlap", 128, 0)
-        self._question_tokens = whole_number(options, "question_tokens", 64, 1)
-        self._answer_tokens = whole_number(options, "answer_tokens", 30, 1)
-        self._may_abstain = choice(options, "unanswerable", ("no", "yes")) == "yes"
-        self._normaliser = options.get("normaliser", "")
+    def __init__(self, options: QaOptions) -> None:
+        self._overlap = options.overlap
+        self._question_tokens = options.question_tokens
+        self._answer_tokens = options.answer_tokens
+        self._may_abstain = options.unanswerable
+        self._normaliser = options.normaliser
 
     def score_options(self) -> Mapping[str, str]:
         """Options of the score."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -27,18 +27,15 @@ class WordTags:
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    options: ClassVar[Mapping[str, str]]
+    Options: ClassVar[type[Any]]
     score: ClassVar[str]
     main: ClassVar[str]
     tag: ClassVar[Literal["upos", "ner"]]
     """Field of a word."""
 
-    def __init__(self, options: Mapping[str, str]) -> None:
-        self._options = dict(options)
-
     def score_options(self) -> Mapping[str, str]:
         """Options of the score."""
-        return self._options
+        raise NotImplementedError
 
     def labels(self, examples: Sequence[Example]) -> Labels:
         """All tags of the examples."""

@@ -13,8 +13,8 @@ from services.models.spec import ModelSpec
 from services.trainer.data.batches import collate
 from services.trainer.data.pieces import Counts
 from services.trainer.evaluation.forward import last_hidden_state
+from services.trainer.tasks import make_task
 from services.trainer.tasks.base import Cutting
-from services.trainer.tasks.nli import Nli
 from services.trainer.training.encoder import TrainableEncoder
 from tests.support.golden_model import build
 from tests.support.task_examples import pairs
@@ -23,7 +23,7 @@ from tests.support.task_examples import pairs
 def test_segments_of_pairs_are_those_of_transformers(tmp_path: Path) -> None:
     folder = build(tmp_path / "golden")
     model = TrainableEncoder.load(ModelFiles(aliases={"golden": folder}), ModelSpec("golden"))
-    task, examples = Nli({}), pairs(7)
+    task, examples = make_task("nli", {}), pairs(7)
     pieces = task.cut(examples, 0, Cutting(model.tokenizer, 64, task.labels(examples)), Counts())
     batch = collate(pieces, model.positions, "cpu")
     assert batch.layout.segments is not None

@@ -7,9 +7,9 @@ from services.models.tokenization import Tokenizer
 from services.runtime.errors import InvalidArgument
 from services.trainer.data.batches import Batch, collate
 from services.trainer.data.pieces import NO_TARGET, Counts, Piece
+from services.trainer.tasks import Task, make_task
 from services.trainer.tasks.base import Cutting
 from services.trainer.tasks.biaffine import BiaffineHead
-from services.trainer.tasks.parsing import Parsing
 
 TREE = Example(
     "t",
@@ -29,19 +29,19 @@ def _positions(ids: np.ndarray) -> np.ndarray:
     return np.arange(len(ids))
 
 
-def _cut(tokenizer: Tokenizer, task: Parsing, max_tokens: int = 50) -> tuple[list[Piece], Counts]:
+def _cut(tokenizer: Tokenizer, task: Task, max_tokens: int = 50) -> tuple[list[Piece], Counts]:
     counts = Counts()
     cutting = Cutting(tokenizer, max_tokens, task.labels([TREE]))
     return task.cut([TREE], 0, cutting, counts), counts
 
 
 def test_relations_are_cut_at_the_colon_where_not_told_otherwise() -> None:
-    assert Parsing({}).labels([TREE]) == {"deprel": ("det", "nsubj", "obl", "root")}
-    assert Parsing({"subtypes": "keep"}).labels([TREE]) == {"deprel": ("det", "nsubj", "obl:tmod", "root")}
+    assert make_task("parsing", {}).labels([TREE]) == {"deprel": ("det", "nsubj", "obl", "root")}
+    assert make_task("parsing", {"subtypes": "keep"}).labels([TREE]) == {"deprel": ("det", "nsubj", "obl:tmod", "root")}
 
 
 def test_a_word_whose_head_has_no_token_has_no_target(tokenizer: Tokenizer) -> None:
-    [piece], counts = _cut(tokenizer, Parsing({}))
+    [piece], counts = _cut(tokenizer, make_task("parsing", {}))
     assert piece.items.tolist() == [0, 1, 3, 4]
     assert piece.targets["heads"].tolist() == [NO_TARGET, NO_TARGET, 0, 2]
     assert piece.targets["relations"].tolist() == [NO_TARGET, 0, 3, 2]
@@ -52,8 +52,8 @@ def test_a_word_whose_head_has_no_token_has_no_target(tokenizer: Tokenizer) -> N
 
 @pytest.mark.parametrize("dropout", ["1", "-0.1", "much"])
 def test_a_dropout_that_is_none_is_refused(dropout: str) -> None:
-    with pytest.raises(InvalidArgument, match="below 1"):
-        Parsing({"dropout": dropout})
+    with pytest.raises(InvalidArgument, match="number"):
+        make_task("parsing", {"dropout": dropout})
 
 
 def _batch(tokenizer: Tokenizer) -> Batch:
@@ -75,7 +75,7 @@ def _batch(tokenizer: Tokenizer) -> Batch:
         )
         for size in (1, 4, 2, 4)
     ]
-    task = Parsing({})
+    task = make_task("parsing", {})
     return collate(
         task.cut(examples, 0, Cutting(tokenizer, 100, {"deprel": ("a", "b", "root")}), Counts()), _positions, "cpu"
     )

@@ -5,8 +5,8 @@ from babelscope.data.examples import Answer, Example, Question
 from services.models.tokenization import Tokenizer
 from services.runtime.errors import InvalidArgument
 from services.trainer.data.pieces import NO_TARGET, Counts, Piece
+from services.trainer.tasks import make_task
 from services.trainer.tasks.base import Cutting
-from services.trainer.tasks.qa import Qa
 
 CONTEXT = "The river rose in the night and the bridge was closed before the morning train."
 
@@ -18,7 +18,7 @@ def _example(text: str, start: int | None = None) -> Example:
 
 def _cut(tokenizer: Tokenizer, example: Example, max_tokens: int = 200, **options: str) -> tuple[list[Piece], Counts]:
     counts = Counts()
-    return Qa(options).cut([example], 0, Cutting(tokenizer, max_tokens, {}), counts), counts
+    return make_task("qa", options).cut([example], 0, Cutting(tokenizer, max_tokens, {}), counts), counts
 
 
 @pytest.mark.parametrize("text", ["The", "the bridge", "morning train.", "rose in the night"])
@@ -82,10 +82,10 @@ def test_no_answer_is_given_only_where_allowed_and_better(
     last = next(n for n, row in enumerate(rows) if n and piece.text.ends[row] == 9)
     ends = starts.copy()
     starts[place], ends[last], starts[0] = 2.0, 2.0, nothing
-    said = Qa(options).decode(example, [(piece, {"starts": starts, "ends": ends})], {})
+    said = make_task("qa", options).decode(example, [(piece, {"starts": starts, "ends": ends})], {})
     assert isinstance(said.content, Question)
     assert [answer.text for answer in said.content.answers] == ([expected] if expected else [])
-    assert Qa(options).decode(example, [], {}).content.answers == ()  # type: ignore[union-attr]
+    assert make_task("qa", options).decode(example, [], {}).content.answers == ()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -98,5 +98,5 @@ def test_no_answer_is_given_only_where_allowed_and_better(
 )
 def test_wrong_options_are_refused(options: dict[str, str], field: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
-        Qa(options)
-    assert caught.value.field == f"options.{field}"
+        make_task("qa", options)
+    assert caught.value.field == f"options[{field}]"
