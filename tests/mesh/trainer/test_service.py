@@ -216,7 +216,7 @@ def test_a_repeated_request_is_one_job(mesh: babelscope.LocalMesh, sets: dict[st
         ({"task": "poss"}, "job.fine_tune.task"),
         ({"learning_rate": -1.0}, "job.fine_tune.optimisation.learning_rate"),
         ({"warmup": 2.0}, "job.fine_tune.optimisation.warmup"),
-        ({"options": {"colour": "red"}}, "job.fine_tune.options.colour"),
+        ({"options": {"colour": "red"}}, "job.fine_tune.options[colour]"),
         ({"train": {}}, "job.fine_tune.train"),
         ({"freeze_layers": -1}, "job.fine_tune.frozen.layers"),
     ],

@@ -285,7 +285,7 @@ def test_torch_is_left_as_it_was(run: Runner, tmp_path: Path) -> None:
     ("change", "field"),
     [
         ({"task": "poss"}, "task"),
-        ({"options": {"tag": "x"}}, "options.tag"),
+        ({"options": {"tag": "x"}}, "options[tag]"),
         ({"train": ()}, "train"),
         ({"max_tokens": 100_000}, "max_tokens"),
         ({"max_tokens": 3}, "max_tokens"),
