@@ -5,6 +5,7 @@ import sys
 from services.runtime.errors import ServiceError
 from services.runtime.server import run
 from services.runtime.settings import EXIT_USAGE, load
+from services.runtime.telemetry import Telemetry
 from services.trainer.settings import TrainerSettings
 
 
@@ -13,12 +14,13 @@ def main() -> None:
     settings = load(TrainerSettings)
     from services.trainer.service import TrainerService
 
+    telemetry = Telemetry()
     try:
-        service = TrainerService(settings)
+        service = TrainerService(settings, telemetry)
     except ServiceError as error:
         sys.stderr.write(f"The trainer cannot start: {error}\n")
         raise SystemExit(EXIT_USAGE) from None
-    run(service, settings)
+    run(service, settings, telemetry)
 
 
 if __name__ == "__main__":

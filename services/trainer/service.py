@@ -8,7 +8,9 @@ import grpc
 from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
 
 from services.runtime.files.store import Store
+from services.runtime.telemetry import Telemetry
 from services.runtime.work import Workers
+from services.trainer import gauges
 from services.trainer.api.servicer import Records, TrainerServicer
 from services.trainer.api.watching import Notices
 from services.trainer.checking import Checker
@@ -32,16 +34,18 @@ class TrainerService:
 
     Args:
         settings: Settings of the server.
+        telemetry: Registry of the service's metrics.
     """
 
     name = trainer_pb2.DESCRIPTOR.services_by_name["TrainerService"].full_name
 
-    def __init__(self, settings: TrainerSettings) -> None:
+    def __init__(self, settings: TrainerSettings, telemetry: Telemetry) -> None:
         self._settings = settings
         self._store = Store(settings.store_url)
         self._notices = Notices()
         self._database = Database(settings.database.get_secret_value())
         table, checkpoints = JobTable(self._database), Checkpoints(self._database)
+        gauges.watch(telemetry, self._database)
         self._dispatcher = Dispatcher(
             Tables(table, checkpoints, self._notices.notify),
             DispatchSettings(

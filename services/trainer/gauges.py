@@ -1,0 +1,37 @@
+"""What Prometheus is told of the job table."""
+
+import math
+from collections.abc import Callable
+
+from services.runtime.errors import Unavailable
+from services.runtime.telemetry import Telemetry
+from services.trainer.jobs.counts import count, waiting_seconds
+from services.trainer.jobs.database import Database
+from services.trainer.jobs.records import State
+
+
+def watch(telemetry: Telemetry, database: Database) -> None:
+    """Reads the table at every scrape. All trainers of one table tell the same.
+
+    Args:
+        telemetry: Where the metrics are registered.
+        database: Database that holds the job table.
+    """
+
+    def known(read: Callable[[], float]) -> Callable[[], float]:
+        """A figure that is unknown while the database does not answer: the others are told all the same."""
+
+        def ask() -> float:
+            try:
+                return read()
+            except Unavailable:
+                return math.nan
+
+        return ask
+
+    gauge = telemetry.gauge
+    gauge("trainer_jobs_queued", "Jobs that wait for a trainer", known(lambda: count(database, State.QUEUED)))
+    gauge("trainer_jobs_running", "Jobs that a trainer works on", known(lambda: count(database, State.RUNNING)))
+    gauge(
+        "trainer_queue_seconds", "Time that the oldest queued job has waited", known(lambda: waiting_seconds(database))
+    )
