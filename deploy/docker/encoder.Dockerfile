@@ -1,6 +1,9 @@
 # The encoder service: models to activations. Build from the repository's root:
 #   docker build -f deploy/docker/encoder.Dockerfile -t babelscope-encoder .
-FROM python:3.11-slim AS build
+#
+# Any Python 3.11 on Debian. For builds that can be repeated, name it with its digest: docs/deploy.md has the commands.
+ARG PYTHON_IMAGE=python:3.11-slim
+FROM ${PYTHON_IMAGE} AS build
 # Without TORCH_INDEX the package index's own build of PyTorch is installed, which on Linux carries CUDA. For a small image
 # without it, or for another CUDA, name the index that PyTorch's install page gives: --build-arg TORCH_INDEX=URL
 ARG TORCH_INDEX=
@@ -13,11 +16,11 @@ RUN --mount=type=cache,target=/root/.cache/pip \
         ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
         'torch==2.13.0' '.[encoder,s3]'
 
-FROM python:3.11-slim
-# Caches, the store and temporary files are the only places written to; mount them where the root is read-only.
+FROM ${PYTHON_IMAGE}
+# Caches, scratch, the store and temporary files are the only places written to; mount them where the root is read-only.
 RUN groupadd --gid 65532 babelscope \
     && useradd --uid 65532 --gid babelscope --create-home --home-dir /home/babelscope babelscope \
-    && install --directory --owner babelscope --group babelscope /cache /store
+    && install --directory --owner babelscope --group babelscope /cache /scratch /store
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY clients clients
