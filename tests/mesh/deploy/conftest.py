@@ -1,11 +1,12 @@
 """The deployment as its tools see it: rendered manifests, and Dockerfiles taken apart."""
 
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -14,17 +15,31 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.containers import Container, of_deployment
+from tests.support.postgres import running_postgres
+
 ROOT = Path(__file__).resolve().parents[3]
+TOKEN = "a-token-of-a-test"
+
+
+K8S = ROOT / "deploy" / "k8s"
+OVERLAYS = ("base", *sorted(f"overlays/{path.parent.name}" for path in K8S.glob("overlays/*/kustomization.yaml")))
+"""All that can be applied as it is."""
+COMPONENTS = (
+    *("ray", "gpu", "gpu-trainer", "s3", "egress-s3", "proxy", "pod-identity", "tls"),
+    *("one-node", "monitoring", "autoscaling"),
+)
+"""All components, in the order in which they are listed: those that add objects before those that change them."""
 
 
 @cache
 def render(path: str) -> list[dict[str, Any]]:
-    """The objects of a kustomization, rendered by the real tool."""
+    """The objects of a kustomization below deploy/k8s, or anywhere, rendered by the real tool."""
     tools = {"kubectl": ["kubectl", "kustomize"], "kustomize": ["kustomize", "build"]}
     command = next((words for name, words in tools.items() if shutil.which(name)), None)
     if command is None:
         pytest.skip("neither kubectl nor kustomize is installed: the manifests are not rendered")
-    done = subprocess.run([*command, str(ROOT / "deploy" / "k8s" / path)], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, str(K8S / path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr
     return list(yaml.safe_load_all(done.stdout))
@@ -32,8 +47,33 @@ def render(path: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def rendered() -> Callable[[str], list[dict[str, Any]]]:
-    """Renders `base`, `overlays/gpu` or `overlays/tls`."""
+    """Renders `base` or an overlay."""
     return render
+
+
+def kustomization(folder: Path, components: Sequence[str]) -> str:
+    """Writes a kustomization of the base with components, as a team would.
+
+    Args:
+        folder: Receives it.
+        components: Their names, in the order of the list.
+
+    Returns:
+        Its path, for `render`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    start = os.path.relpath(K8S, folder.resolve())
+    (folder / "kustomization.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                "kind": "Kustomization",
+                "resources": [f"{start}/base"],
+                "components": [f"{start}/components/{name}" for name in components],
+            }
+        )
+    )
+    return str(folder)
 
 
 @dataclass
@@ -86,3 +126,43 @@ def parse(path: Path) -> Image:
 def image() -> Callable[[str], Image]:
     """Takes the Dockerfile of a service apart."""
     return lambda service: parse(ROOT / "deploy" / "docker" / f"{service}.Dockerfile")
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[str]:
+    """The address of a PostgreSQL, as the secret holds it."""
+    with running_postgres() as server:
+        yield server.url
+
+
+@pytest.fixture
+def launch(
+    rendered: Any, image: Any, tmp_path: Path, free_port: Callable[[], int], request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Container]]:
+    """Starts the containers of Deployments, whose claims are folders that all of a test share; kills what is left."""
+    containers: list[Container] = []
+
+    def start(
+        path: str,
+        service: str,
+        prepare: Callable[[Path], None] | None = None,
+        secrets: Mapping[str, Mapping[str, str]] | None = None,
+        **changes: str,
+    ) -> Container:
+        root = tmp_path / f"{service}-{len(containers)}"
+        root.mkdir()
+        if prepare is not None:
+            prepare(root)
+        known: dict[str, Mapping[str, str]] = {"babelscope-token": {"token": TOKEN}, **(secrets or {})}
+        if service == "trainer":
+            known.setdefault("babelscope-database", {"url": request.getfixturevalue("database")})
+        spec = of_deployment(rendered(path), service, known)
+        volumes = tmp_path / "volumes"
+        containers.append(
+            Container(spec, image(service), root=root, volumes=volumes, free_port=free_port, changes=changes)
+        )
+        return containers[-1]
+
+    yield start
+    for container in containers:
+        container.close()

