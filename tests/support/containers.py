@@ -62,7 +62,8 @@ def of_deployment(objects: Sequence[Mapping[str, Any]], service: str, secrets: M
         if "configMapRef" in source:
             values.update(configurations[source["configMapRef"]["name"]])
         else:
-            values.update(secrets[source["secretRef"]["name"]])
+            secret = source["secretRef"]
+            values.update(secrets.get(secret["name"], {}) if secret.get("optional") else secrets[secret["name"]])
     for item in manifest["env"]:
         values[item["name"]] = item["value"] if "value" in item else _value(item["valueFrom"], manifest, secrets)
     claims = {

@@ -26,7 +26,7 @@ FOREIGN = {
     "PrometheusRule": "monitoring.coreos.com/v1",
 }
 """Kinds that operators bring."""
-SECRETS = {"babelscope-database", "babelscope-store", "babelscope-tls", "babelscope-token"}
+SECRETS = {"babelscope-database", "babelscope-hub", "babelscope-store", "babelscope-tls", "babelscope-token"}
 """What a team makes; docs/deploy.md says how."""
 
 _valid: set[str] = set()
