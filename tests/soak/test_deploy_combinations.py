@@ -11,6 +11,6 @@ from tests.mesh.deploy.test_combinations import check
 pytestmark = pytest.mark.soak
 
 
-@pytest.mark.parametrize("pair", itertools.combinations(COMPONENTS, 2), ids="-".join)
+@pytest.mark.parametrize("pair", list(itertools.combinations(COMPONENTS, 2)), ids="-".join)
 def test_a_pair_of_components(pair: tuple[str, str], tmp_path: Path) -> None:
     check(kustomization(tmp_path, pair))
