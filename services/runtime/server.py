@@ -2,9 +2,14 @@
 
 start    port open, health NOT_SERVING, RPCs refused with UNAVAILABLE
 load     `Service.start`; then health SERVING
-drain    on SIGTERM or SIGINT: health NOT_SERVING and GOAWAY on every connection, so that clients send new RPCs to other
-         servers; running ones end or are cut after `drain_seconds`
-stop     `Service.stop`; a second signal cuts the drain short
+notice   on SIGTERM or SIGINT: health NOT_SERVING, while RPCs are still taken for `drain_notice_seconds`, so that load
+         balancers and clients that watch health send new ones elsewhere
+drain    GOAWAY on every connection; running RPCs end or are cut after `drain_seconds`
+stop     `Service.stop`; a second signal cuts notice and drain short
+
+The notice is what loses nothing. gRPC's server sends GOAWAY only as it shuts down, and cancels a call that arrives
+between its GOAWAY and the client's reading of it, so that a client that learns of the drain by GOAWAY alone can see
+CANCELLED for the calls that were on their way.
 """
 
 import asyncio
@@ -75,6 +80,7 @@ class Server:
         self._service = service
         self._watch: asyncio.Task[None] | None = None
         self._draining = asyncio.Event()
+        self._cut = asyncio.Event()
         self._stopped = asyncio.Event()
         self._started = False
         broken = getattr(service, "broken", None)
@@ -131,14 +137,19 @@ class Server:
         """Says NOT_SERVING, sends clients elsewhere, lets running RPCs end or cuts them, and stops the service.
 
         Args:
-            seconds: Time that the RPCs have; `drain_seconds` where not given. A second call with less time cuts the
-                first one short.
+            seconds: Time that the RPCs have after the notice; `drain_seconds` where not given. With 0.0 there is no
+                notice either. A second call ends the notice of the first one and, with less time, cuts it short.
         """
         grace = self.settings.drain_seconds if seconds is None else seconds
         first = not self._draining.is_set()
         self._draining.set()
         if self._watch is not None:
             self._watch.cancel()
+        self.health.set_serving(False)
+        if not first:
+            self._cut.set()
+        elif seconds != 0.0 and self._admission.ready:
+            await self._give_notice()
         self.health.close()
         # `stop` sends GOAWAY at once. The door stays open for what was accepted before: to refuse it would lose it.
         log.info("draining", extra={"seconds": grace, "running": self._door.running})
@@ -158,6 +169,13 @@ class Server:
                 self.settings.port_file.unlink(missing_ok=True)
             self._stopped.set()
             log.info("stopped")
+
+    async def _give_notice(self) -> None:
+        """Goes on serving for a while after health said NOT_SERVING."""
+        seconds = self.settings.drain_notice_seconds
+        log.info("notice", extra={"seconds": seconds, "running": self._door.running})
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._cut.wait(), seconds)
 
     async def _listen(self, credentials: grpc.ServerCredentials | None) -> None:
         """Opens the ports."""

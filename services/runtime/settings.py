@@ -86,6 +86,12 @@ class ServerSettings(BaseSettings):
         ge=1 << 20,
         description="Bytes that all requests together may hold in memory: texts, ids, arrays, examples under way.",
     )
+    drain_notice_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Time after SIGTERM in which health says NOT_SERVING and RPCs are still taken, so that new ones go "
+        "elsewhere before the drain begins.",
+    )
     drain_seconds: float = Field(30.0, ge=0, description="Time that running RPCs have to finish after SIGTERM.")
     keepalive_seconds: Seconds = Field(30.0, description="Idle time after which the server pings a client.")
     keepalive_timeout_seconds: Seconds = Field(20.0, description="Time after which a client without answer is gone.")

@@ -173,8 +173,10 @@ def test_ports_fit(path: str, service: str, rendered: Render) -> None:
 @every_path
 @every_service
 def test_the_drain_fits_the_pods_grace(path: str, service: str, rendered: Render) -> None:
-    drain = float(settings(rendered(path), service)["BABELSCOPE_DRAIN_SECONDS"])
-    assert pod(rendered(path), service)["terminationGracePeriodSeconds"] >= drain + STOP_SECONDS + 5
+    given = settings(rendered(path), service)
+    notice, drain = float(given["BABELSCOPE_DRAIN_NOTICE_SECONDS"]), float(given["BABELSCOPE_DRAIN_SECONDS"])
+    assert notice > 0
+    assert pod(rendered(path), service)["terminationGracePeriodSeconds"] >= notice + drain + STOP_SECONDS + 5
 
 
 @every_path

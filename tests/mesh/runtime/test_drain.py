@@ -86,8 +86,9 @@ async def test_a_stream_in_flight_completes(toy: Any, serve: Any, connect: Any) 
     held = asyncio.ensure_future(channel.unary_unary(HOLD)(b"held"))
     await toy.holding.wait()
     drained = asyncio.ensure_future(server.drain(600))
-    await server._draining.wait()
-    # No new RPC is taken, neither on a new connection nor on the old one.
+    # The connection goes on for its running RPCs alone: the channel reads GOAWAY, and would connect anew for others.
+    await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+    # No new RPC is taken, neither by a new channel nor by the old one.
     for fresh in (connect(server), channel):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await fresh.unary_unary(ECHO)(b"a")
@@ -103,6 +104,41 @@ async def test_a_stream_in_flight_completes(toy: Any, serve: Any, connect: Any) 
     await drained
     assert toy.stopped
     assert toy.cancelled == 0
+
+
+async def test_rpcs_are_taken_in_the_notice(toy: Any, serve: Any, connect: Any) -> None:
+    server = await serve(toy, drain_notice_seconds=600)
+    channel = connect(server)
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service="toy.v1.Toy"))
+    assert (await watch.read()).status == Status.SERVING
+    drained = asyncio.ensure_future(server.drain(600))
+    assert (await watch.read()).status == Status.NOT_SERVING
+    for fresh in (connect(server), channel):
+        assert await fresh.unary_unary(ECHO)(b"a") == b"a"
+        assert await check(fresh, "toy.v1.Toy") == Status.NOT_SERVING
+    assert not drained.done()
+    # A second drain, as a second signal asks for, ends the notice.
+    await server.drain(60)
+    await drained
+    assert await watch.code() is grpc.StatusCode.UNAVAILABLE
+    assert toy.stopped
+
+
+async def test_a_notice_ends_by_itself(toy: Any, serve: Any, connect: Any) -> None:
+    server = await serve(toy, drain_notice_seconds=0.1)
+    await connect(server).unary_unary(ECHO)(b"a")
+    await server.drain(60)
+    assert toy.stopped
+
+
+async def test_a_server_that_serves_nobody_gives_no_notice(toy: Any) -> None:
+    """Nothing is lost where the load failed or goes on, nor is there time for a notice where the process must end."""
+    for ready in (False, True):
+        server = Server(toy, ServerSettings(drain_notice_seconds=3600))
+        if ready:
+            await server.start()
+        await server.drain(0.0 if ready else 600)
+        assert not server._cut.is_set()
 
 
 async def test_a_drain_that_takes_too_long_cuts(toy: Any, serve: Any, connect: Any) -> None:
