@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from services.encoder.backends.base import Backend, DeviceLost, NotFinite, is_device_lost
+from services.encoder.backends.base import Backend, NotFinite
 from services.models.layers import interventions
 from services.models.spec import EncodePlan, ModelInfo, TokenizedText
 from services.models.tokenization import Tokenizer
+from services.runtime.devices import DeviceLost, is_device_lost
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 
 

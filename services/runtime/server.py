@@ -22,11 +22,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import grpc
+from babelscope.data.atomic import write_atomically
 from grpc_health.v1 import health_pb2_grpc
 
 from services.runtime import logs
 from services.runtime.errors import ServiceError
-from services.runtime.files import atomic
 from services.runtime.rpc import reflection, security, tls
 from services.runtime.rpc.admission import Admission
 from services.runtime.rpc.health import SERVICE as HEALTH
@@ -46,7 +46,8 @@ LAST_WORDS_SECONDS = 1.0
 class Service(Protocol):
     """What a server serves.
 
-    A service that can break for good, as by a GPU that fails, also has an attribute `broken`, an `asyncio.Event`.
+    A service that can break for good by itself also has an attribute `broken`, an `asyncio.Event`. A GPU that fails in
+    the midst of an RPC breaks every server.
     """
 
     @property
@@ -98,6 +99,7 @@ class Server:
             max_message_bytes=settings.max_message_bytes,
             idle_seconds=settings.idle_seconds,
             infrastructure=frozenset({HEALTH, reflection.SERVICE}),
+            broken=self.broken,
         )
 
     async def start(self) -> int:
@@ -201,7 +203,7 @@ class Server:
         for server in self._servers:
             await server.start()
         if settings.port_file is not None:
-            await asyncio.to_thread(atomic.write_text, settings.port_file, f"{self.port}\n")
+            await asyncio.to_thread(write_atomically, settings.port_file, f"{self.port}\n")
 
 
 def _options(settings: ServerSettings) -> list[tuple[str, Any]]:

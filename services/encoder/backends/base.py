@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.models.spec import EncodePlan, TokenizedText
-from services.runtime.errors import Unavailable
 
 
 class NotFinite(ArithmeticError):
@@ -20,25 +19,6 @@ class NotFinite(ArithmeticError):
     def __init__(self, layer: int) -> None:
         super().__init__(f"Expected finite hidden states, but layer {layer} has others")
         self.layer = layer
-
-
-class DeviceLost(Unavailable):
-    """A device that computes no more until the process ends: another server may answer."""
-
-    def __init__(self) -> None:
-        super().__init__("The device of this server has failed, and the server ends", retry_after=5.0)
-
-
-def is_device_lost(error: BaseException) -> bool:
-    """Whether an error of PyTorch means that the process's GPU context is lost.
-
-    After such an error ("sticky" in CUDA's documentation) every later call fails as well. A lack of memory is none.
-    """
-    names = {kind.__name__ for kind in type(error).__mro__}
-    text = str(error)
-    if "OutOfMemoryError" in names or "out of memory" in text:
-        return False
-    return "AcceleratorError" in names or (isinstance(error, RuntimeError) and "CUDA error" in text)
 
 
 class Backend(Protocol):

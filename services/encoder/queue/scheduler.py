@@ -15,12 +15,12 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from services.encoder.backends.base import DeviceLost
 from services.encoder.queue.answers import OutputType, cut
 from services.encoder.queue.fairqueue import Entry, FairQueue
 from services.encoder.queue.shares import SharedCapacity
 from services.encoder.queue.streams import Encoder, Stream
 from services.models.spec import EncodePlan
+from services.runtime.devices import DeviceLost
 
 log = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from typing import Any
 import grpc
 
 from services.runtime import logs
+from services.runtime.devices import DeviceLost, is_device_lost, is_out_of_memory
 from services.runtime.errors import InvalidArgument, LimitExceeded, Unauthenticated
 from services.runtime.rpc import deadline, status
 from services.runtime.rpc.admission import Admission
@@ -52,6 +53,7 @@ class Door(grpc.aio.ServerInterceptor):
         max_message_bytes: Longest message of a client.
         idle_seconds: Longest wait for a client's next message.
         infrastructure: Full names of the services that are there for the server's own sake.
+        broken: Set where an RPC finds that the server's device is lost.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class Door(grpc.aio.ServerInterceptor):
         max_message_bytes: int,
         idle_seconds: float,
         infrastructure: frozenset[str],
+        broken: asyncio.Event,
     ) -> None:
         self._telemetry = telemetry
         self._admission = admission
         self._max_message_bytes = max_message_bytes
         self._idle_seconds = idle_seconds
         self._infrastructure = infrastructure
+        self._broken = broken
         self._outlet = Outlet()
         self._wrapped: dict[str, Any] = {}
 
@@ -155,6 +159,12 @@ class Door(grpc.aio.ServerInterceptor):
             problem = f"Expected a message of at most {self._max_message_bytes} bytes, but got {len(data)}"
             raise LimitExceeded("max_message_bytes", problem)
 
+    def _break(self, error: BaseException) -> None:
+        """Says once that the device is lost: nothing that this server is sent from now on can be answered."""
+        if not self._broken.is_set():
+            log.error("device lost", exc_info=error)
+            self._broken.set()
+
     @contextmanager
     def _admitted(self, method: Method, context: Any) -> Iterator[None]:
         """Lets an RPC in and counts it while it runs."""
@@ -184,6 +194,16 @@ class Door(grpc.aio.ServerInterceptor):
             if _is_cancellation(error):
                 code = _cancelled(context)
                 raise
+            if is_device_lost(error):
+                self._break(error)
+                error = DeviceLost()  # whatever it was told as
+            elif is_out_of_memory(error):
+                log.error("out of memory", exc_info=error, extra={"method": method.name})
+                error = LimitExceeded(
+                    "memory",
+                    "Expected room for this request in the server's memory, but there is none",
+                    retry_after=5.0,
+                )
             if not status.is_known(error):
                 log.error("rpc failed", exc_info=error, extra={"method": method.name})
             answer = status.to_status(error, request_id)

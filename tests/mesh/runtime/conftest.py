@@ -14,6 +14,13 @@ from services.runtime.rpc import deadline
 from services.runtime.server import Server
 from services.runtime.settings import ServerSettings
 
+
+def _caused(error: Exception, cause: Exception) -> Exception:
+    """An error that was raised from another one."""
+    error.__cause__ = cause
+    return error
+
+
 ERRORS: dict[bytes, BaseException] = {
     b"invalid": errors.InvalidArgument("spec.layers[0]", "Expected a layer within 0..12, but got 14"),
     b"missing": errors.NotFound("model", "bert-bas", ["bert-base", "bert-large"]),
@@ -29,6 +36,9 @@ ERRORS: dict[bytes, BaseException] = {
     ),
     b"elsewhere": ServerFault("Encode failed", request_id="abc"),
     b"fault": ValueError("the password is hunter2"),
+    b"device": RuntimeError("CUDA error: an illegal memory access was encountered"),
+    b"wrapped": _caused(ValueError("it failed"), RuntimeError("CUDA error: device-side assert triggered")),
+    b"memory": MemoryError("Unable to allocate 1.00 TiB for an array"),
     b"long": errors.InvalidArgument("名" * 5000, "前" * 50_000),
 }
 

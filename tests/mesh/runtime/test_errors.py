@@ -230,3 +230,27 @@ async def test_a_refused_client_that_never_ends_its_stream_is_told(toy: Any, ser
     call = connect(await serve(toy)).stream_stream("/toy.v1.Toy/Chat")(timeout=20)
     await call.write(b"invalid")
     assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("method", KINDS)
+@pytest.mark.parametrize("request_bytes", [b"device", b"wrapped"])
+async def test_a_lost_device_breaks_any_server(
+    method: str, request_bytes: bytes, toy: Any, serve: Any, connect: Any
+) -> None:
+    server = await serve(toy)
+    error = await fail(connect(server), method, request_bytes)
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert details(error)["RetryInfo"].retry_delay.seconds == 5
+    assert "CUDA" not in str(error.details())
+    assert server.broken.is_set()
+
+
+@pytest.mark.parametrize("method", KINDS)
+async def test_a_full_memory_is_a_limit(method: str, toy: Any, serve: Any, connect: Any) -> None:
+    server = await serve(toy)
+    channel = connect(server)
+    error = await fail(channel, method, b"memory")
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert details(error)["QuotaFailure"].violations[0].subject == "memory"
+    assert not server.broken.is_set()
+    assert await call(channel, method, b"b")

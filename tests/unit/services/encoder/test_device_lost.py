@@ -1,17 +1,26 @@
 """A GPU that has failed for good: recognised, told as Unavailable, and passed on to the server."""
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 import torch
+from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.encoder.backends.base import DeviceLost, is_device_lost
 from services.encoder.engine import Engine
 from services.encoder.queue.scheduler import Scheduler
+from services.encoder.service import EncoderService
+from services.encoder.settings import EncoderSettings
 from services.models.spec import EncodePlan, TokenizedText
+from services.runtime.devices import DeviceLost, is_device_lost
+from services.runtime.server import Server
+from services.runtime.telemetry import Telemetry
+from tests.support.models import make_root
 
 STICKY = "CUDA error: an illegal memory access was encountered"
 TEXT = TokenizedText(np.array([1]), np.array([False]), np.zeros(1, np.int32), np.ones(1, np.int32), False, 1)
@@ -62,3 +71,31 @@ async def test_what_ends_a_device(error: Exception, lost: bool) -> None:
     assert scheduler.lost.is_set() is lost
     stream.close()
     await scheduler.close()
+
+
+@pytest.mark.parametrize("error", [RuntimeError(STICKY), getattr(torch, "AcceleratorError", RuntimeError)(STICKY)])
+async def test_a_device_that_fails_at_a_load_ends_the_server(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("services.encoder.loading.load_model", load)
+    (root := tmp_path / "models").mkdir()
+    settings = EncoderSettings(
+        port=0, hub=False, device="cpu", model_roots=(make_root(root),), store_url=str(tmp_path / "store")
+    )
+    server = Server(EncoderService(settings, Telemetry()), settings)
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stub = encoder_pb2_grpc.EncoderServiceStub(channel)
+        request = encoder_pb2.GetModelRequest(model=model_pb2.ModelRef(name="tiny"))
+        for message in ("The device of this server has failed", "The server is not ready"):
+            with pytest.raises(grpc.aio.AioRpcError, match=message) as caught:
+                await stub.GetModel(request)
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert server._watch is not None
+            await asyncio.wait_for(server._watch, 30)  # it ends once the server is out of the balance
+        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+    await server.drain(0.0)
