@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from services.models.families.fields import MOST_LABELS, MOST_LAYERS, whole
 from services.models.layers.blocks import Block, Norm
 from services.models.layers.dropout import Dropout
 from services.models.layers.linear import Activation
@@ -25,6 +26,13 @@ ACTIVATIONS: dict[str, Activation] = {
 
 WEIGHT_TYPES = ("auto", "float32", "float16", "bfloat16", "float64")
 """Types that a configuration may name for its weights; they are served as float32 all the same."""
+
+_COUNTS = {
+    "num_hidden_layers": whole(1, MOST_LAYERS),
+    "n_layers": whole(1, MOST_LAYERS),
+    "num_labels": whole(0, MOST_LABELS),
+}
+"""Numbers for each of which transformers makes a list of that length as soon as it reads a configuration."""
 
 DEFAULT_STD = 0.02
 """transformers' standard deviation where a configuration gives none or zero."""
@@ -112,6 +120,10 @@ def common_refusal(raw: Mapping[str, Any]) -> str:
         return "its weights are quantised (`quantization_config`)"
     if raw.get("position_embedding_type", "absolute") != "absolute":
         return f"its `position_embedding_type` is {raw['position_embedding_type']!r}; only 'absolute' is offered"
+    for name, check in _COUNTS.items():
+        value = raw.get(name)
+        if value is not None and (expected := check(value)):
+            return f"Expected `{name}` in config.json to be {expected}, but got {value!r}"
     for name in ("dtype", "torch_dtype"):
         value = raw.get(name)
         if value is not None and (not isinstance(value, str) or value.removeprefix("torch.") not in WEIGHT_TYPES):

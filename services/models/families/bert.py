@@ -21,7 +21,7 @@ class BertFamily:
     checks: Mapping[str, fields.Check] = {
         "vocab_size": fields.whole(1),
         "hidden_size": fields.whole(1),
-        "num_hidden_layers": fields.whole(1, 1024),
+        "num_hidden_layers": fields.whole(1, fields.MOST_LAYERS),
         "num_attention_heads": fields.whole(1),
         "intermediate_size": fields.whole(1),
         "max_position_embeddings": fields.whole(1),

@@ -24,7 +24,7 @@ class DistilBertFamily:
     checks: Mapping[str, fields.Check] = {
         "vocab_size": fields.whole(1),
         "dim": fields.whole(1),
-        "n_layers": fields.whole(1, 1024),
+        "n_layers": fields.whole(1, fields.MOST_LAYERS),
         "n_heads": fields.whole(1),
         "hidden_dim": fields.whole(1),
         "max_position_embeddings": fields.whole(1),

@@ -13,6 +13,11 @@ Check = Callable[[Any], str]
 MOST = 1 << 24
 """Largest size accepted, far beyond any published model: larger ones are slips, and would exhaust the memory."""
 
+MOST_LAYERS = 1024
+"""Most layers of a model."""
+MOST_LABELS = 1 << 16
+"""Most labels of a checkpoint's head, for each of which transformers makes an entry when it reads the configuration."""
+
 
 def whole(least: int, most: int = MOST) -> Check:
     """A whole number within bounds."""

@@ -19,6 +19,7 @@ from services.models.families import Family
 from services.models.weights import Slot
 from services.runtime.errors import FailedPrecondition
 from services.runtime.names import read_bounded
+from services.runtime.work import check_here
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -169,6 +170,7 @@ class Checkpoint:
 
     def tensor(self, slot: Slot) -> Tensor:
         """The tensor of a slot in float32; before `finish` a shape without numbers, whether it is there or not."""
+        check_here()
         name = self._prefix + slot.name
         self._used.add(name)
         if name not in self._where:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from services.models.spec import Reinit
+from services.runtime.work import check_here
 
 _BLOCK_BYTES = 1 << 22
 
@@ -26,6 +27,7 @@ def file_digest(path: Path) -> str:
     digest = hashlib.sha256()
     with real.open("rb") as stream:
         while block := stream.read(_BLOCK_BYTES):
+            check_here()
             digest.update(block)
     with _lock:
         _known[key] = digest.hexdigest()

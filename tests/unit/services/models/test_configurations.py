@@ -1,14 +1,17 @@
 """Every field of every family's config.json with wrong types and sizes: a refusal at load, or the model as it was."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.models.catalogue import ModelFiles, load_model
+from services.models.families import common_refusal
 from services.models.spec import ModelSpec
 from services.runtime.errors import FailedPrecondition
+from services.runtime.work import Stopped, watched
 from tests.support.tiny_models import CONFIGURATIONS, build_model
 
 WRONG: tuple[Any, ...] = (None, "x", -1, 0, 4.0, True, [], {}, 10**9, float("nan"))
@@ -68,6 +71,10 @@ def test_wrong_fields_are_refused_or_harmless(tmp_path: Path, family: str, monke
         ("roberta", {"pad_token_id": 400}, "`pad_token_id`"),
         ("roberta", {"max_position_embeddings": 2}, "`max_position_embeddings`"),
         ("electra", {"embedding_size": 0}, "`embedding_size`"),
+        ("modernbert", {"num_hidden_layers": 20_000_000}, "`num_hidden_layers` in config.json to be .* within 1..1024"),
+        ("distilbert", {"n_layers": 20_000_000}, "`n_layers` in config.json to be .* within 1..1024"),
+        ("distilbert", {"num_hidden_layers": 20_000_000}, "`num_hidden_layers` in config.json to be .* within 1..1024"),
+        ("roberta", {"num_labels": 20_000_000}, "`num_labels` in config.json to be .* within 0..65536"),
     ],
 )
 def test_literal_refusals(tmp_path: Path, family: str, changes: dict[str, Any], reason: str) -> None:
@@ -76,3 +83,31 @@ def test_literal_refusals(tmp_path: Path, family: str, changes: dict[str, Any], 
     for call in (lambda: _load(tmp_path), lambda: ModelFiles([tmp_path]).longest_input("m")):
         with pytest.raises(FailedPrecondition, match=reason):
             call()
+
+
+@pytest.mark.parametrize("field", ["num_hidden_layers", "n_layers", "num_labels"])
+def test_numbers_that_transformers_counts_to_are_refused_before_it_reads_them(field: str) -> None:
+    assert "to be a whole number within" in common_refusal({"model_type": "bert", field: 20_000_000})
+    assert not common_refusal({"model_type": "bert", field: 12})
+
+
+def _stopping_after(looks: int) -> Callable[[], None]:
+    """A check that nobody waits any more after so many looks."""
+    left = looks
+
+    def check() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Stopped
+
+    return check
+
+
+@pytest.mark.parametrize("looks", [0, 3, 20])
+def test_a_load_stops_between_tensors(tmp_path: Path, looks: int) -> None:
+    """In the digest of the files, before the shapes are known, and among the numbers."""
+    build_model("bert", tmp_path / "m")
+    with watched(_stopping_after(looks)), pytest.raises(Stopped):
+        _load(tmp_path)
+    _load(tmp_path)
