@@ -4,6 +4,9 @@ import hashlib
 
 import numpy as np
 
+DRAW_BYTES = 16
+"""Bytes of one draw in an array that grows, at most."""
+
 
 def seed_of(seed: int, before: int) -> int:
     """The seed of a transform that occurs in a pipeline several times.

@@ -3,6 +3,7 @@
 import asyncio
 
 import grpc
+from babelscope.data import atomic
 from babelscope.v1 import datagen_pb2, datagen_pb2_grpc, translate_pb2_grpc
 
 from services.datagen.api.remote import open_remote
@@ -21,6 +22,9 @@ class DatagenService:
 
     Args:
         settings: Of the server.
+
+    Attributes:
+        memory: Bytes that requests hold.
     """
 
     name = datagen_pb2.DESCRIPTOR.services_by_name["DatagenService"].full_name
@@ -28,9 +32,11 @@ class DatagenService:
     def __init__(self, settings: DatagenSettings) -> None:
         self._settings = settings
         self._store = Store(settings.store_url)
-        self._workers = Workers(settings.max_streams, "datagen")
-        datasets = Datasets(self._store, settings.scratch_dir, Memory(settings.held_bytes))
-        translators = Translators(settings, settings.scratch_dir / "translation", open_remote, self._store)
+        self._translation_dir = settings.scratch_dir / "translation"
+        self.memory = Memory(settings.held_bytes)
+        self._workers = Workers(settings.max_streams, "datagen", self.memory)
+        datasets = Datasets(self._store, settings.scratch_dir, self.memory)
+        translators = Translators(settings, self._translation_dir, open_remote, self._store)
         self._servicer = DatagenServicer(settings, datasets, self._workers, translators)
         self._translate = TranslateServicer(settings, datasets, self._workers, translators)
 
@@ -47,6 +53,8 @@ class DatagenService:
         """
         await asyncio.to_thread(self._store.probe)
         await asyncio.to_thread(self._store.sweep)
+        for folder in (self._settings.scratch_dir, self._translation_dir):
+            await asyncio.to_thread(atomic.sweep, folder)
 
     async def stop(self) -> None:
         """Releases the threads."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 import grpc
+from babelscope.data import atomic
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc
 
 from services.encoder.api.servicer import EncoderServicer
@@ -35,7 +36,7 @@ class EncoderService:
     def __init__(self, settings: EncoderSettings, telemetry: Telemetry) -> None:
         self._settings = settings
         self._device = ""
-        store = Store(settings.store_url)
+        self._store = store = Store(settings.store_url)
         self._files = settings.model_files(store)
         gauges = Gauges(telemetry)
         self.scheduler = Scheduler(
@@ -68,13 +69,15 @@ class EncoderService:
         encoder_pb2_grpc.add_EncoderServiceServicer_to_server(self._servicer, server)
 
     async def start(self) -> None:
-        """Loads the models named in `preload`.
+        """Clears what was interrupted, and loads the models named in `preload`.
 
         Raises:
             UsageError: There is no such device, or the token budget is below the longest input of one of them or of a
                 local model.
             ServiceError: One of them cannot be served.
         """
+        await asyncio.to_thread(self._store.sweep)
+        await asyncio.to_thread(atomic.sweep, self._settings.checkpoint_dir)
         self._device = await asyncio.to_thread(choose_device, self._settings.device)
         await asyncio.to_thread(self._check_budget)
         for name in self._settings.preload:

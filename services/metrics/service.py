@@ -1,5 +1,7 @@
 """The metrics service, put together from its settings: scratch, encoder, threads, door to messages."""
 
+import asyncio
+
 import grpc
 from babelscope.v1 import metrics_pb2, metrics_pb2_grpc
 
@@ -27,12 +29,13 @@ class MetricsService:
     name = metrics_pb2.DESCRIPTOR.services_by_name["MetricsService"].full_name
 
     def __init__(self, settings: MetricsSettings) -> None:
-        scratch = Scratch(settings.scratch_dir, settings.scratch_bytes)
+        self._scratch = scratch = Scratch(settings.scratch_dir, settings.scratch_bytes)
         self._sources = Sources(settings, scratch)
         self._workers = Workers(settings.work_threads, "measure")
         # Apart from measuring: a map may take minutes in one go, and nobody else should wait for it.
         self._fitters = Workers(settings.map_threads, "fit")
-        store, self.memory = Store(settings.store_url), Memory(settings.held_bytes)
+        self._store = store = Store(settings.store_url)
+        self.memory = Memory(settings.held_bytes)
         flow = Flow(settings, scratch, self._sources, self._workers, store, self.memory)
         desk = Desk(settings, flow, self._workers, self._fitters, store, self.memory)
         # The generated base answers UNIMPLEMENTED where a method is not given; only its stub calls them abstract.
@@ -43,7 +46,9 @@ class MetricsService:
         metrics_pb2_grpc.add_MetricsServiceServicer_to_server(self._servicer, server)
 
     async def start(self) -> None:
-        """Nothing to load: the encoder is asked when it is needed."""
+        """Clears what was interrupted. There is nothing to load: the encoder is asked when it is needed."""
+        await asyncio.to_thread(self._scratch.sweep)
+        await asyncio.to_thread(self._store.sweep)
 
     async def stop(self) -> None:
         """Releases threads and the encoder's channel."""

@@ -8,8 +8,9 @@ given back at its end.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from sys import getsizeof
-from typing import Final
+from typing import Any, Final
 
 from services.runtime.errors import LimitExceeded
 
@@ -84,6 +85,44 @@ class Account:
         """Gives some of them back."""
         self._memory.give(amount)
         self.held -= amount
+
+
+_here = threading.local()
+
+
+@contextmanager
+def accounted(account: Account | None) -> Iterator[None]:
+    """While it is open, what this thread counts by `hold_here` is held by an account, until that gives it back."""
+    before = getattr(_here, "account", None)
+    _here.account = account
+    try:
+        yield
+    finally:
+        _here.account = before
+
+
+def hold_here(amount: int) -> None:
+    """Counts bytes as held by the request that this thread works for, to the request's end.
+
+    For what is kept deep within the work, to which no account was passed. Outside of `accounted` it does nothing.
+
+    Raises:
+        LimitExceeded: The server has not so many left.
+    """
+    account = getattr(_here, "account", None)
+    if account is not None:
+        account.take(amount)
+
+
+def hold_newest(known: dict[str, Any], count: int) -> None:
+    """Counts the newest keys of a table of texts by `hold_here`.
+
+    Args:
+        known: A table in the order in which its keys came.
+        count: How many of them are new.
+    """
+    if count:
+        hold_here(count * ENTRY + sum(map(getsizeof, islice(reversed(known), count))))
 
 
 def weight(*texts: str) -> int:

@@ -21,6 +21,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, contextmanager
 from typing import Any, Final, Generic, TypeVar, overload
 
+from services.runtime.memory import Account, Memory, accounted
+
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -108,9 +110,11 @@ class Workers:
         threads: Requests at work at once; others wait their turn between two items of an answer, and one that waits
             for its client's next message holds a thread.
         name: Prefix of the threads' names.
+        memory: Of the server: what work counts by `memory.hold_here` is taken from it until the work is closed.
     """
 
-    def __init__(self, threads: int, name: str = "work") -> None:
+    def __init__(self, threads: int, name: str = "work", memory: Memory | None = None) -> None:
+        self._memory = memory
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._ends = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-end")
 
@@ -144,10 +148,11 @@ class Workers:
         feed: Feed[In] = Feed()
         filling = asyncio.create_task(feed.fill(messages)) if messages is not None else None
         work = make(feed)
+        account = Account(self._memory) if self._memory is not None else None
         step: Future[Any] | None = None
         try:
             while True:
-                step = self._pool.submit(_step, work, feed)
+                step = self._pool.submit(_step, work, feed, account)
                 waiting = asyncio.wrap_future(step)
                 waiting.add_done_callback(_noted)
                 while not (await asyncio.wait([waiting], timeout=tick))[0]:
@@ -161,11 +166,11 @@ class Workers:
                 filling.cancel()
             feed.stop()
             if step is None:
-                self._ends.submit(_close, work)
+                self._ends.submit(_close, work, account)
             else:
                 # Not before its last step is over; a step that takes long holds up the end of no other work.
                 step.cancel()
-                step.add_done_callback(lambda _: self._ends.submit(_close, work))
+                step.add_done_callback(lambda _: self._ends.submit(_close, work, account))
 
     async def one(self, make: Callable[[Feed[In]], Out], messages: AsyncIterator[In] | None = None) -> Out:
         """Runs a function in a thread, with a feed that says when nobody waits for it any more."""
@@ -188,9 +193,9 @@ class Workers:
         await asyncio.to_thread(self._ends.shutdown)
 
 
-def _step(work: Iterator[Any], feed: Feed[Any]) -> Any:
-    """The next item of a generator, or `_END`; meanwhile the thread knows whether it is waited for."""
-    with watched(feed.check):
+def _step(work: Iterator[Any], feed: Feed[Any], account: Account | None) -> Any:
+    """The next item of a generator, or `_END`; meanwhile the thread knows whether it is waited for, and who pays."""
+    with watched(feed.check), accounted(account):
         return next(work, _END)
 
 
@@ -200,7 +205,11 @@ def _noted(waiting: "asyncio.Future[Any]") -> None:
         waiting.exception()
 
 
-def _close(work: Any) -> None:
-    """Closes a generator; any other iterator has nothing to close."""
-    if hasattr(work, "close"):
-        work.close()
+def _close(work: Any, account: Account | None) -> None:
+    """Closes a generator (any other iterator has nothing to close), and gives back what it held."""
+    try:
+        if hasattr(work, "close"):
+            work.close()
+    finally:
+        if account is not None:
+            account.give(account.held)

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import Final
 
 import grpc
+from babelscope.data import atomic
 from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
 
 from services.runtime.files.store import Store
+from services.runtime.memory import Memory
 from services.runtime.telemetry import Telemetry
 from services.runtime.work import Workers
 from services.trainer import gauges
@@ -35,6 +37,9 @@ class TrainerService:
     Args:
         settings: Settings of the server.
         telemetry: Registry of the service's metrics.
+
+    Attributes:
+        memory: Bytes that requests hold.
     """
 
     name = trainer_pb2.DESCRIPTOR.services_by_name["TrainerService"].full_name
@@ -58,7 +63,8 @@ class TrainerService:
             ),
         )
         files = settings.model_files(self._store)
-        self._workers = Workers(settings.predict_threads)
+        self.memory = Memory(settings.held_bytes)
+        self._workers = Workers(settings.predict_threads, memory=self.memory)
         models = FineTunedModels(
             self._store, settings.checkpoint_dir, device=settings.chosen_device(), most=settings.max_models
         )
@@ -67,6 +73,7 @@ class TrainerService:
             Records(table, checkpoints, self._store, self._notices),
             models,
             self._workers,
+            self.memory,
             check=Checker(files, checkpoints),
             entered=self._dispatcher.wake,
         )
@@ -76,7 +83,9 @@ class TrainerService:
         trainer_pb2_grpc.add_TrainerServiceServicer_to_server(self._servicer, server)
 
     async def start(self) -> None:
-        """Starts to work through the table."""
+        """Clears what was interrupted, and starts to work through the table."""
+        await asyncio.to_thread(self._store.sweep)
+        await asyncio.to_thread(atomic.sweep, self._settings.checkpoint_dir)
         self._notices.bind()
         await asyncio.to_thread(self._dispatcher.start)
 

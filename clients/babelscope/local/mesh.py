@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TypedDict, Unpack
 
 from babelscope.calls.options import check_options
+from babelscope.data.atomic import partial_folder, sweep
 from babelscope.errors import MeshError
 from babelscope.local.demo import DEMO_MODEL, demo_model
 from babelscope.local.supervision import RestartPolicy, ServerProcess
@@ -146,7 +147,9 @@ def local(
     ports = supervision.get("ports") or {}
     deadline = time.monotonic() + start_timeout
     with contextlib.ExitStack() as keep:
-        folder = Path(keep.enter_context(tempfile.TemporaryDirectory(prefix="babelscope-")))
+        temporary = Path(tempfile.gettempdir())
+        sweep(temporary)
+        folder = keep.enter_context(partial_folder(temporary, "babelscope-mesh"))
         logs = _log_folder(store, folder)
         base = _environment(root, store or folder / "store", model_roots, model_aliases or {})
         servers: dict[str, ServerProcess] = {}

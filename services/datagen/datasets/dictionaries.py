@@ -17,6 +17,7 @@ from babelscope.errors import CorpusError
 
 from services.datagen.text.words import fold
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
+from services.runtime.memory import hold_here, weight
 from services.runtime.names import check_name, shown
 
 FIELD: Final = "dictionary"
@@ -57,6 +58,8 @@ class WordPairs:
         for pair in pairs:
             key = self._fold(pair.source)
             known = entries.setdefault(key, {})
+            if pair.target not in known:
+                hold_here(2 * weight(pair.source, pair.target))
             known[pair.target] = max(pair.weight, known.get(pair.target, 0.0))
             self._written.setdefault(key, pair.source)
         if not entries:

@@ -1,13 +1,13 @@
 """Transforms one after the other, as generators: nothing is held but what a transform itself holds."""
 
 import contextlib
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from babelscope.data.atomic import partial_folder
 from babelscope.data.examples import Example
 
 from services.datagen.counts import StepReport
@@ -141,5 +141,5 @@ class _Spool:
 @contextlib.contextmanager
 def _spooled(examples: Iterator[Example], scratch: Path) -> Iterator[_Spool]:
     scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="pipeline-") as folder:
-        yield _Spool(examples, Path(folder) / "examples.parquet")
+    with partial_folder(scratch, "pipeline") as folder:
+        yield _Spool(examples, folder / "examples.parquet")

@@ -11,6 +11,7 @@ from babelscope.data.examples import Example, Sentence
 from services.datagen.counts import StepReport
 from services.datagen.text.content import texts
 from services.datagen.transforms.base import Resources
+from services.runtime.memory import hold_here, weight
 from services.runtime.options import option
 
 
@@ -47,6 +48,8 @@ class Deduplicate:
         for example in examples:
             key = self._key(example)
             if key not in smallest or example.id < smallest[key]:
+                if key not in smallest:
+                    hold_here(weight(example.id))
                 smallest[key] = example.id
         for example in examples:
             report.counts["read"] += 1

@@ -13,6 +13,7 @@ from services.datagen.preparation.vocabulary import learn_from
 from services.datagen.text.content import texts
 from services.datagen.transforms.base import Resources
 from services.runtime.errors import InvalidArgument
+from services.runtime.memory import hold_newest
 from services.runtime.options import option
 
 
@@ -60,7 +61,9 @@ class LearnVocabulary:
             counts["read"] += 1
             known = words.setdefault(example.language if options.separate else "", Counter())
             for text in texts(example.content):
+                before = len(known)
                 known.update(text.split())
+                hold_newest(known, len(known) - before)
         for language in sorted(words or {"": Counter()}):
             known = words.get(language, Counter())
             try:

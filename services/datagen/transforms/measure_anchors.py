@@ -13,6 +13,7 @@ from services.datagen.preparation.anchors import compare
 from services.datagen.preparation.vocabulary import SPECIALS
 from services.datagen.text.content import texts
 from services.datagen.transforms.base import Resources
+from services.runtime.memory import hold_newest
 from services.runtime.options import option
 
 
@@ -51,7 +52,9 @@ class MeasureAnchors:
             counts["read"] += 1
             known = tokens.setdefault(example.language, Counter())
             for text in texts(example.content):
+                before = len(known)
                 known.update(text.split())
+                hold_newest(known, len(known) - before)
             if self._options.keep:
                 counts["kept"] += 1
                 yield example

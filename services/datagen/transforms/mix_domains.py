@@ -12,9 +12,10 @@ from babelscope.data.examples import Example
 from babelscope.data.languages import read_tag
 
 from services.datagen.counts import StepReport
-from services.datagen.randomness import draw
+from services.datagen.randomness import DRAW_BYTES, draw
 from services.datagen.transforms.base import Resources
 from services.runtime.errors import FailedPrecondition
+from services.runtime.memory import hold_here, weight
 from services.runtime.options import option
 
 
@@ -95,6 +96,7 @@ class MixDomains:
             language = read_tag(example.language).canonical
             if not chosen or language in chosen:
                 draws[language].append(self._draw(side, example))
+                hold_here(DRAW_BYTES)
         return draws
 
     def _incoming(self, language: str, limit: float) -> Iterator[Example]:
@@ -109,6 +111,7 @@ class MixDomains:
             language = read_tag(example.language).canonical
             if language in coming and self._draw("in", example) <= coming[language]:
                 taken.add((language, example.id))
+                hold_here(weight(example.id))
         return taken
 
 

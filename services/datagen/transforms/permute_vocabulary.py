@@ -16,8 +16,11 @@ from services.datagen.text.content import rewrite, texts
 from services.datagen.text.edits import Edit, Edits
 from services.datagen.text.words import is_unspaced, segment, with_case_of
 from services.datagen.transforms.base import Resources
+from services.runtime.memory import hold_here, weight
 from services.runtime.options import option
 
+_COPIES = 4
+"""A type stands in the sorted list, in the bijection and in the tables made of it."""
 REMEMBERED = 1 << 20
 """Pieces of text remembered at most while types are gathered."""
 
@@ -106,7 +109,9 @@ class PermuteVocabulary:
                 for piece in set(text.split(" ")):
                     if (key := f"{canonical} {piece}") not in seen:
                         seen.add(key)
-                        known.update(self._type(piece[start:end]) for start, end in segment(piece))
+                        new = {self._type(piece[start:end]) for start, end in segment(piece)} - known
+                        known |= new
+                        hold_here(_COPIES * sum(map(weight, new)))
             if len(seen) > REMEMBERED:
                 seen.clear()
         return types

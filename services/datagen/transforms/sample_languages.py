@@ -11,9 +11,10 @@ from babelscope.data.examples import Example
 
 from services.datagen.counts import StepReport
 from services.datagen.preparation.sampling import EXPONENT, Budget, budgets
-from services.datagen.randomness import draw
+from services.datagen.randomness import DRAW_BYTES, draw
 from services.datagen.transforms.base import Resources
 from services.runtime.errors import InvalidArgument
+from services.runtime.memory import hold_here
 from services.runtime.options import option
 
 
@@ -58,6 +59,7 @@ class SampleLanguages:
         draws: dict[str, array[float]] = defaultdict(lambda: array("d"))
         for example in examples:
             draws[example.language].append(self._draw(example))
+            hold_here(DRAW_BYTES)
         if not draws:
             return
         plan = self._budgets({language: len(some) for language, some in draws.items()})

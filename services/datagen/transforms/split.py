@@ -11,6 +11,7 @@ from services.datagen.counts import StepReport
 from services.datagen.randomness import draw
 from services.datagen.transforms.base import Resources
 from services.runtime.errors import InvalidArgument
+from services.runtime.memory import hold_here, weight
 from services.runtime.options import option
 
 
@@ -83,10 +84,13 @@ class _Groups:
 
     def join(self, name: str, context: bytes) -> None:
         """Puts an id into the group of a context."""
+        if context not in self._first:
+            hold_here(weight(name))
         other = self._first.setdefault(context, name)
         one, two = self.smallest(name), self.smallest(other)
         if one != two:
             self._above[max(one, two)] = min(one, two)
+            hold_here(weight(name))
 
     def smallest(self, name: str) -> str:
         """The smallest id of a group."""

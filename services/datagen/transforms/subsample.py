@@ -10,9 +10,10 @@ import numpy as np
 from babelscope.data.examples import Example, TextPair
 
 from services.datagen.counts import StepReport
-from services.datagen.randomness import draw
+from services.datagen.randomness import DRAW_BYTES, draw
 from services.datagen.transforms.base import Resources
 from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.runtime.memory import hold_here
 from services.runtime.options import option
 
 LABEL = "label"
@@ -64,6 +65,7 @@ class Subsample:
         draws: dict[Stratum, array[float]] = defaultdict(lambda: array("d"))
         for example in examples:
             draws[self._group(example)].append(self._draw(example))
+            hold_here(DRAW_BYTES)
         quotas = self._quotas({group: len(some) for group, some in draws.items()})
         limits = {
             group: float(np.partition(np.frombuffer(draws[group]), quota - 1)[quota - 1])

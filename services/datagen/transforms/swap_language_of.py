@@ -8,9 +8,10 @@ from babelscope.data.examples import Example, Question, TextPair
 from babelscope.data.languages import same_language
 
 from services.datagen.counts import StepReport
-from services.datagen.text.content import check_answers
+from services.datagen.text.content import check_answers, texts
 from services.datagen.transforms.base import Resources
 from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.runtime.memory import hold_here, weight
 from services.runtime.options import option
 
 
@@ -53,6 +54,7 @@ class SwapLanguageOf:
         for example in self._resources.dataset(self._options.dataset) if self._options.dataset else examples:
             if same_language(example.language, language):
                 others[example.id] = self._checked(example)
+                hold_here(weight(example.id, *texts(example.content)))
         if not others:
             raise FailedPrecondition("swap_language_of", f"Expected parallel examples in {language!r}, but got none")
         for example in examples:

@@ -6,9 +6,10 @@ objects by their own digest; a small card beside a packed conversion therefore t
 
 import json
 import tarfile
-import tempfile
 from pathlib import Path
 from typing import Any, Final
+
+from babelscope.data.atomic import partial_folder
 
 from services.runtime.errors import DataLoss, LimitExceeded, NotFound, Unavailable
 from services.runtime.files import atomic
@@ -40,13 +41,13 @@ class Conversions:
         if name is None or self._store is None:
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix="unpack-") as made:
+        with partial_folder(self.folder, "unpack") as made:
             try:
                 with self._store.open(name) as file, tarfile.open(fileobj=file, mode="r:") as packed:
-                    packed.extractall(Path(made) / "model", filter="data")
+                    packed.extractall(made / "model", filter="data")
             except (DataLoss, NotFound, Unavailable, tarfile.TarError):
                 return None  # it is made anew, which mends it
-            return self._placed(Path(made) / "model", place)
+            return self._placed(made / "model", place)
 
     def keep(self, key: str, made: Path) -> Path:
         """Keeps a conversion that was made, and gives its folder; a full store is no reason to fail.

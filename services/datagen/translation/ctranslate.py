@@ -1,9 +1,10 @@
 """The same models through CTranslate2, several times as fast on processors; converted once and kept."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from babelscope.data.atomic import partial_folder
 
 from services.datagen.translation.conversions import Conversions
 from services.datagen.translation.model_files import digest
@@ -72,8 +73,8 @@ def _converted(folder: Path, conversions: Conversions) -> Path:
     if found is not None:
         return found
     conversions.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=conversions.folder, prefix="convert-") as made:
-        target = Path(made) / "model"
+    with partial_folder(conversions.folder, "convert") as made:
+        target = made / "model"
         try:
             ctranslate2.converters.TransformersConverter(str(folder)).convert(str(target))
         except (ValueError, KeyError, OSError, ImportError, SafetensorError) as error:

@@ -7,7 +7,7 @@ from typing import Final
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 
 from services.encoder.queue.answers import OutputType
-from services.models.api.messages import one_of, read_edit, read_model
+from services.models.api.messages import one_of, read_edits, read_model
 from services.models.artifacts import Objects
 from services.models.spec import (
     ComputeType,
@@ -117,18 +117,11 @@ def read_spec(spec: encoder_pb2.EncodeSpec, store: Objects, max_interventions: i
         seen.add(layer)
     if spec.max_tokens < 0:
         raise InvalidArgument("spec.max_tokens", f"Expected `max_tokens` of 0 or more, but got {spec.max_tokens}")
-    if len(spec.interventions) > max_interventions:
-        raise LimitExceeded(
-            "max_interventions",
-            f"Expected at most {max_interventions} interventions a request, but got {len(spec.interventions)}",
-        )
     return Asked(
         model=model,
         layers=tuple(spec.layers),
         pooling=one_of(_POOLINGS, spec.pooling, "spec.pooling", model_pb2.Pooling),
-        edits=tuple(
-            read_edit(edit, store, f"spec.interventions[{number}]") for number, edit in enumerate(spec.interventions)
-        ),
+        edits=read_edits(spec.interventions, store, "spec.interventions", max_interventions),
         overflow=read_overflow(spec.overflow, "spec.overflow"),
         compute=one_of(_TYPES, spec.compute_dtype, "spec.compute_dtype", tensor_pb2.DataType),
         output=one_of(_TYPES, spec.output_dtype, "spec.output_dtype", tensor_pb2.DataType),

@@ -19,6 +19,7 @@ from services.models.api.messages import read_model
 from services.models.artifacts import Objects
 from services.models.spec import ModelSpec, TokenizedText
 from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.memory import Account, Memory, accounted
 from services.runtime.paging import cut_page, read_page
 from services.runtime.streams import Writer, first, later
 
@@ -34,6 +35,9 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         scheduler: The device.
         store: Store that holds the arrays of interventions.
         settings: Limits.
+
+    Attributes:
+        memory: Bytes that requests hold beside their texts, which the scheduler counts.
     """
 
     def __init__(self, registry: Registry, scheduler: Scheduler, store: Objects, settings: EncoderSettings) -> None:
@@ -41,6 +45,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         self._scheduler = scheduler
         self._store = store
         self._settings = settings
+        self.memory = Memory(settings.held_bytes)
         self._tokenizers = ThreadPoolExecutor(2, thread_name_prefix="tokenize")
 
     async def ListModels(  # noqa: N802 - gRPC's name
@@ -90,7 +95,19 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
     ) -> None:
         """Hidden states: reads texts and writes blocks at the same time."""
         spec = await first(request_iterator)
-        asked = await asyncio.to_thread(requests.read_spec, spec, self._store, self._settings.max_interventions)
+        with self.memory.account() as account:
+            asked = await asyncio.to_thread(self._read_spec, spec, account)
+            await self._encode(request_iterator, context, asked)
+
+    def _read_spec(self, spec: encoder_pb2.EncodeSpec, account: Account) -> Asked:
+        """Reads what is asked for; the arrays of its interventions are held by the account."""
+        with accounted(account):
+            return requests.read_spec(spec, self._store, self._settings.max_interventions)
+
+    async def _encode(
+        self, request_iterator: AsyncIterator[encoder_pb2.EncodeRequest], context: Any, asked: Asked
+    ) -> None:
+        """Reads texts and writes blocks."""
         writer = Writer(context, self._settings.read_seconds)
         async with self._registry.lease(asked.model) as engine:
             plan, limit = asked.plan(engine.info), asked.limit(engine.info)

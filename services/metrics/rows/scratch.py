@@ -12,20 +12,18 @@ import json
 import os
 import shutil
 import threading
-import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from babelscope.data.atomic import partial_folder, sweep
 from numpy.typing import NDArray
 
 from services.runtime.errors import LimitExceeded
 from services.runtime.files import atomic
 
-_ABANDONED_SECONDS: Final = 86400.0
 _PIECE: Final = 1 << 22
 
 
@@ -125,9 +123,8 @@ class Writer:
         self._scratch.publish(self.folder, key)
 
     def close(self) -> None:
-        """Closes the file and gives back the room of what was not published."""
+        """Closes the file and gives back the room that was reserved."""
         self._file.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
         self._scratch.give(self._reserved)
 
     def _write(self, data: bytes | memoryview, offset: int) -> None:
@@ -153,7 +150,6 @@ class Scratch:
         self._lock = threading.Lock()
         self._open = 0
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._sweep()
 
     @property
     def capacity(self) -> int:
@@ -163,14 +159,11 @@ class Scratch:
     @contextlib.contextmanager
     def create(self) -> Iterator[Writer]:
         """A new entry; what is not published by the end of the block is removed."""
-        folder = self._folder / f"tmp-{uuid.uuid4().hex}"
-        with _full(0):
-            folder.mkdir(mode=0o700)
-            writer = Writer(folder, self)
-        try:
+        with contextlib.ExitStack() as made:
+            with _full(0):
+                writer = Writer(made.enter_context(partial_folder(self._folder, "rows")), self)
+            made.callback(writer.close)
             yield writer
-        finally:
-            writer.close()
 
     def find(self, key: str) -> tuple[Meta, NDArray[Any]] | None:
         """The entry under a key, read through once to be checked; None where there is none that is whole."""
@@ -226,18 +219,15 @@ class Scratch:
     def _entries(self) -> list[tuple[Path, float, int]]:
         found = []
         for folder in self._folder.iterdir():
-            if folder.name.startswith("tmp-"):
+            if folder.name.startswith("."):
                 continue
             with contextlib.suppress(OSError):
                 found.append((folder, folder.stat().st_mtime, (folder / "rows").stat().st_size))
         return found
 
-    def _sweep(self) -> None:
-        """Removes what servers left that were killed."""
-        for folder in self._folder.glob("tmp-*"):
-            with contextlib.suppress(OSError):
-                if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
-                    shutil.rmtree(folder, ignore_errors=True)
+    def sweep(self) -> int:
+        """Removes what servers left that were killed. Returns how many entries."""
+        return sweep(self._folder)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Messages that name models and interventions to domain values: what the doors of encoder and trainer share."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -10,11 +11,14 @@ from numpy.typing import NDArray
 from services.models.artifacts import Objects, read_array
 from services.models.spec import Edit, ModelSpec, Positions, Reinit, Scheme
 from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.memory import hold_here
 
 MOST_DRAWS: Final = 256
 """Draws of one model: one a layer, and some more."""
 MOST_LAYERS: Final = 1024
 """Layers of one draw."""
+MOST_EDITS: Final = 64
+"""Interventions of one request, where no setting says otherwise."""
 
 _SCHEMES: Final[dict[int, Scheme]] = {
     model_pb2.REINIT_SCHEME_UNSPECIFIED: "model",
@@ -67,6 +71,37 @@ def one_of(table: dict[Any, Any], value: int, field: str, enum: Any) -> Any:
     raise InvalidArgument(field, f"Expected one of {offered}, but got {got}")
 
 
+def read_edits(
+    edits: Sequence[model_pb2.Intervention], store: Objects, field: str, most: int = MOST_EDITS
+) -> tuple[Edit, ...]:
+    """Reads interventions, in order. Reads the store: call it in a thread.
+
+    Args:
+        edits: The messages.
+        store: Where named arrays are kept.
+        field: Path of their list in the request.
+        most: How many there may be.
+
+    Raises:
+        LimitExceeded: There are more.
+        ServiceError: As `read_edit`.
+    """
+    check_edits(edits, most)
+    return tuple(read_edit(edit, store, f"{field}[{number}]") for number, edit in enumerate(edits))
+
+
+def check_edits(edits: Sequence[model_pb2.Intervention], most: int = MOST_EDITS) -> None:
+    """Refuses more interventions than a request may have; each may name an array of any size.
+
+    Raises:
+        LimitExceeded: There are more than `most`.
+    """
+    if len(edits) > most:
+        raise LimitExceeded(
+            "max_interventions", f"Expected at most {most} interventions a request, but got {len(edits)}"
+        )
+
+
 def read_edit(edit: model_pb2.Intervention, store: Objects, field: str) -> Edit:
     """Reads an Intervention. Reads the store: call it in a thread.
 
@@ -115,6 +150,7 @@ def _array(ref: model_pb2.ArrayRef, store: Objects, role: str, field: str) -> ND
         raise InvalidArgument(field, "Expected `inline` or `artifact`, but got neither")
     path = f"{field}.{source}"
     array = _inline(ref.inline, path) if source == "inline" else read_array(store, ref.artifact, role, path)
+    hold_here(2 * array.nbytes)
     return _finite(array, path)
 
 

@@ -5,7 +5,6 @@ it, or what was there before.
 """
 
 import os
-import tempfile
 from pathlib import Path
 
 
@@ -50,26 +49,6 @@ def publish_folder(made: Path, place: Path) -> bool:
         return False
     _flush(place.parent)
     return True
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file, UTF-8, in place of the file that is there.
-
-    Raises:
-        OSError: The system refuses, or has no room.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        made = Path(file.name)
-        try:
-            file.write(text)
-            file.flush()
-            publish(made, path)
-        except BaseException:
-            made.unlink(missing_ok=True)
-            raise
 
 
 def _flush(path: Path) -> None:

@@ -5,14 +5,13 @@ or not at all, and every byte of it is checked on the way.
 """
 
 import json
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
+
+from babelscope.data.atomic import partial_folder
 
 from services.runtime.errors import DataLoss, InvalidArgument, LimitExceeded, NotFound
 from services.runtime.files import atomic
@@ -96,16 +95,14 @@ def fetch_folder(store: Store, name: str, cache: Path) -> Path:
         return target
     files = _read_list(store, name)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{digest[:12]}-"))
     try:
-        for path, source in files:
-            _fetch(store, source, temporary / path, name)
-        os.chmod(temporary, 0o755)  # noqa: S103, PTH101 - mkdtemp's folder is for its user alone; this one is as others are
-        atomic.publish_folder(temporary, target)  # unless another process was faster
+        with partial_folder(cache, digest[:12]) as temporary:
+            for path, source in files:
+                _fetch(store, source, temporary / path, name)
+            temporary.chmod(0o755)  # others may read it, as they may other folders
+            atomic.publish_folder(temporary, target)  # unless another process was faster
     except OSError as error:
         raise LimitExceeded("disk", f"Folder {name} could not be written to {cache}: {error.strerror}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return target
 
 

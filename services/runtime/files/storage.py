@@ -9,11 +9,11 @@ import errno
 import logging
 import os
 import tempfile
-import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
+
+from babelscope.data.atomic import partial_file, sweep
 
 from services.runtime.errors import FailedPrecondition, LimitExceeded, NotFound, Unavailable
 from services.runtime.files import atomic
@@ -49,8 +49,8 @@ class Storage(Protocol):
     def delete(self, path: str) -> None:
         """Removes an object, if there is one."""
 
-    def sweep(self, older_than: float) -> int:
-        """Removes what interrupted writers left, older than some seconds. Returns how many."""
+    def sweep(self) -> int:
+        """Removes what killed writers left. Returns how many files."""
 
 
 class Folder:
@@ -69,12 +69,10 @@ class Folder:
         """A file beside the objects, on the same file system, so that a rename publishes it."""
         with translated():
             self._temporary.mkdir(parents=True, exist_ok=True)
-        path = self._temporary / uuid.uuid4().hex
-        try:
+        with contextlib.ExitStack() as made:
+            with translated():
+                path = made.enter_context(partial_file(self._temporary, "object"))
             yield path
-        finally:
-            with contextlib.suppress(OSError):  # a leftover is swept later; what went wrong before is what matters
-                path.unlink(missing_ok=True)
 
     def publish(self, spooled: Path, path: str) -> None:
         """Flushes the file to the disk before its name appears: after a power failure it is whole or not there."""
@@ -110,16 +108,9 @@ class Folder:
         with translated(path):
             (self._root / path).unlink(missing_ok=True)
 
-    def sweep(self, older_than: float) -> int:
-        """Removes temporary files of writers that were killed."""
-        before = time.time() - older_than
-        count = 0
-        for path in self._temporary.glob("*"):
-            with contextlib.suppress(OSError):  # gone meanwhile, or another user's
-                if path.stat().st_mtime <= before:
-                    path.unlink()
-                    count += 1
-        return count
+    def sweep(self) -> int:
+        """Removes the temporary files of writers that were killed, here or on another machine."""
+        return sweep(self._temporary)
 
 
 class Remote:
@@ -143,8 +134,10 @@ class Remote:
     @contextlib.contextmanager
     def spool(self) -> Iterator[Path]:
         """A temporary file of this machine."""
-        with tempfile.TemporaryDirectory(prefix="babelscope-") as folder:
-            yield Path(folder) / "object"
+        with contextlib.ExitStack() as made:
+            with translated():
+                path = made.enter_context(partial_file(Path(tempfile.gettempdir()), "babelscope-object"))
+            yield path
 
     def publish(self, spooled: Path, path: str) -> None:
         """Uploads in parts; the object appears when the last one is acknowledged."""
@@ -181,10 +174,9 @@ class Remote:
         with contextlib.suppress(NotFound), self._reached(path):
             self._filesystem.rm_file(self._path(path))
 
-    def sweep(self, older_than: float) -> int:
-        """Nothing to do: an interrupted upload leaves no object, and a bucket's life-cycle rule removes its parts."""
-        del older_than
-        return 0
+    def sweep(self) -> int:
+        """Removes local copies: an interrupted upload leaves no object, and a bucket's life-cycle rule its parts."""
+        return sweep(Path(tempfile.gettempdir()))
 
     @contextlib.contextmanager
     def _reached(self, subject: str) -> Iterator[None]:

@@ -131,7 +131,7 @@ class Store:
             raise InvalidArgument("suffix", f"Expected a suffix such as `.parquet`, but got {suffix!r}")
         with self._storage.spool() as spooled:
             with storage.translated():
-                file = spooled.open("xb")
+                file = spooled.open("wb")
             try:
                 writer = Writer(file)
                 yield writer
@@ -241,16 +241,13 @@ class Store:
         """
         self._storage.delete(_path(name))
 
-    def sweep(self, older_than: float = 86400.0) -> int:
-        """Removes what writers left that were killed.
-
-        Args:
-            older_than: Seconds since its last change; long enough for the slowest writer that still runs.
+    def sweep(self) -> int:
+        """Removes what writers left that were killed, and nothing of those that still write.
 
         Returns:
             How many files were removed.
         """
-        return self._storage.sweep(older_than)
+        return self._storage.sweep()
 
     def probe(self) -> None:
         """Writes, reads and removes an object, so that a server that cannot use its store finds out at its start.

@@ -10,10 +10,11 @@ from typing import Any, Final
 from babelscope.data.example_messages import from_proto, to_proto
 from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
 
-from services.models.api.messages import read_edit
+from services.models.api.messages import read_edits
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.files.folders import delete_folder
 from services.runtime.files.store import Store
+from services.runtime.memory import Account, Memory, accounted
 from services.runtime.paging import cut_page, page_token, read_page
 from services.runtime.streams import Writer, first, later
 from services.runtime.work import Feed, Workers
@@ -60,6 +61,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         records: Jobs, checkpoints, and where their files are.
         models: Fine-tuned models, for predictions.
         workers: Threads for predictions.
+        memory: Bytes that requests hold.
         check: Refuses a job that cannot succeed, before it is queued; blocks.
         entered: Called after a job was entered.
     """
@@ -70,11 +72,12 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         records: Records,
         models: FineTunedModels,
         workers: Workers,
+        memory: Memory,
         *,
         check: Callable[[str, Any], None],
         entered: Callable[[], None],
     ) -> None:
-        self._settings, self._models, self._workers = settings, models, workers
+        self._settings, self._models, self._workers, self._memory = settings, models, workers, memory
         self._table, self._checkpoints = records.table, records.checkpoints
         self._store, self._notices = records.store, records.notices
         self._check, self._entered = check, entered
@@ -97,13 +100,15 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
             )
         labels = _read_labels(request.job.labels, "job.labels")
 
-        def enter() -> JobRecord:
-            kind, spec = read_job(request.job, self._store)
+        def enter(account: Account) -> JobRecord:
+            with accounted(account):
+                kind, spec = read_job(request.job, self._store)
             self._check(kind, spec)
             new = NewJob(kind, specs.write(spec), priority=request.job.priority, labels=labels)
             return self._table.create(new, request.request_id)
 
-        job = await asyncio.to_thread(enter)
+        with self._memory.account() as account:
+            job = await asyncio.to_thread(enter, account)
         self._entered()
         return messages.write_job(job)
 
@@ -245,14 +250,9 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         # A copy may still be at hand of a checkpoint that was deleted.
         await asyncio.to_thread(self._checkpoints.get, checkpoint)
         name = f"checkpoints/{checkpoint}"
-        edits = await asyncio.to_thread(
-            lambda: tuple(
-                read_edit(edit, self._store, f"spec.interventions[{place}]")
-                for place, edit in enumerate(spec.interventions)
-            )
-        )
 
         def work(feed: Feed[Any]) -> Any:
+            edits = read_edits(spec.interventions, self._store, "spec.interventions")
             examples = (from_proto(later(message, "example")) for message in feed)
             for portion in self._models.predict(name, edits, spec.max_tokens, examples, feed.check):
                 yield trainer_pb2.PredictResponse(examples=[to_proto(each) for each in portion])

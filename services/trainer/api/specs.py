@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from babelscope.v1 import model_pb2, trainer_pb2
 
-from services.models.api.messages import one_of, read_edit, read_model
+from services.models.api.messages import check_edits, one_of, read_edit, read_model
 from services.models.artifacts import write_array
 from services.models.spec import ComputeType, ModelSpec, Positions, Scheme
 from services.runtime.errors import InvalidArgument, LimitExceeded
@@ -193,6 +193,7 @@ def _optimisation(given: trainer_pb2.Optimisation, field: str) -> Optimisation:
 
 
 def _edits(edits: Sequence[model_pb2.Intervention], field: str, store: Store) -> tuple[specs.StoredEdit, ...]:
+    check_edits(edits)
     return tuple(_edit(edit, f"{field}[{number}]", store) for number, edit in enumerate(edits))
 
 

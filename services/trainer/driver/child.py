@@ -12,7 +12,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO, Final
+
+from babelscope.data.atomic import owned
 
 from services.runtime.errors import ServiceError
 from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Report
@@ -88,6 +91,12 @@ def main() -> None:
     lines = sys.stdin.buffer
     assignment = Assignment.read(lines.readline())
     Lease(lines, assignment.lease_seconds)
+    with owned(Path(assignment.workdir)):
+        _work(assignment, channel)
+
+
+def _work(assignment: Assignment, channel: Channel) -> None:
+    """Does what is assigned, and reports how it ended."""
     module, _, name = sys.argv[1].partition(":")
     try:
         work: Work = getattr(importlib.import_module(module), name)

@@ -2,9 +2,10 @@
 
 import logging
 import os
-import shutil
 import socket
 import threading
+
+from babelscope.data import atomic
 
 from services.runtime.errors import NotFound, Unavailable
 from services.trainer.driver.attempt import Attempt, DispatchSettings, Tables
@@ -50,14 +51,14 @@ class Dispatcher:
                 thread.join()
 
     def _sweep(self) -> None:
-        """Removes what jobs have left that have ended, or that are not in the table any more."""
+        """Removes what ended and unknown jobs have left, unless a process still works there."""
         for folder in self._settings.workdir.iterdir():
             try:
                 ended = self._tables.jobs.get(folder.name).state.ended
             except NotFound:
                 ended = True
             if ended:
-                shutil.rmtree(folder, ignore_errors=True)
+                atomic.remove_unowned(folder)
 
     def _slot(self) -> None:
         while not self._closing.is_set():

@@ -2,13 +2,11 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-TEMPORARY = ".part-"
-"""Beginning of the names of folders that are being written."""
+from babelscope.data.atomic import partial_folder
 
 
 @contextmanager
@@ -20,8 +18,7 @@ def durable_folder(target: Path) -> Iterator[Path]:
     Args:
         target: Final path of the folder; its parent exists.
     """
-    folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=target.parent))
-    try:
+    with partial_folder(target.parent, target.name) as folder:
         yield folder
         folder.chmod(0o755)
         for path in folder.iterdir():
@@ -31,9 +28,6 @@ def durable_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(target)
         folder.rename(target)
         sync(target.parent)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def sync(path: Path) -> None:
@@ -43,9 +37,3 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def sweep(parent: Path) -> None:
-    """Remove what processes that died have left half written."""
-    for path in parent.glob(f"{TEMPORARY}*"):
-        shutil.rmtree(path, ignore_errors=True)

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from babelscope.data.atomic import sweep
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from services.runtime.errors import FailedPrecondition
 from services.trainer.evaluation.figures import Figure, SetFigures
-from services.trainer.training.durable import durable_folder, sweep
+from services.trainer.training.durable import durable_folder
 
 WEIGHTS_FILE = "weights.safetensors"
 MOMENTS_FILE = "moments.safetensors"

@@ -32,7 +32,7 @@ class Running:
 
     def left_behind(self) -> list[str]:
         """What is under way in scratch and store."""
-        scratch = [path.name for path in (self.folder / "scratch").glob("pipeline-*")]
+        scratch = [path.name for path in (self.folder / "scratch").glob(".pipeline.*")]
         return [*scratch, *(path.name for path in (self.folder / "store" / ".tmp").glob("*"))]
 
     async def idle(self) -> None:

@@ -45,7 +45,7 @@ class Running:
 
     def left_behind(self) -> list[str]:
         """Entries under way in its scratch folder."""
-        return [path.name for path in self.scratch.glob("tmp-*")]
+        return [path.name for path in self.scratch.glob(".*.babelscope-partial")]
 
     async def idle(self) -> None:
         """Waits until nothing is under way."""

@@ -60,3 +60,13 @@ def test_no_other_module_of_the_client_writes_files() -> None:
     sources = (ROOT / "clients" / "babelscope").rglob("*.py")
     found = {str(path.relative_to(ROOT)) for path in sources if any(each in path.read_text() for each in writing)}
     assert found == {"clients/babelscope/data/atomic.py"}
+
+
+def test_what_a_killed_writer_left_is_swept_at_the_first_write(tmp_path: Path) -> None:
+    left = tmp_path / ".results.csv.0123abcd.babelscope-partial"
+    left.write_text("half")
+    other = tmp_path / ".notes.0123abcd.partial"
+    other.write_text("another program's")
+    write_atomically(tmp_path / "a.txt", "x")
+    assert not left.exists()
+    assert other.exists()

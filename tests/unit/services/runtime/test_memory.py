@@ -1,7 +1,7 @@
 import pytest
 
 from services.runtime.errors import LimitExceeded
-from services.runtime.memory import Memory, weight
+from services.runtime.memory import Memory, accounted, hold_here, hold_newest, weight
 
 
 def test_requests_share_one_budget_and_give_it_back() -> None:
@@ -40,3 +40,27 @@ def test_a_request_that_fails_gives_back_what_it_held() -> None:
 def test_one_wide_character_makes_a_text_weigh_four_times_as_much() -> None:
     assert weight("a" * 1000 + "\N{GRINNING FACE}") > 4 * 1000
     assert weight("a" * 1000) < 1500
+
+
+def test_deep_work_is_counted_to_whom_it_is_done_for() -> None:
+    memory = Memory(1000)
+    hold_here(10**9)  # nobody's
+    with memory.account() as account:
+        with accounted(account):
+            hold_here(600)
+            with accounted(None):
+                hold_here(10**9)
+            with pytest.raises(LimitExceeded):
+                hold_here(401)
+        assert (account.held, memory.used) == (600, 600)
+    assert memory.used == 0
+
+
+def test_the_newest_keys_of_a_table_are_counted() -> None:
+    memory = Memory(10_000)
+    with memory.account() as account, accounted(account):
+        known = dict.fromkeys(["a" * 5000, "b", "c"])
+        hold_newest(known, 2)
+        assert account.held == weight("b") + weight("c")
+        hold_newest(known, 0)
+        assert account.held == weight("b") + weight("c")

@@ -1,32 +1,9 @@
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from services.runtime.files import atomic
-
-
-def _full(*_: Any) -> None:
-    raise OSError(28, "No space left on device")
-
-
-def test_a_text_replaces_the_one_before(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "port"
-    atomic.write_text(path, "50051\n")
-    atomic.write_text(path, "ü\n")
-    assert path.read_text(encoding="utf-8") == "ü\n"
-    assert [each.name for each in path.parent.iterdir()] == ["port"]
-
-
-def test_a_text_that_cannot_be_flushed_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "port"
-    atomic.write_text(path, "before")
-    monkeypatch.setattr(os, "fsync", _full)
-    with pytest.raises(OSError, match="No space"):
-        atomic.write_text(path, "after")
-    assert path.read_text() == "before"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_file_is_flushed_before_its_name_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,7 +186,7 @@ def test_the_folder_of_another_run_is_refused(run: Runner, tmp_path: Path) -> No
 
 
 def test_little_is_left_on_disk(run: Runner, tmp_path: Path) -> None:
-    (tmp_path / ".part-dead").mkdir()
+    (tmp_path / ".state-00000008.0123abcd.babelscope-partial").mkdir()
     found = run(PLAN, tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert len([name for name in names if name.startswith("state-")]) == 2

@@ -66,4 +66,4 @@ def test_a_killed_process_goes_on_bit_for_bit(tmp_path: Path) -> None:
     [ours, theirs] = (max((tmp_path / name).glob("state-*")) for name in ("killed", "whole"))
     assert ours.name == theirs.name == f"state-{steps:08d}"
     assert (ours / "state.json").read_text() == (theirs / "state.json").read_text()
-    assert not list((tmp_path / "killed").glob(".part-*"))
+    assert not list((tmp_path / "killed").glob(".*"))

@@ -1,0 +1,56 @@
+"""The arrays of interventions are counted for the whole server, and given back."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+from babelscope.data.tensors import to_proto
+from babelscope.v1 import model_pb2
+
+from services.models.artifacts import write_array
+from services.runtime.files.store import Store
+from tests.support.encoder_calls import refused, rest, spec, texts
+
+
+def shift(array: model_pb2.ArrayRef) -> model_pb2.Intervention:
+    return model_pb2.Intervention(layer=1, shift=model_pb2.Shift(vector=array, alpha=1.0))
+
+
+def mapped(array: model_pb2.ArrayRef) -> model_pb2.Intervention:
+    return model_pb2.Intervention(layer=1, linear_map=model_pb2.LinearMap(matrix=array))
+
+
+async def test_arrays_of_interventions_are_held_by_the_server(serve: Any, tmp_path: Any) -> None:
+    running = await serve(held_bytes=1 << 20)
+    memory = running.service._servicer.memory
+    large = write_array(Store(str(tmp_path / "store")), np.zeros((300, 300), np.float32), "matrix")
+    for edits in (
+        [mapped(model_pb2.ArrayRef(artifact=large))] * 2,
+        [shift(model_pb2.ArrayRef(inline=to_proto(np.zeros(70_000, np.float32))))] * 2,
+    ):
+        found = await refused(running.address, spec(interventions=edits), texts("the cat"))
+        assert found.quota == "held_bytes"
+        assert memory.used == 0
+    small = model_pb2.ArrayRef(inline=to_proto(np.zeros(32, np.float32)))
+    never = asyncio.Event()
+
+    async def messages() -> Any:
+        yield spec(interventions=[shift(small)] * 64)
+        yield texts("the cat")
+        await never.wait()
+
+    call = running.stub.Encode(messages())
+    assert (await call.read()).HasField("started")
+    assert memory.used == 64 * 2 * 32 * 4
+    call.cancel()
+    await running.until(lambda: memory.used == 0)
+    never.set()
+    assert (await rest(running.stub.Encode(iter([spec(interventions=[shift(small)]), texts("the cat")]))))[-1].finished
+    assert memory.used == 0
+
+
+async def test_more_interventions_than_a_request_may_have_are_refused_before_they_are_read(serve: Any) -> None:
+    running = await serve()
+    unknown = mapped(model_pb2.ArrayRef(artifact="maps/" + "0" * 64))
+    found = await refused(running.address, spec(interventions=[unknown] * 65), texts("the cat"))
+    assert found.quota == "max_interventions"
