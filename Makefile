@@ -74,7 +74,7 @@ clients: $(VENV)/.dev ## Generate the synchronous clients from the asynchronous 
 bench: $(VENV)/.dev ## Measure speed, as ratios in one run
 	$(BIN)/python -m benchmarks
 
-soak: $(VENV)/.dev ## Run the mesh under load for SOAK_SECONDS (ten minutes by default), and all of XQuAD through all transforms
+soak: $(VENV)/.dev ## Run the mesh under load for SOAK_SECONDS (ten minutes by default), mutations, SOAK_KILLS kills, and all of XQuAD through all transforms
 	$(BIN)/python -m pytest tests/soak -m soak --timeout 3600 $(PYTEST_ARGS)
 	BABELSCOPE_WHOLE=1 $(BIN)/python -m pytest tests/parity/datagen/test_xquad_compositions.py
 
