@@ -130,7 +130,7 @@ def _macrolanguage(language: str) -> str:
 
 
 def _likely_script(plain: "langcodes.Language") -> str:
-    """The likely script of a language, maybe of a region, or that of its macrolanguage; empty where neither is known."""
+    """The likely script of a language, maybe of a region, or that of its macrolanguage; empty where none is known."""
     from langcodes.data_dicts import LIKELY_SUBTAGS
 
     # Of a language that is not on record, langcodes would answer with the script of English.
