@@ -21,8 +21,11 @@ class _Piece:
     """Work that waits for its turn.
 
     Args:
-        tag: Its place in the order.
-        number: Decides between equal tags: first come, first served.
+        tag: Place in the order.
+        number: Place among equal tags: first come, first served.
+        client: Client whose work it is.
+        work: Function that does it.
+        done: Future that is given the result.
     """
 
     tag: float
@@ -36,7 +39,7 @@ class Turns:
     """Threads, and the pieces of work that wait for them. All methods are called from one event loop.
 
     Args:
-        threads: How many; at least 2.
+        threads: Number of threads; at least 2.
         large: Cost above which a piece is large.
         name: Prefix of the threads' names.
     """
@@ -57,9 +60,9 @@ class Turns:
         """Has a piece of work done when its turn has come; not at all where the caller has gone by then.
 
         Args:
-            client: Whose work it is.
-            cost: How much it is, in any unit.
-            work: Called in a thread.
+            client: Client whose work it is.
+            cost: Size of the work, in any unit.
+            work: Function that is called in a thread.
         """
         tag = max(self._clock, self._ends.get(client, 0.0))
         self._ends[client] = tag + cost
