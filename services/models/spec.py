@@ -162,7 +162,8 @@ class TokenizedText:
         starts: [T] int32, first code point of each token; equal to `ends` for special tokens.
         ends: [T] int32, one past the last code point.
         truncated: Whether the text was cut to T tokens.
-        full_length: Tokens before cutting.
+        full_length: Tokens before cutting; at least so many where `whole` is false.
+        whole: Whether all of the text was cut into tokens, not only as much as gives the T that are kept.
     """
 
     ids: NDArray[np.int64]
@@ -171,6 +172,7 @@ class TokenizedText:
     ends: NDArray[np.int32] = field(repr=False)
     truncated: bool
     full_length: int
+    whole: bool = True
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])

@@ -4,17 +4,23 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.models.crashes import crash_of
+from services.models.prefixes import safe_prefix, splits_at_spaces
 from services.models.spec import TokenizedText
 from services.models.tokenizer_file import read_tokenizer
 from services.runtime.errors import FailedPrecondition
 
 log = logging.getLogger(__name__)
+
+_CHARACTERS_A_TOKEN: Final = 8
+"""Characters of a long text that are looked at first, for each token wanted: most texts have fewer a token."""
+_LEAST_CHARACTERS: Final = 4096
+"""Texts of up to twice so many characters are never looked at in part."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class Tokenizer:
         backend.no_padding()
         self._backend = backend
         self._cut_left = truncation_side == "left"
+        self._cuts_early = not self._cut_left and splits_at_spaces(backend)
 
     @classmethod
     def load(cls, folder: Path, subject: str) -> "Tokenizer":
@@ -91,16 +98,44 @@ class Tokenizer:
     def tokenize(self, texts: Sequence[str], max_tokens: int) -> list[TokenizedText]:
         """Cut texts into tokens.
 
+        Of a text far beyond the limit only as much is looked at as gives the tokens that are kept, where the tokenizer
+        works word by word.
+
         Args:
             texts: The texts.
             max_tokens: Longer ones are cut, special tokens kept.
         """
+        parts = [self._beginning(text, _CHARACTERS_A_TOKEN * max_tokens) for text in texts]
+        found = [
+            self._tokenized(encoding, max_tokens, whole=len(part) == len(text))
+            for encoding, part, text in zip(self._encode(parts), parts, texts, strict=True)
+        ]
+        # What is kept must not reach the end of the part: its last token may have more of a space than in the whole.
         return [
-            self._tokenized(encoding, max_tokens)
-            for encoding in self._backend.encode_batch(list(texts), add_special_tokens=True)
+            tokens if tokens.whole or tokens.truncated else self._longer(text, len(part), max_tokens)
+            for tokens, part, text in zip(found, parts, texts, strict=True)
         ]
 
-    def _tokenized(self, encoding: Any, max_tokens: int) -> TokenizedText:
+    def _longer(self, text: str, tried: int, max_tokens: int) -> TokenizedText:
+        """A text of which the first `tried` characters have too few tokens: twice as many each time."""
+        while True:
+            part = self._beginning(text, tried := 2 * tried)
+            [encoding] = self._encode([part])
+            tokens = self._tokenized(encoding, max_tokens, whole=len(part) == len(text))
+            if tokens.whole or tokens.truncated:
+                return tokens
+
+    def _beginning(self, text: str, least: int) -> str:
+        """The text, or its first `least` characters and some more, where those have the same first tokens."""
+        if not self._cuts_early or len(text) <= 2 * max(least, _LEAST_CHARACTERS):
+            return text
+        return text[: safe_prefix(text, max(least, _LEAST_CHARACTERS))]
+
+    def _encode(self, texts: Sequence[str]) -> Sequence[Any]:
+        found: Sequence[Any] = self._backend.encode_batch(list(texts), add_special_tokens=True)
+        return found
+
+    def _tokenized(self, encoding: Any, max_tokens: int, *, whole: bool) -> TokenizedText:
         """One text, cut where need be."""
         ids = np.array(encoding.ids, dtype=np.int64)
         special = np.array(encoding.special_tokens_mask, dtype=bool)
@@ -116,6 +151,7 @@ class Tokenizer:
             ends=np.ascontiguousarray(offsets[:, 1]),
             truncated=full > max_tokens,
             full_length=full,
+            whole=whole,
         )
 
     def _kept(self, special: NDArray[np.bool_], max_tokens: int) -> NDArray[np.int64]:

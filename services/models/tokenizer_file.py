@@ -8,6 +8,7 @@ only, the special tokens around a text where the file says nothing of them.
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from services.runtime.names import read_bounded
 TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILE = "tokenizer_config.json"
 _MOST_SETTINGS_BYTES = 16 << 20
+_PREFIXED = re.compile(rb'"continuing_subword_prefix"\s*:\s*"(?!")')
 
 PROBES = (
     "The river rose in the night; she didn't see it.",
@@ -72,6 +74,7 @@ def read_tokenizer(folder: Path, subject: str) -> TokenizerFile:
     settings = _settings(folder / SETTINGS_FILE)
     if settings.get("auto_map"):
         raise FailedPrecondition(subject, "its tokenizer names code of its own (`auto_map`), which is never run")
+    _check_merges(folder / TOKENIZER_FILE, subject)
     from tokenizers import Tokenizer
 
     try:
@@ -86,6 +89,30 @@ def read_tokenizer(folder: Path, subject: str) -> TokenizerFile:
     for one in (backend.no_truncation, backend.no_padding):
         one()
     return _compared(backend, side, _by_class(folder))
+
+
+def _check_merges(path: Path, subject: str) -> None:
+    """Refuses merges that do not have the prefix of pieces within words: the library ends the process on some of them.
+
+    It cuts the prefix off the second part of a merge by its length in bytes, maybe within a character, and an error
+    message that is no UTF-8 is the end.
+    """
+    try:
+        data = path.read_bytes()
+        if not _PREFIXED.search(data):
+            return
+        model = json.loads(data)["model"]
+        prefix, merges = model["continuing_subword_prefix"], model.get("merges") or ()
+        seconds = [merge.split(" ")[-1] if isinstance(merge, str) else merge[-1] for merge in merges]
+        odd = [second for second in seconds if not second.startswith(prefix)]
+    except (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError):
+        return  # the library says what is wrong
+    if odd:
+        raise FailedPrecondition(
+            subject,
+            f"its tokenizer does not load: Expected the second part of each merge in {TOKENIZER_FILE} to begin with "
+            f"`continuing_subword_prefix`, {prefix!r}, but got {odd[0]!r}",
+        )
 
 
 def _compared(backend: Any, side: str, rebuilt: Any) -> TokenizerFile:

@@ -11,7 +11,7 @@ from babelscope.calls.encode import MESSAGE_BYTES, MESSAGE_TEXTS, encode_spec
 from babelscope.calls.options import Overflow, Pooling, ViewOptions
 from babelscope.data.activations import Activations
 from babelscope.data.comparison import ViewUse
-from babelscope.data.models import Intervention, Model, enum_name
+from babelscope.data.models import Intervention, Model, check_layers, enum_name
 from babelscope.data.tensors import CHUNK_BYTES, to_proto, to_wire
 from babelscope.data.texts import Text, as_texts
 from babelscope.v1 import metrics_pb2, model_pb2, text_pb2
@@ -138,7 +138,7 @@ class Views:
             if array.ndim != 3:
                 raise ValueError(f"Expected `activations` of view {name!r} as [n, K, d], but got {list(array.shape)}")
             ids = tuple(map(str, range(len(array)))) if view.ids is None else tuple(view.ids)
-            layers = tuple(range(array.shape[1])) if view.layers is None else tuple(view.layers)
+            layers = tuple(range(array.shape[1]) if view.layers is None else check_layers(view.layers))
         if len(ids) != len(array) or len(layers) != array.shape[1]:
             raise ValueError(
                 f"Expected {len(array)} ids and {array.shape[1]} layers for view {name!r}, "

@@ -170,7 +170,7 @@ def _steps(pipeline: Path | None, transforms: list[str]) -> list[Step]:
     if pipeline is not None:
         try:
             listed = yaml.safe_load(pipeline.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise CorpusError(pipeline, 0, f"Expected YAML, but got: {' '.join(str(error).split())}") from error
         if isinstance(listed, dict) and listed.keys() == {"steps"}:
             listed = listed["steps"]

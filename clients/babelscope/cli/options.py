@@ -109,8 +109,8 @@ FormatOption = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="Format of the corpus: lines, tsv, conllu, iob2, squad, xnli, tatoeba, hub; found from the file if not "
-        "given.",
+        help="Format of the corpus: lines, tsv, conllu, iob2, conll2003, squad, xnli, tatoeba, hub; found from the "
+        "file if not given.",
     ),
 ]
 LanguageOption = Annotated[str, typer.Option("--language", help="BCP 47 tag of the texts.")]

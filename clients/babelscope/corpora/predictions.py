@@ -28,7 +28,7 @@ def read_predictions(path: Path, language: str = "") -> dict[str, Example] | Non
         return None
     try:
         pairs = json.loads(text, object_pairs_hook=_Pairs)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None
     if any(name == "data" for name, _ in pairs):
         return None

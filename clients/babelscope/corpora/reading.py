@@ -78,7 +78,7 @@ def read_texts(
 
     Args:
         path: A file, plain or gzip.
-        format: `lines`, `tsv`, `conllu`, `iob2`, `squad`, `xnli` or `tatoeba`; told from the file where None.
+        format: A name of `registry.FORMATS`; told from the file where None.
         language: BCP 47 tag of the texts; names the column of a TSV file with one column a language.
         column: Part of an item that is its text; see `Options`.
         id_column: Column of a TSV file that holds the ids; see `Options`.

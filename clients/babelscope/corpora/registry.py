@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from babelscope.corpora import conllu, hub, iob2, squad, tatoeba, text_lines, tsv, xnli
+from babelscope.corpora import conll2003, conllu, hub, iob2, squad, tatoeba, text_lines, tsv, xnli
 from babelscope.corpora.files import BOM, open_bytes
 from babelscope.corpora.options import Options
 from babelscope.data.examples import Example
@@ -58,6 +58,9 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format("conllu", "CoNLL-U trees", conllu.read, (), _ends(".conllu"), _first_word(_CONLLU_WORD)),
     Format("iob2", "words with entity tags", iob2.read, (), _ends(".iob2", ".iob", ".bio"), _first_word(_IOB2_WORD)),
+    Format(
+        "conll2003", "CoNLL-2003, blanks between its columns", conll2003.read, (), _ends(".conll"), conll2003.is_head
+    ),
     Format(
         "squad",
         "SQuAD JSON",

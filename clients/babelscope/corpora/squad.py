@@ -27,6 +27,8 @@ def read(path: Path, options: Options) -> Iterator[Example]:
         root = json.loads(text)
     except json.JSONDecodeError as error:
         raise CorpusError(path, error.lineno, f"Expected JSON, but got: {error.msg}") from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, lists within lists without end
+        raise CorpusError(path, 0, f"Expected JSON that can be read, but got: {error}") from error
     count = 0
     for i, article in enumerate(_get(path, root, "data", list, "")):
         for j, paragraph in enumerate(_get(path, article, "paragraphs", list, f"data[{i}]")):

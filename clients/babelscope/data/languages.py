@@ -130,10 +130,11 @@ def _macrolanguage(language: str) -> str:
 
 
 def _likely_script(plain: "langcodes.Language") -> str:
-    """The likely script of a language, maybe of a region; empty where none is on record."""
+    """The likely script of a language, maybe of a region, or that of its macrolanguage; empty where none is known."""
     from langcodes.data_dicts import LIKELY_SUBTAGS
 
-    language = plain.language or ""
-    if language not in LIKELY_SUBTAGS and _macrolanguage(language) not in LIKELY_SUBTAGS:
-        return ""  # langcodes would answer with that of English
-    return plain.maximize().script or ""
+    # Of a language that is not on record, langcodes would answer with the script of English.
+    for known in (plain.language or "", _macrolanguage(plain.language or "")):
+        if known in LIKELY_SUBTAGS:
+            return plain.update_dict({"language": known}).maximize().script or ""
+    return ""

@@ -1,6 +1,7 @@
 """Pieces of running text, and how lists of plain strings become them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from babelscope.v1 import text_pb2
@@ -42,19 +43,21 @@ def as_texts(texts: Iterable[Text | str], *, start: int = 0) -> Iterator[Text]:
         start: Position of the first one.
 
     Raises:
-        TypeError: It is a single text, or a mapping.
+        TypeError: It is a single text, a mapping or a set, or nothing that holds texts.
     """
     check_many(texts)
     return _numbered(texts, start)
 
 
 def check_many(texts: object) -> None:
-    """Make sure that several texts are given: a string is iterable by characters, a mapping by keys.
+    """Make sure that several texts are given, in an order that says which is which.
+
+    A string is iterable by characters, a mapping by keys, a set in an order that changes from run to run.
 
     Raises:
-        TypeError: It is a single text, or a mapping.
+        TypeError: It is a single text, a mapping or a set, or nothing that holds texts.
     """
-    if isinstance(texts, str | bytes | Text | Mapping):
+    if isinstance(texts, str | bytes | Text | Mapping | AbstractSet) or not isinstance(texts, Iterable | AsyncIterable):
         raise TypeError(f"Expected `texts` to be a list or another iterable of texts, but got {type(texts).__name__}")
 
 
@@ -80,7 +83,7 @@ def count(texts: object) -> int | None:
     """Number of texts where it is known without reading them.
 
     Raises:
-        TypeError: It is a single text, or a mapping.
+        TypeError: It is a single text, a mapping or a set, or nothing that holds texts.
     """
     check_many(texts)
     return len(texts) if isinstance(texts, Sequence) else None

@@ -175,6 +175,6 @@ def read_yaml(path: Path) -> Node:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise StudyError(f"{path}:{line}: Expected YAML, but got: {error.problem or error.context}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # also dates that are none, lists within lists
         raise StudyError(f"{path}: Expected YAML, but got: {error}") from error
     return Node(path, "", value)

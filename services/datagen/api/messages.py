@@ -9,6 +9,7 @@ from babelscope.v1 import datagen_pb2
 
 from services.datagen.counts import StepReport
 from services.datagen.datasets.checks import check_example
+from services.datagen.datasets.distinct import Distinct
 from services.datagen.datasets.stored import DatasetInfo, Description
 from services.datagen.pipeline.jobs import Tally
 from services.datagen.pipeline.steps import Step
@@ -23,24 +24,33 @@ RECOVER = "recover_answers"
 _LONGEST_TITLE = 1000
 
 
-def read_examples(messages: Iterable[Any], *, offsets: bool = True) -> Iterator[Example]:
+def read_examples(
+    messages: Iterable[Any], *, offsets: bool = True, distinct: Distinct | None = None
+) -> Iterator[Example]:
     """Yields the examples of a stream after its first message.
 
     Args:
         messages: Messages of the stream.
         offsets: Whether answers must stand where they say.
+        distinct: Remembers their ids, which must not repeat within a language; None where who reads them sees to it.
 
     Raises:
-        InvalidArgument: A message holds something else, or an example is wrong; the field names the example.
+        InvalidArgument: A message holds something else, an example is wrong or its id repeats; the field names the
+            example.
     """
+    place = 0
     for message in messages:
-        for one in later(message, "examples").examples:
+        portion = later(message, "examples").examples
+        if distinct is not None:
+            distinct.add([(one.id, one.language) for one in portion if one.id])
+        for one in portion:
             if one.WhichOneof("content") is None:
                 problem = "Expected text, sentence, pair or question, but got none"
-                raise InvalidArgument(f"examples[{one.id}].content", problem)
+                raise InvalidArgument(f"examples[{one.id or place}].content", problem)
             example = from_proto(one)
-            check_example(example, offsets=offsets)
+            check_example(example, place, offsets=offsets)
             yield example
+            place += 1
 
 
 def read_title(title: str, field: str) -> str:

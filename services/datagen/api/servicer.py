@@ -1,13 +1,14 @@
 """The door of the datagen service: messages to domain calls and back."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from functools import partial
 from typing import Any, Final
 
 from babelscope.v1 import datagen_pb2, datagen_pb2_grpc
 
 from services.datagen.api import messages
+from services.datagen.datasets.distinct import Distinct
 from services.datagen.datasets.stored import DatasetInfo, Datasets, Description
 from services.datagen.grammar import corpus
 from services.datagen.pipeline import jobs
@@ -109,14 +110,15 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
         def work(feed: Feed[Any]) -> Any:
             resources = ServiceResources(self._settings.dictionary_roots, self._datasets, self._translators)
             pipeline = Pipeline(steps, resources, spec.seed, self._settings.scratch_dir)
-            source: Any = messages.read_examples(feed, offsets=offsets)
-            if spec.dataset:
-                source = resources.dataset(spec.dataset)
-            for item in jobs.transform(pipeline, source, title, self._datasets, tally=tally, check=feed.check):
-                if isinstance(item, jobs.Done):
-                    yield {"report": messages.write_report(item.steps, item.dataset)}
-                else:
-                    yield {"examples": messages.write_examples(item)}
+            with closing(Distinct(self._settings.scratch_dir)) as distinct:
+                source: Any = messages.read_examples(feed, offsets=offsets, distinct=distinct)
+                if spec.dataset:
+                    source = resources.dataset(spec.dataset)
+                for item in jobs.transform(pipeline, source, title, self._datasets, tally=tally, check=feed.check):
+                    if isinstance(item, jobs.Done):
+                        yield {"report": messages.write_report(item.steps, item.dataset)}
+                    else:
+                        yield {"examples": messages.write_examples(item)}
 
         await self._answer(
             context, datagen_pb2.TransformResponse, work, tally, None if spec.dataset else request_iterator

@@ -13,19 +13,20 @@ _LONGEST_ID = 1024
 _LONGEST_TAG = 64
 
 
-def check_example(example: Example, *, offsets: bool = True) -> None:
+def check_example(example: Example, place: int, *, offsets: bool = True) -> None:
     """Checks one example.
 
     Args:
         example: The example as it came.
+        place: Number of examples before it in the request.
         offsets: Whether answers must stand where they say; not where the next step is to find them.
 
     Raises:
-        InvalidArgument: Something is wrong; the field names the example by its id.
+        InvalidArgument: Something is wrong; the field names the example by its id, or by its place where it has none.
     """
     if not example.id or len(example.id) > _LONGEST_ID:
         got = "none" if not example.id else f"one of {len(example.id)}"
-        raise InvalidArgument("examples[].id", f"Expected an id of 1..{_LONGEST_ID} characters, but got {got}")
+        raise InvalidArgument(f"examples[{place}].id", f"Expected an id of 1..{_LONGEST_ID} characters, but got {got}")
     if len(example.language) > _LONGEST_TAG or not _LANGUAGE.fullmatch(example.language):
         problem = f"Expected a BCP 47 tag such as zh-Hant, but got {example.language[:40]!r}"
         raise InvalidArgument(f"examples[{example.id}].language", problem)

@@ -71,6 +71,7 @@ class Distinct:
         """Moves the newest digests to a sorted run."""
         run = np.sort(np.array(list(self._recent), dtype=f"S{DIGEST_BYTES}"))
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
             file = tempfile.TemporaryFile(dir=self._folder, prefix="ids-")  # noqa: SIM115 - open as long as it is mapped
             self._files.append(file)
             file.write(run.tobytes())

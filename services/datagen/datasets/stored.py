@@ -274,8 +274,8 @@ def _card(data: bytes) -> DatasetInfo:
 
 
 def _checked(examples: Iterable[Example]) -> Iterator[Example]:
-    for example in examples:
-        check_example(example)
+    for place, example in enumerate(examples):
+        check_example(example, place)
         yield example
 
 

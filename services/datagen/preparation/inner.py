@@ -15,7 +15,8 @@ import regex
 _LETTER: Final = r"[\p{L}\p{N}]"
 _TAIL: Final = r"[\p{M}\u00ad\u200c\u200d\u2060]"
 """Marks, joiners and signs without width that belong to the letter before."""
-_APOSTROPHE: Final = r"['’ʼʻ՚＇]"
+_APOSTROPHE: Final = r"['’‘ʼʻ՚＇`´]"
+"""With what is written in its place between letters: Uzbek g‘oya, Hawai`i."""
 _PART: Final = rf"\p{{L}}{_TAIL}*"
 
 _SPACED: Final = r"(?!\p{Han}|\p{Hiragana}|\p{Katakana})"

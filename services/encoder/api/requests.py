@@ -216,10 +216,11 @@ def check_tokens(
     """
     for number, (text, tokens) in enumerate(zip(texts, tokenized, strict=True), start=offset):
         if tokens.truncated and overflow is Overflow.REFUSE:
+            least = "" if tokens.whole else "at least "
             raise InvalidArgument(
                 f"{field}[{number}].text",
-                f"Expected at most {limit} tokens, but text {text.id!r} has {tokens.full_length}; shorten it, or set "
-                "`overflow` to OVERFLOW_TRUNCATE",
+                f"Expected at most {limit} tokens, but text {text.id!r} has {least}{tokens.full_length}; shorten it, "
+                "or set `overflow` to OVERFLOW_TRUNCATE",
             )
         if tokens.content_length == 0:
             raise InvalidArgument(

@@ -1,8 +1,7 @@
 """The door of the encoder: messages to domain calls and back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +12,7 @@ from services.encoder.api.requests import Asked
 from services.encoder.engine import Engine
 from services.encoder.queue.scheduler import Scheduler
 from services.encoder.queue.streams import Stream
+from services.encoder.queue.turns import Turns
 from services.encoder.registry import Registry
 from services.encoder.settings import EncoderSettings
 from services.models.api.messages import read_model
@@ -25,6 +25,8 @@ from services.runtime.streams import Writer, first, later
 
 TOKENIZE_AT_ONCE = 256
 """Texts cut into tokens by one call, so that the first reach the device while the others are being cut."""
+CHARACTERS_AT_ONCE = 1 << 16
+"""Characters cut into tokens by one call, unless a single text has more."""
 
 
 class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
@@ -46,7 +48,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         self._store = store
         self._settings = settings
         self.memory = Memory(settings.held_bytes)
-        self._tokenizers = ThreadPoolExecutor(2, thread_name_prefix="tokenize")
+        self._tokenizers = Turns(2, CHARACTERS_AT_ONCE, "tokenize")
 
     async def ListModels(  # noqa: N802 - gRPC's name
         self, request: encoder_pb2.ListModelsRequest, context: Any
@@ -74,8 +76,11 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         requests.check_texts(request.texts, "texts", self._settings.max_texts)
         async with self._lease(spec, "model") as engine:
             limit = engine.info.max_tokens
-            tokenized = await self._tokenize(engine, request.texts, limit)
-            requests.check_tokens(request.texts, tokenized, overflow, limit, "texts")
+            tokenized: list[TokenizedText] = []
+            for some in _portions(request.texts):
+                found = await self._tokenize(engine, some, limit, context.peer())
+                requests.check_tokens(some, found, overflow, limit, "texts", offset=len(tokenized))
+                tokenized += found
             answer = encoder_pb2.TokenizeResponse(
                 texts=[
                     responses.tokenized(text.id, tokens, engine.pieces(tokens.ids))
@@ -114,7 +119,9 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             engine.validate(plan)
             budget = self._settings.budget(engine.info.max_tokens, engine.device)
             stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer(), output=asked.output)
-            intake = asyncio.create_task(self._intake(request_iterator, stream, engine, asked, limit))
+            intake = asyncio.create_task(
+                self._intake(request_iterator, stream, engine, asked, limit=limit, client=context.peer())
+            )
             try:
                 await writer.write(responses.started(engine.info, asked, plan, engine.device, limit))
                 number = 0
@@ -130,7 +137,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
 
     async def close(self) -> None:
         """Releases the threads."""
-        await asyncio.to_thread(self._tokenizers.shutdown)
+        await self._tokenizers.close()
 
     @asynccontextmanager
     async def _lease(self, spec: ModelSpec, field: str) -> AsyncIterator[Engine]:
@@ -147,7 +154,9 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         stream: Stream,
         engine: Engine,
         asked: Asked,
+        *,
         limit: int,
+        client: str,
     ) -> None:
         """Reads texts as fast as the queue takes them, and tells the stream how that ended."""
         try:
@@ -156,30 +165,44 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
                 if message.HasField("spec"):
                     raise InvalidArgument("spec", "Expected `spec` once, in the first message, but got another")
                 texts = later(message, "texts").texts
-                start = len(seen)
+                offset = len(seen)
                 requests.check_texts(texts, "texts.texts", self._settings.max_texts, seen)
-                for offset in range(0, len(texts), TOKENIZE_AT_ONCE):
-                    some = texts[offset : offset + TOKENIZE_AT_ONCE]
-                    tokenized = await self._tokenize(engine, some, limit)
+                for some in _portions(texts):
+                    tokenized = await self._tokenize(engine, some, limit, client)
                     requests.check_tokens(
                         some,
                         tokenized,
                         asked.overflow,
                         limit,
                         "texts.texts",
-                        offset=start + offset,
+                        offset=offset,
                         vocabulary=engine.info.vocabulary_size,
                     )
                     await stream.submit([(text.id, tokens) for text, tokens in zip(some, tokenized, strict=True)])
+                    offset += len(some)
             if not len(seen):
                 raise InvalidArgument("texts", "Expected at least one text, but the stream ended without any")
             stream.finish()
         except Exception as error:  # a boundary between tasks: the stream's own task raises it
             stream.fail(error)
 
-    async def _tokenize(self, engine: Engine, texts: Sequence[text_pb2.Text], limit: int) -> list[TokenizedText]:
-        """Cuts texts into tokens in a thread: tokenizers work without the interpreter's lock."""
+    async def _tokenize(
+        self, engine: Engine, texts: Sequence[text_pb2.Text], limit: int, client: str
+    ) -> list[TokenizedText]:
+        """Cuts texts into tokens in a thread, in the client's turn: tokenizers work without the interpreter's lock."""
         strings = [text.text for text in texts]
-        return await asyncio.get_running_loop().run_in_executor(
-            self._tokenizers, lambda: engine.tokenize(strings, max_tokens=limit)
+        return await self._tokenizers.take(
+            client, sum(map(len, strings)), lambda: engine.tokenize(strings, max_tokens=limit)
         )
+
+
+def _portions(texts: Sequence[text_pb2.Text]) -> Iterator[Sequence[text_pb2.Text]]:
+    """Texts in portions that take a turn each."""
+    start = held = 0
+    for stop, text in enumerate(texts):
+        size = len(text.text)
+        if stop > start and (stop - start == TOKENIZE_AT_ONCE or held + size > CHARACTERS_AT_ONCE):
+            yield texts[start:stop]
+            start, held = stop, 0
+        held += size
+    yield texts[start:]

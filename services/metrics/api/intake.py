@@ -190,7 +190,7 @@ class Intake:
             if not ids:
                 raise InvalidArgument(field, f"Expected rows of view {name!r}, but the stream ended without any")
             if corpus:
-                check_unique(name, ids, "texts.texts.id")
+                check_unique(name, ids, "texts.texts[{}].id")
                 found[index] = corpus
             elif pushed and self._sink is not None:
                 found[index] = pushed.report()
@@ -214,7 +214,8 @@ class Intake:
                 "max_texts", f"Expected at most {settings.max_texts} texts a message, but got {len(message.texts)}"
             )
         self._check_rows(message.view, len(corpus.texts) + len(message.texts))
-        for index, text in enumerate(message.texts):
+        # Places count within the view: how a client cuts its texts into messages is no concern of who reads the error.
+        for index, text in enumerate(message.texts, len(corpus.texts)):
             _check_text(text, index, message.view)
         texts = [Text(text.id, text.text, text.language) for text in message.texts]
         self._hold(sum(weight(text.id, text.text, text.language) for text in texts))
@@ -237,7 +238,7 @@ class Intake:
             self._misplaced("activations.view", message.view, message.view in self._corpora, "texts")
             return
         ids = list(message.ids)
-        for index, one in enumerate(ids):
+        for index, one in enumerate(ids, len(pushed.ids)):
             if not one:
                 raise InvalidArgument(f"activations.ids[{index}]", "Expected an id, but got none")
         rows = pushed.check(ids, message.tensor, self._settings)
@@ -250,7 +251,7 @@ class Intake:
             raise InvalidArgument("gold", "Expected gold pairs only where `spec.gold` is set, but got some")
         pairs: list[tuple[str, str]] = []
         held = 0
-        for index, pair in enumerate(message.pairs):
+        for index, pair in enumerate(message.pairs, len(self.gold)):
             if not (pair.source_id and pair.target_id):
                 raise InvalidArgument(f"gold.pairs[{index}]", "Expected a source id and a target id, but got none")
             held += weight(pair.source_id, pair.target_id)

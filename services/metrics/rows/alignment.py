@@ -32,16 +32,26 @@ class AlignedGroup:
 def check_unique(name: str, ids: Sequence[str], field_name: str) -> None:
     """Refuses ids that occur twice.
 
+    Args:
+        name: Name of the view.
+        ids: Ids of the whole view, in the order they came.
+        field_name: Path of an id in the request; `{}` stands for its place in the view.
+
     Raises:
-        InvalidArgument: Naming some.
+        InvalidArgument: Naming some, at the first that repeats.
     """
     if len(set(ids)) == len(ids):
         return
     seen: set[str] = set()
-    twice = list(dict.fromkeys(one for one in ids if one in seen or seen.add(one)))  # type: ignore[func-returns-value]
+    twice: dict[str, int] = {}
+    for place, one in enumerate(ids):
+        if one in seen:
+            twice.setdefault(one, place)
+        seen.add(one)
     raise InvalidArgument(
-        field_name,
-        f"Expected ids that are unique within view {name!r}, but {len(twice)} occur more than once: {quoted(twice)}",
+        field_name.format(next(iter(twice.values()))),
+        f"Expected ids that are unique within view {name!r}, but {len(twice)} occur more than once: "
+        f"{quoted(list(twice))}",
     )
 
 

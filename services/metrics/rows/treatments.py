@@ -53,11 +53,20 @@ class Spread:
     def of(cls, rows: Floats) -> "Spread":
         """That of rows in memory, [n, d], n >= 1."""
         mean = rows.mean(axis=0, dtype=np.float64)
+        # The rounding of a long sum is many times that of its terms: without it, a constant would seem to vary.
+        mean += (rows - mean).mean(axis=0)
         # By the largest first: squares of very large or very small entries leave the range of doubles.
         about = np.abs(rows - mean)
         peak = float(about.max(initial=0.0)) or 1.0
         about /= peak
         return cls(len(rows), mean, peak * np.sqrt(np.einsum("ij,ij->j", about, about)))
+
+    @property
+    def varies(self) -> NDArray[np.bool_]:
+        """[d]: which dimensions vary by more than rounding."""
+        # A constant that no double represents exactly differs from its mean by rounding.
+        found: NDArray[np.bool_] = self.norm > 8 * np.finfo(np.float64).eps * np.sqrt(self.n) * np.abs(self.mean)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +93,7 @@ class Treatment:
         d = len(spread.norm)
         kept = np.sort(np.argsort(-spread.norm, kind="stable")[preprocessing.drop_top_variance :])
         if preprocessing.standardise:
-            # A constant that no double represents exactly differs from its mean by rounding.
-            least = 8 * np.finfo(np.float64).eps * np.sqrt(spread.n) * np.abs(spread.mean[kept])
-            kept = kept[spread.norm[kept] > least]
+            kept = kept[spread.varies[kept]]
         if not len(kept):
             raise Degenerate(
                 f"Expected some dimensions to be left, but of d={d} none is, with "

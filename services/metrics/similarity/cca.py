@@ -1,7 +1,7 @@
 """CCA (Hotelling 1936): the plain mean of all canonical correlations, invariant to any invertible map of either side.
 
-All directions count that are not 0 by rounding. With n <= d rows every correlation is 1 whatever the data: the null
-says so.
+All directions count that are not 0 by rounding, whatever the units of the columns. With n <= d rows every correlation
+is 1 whatever the data: the null says so.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ def measure(pair: PairStatistics, options: Options) -> Measured:
     Raises:
         Degenerate: Fewer than 2 rows, or a constant view.
     """
-    found = correlations(pair, "CCA", 1.0)
+    found = correlations(pair, "CCA", None)
     null = svcca_null(pair.n, found.kx, found.ky) if has_null(pair, found) else NONE
     weights = np.full(len(found.rho), 1.0 / len(found.rho))
     return weighted(pair, "CCA", found, weights=weights, null=null, settings={})

@@ -35,6 +35,7 @@ class Correlations:
         left: [kx, r] the left canonical variates in the coordinates of the left directions.
         kx: Directions kept of the left.
         ky: Directions kept of the right.
+        lost: Number of wanted directions that rounding hides, of the left and of the right.
     """
 
     rho: F64
@@ -42,9 +43,10 @@ class Correlations:
     left: F64
     kx: int
     ky: int
+    lost: tuple[int, int]
 
 
-def correlations(pair: PairStatistics, name: str, variance: float) -> Correlations:
+def correlations(pair: PairStatistics, name: str, variance: float | None) -> Correlations:
     """The correlations of the directions that hold a share of the variance.
 
     Correlation j has the influence u_j v_j - rho_j (u_j^2 + v_j^2) / 2 at an item whose canonical variates are u and v
@@ -53,7 +55,7 @@ def correlations(pair: PairStatistics, name: str, variance: float) -> Correlatio
     Args:
         pair: The pair.
         name: Name of the measure, for messages.
-        variance: Share of the variance kept.
+        variance: Share of the variance kept; None for all directions, whatever the units of the columns.
 
     Raises:
         Degenerate: Fewer than 2 rows, or a constant view.
@@ -65,7 +67,7 @@ def correlations(pair: PairStatistics, name: str, variance: float) -> Correlatio
     left, rho, right = scipy.linalg.svd(canonical.product, full_matrices=False, check_finite=False)
     rho = np.minimum(rho, 1.0)
     u, v = times(canonical.left, left), times(canonical.right, right.T)
-    return Correlations(rho, np.asarray(u * v - rho * (u * u + v * v) / 2), left, kx, ky)
+    return Correlations(rho, np.asarray(u * v - rho * (u * u + v * v) / 2), left, kx, ky, canonical.lost)
 
 
 def has_null(pair: PairStatistics, found: Correlations) -> bool:
@@ -98,6 +100,8 @@ def weighted(
     kept, warnings = bounded(interval, 0.0, 1.0, clip=True)
     if null is NONE:
         warnings = (*warnings, NO_NULL)
+    for side, used, lost in (("left", found.kx, found.lost[0]), ("right", found.ky, found.lost[1])):
+        warnings = (*warnings, *_lost(name, side, used, lost))
     if pair.n < _ROWS_A_DIRECTION * k:
         warnings = (
             *warnings,
@@ -105,3 +109,13 @@ def weighted(
             f"{name} of unrelated rows is {null.mean:.3f} here",
         )
     return Measured(value, kept, null, found.kx, found.ky, settings, warnings)
+
+
+def _lost(name: str, side: str, kept: int, lost: int) -> tuple[str, ...]:
+    """A warning where directions of a side are left out that the share of the variance asks for."""
+    if not lost:
+        return ()
+    return (
+        f"{name} uses {kept} of {kept + lost} directions of the {side} view: the variance of the other {lost} is "
+        "within the rounding of the largest, as of columns that are linearly dependent or nearly so",
+    )

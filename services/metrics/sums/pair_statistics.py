@@ -16,11 +16,13 @@ class Canonical:
         product: [kx, ky] Qx'Qy, whose singular values are the canonical correlations.
         left: [m, kx] coordinates of sampled rows, unit variance over all rows.
         right: [m, ky] coordinates of the same items in the right view.
+        lost: Number of wanted directions that rounding hides, of the left view and of the right.
     """
 
     product: F64
     left: F64
     right: F64
+    lost: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +84,11 @@ class PairStatistics(Protocol):
     def terms(self) -> RowTerms:
         """The terms of the sampled rows, all rows where n is small."""
 
-    def canonical(self, variance: float) -> Canonical:
+    def canonical(self, variance: float | None) -> Canonical:
         """Both views in the coordinates of their leading directions.
 
         Args:
-            variance: Share of the variance to keep.
+            variance: Share of the variance to keep; None for all directions, whatever the units of the columns.
 
         Raises:
             Degenerate: A view is constant.

@@ -1,7 +1,6 @@
 """Two views at one layer each: the sums, the terms of rows and the canonical products that measures are made of."""
 
 from collections.abc import Callable
-from typing import Final
 
 import numpy as np
 import scipy.linalg
@@ -17,17 +16,13 @@ from services.metrics.sums.pair_statistics import Canonical, NeuronSums, Procrus
 from services.metrics.sums.products import cross, gram, inner, times, times_transposed
 from services.metrics.sums.views import Directions, HeldView, MomentView
 
-_CONSTANT: Final = 1e-24
-"""Variance of a column over the largest below which it is a constant with rounding."""
+
+def _varying(left: HeldView | MomentView, right: HeldView | MomentView) -> NDArray[np.intp]:
+    """The columns that vary on both sides, whatever their units."""
+    return np.flatnonzero(left.spread.varies & right.spread.varies)
 
 
-def _varying(left: F64, right: F64) -> NDArray[np.intp]:
-    """The columns that vary on both sides, by their sums of squares."""
-    varies = (left > _CONSTANT * left.max(initial=0.0)) & (right > _CONSTANT * right.max(initial=0.0))
-    return np.flatnonzero(varies)
-
-
-def _directions(view: HeldView | MomentView, variance: float, side: str) -> Directions:
+def _directions(view: HeldView | MomentView, variance: float | None, side: str) -> Directions:
     """The directions of a view; a view without any is refused with its side."""
     try:
         return view.directions(variance)
@@ -79,14 +74,13 @@ class HeldPair(GramPair):
         assert self._samples is not None
         return self._samples(size, seed)
 
-    def canonical(self, variance: float) -> Canonical:
+    def canonical(self, variance: float | None) -> Canonical:
         """Both views in the coordinates of their leading directions, every row of them."""
-        left = _directions(self.left, variance, "left").rows
-        right = _directions(self.right, variance, "right").rows
-        assert left is not None
-        assert right is not None
+        x, y = _directions(self.left, variance, "left"), _directions(self.right, variance, "right")
+        assert x.rows is not None
+        assert y.rows is not None
         root = np.sqrt(self.n)
-        return Canonical(cross(left, right), left * root, right * root)
+        return Canonical(cross(x.rows, y.rows), x.rows * root, y.rows * root, (x.lost, y.lost))
 
     def loadings(self, variance: float) -> F64:
         """Inner products of the left view's orthonormal directions with its centred columns."""
@@ -110,7 +104,7 @@ class HeldPair(GramPair):
         """The columns of the two views one by one."""
         x, y = self.left.centred, self.right.centred
         left, right = np.einsum("ij,ij->j", x, x), np.einsum("ij,ij->j", y, y)
-        kept = _varying(left, right)
+        kept = _varying(self.left, self.right)
         x, y = x[:, kept] / np.sqrt(left[kept]), y[:, kept] / np.sqrt(right[kept])
         # |X'X o Y'Y| = |X Y'|^2: whichever is smaller.
         wide = self.n < x.shape[1] or not len(kept)
@@ -195,21 +189,20 @@ class MomentPair:
             yl=by_y[:, 1],
         )
 
-    def canonical(self, variance: float) -> Canonical:
+    def canonical(self, variance: float | None) -> Canonical:
         """Both views in the coordinates of their leading directions, sampled rows only."""
-        left = _directions(self.left, variance, "left").basis
-        right = _directions(self.right, variance, "right").basis
-        assert left is not None
-        assert right is not None
-        product = cross(left, times(self._cross[: self.p, : self.q], right))
-        return Canonical(product, self.left.coordinates(variance), self.right.coordinates(variance))
+        x, y = _directions(self.left, variance, "left"), _directions(self.right, variance, "right")
+        assert x.basis is not None
+        assert y.basis is not None
+        product = cross(x.basis, times(self._cross[: self.p, : self.q], y.basis))
+        lost = (x.lost, y.lost)
+        return Canonical(product, self.left.coordinates(variance), self.right.coordinates(variance), lost)
 
     def loadings(self, variance: float) -> F64:
         """Inner products of the left view's orthonormal directions with its centred columns."""
-        directions = _directions(self.left, variance, "left")
-        assert directions.basis is not None
-        # basis = V / s, hence basis' Xc'Xc = s V'.
-        return np.ascontiguousarray((directions.basis * directions.squares).T)
+        basis = _directions(self.left, variance, "left").basis
+        assert basis is not None
+        return cross(np.ascontiguousarray(basis), self.left.covariance)
 
     def procrustes(self) -> ProcrustesSums:
         """The sums of the Procrustes distance."""
@@ -223,7 +216,7 @@ class MomentPair:
     def neurons(self) -> NeuronSums:
         """The columns of the two views one by one."""
         left, right = np.diagonal(self.left.covariance), np.diagonal(self.right.covariance)
-        kept = _varying(left, right)
+        kept = _varying(self.left, self.right)
         left, right = np.sqrt(left[kept]), np.sqrt(right[kept])
         both = np.ix_(kept, kept)
         spread = inner(

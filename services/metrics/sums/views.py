@@ -14,6 +14,7 @@ import scipy.linalg
 
 from services.metrics.arrays import F64, Floats
 from services.metrics.errors import all_equal
+from services.metrics.rows.treatments import Spread
 from services.metrics.sums.cosines import unit_rows
 from services.metrics.sums.moments import Frame, ViewMoments
 from services.metrics.sums.products import gram, inner, row_gram, times
@@ -29,23 +30,26 @@ _ROW_PAIR_COST: Final = 110
 class Directions:
     """Principal directions that hold a share of the variance, largest first.
 
+    All directions, where no share is asked for, are those of the columns divided by their norms: which of them rounding
+    hides must not depend on the units of the columns.
+
     Args:
-        squares: [k] s^2, the sums of squares along the directions.
-        basis: [d, k] right singular vectors over s: `Xc @ basis` is orthonormal. None where rows are held.
-        rows: [n, k] left singular vectors. None where moments are held.
+        basis: [d, k]: `Xc @ basis` is orthonormal. None where rows are held.
+        rows: [n, k] orthonormal coordinates of the rows. None where moments are held.
+        lost: Number of wanted directions that rounding hides: linear combinations of the others.
     """
 
-    squares: F64
     basis: F64 | None = None
     rows: F64 | None = None
+    lost: int = 0
 
 
-def kept_directions(squares: F64, variance: float, floor: float) -> int:
-    """How many of the directions are kept.
+def kept_directions(squares: F64, variance: float | None, floor: float) -> tuple[int, int]:
+    """How many of the directions are kept, and how many more are asked for.
 
     Args:
         squares: [r] s^2, largest first.
-        variance: Share of the sum of squares to keep, in (0, 1].
+        variance: Share of the sum of squares to keep, in (0, 1]; all of `squares` where None.
         floor: Directions with s^2 <= floor * s_max^2 are dropped whatever the share.
 
     Raises:
@@ -54,9 +58,12 @@ def kept_directions(squares: F64, variance: float, floor: float) -> int:
     positive = squares[squares > floor * squares[0]] if squares[0] > 0 else squares[:0]
     if not len(positive):
         raise ValueError(f"Expected a direction that varies, but all {len(squares)} have a variance of 0")
+    if variance is None:
+        return len(positive), len(squares) - len(positive)
     share = np.cumsum(positive) / np.sum(np.maximum(squares, 0.0))
     needed = int(np.searchsorted(share, variance * (1 - 1e-12))) + 1
-    return min(needed, len(positive))
+    kept = min(needed, len(positive))
+    return kept, (len(squares) if variance == 1 else min(needed, len(squares))) - kept
 
 
 def positive_spectrum(product: F64, n: int, d: int) -> F64:
@@ -70,6 +77,19 @@ def positive_spectrum(product: F64, n: int, d: int) -> F64:
     values = scipy.linalg.eigvalsh(product, check_finite=False)[::-1]
     floor = max(n, d) * float(np.finfo(np.float64).eps) * float(values[0])
     return np.asarray(values[: max(n - 1, 1)][values[: max(n - 1, 1)] > floor])
+
+
+def _rank(spread: Spread) -> int:
+    """Number of directions that rows can have at most, at least 1."""
+    return max(min(spread.n - 1, int(np.count_nonzero(spread.varies))), 1)
+
+
+def _reciprocal_norms(spread: Spread, exponent: int) -> F64:
+    """[d]: what the columns of a frame are multiplied by to have norm 1, 0 for constant ones."""
+    found = np.zeros(len(spread.norm))
+    varies = spread.varies
+    found[varies] = np.ldexp(1.0 / spread.norm[varies], exponent)
+    return found
 
 
 def _eigenvectors(product: F64) -> tuple[F64, F64]:
@@ -93,7 +113,7 @@ class HeldView:
         self.centred: F64 = np.asarray(moved, dtype=np.float64)
         self.squares: F64 = np.einsum("ij,ij->i", self.centred, self.centred)
         self._rows = rows
-        self._directions: dict[float, Directions] = {}
+        self._directions: dict[float | None, Directions] = {}
         self.n, self.d = self.centred.shape
 
     @cached_property
@@ -121,6 +141,11 @@ class HeldView:
         return unit_rows(self._rows)
 
     @cached_property
+    def spread(self) -> Spread:
+        """Mean and norm of the columns, in the unit of the data."""
+        return Spread.of(self._rows)
+
+    @cached_property
     def factor(self) -> F64:
         """[n, min(n, d)]: F of Xc = F Q with orthonormal rows Q, the rows themselves where n >= d."""
         if self.n >= self.d:
@@ -134,8 +159,8 @@ class HeldView:
         small = self.gram if self.n <= self.d else gram(self.centred)
         return positive_spectrum(small, self.n, self.d)
 
-    def directions(self, variance: float) -> Directions:
-        """The directions that hold a share of the variance, with orthonormal rows.
+    def directions(self, variance: float | None) -> Directions:
+        """The directions that hold a share of the variance, all where None, with orthonormal rows.
 
         Raises:
             Degenerate: All rows are equal.
@@ -145,21 +170,26 @@ class HeldView:
             found = self._directions[variance] = self._decompose(variance)
         return found
 
-    def _decompose(self, variance: float) -> Directions:
+    def _decompose(self, variance: float | None) -> Directions:
         eps = float(np.finfo(np.float64).eps)
         floor = (max(self.n, self.d) * eps) ** 2
-        small = self.gram if self.n <= self.d else gram(self.centred)
+        most = _rank(self.spread)
+        centred = self.centred
+        if variance is None:
+            centred = centred * _reciprocal_norms(self.spread, self.frame.exponent)
+        wide = self.n <= self.d
+        small = self.gram if wide and variance is not None else row_gram(centred) if wide else gram(centred)
         values, vectors = _eigenvectors(small)
         if not values[0] > 0:
             raise all_equal(self.n, self.d)
-        k = kept_directions(values, variance, floor)
+        k, lost = kept_directions(values[:most], variance, floor)
         if values[k - 1] > _SAFE_RATIO * values[0]:
-            rows = vectors[:, :k] if self.n <= self.d else times(self.centred, vectors[:, :k] / np.sqrt(values[:k]))
-            return Directions(values[:k], rows=rows)
+            rows = vectors[:, :k] if wide else times(centred, vectors[:, :k] / np.sqrt(values[:k]))
+            return Directions(rows=rows, lost=lost)
         # Squaring loses the small directions: take the slower decomposition of the rows themselves.
-        left, singular, _ = scipy.linalg.svd(self.centred, full_matrices=False, check_finite=False)
-        k = kept_directions(singular**2, variance, floor)
-        return Directions(singular[:k] ** 2, rows=left[:, :k])
+        left, singular, _ = scipy.linalg.svd(centred, full_matrices=False, check_finite=False)
+        k, lost = kept_directions(singular[:most] ** 2, variance, floor)
+        return Directions(rows=left[:, :k], lost=lost)
 
 
 class MomentView:
@@ -175,13 +205,14 @@ class MomentView:
         d = moments.d
         self.n, self.d = moments.n, d
         self.frame = moments.mean_frame()
+        self.spread = moments.spread()
         self.covariance: F64 = state[:d, :d]
         self.fourth = float(state[d, d])
         self.trace = float(state[d, d + 1])
         self.cubes: F64 = state[d, :d]
         self.product = inner(self.covariance, self.covariance)
         self.directions = lru_cache(maxsize=4)(self._decompose)
-        self._coordinates: dict[float, F64] = {}
+        self._coordinates: dict[float | None, F64] = {}
         self.raw = sample
         self.sample: F64 = np.asarray(self.frame.apply(sample, np.float64), dtype=np.float64)
 
@@ -195,7 +226,7 @@ class MomentView:
         """[m]: x' Xc'Xc x of the sampled rows."""
         return np.asarray(np.einsum("ij,ij->i", times(self.sample, self.covariance), self.sample))
 
-    def coordinates(self, variance: float) -> F64:
+    def coordinates(self, variance: float | None) -> F64:
         """[m, k]: the sampled rows along the directions, unit variance over all rows."""
         found = self._coordinates.get(variance)
         if found is None:
@@ -218,19 +249,23 @@ class MomentView:
         """[k]: squared singular values, those of 0 left out; k < n."""
         return positive_spectrum(self.covariance, self.n, self.d)
 
-    def _decompose(self, variance: float) -> Directions:
+    def _decompose(self, variance: float | None) -> Directions:
         """The directions that hold a share of the variance, from the covariance.
 
         Raises:
             Degenerate: All rows are equal.
         """
-        values, vectors = _eigenvectors(self.covariance)
+        product, unit = self.covariance, np.ones(self.d)
+        if variance is None:
+            unit = _reciprocal_norms(self.spread, self.frame.exponent)
+            product = product * unit * unit[:, None]
+        values, vectors = _eigenvectors(product)
         if not values[0] > 0:
             raise all_equal(self.n, self.d)
         # The squares are known to eps, so that the singular values are known to its root only.
         floor = max(self.n, self.d) * float(np.finfo(np.float64).eps)
-        k = kept_directions(values, variance, floor)
-        return Directions(values[:k], basis=vectors[:, :k] / np.sqrt(values[:k]))
+        k, lost = kept_directions(values[: _rank(self.spread)], variance, floor)
+        return Directions(basis=unit[:, None] * vectors[:, :k] / np.sqrt(values[:k]), lost=lost)
 
 
 def prefers_rows(n: int, d: int, views: int, pairs: int, budget: int) -> bool:

@@ -23,10 +23,11 @@ from services.runtime.work import check_here
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 _OLD_NAMES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
-_WRAPPERS = ("module.", "0.auto_model.")
-"""Prefixes under which DataParallel and sentence-transformers save a whole model."""
+_WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.|0\.auto_model\.)+")
+"""Prefixes under which DataParallel, torch.compile and sentence-transformers save a whole model, in any order."""
 _TIED = (
     "cls.predictions.decoder.weight",
     "lm_head.decoder.weight",
@@ -41,7 +42,7 @@ _MOST_INDEX_BYTES = 16 << 20
 
 
 def weight_files(folder: Path, subject: str) -> list[Path]:
-    """The files that hold a checkpoint's tensors.
+    """The files that hold the tensors of a checkpoint.
 
     Args:
         folder: The checkpoint.
@@ -50,11 +51,26 @@ def weight_files(folder: Path, subject: str) -> list[Path]:
     Raises:
         FailedPrecondition: There are none, or the index names a file that is not there.
     """
-    if (folder / SINGLE_FILE).is_file():
-        return [folder / SINGLE_FILE]
+    present = {path.name for path in folder.glob("*") if path.is_file()}
+    return [folder / name for name in weight_names(present, folder, subject)]
+
+
+def weight_names(present: Collection[str], folder: Path, subject: str) -> list[str]:
+    """The files that hold a checkpoint's tensors, as one file or as the index names them.
+
+    Args:
+        present: Names of the checkpoint's files, of which the folder may hold only some.
+        folder: Where the index is, if there is one.
+        subject: What to call it in errors.
+
+    Raises:
+        FailedPrecondition: There are none, or the index names a file that is not there.
+    """
+    if SINGLE_FILE in present:
+        return [SINGLE_FILE]
     index = folder / INDEX_FILE
-    if not index.is_file():
-        pickles = sorted(path.name for path in folder.glob("*.bin"))
+    if INDEX_FILE not in present:
+        pickles = sorted(name for name in present if name.endswith(_PICKLES) and "/" not in name)
         found = f"only {', '.join(pickles)}, which would have to be unpickled" if pickles else "no weights at all"
         raise FailedPrecondition(subject, f"Expected weights as {SINGLE_FILE} or with {INDEX_FILE}, but found {found}")
     try:
@@ -63,10 +79,10 @@ def weight_files(folder: Path, subject: str) -> list[Path]:
         raise FailedPrecondition(subject, f"{INDEX_FILE} cannot be read: {error}") from error
     if any(not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors") for name in names):
         raise FailedPrecondition(subject, f"{INDEX_FILE} names files that are not safetensors files of this folder")
-    missing = sorted(name for name in names if not (folder / name).is_file())
+    missing = sorted(names.difference(present))
     if missing:
         raise FailedPrecondition(subject, f"{INDEX_FILE} names files that are missing: {_shortened(missing)}")
-    return [folder / name for name in sorted(names)]
+    return sorted(names)
 
 
 class Checkpoint:
@@ -107,9 +123,7 @@ class Checkpoint:
                 ) from error
             self._open.append(handle)
             for stored in handle.keys():  # noqa: SIM118 (not a mapping)
-                name = stored
-                for wrapper in _WRAPPERS:
-                    name = name.removeprefix(wrapper)
+                name = _WRAPPERS.sub("", stored)
                 for old, new in _OLD_NAMES:
                     name = name.replace(old, new)
                 if name in self._where:
@@ -127,7 +141,8 @@ class Checkpoint:
             raise FailedPrecondition(
                 self._subject, f"Expected one encoder in the checkpoint, but got several, under {candidates}"
             )
-        self._prefix = candidates[0] if candidates else ""
+        # Without a word table the first block says where the encoder is, and the table alone is missing.
+        self._prefix = (candidates or self._with_first_block() or [""])[0]
         return self
 
     def __exit__(
@@ -141,11 +156,14 @@ class Checkpoint:
         if any(prefix + self._family.word_table in self._where for prefix in ("", *self._family.prefixes)):
             return
         shared = next((name for name in _TIED if name in self._where), None)
-        for prefix in ("", *self._family.prefixes):
-            first_block = f"{prefix}{self._family.block_prefix}0."
-            if self._tied and shared and any(name.startswith(first_block) for name in self._where):
+        if self._tied and shared:
+            for prefix in self._with_first_block()[:1]:
                 self._where[prefix + self._family.word_table] = self._where[shared]
-                return
+
+    def _with_first_block(self) -> list[str]:
+        """The family's prefixes under which there is a first block."""
+        firsts = {prefix: f"{prefix}{self._family.block_prefix}0." for prefix in ("", *self._family.prefixes)}
+        return [prefix for prefix, first in firsts.items() if any(name.startswith(first) for name in self._where)]
 
     def _elsewhere(self) -> str:
         """Where the encoder is, if it is under a prefix that this family does not have."""

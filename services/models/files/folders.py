@@ -1,13 +1,13 @@
 """Folders that hold a model: what they must have, and nothing that leads out of them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from services.models.families import FAMILIES, common_refusal
-from services.models.files.checkpoint import weight_files
+from services.models.files.checkpoint import weight_names
 from services.models.tokenizer_file import TOKENIZER_FILE
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.runtime.names import problem_of, read_bounded, shown
@@ -17,7 +17,7 @@ NAME_FIELD = "spec.model.name"
 REVISION_FIELD = "spec.model.revision"
 MOST_JSON_BYTES = 16 << 20
 """Largest JSON file of a model, its tokenizer apart, that is read."""
-_DIGESTED = (
+TEXT_FILES = (
     CONFIG_FILE,
     TOKENIZER_FILE,
     "tokenizer_config.json",
@@ -27,6 +27,7 @@ _DIGESTED = (
     "vocab.json",
     "merges.txt",
 )
+"""What determines a model's computation beside its weights."""
 _DEEPEST = 3
 
 
@@ -45,6 +46,19 @@ class ModelFolder:
     family: str
     weights: tuple[Path, ...]
     files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class RequiredFiles:
+    """What must be there for a model to be served.
+
+    Attributes:
+        family: Its model type.
+        weights: Names of its safetensors files.
+    """
+
+    family: str
+    weights: tuple[str, ...]
 
 
 def check_name(name: str) -> None:
@@ -111,6 +125,24 @@ def family_of(config: dict[str, Any], subject: str) -> str:
     return family
 
 
+def required_files(present: Collection[str], folder: Path, subject: str) -> RequiredFiles:
+    """Make sure that a model can be served, by its configuration and the names of its files.
+
+    Args:
+        present: Names of its files.
+        folder: Where its small files are: the configuration, the index of its weights.
+        subject: What to call it in errors.
+
+    Raises:
+        FailedPrecondition: It cannot be served, with the reason.
+    """
+    family = family_of(read_config(folder, subject), subject)
+    weights = weight_names(present, folder, subject)
+    if TOKENIZER_FILE not in present:
+        raise FailedPrecondition(subject, f"Expected a fast tokenizer, but the folder has no {TOKENIZER_FILE}")
+    return RequiredFiles(family, tuple(weights))
+
+
 def inspect(folder: Path, subject: str, inside: Path | None) -> ModelFolder:
     """Make sure that a folder holds a model that can be served.
 
@@ -125,15 +157,14 @@ def inspect(folder: Path, subject: str, inside: Path | None) -> ModelFolder:
     """
     if inside is not None:
         require_inside(folder, inside, subject)
-    family = family_of(read_config(folder, subject), subject)
-    weights = weight_files(folder, subject)
-    if not (folder / TOKENIZER_FILE).is_file():
-        raise FailedPrecondition(subject, f"Expected a fast tokenizer, but the folder has no {TOKENIZER_FILE}")
-    files = [*weights, *(folder / name for name in _DIGESTED if (folder / name).is_file())]
+    present = {path.name for path in folder.glob("*") if path.is_file()}
+    required = required_files(present, folder, subject)
+    weights = [folder / name for name in required.weights]
+    files = [*weights, *(folder / name for name in TEXT_FILES if name in present)]
     if inside is not None:
         for path in files:
             require_inside(path, inside, subject)
-    return ModelFolder(folder, family, tuple(weights), tuple(files))
+    return ModelFolder(folder, required.family, tuple(weights), tuple(files))
 
 
 def require_inside(path: Path, root: Path, subject: str) -> None:
@@ -150,7 +181,7 @@ def files_stamp(folder: Path) -> tuple[tuple[str, int, int, int, int], ...]:
     """Name, inode, size and times of change of a folder's files, links followed; files that vanish are left out."""
     found = []
     for path in sorted(folder.glob("*")):
-        if path.name not in _DIGESTED and path.suffix != ".safetensors" and not path.name.endswith(".index.json"):
+        if path.name not in TEXT_FILES and path.suffix != ".safetensors" and not path.name.endswith(".index.json"):
             continue
         try:
             state = path.stat()

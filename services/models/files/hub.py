@@ -1,19 +1,21 @@
-"""Models from the Hugging Face hub, through its own client and its own cache: safetensors and text files only."""
+"""Models from the Hugging Face hub, through its own client and its own cache: safetensors and text files only.
 
+Weights are fetched last, and only those that are read: a model is judged by its configuration and by the hub's list of
+its files before anything large is asked for.
+"""
+
+import glob
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from services.models.files.checkpoint import INDEX_FILE
+from services.models.files.folders import TEXT_FILES, required_files
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 
-CONFIG_PATTERNS = ["config.json", "tokenizer_config.json"]
-MODEL_PATTERNS = [
-    "*.json",
-    "*.txt",
-    "model.safetensors",
-    "model-*-of-*.safetensors",
-]
-NESTED_PATTERNS = ["*/*"]
+SMALL_FILES = ("config.json", "tokenizer_config.json", INDEX_FILE)
+"""What a model is judged by."""
 SILENT_SECONDS: Final = 20.0
 """How long the hub may send nothing in the midst of an answer. Its own client would wait for ever."""
 
@@ -31,7 +33,7 @@ class Hub:
 
     def config(self, name: str, revision: str) -> Path:
         """A folder that holds the model's configuration, so that it can be judged before its weights are fetched."""
-        return self._fetch(name, revision, CONFIG_PATTERNS)
+        return self._fetch(name, revision, SMALL_FILES)
 
     def model(self, name: str, revision: str, *, cached: bool = False) -> Path:
         """A folder that holds the model: configuration, tokenizer, safetensors.
@@ -40,11 +42,31 @@ class Hub:
             name: The hub id.
             revision: Branch, tag or commit; the default one where empty.
             cached: Whether it was fetched a moment ago, so that the hub need not be asked again.
-        """
-        return self._fetch(name, revision, MODEL_PATTERNS, cached=cached)
 
-    def _fetch(self, name: str, revision: str, patterns: list[str], *, cached: bool = False) -> Path:
-        """The snapshot's folder.
+        Raises:
+            FailedPrecondition: By the list of its files it cannot be served.
+        """
+        folder = self._fetch(name, revision, SMALL_FILES, cached=cached)
+        present = None if cached else self._listed(name, folder.name)
+        if present is None:
+            return folder
+        required = required_files(present, folder, f"model {name}")
+        texts = [file for file in TEXT_FILES if file in present]
+        # By the commit: a branch may have moved on since the list was made.
+        return self._fetch(name, folder.name, [*texts, *SMALL_FILES, *required.weights])
+
+    def _listed(self, name: str, commit: str) -> set[str] | None:
+        """The names of a commit's files; None where the hub cannot be reached."""
+        from httpx import HTTPError
+        from huggingface_hub import HfApi
+
+        try:
+            return set(HfApi().list_repo_files(name, revision=commit))
+        except (OSError, HTTPError):
+            return None
+
+    def _fetch(self, name: str, revision: str, files: Sequence[str], *, cached: bool = False) -> Path:
+        """The snapshot's folder, named by its commit.
 
         Raises:
             InvalidArgument: Not a hub id, or no such revision.
@@ -60,7 +82,7 @@ class Hub:
         )
 
         try:
-            return self._download(name, revision, patterns, cached=cached)
+            return self._download(name, revision, files, cached=cached)
         except HFValidationError as error:
             raise InvalidArgument(
                 "spec.model.name", f"Expected a hub id such as `org/name`, but got {name!r}"
@@ -74,7 +96,7 @@ class Hub:
                 "spec.model.revision", f"Expected a revision of model {name}, but there is no {revision!r}"
             ) from error
 
-    def _download(self, name: str, revision: str, patterns: list[str], *, cached: bool) -> Path:
+    def _download(self, name: str, revision: str, files: Sequence[str], *, cached: bool) -> Path:
         """The snapshot's folder, from the hub or, where it cannot be reached, from the cache."""
         from httpx import HTTPError
         from huggingface_hub import snapshot_download
@@ -86,8 +108,7 @@ class Hub:
                     name,
                     revision=revision or None,
                     cache_dir=self._cache_dir,
-                    allow_patterns=patterns,
-                    ignore_patterns=NESTED_PATTERNS,
+                    allow_patterns=[glob.escape(file) for file in files],
                     local_files_only=local_only,
                 )
             )

@@ -41,6 +41,31 @@ async def test_a_bad_example_is_named_and_nothing_is_stored(
     assert one.stored() == []
 
 
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        (Example("s7", "again", "en"), "examples[s7].id"),
+        (Example("", "no id", "en"), "examples[1200].id"),
+        (Example("x" * 2000, "a long id", "en"), "examples[1200].id"),
+    ],
+)
+@pytest.mark.parametrize("kept", ["", "x"])
+async def test_ids_are_checked_over_all_messages_of_a_stream(
+    serve: Callable[..., Any], wrong: Example, field: str, kept: str
+) -> None:
+    one = await serve()
+    stream = one.client.transform([*GOOD, wrong], ["prefix_language"], store_as=kept)
+    with pytest.raises(InvalidRequest) as caught:
+        async for _ in stream:
+            pass
+    assert caught.value.field == field
+    with pytest.raises(InvalidRequest) as caught:
+        await one.client.put_dataset([*GOOD, wrong])
+    assert caught.value.field == field
+    same_in_french = [*GOOD[:3], Example("s1", "texte 1", "fr")]
+    assert len([each async for each in one.client.transform(same_in_french, ["prefix_language"])]) == 4
+
+
 async def test_invalid_utf8(serve: Callable[..., Any]) -> None:
     one = await serve()
     with pytest.raises(ValueError, match="example 'bad'"):

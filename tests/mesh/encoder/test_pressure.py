@@ -1,14 +1,16 @@
 """Clients that vanish, wait, flood or do not read; queues that are full. What they hold is always given back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
-from babelscope.v1 import encoder_pb2, model_pb2
+from babelscope.v1 import encoder_pb2, model_pb2, text_pb2
 
+from services.encoder.engine import Engine
 from tests.support.encoder_calls import encode, rest, sentences, spec, texts
 from tests.support.refusals import failure
 
@@ -175,3 +177,27 @@ async def test_the_gauges_tell_of_batches_and_waits(serve: Any) -> None:
     assert server.gauge("encoder_queue_wait_seconds_count") == 40
     assert server.gauge("encoder_batches_total") >= answer.finished.tokens / 64
     assert server.gauge("encoder_tokens_per_second") > 0
+
+
+async def test_texts_of_a_million_characters_keep_nobody_waiting(
+    serve: Any, dial: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, compute = threading.Event(), Engine.tokenize
+
+    def tokenize(self: Engine, strings: Sequence[str], **options: Any) -> Any:
+        assert max(map(len, strings)) < 10_000 or go.wait(60)
+        return compute(self, strings, **options)
+
+    monkeypatch.setattr(Engine, "tokenize", tokenize)
+    server = await serve(preload=("tiny",))
+    asked = spec(overflow=text_pb2.OVERFLOW_TRUNCATE)
+    long = [texts("the cat " * 125_000, first=number) for number in range(3)]
+    giants = [asyncio.create_task(encode(dial(server.address), asked, *long)) for _ in range(2)]
+    await server.until(lambda: server.gauge("encoder_streams") == 2)
+    assert len((await encode(server.stub, spec(), texts("a cat"))).arrays) == 1
+    request = encoder_pb2.TokenizeRequest(model=model_pb2.ModelRef(name="tiny"), texts=texts("a cat").texts.texts)
+    assert len((await server.stub.Tokenize(request)).texts) == 1
+    assert not any(giant.done() for giant in giants)
+    go.set()
+    for answer in await asyncio.gather(*giants):
+        assert [item.truncated for item in answer.items.values()] == [True] * 3

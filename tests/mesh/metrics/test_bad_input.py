@@ -137,6 +137,41 @@ WRONG_ROWS: dict[str, tuple[list[metrics_pb2.CompareRequest], str, str]] = {
     "an empty corpus": ([compare(text_view("x"), text_view("y"))], "spec.views[0]", "view 'x'"),
     "an empty text": ([compare(text_view("x"), view("y")), texts("x", "the", " ")], "texts.texts[1].text", "'s1'"),
     "no id": ([compare(text_view("x"), view("y")), texts("x", "the", ids=[""])], "texts.texts[0].id", "an id"),
+    "an empty text in a later message": (
+        [
+            compare(text_view("x"), text_view("y")),
+            texts("x", *"ab"),
+            texts("y", "a"),
+            texts("x", "c", " ", ids=["c", "d"]),
+        ],
+        "texts.texts[3].text",
+        "'d'",
+    ),
+    "no id in a later message": (
+        [compare(text_view("x"), view("y")), texts("x", *"abc"), texts("x", "d", ids=[""])],
+        "texts.texts[3].id",
+        "an id",
+    ),
+    "no id of a row in a later message": (
+        [GOOD, rows("x", PAIR), rows("y", PAIR), rows("x", PAIR[:2], ids=["a", ""])],
+        "activations.ids[21]",
+        "an id",
+    ),
+    "a text's id again, 300 texts later": (
+        [
+            compare(text_view("x"), view("y")),
+            *[texts("x", "a", ids=[f"t{number}"]) for number in range(300)],
+            texts("x", "a", "b", ids=["u", "t7"]),
+            rows("y", block()),
+        ],
+        "texts.texts[301].id",
+        "1 occur more than once: 't7'",
+    ),
+    "a row's id again in a later message": (
+        [GOOD, rows("x", PAIR), rows("x", PAIR[:2], ids=["a", "s3"]), rows("y", PAIR)],
+        "activations.ids",
+        "'s3' twice",
+    ),
     "an id twice": (
         [GOOD, rows("x", PAIR, ids=["a", "b"] * 10), rows("y", PAIR)], "activations.ids", "'a' twice",
     ),

@@ -36,6 +36,11 @@ WRONG = {
     "no gold": ([_spec("x", "y", gold=True), _rows("x"), _rows("y")], "gold", "without any"),
     "gold not asked for": ([_spec("x", "y"), _gold(("x0", "y0"))], "gold", "only where `spec.gold` is set"),
     "an id is missing": ([_spec("x", "y", gold=True), _gold(("x0", ""))], "gold.pairs[0]", "a target id"),
+    "an id is missing in a later message": (
+        [_spec("x", "y", gold=True), _gold(("x0", "y0"), ("x1", "y1")), _gold(("x2", "y2"), ("", "y3"))],
+        "gold.pairs[3]",
+        "a source id",
+    ),
     "three views": ([_spec("x", "y", "z", gold=True)], "spec.pairs", "one pair of views"),
     "nothing covered": (
         [_spec("x", "y", gold=True), _rows("x"), _rows("y"), _gold(("x99", "y0"), ("x0", "y99"))],

@@ -103,3 +103,51 @@ def test_degenerate_rows_are_refused(options, name):
     for hold in (0, 9):
         with pytest.raises(Degenerate, match="features that vary"):
             measured(np.ones((9, 3)), np.random.default_rng(0).standard_normal((9, 4)), options, hold)
+
+
+WHOLE = (CCA, Options("svcca", "mean", KeptVariance(1.0)), Options("pwcca", "mean", KeptVariance(1.0)))
+
+
+@pytest.mark.parametrize("factor", [1e7, 1e-7, 1e12, 1e-30, 1e30])
+@pytest.mark.parametrize("hold", [0, 400])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_cca_does_not_depend_on_the_units_of_columns(factor, hold, dtype):
+    x, y = reference.related(np.random.default_rng(3), 400, 6, 9)
+    x, y = x.astype(dtype), y.astype(dtype)
+    plain = measured(x, y, CCA, hold)
+    x[:, 2] *= dtype(factor)
+    y[:, :4] *= dtype(1 / factor)
+    found = measured(x, y, CCA, hold)
+    assert found.value == pytest.approx(plain.value, abs=1e-9 if dtype is np.float64 else 1e-6)
+    assert (found.left_kept, found.right_kept, found.warnings) == (6, 9, ())
+
+
+@pytest.mark.parametrize("hold", [0, 400])
+@pytest.mark.parametrize("options", WHOLE, ids=lambda options: options.name)
+def test_directions_that_rounding_hides_are_said(options, hold):
+    x, y = reference.related(np.random.default_rng(3), 400, 6, 9)
+    dependent = np.column_stack([x, x[:, 0] + x[:, 1]])
+    found = measured(dependent, y, options, hold)
+    assert (found.left_kept, found.right_kept) == (6, 9)
+    assert f"{options.name.upper()} uses 6 of 7 directions of the left view" in found.warnings[0]
+    found = measured(y, dependent, options, hold)
+    assert f"{options.name.upper()} uses 6 of 7 directions of the right view" in found.warnings[0]
+    assert measured(x, y, options, hold).warnings == ()
+
+
+@pytest.mark.parametrize("hold", [0, 400])
+def test_svcca_of_all_the_variance_says_what_a_large_unit_hides(hold):
+    x, y = reference.related(np.random.default_rng(3), 400, 6, 9)
+    x[:, 2] *= 1e9
+    for options in WHOLE[1:]:
+        assert "1 of 6 directions of the left view" in measured(x, y, options, hold).warnings[0]
+
+
+@pytest.mark.parametrize("hold", [0, 400])
+@pytest.mark.parametrize("options", WHOLE, ids=lambda options: options.name)
+def test_constant_columns_are_no_directions(options, hold):
+    x, y = reference.related(np.random.default_rng(3), 400, 6, 9)
+    found = measured(np.column_stack([x, np.full(400, 0.1)]), y, options, hold)
+    plain = measured(x, y, options, hold)
+    assert found.value == pytest.approx(plain.value, rel=1e-9)
+    assert found.warnings == plain.warnings == ()

@@ -45,7 +45,9 @@ def test_a_format_may_be_named(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_text("one\ttwo\n")
     assert find_format(path, "lines").name == "lines"
-    with pytest.raises(CorpusError, match="one of tatoeba, conllu, iob2, squad, xnli, tsv, hub, lines, but got 'csv'"):
+    with pytest.raises(
+        CorpusError, match="one of tatoeba, conllu, iob2, conll2003, squad, xnli, tsv, hub, lines, but got 'csv'"
+    ):
         find_format(path, "csv")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from babelscope.corpora import Answer, Question, read_examples, read_texts
+from babelscope.corpora.predictions import read_predictions
 from babelscope.corpora.writers import write_examples
 from babelscope.errors import CorpusError
 
@@ -107,3 +108,13 @@ def test_whole_pairs_and_escaped_backslashes_are_text(
 ) -> None:
     (example,) = read_examples(write("a.json", of(f'{{"id": "1", "question": "{escape}", "answers": []}}')))
     assert example.content.question == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("[" * 100_000, "maximum recursion depth"), ('{"data": ' + "1" * 5000 + "}", "integer string conversion")],
+)
+def test_json_that_python_does_not_read_is_refused(write: Callable[[str, str], Path], text: str, problem: str) -> None:
+    with pytest.raises(CorpusError, match=f"Expected JSON that can be read, but got: .*{problem}"):
+        list(read_examples(write("a.json", text)))
+    assert read_predictions(write("p.json", "{" + text), "en") is None

@@ -9,8 +9,10 @@ from babelscope.data.models import Model, check_layers
 from babelscope.data.texts import Text, as_texts, count
 
 
-@pytest.mark.parametrize("texts", ["昨日は雨が降った", b"rain", {"a": "x"}, Text("a", "x")])
-def test_a_single_text_and_a_mapping_are_refused(texts: Any) -> None:
+@pytest.mark.parametrize(
+    "texts", ["昨日は雨が降った", b"rain", {"a": "x"}, Text("a", "x"), {"a", "b"}, 5, None, Path("x")]
+)
+def test_what_holds_no_texts_in_an_order_is_refused(texts: Any) -> None:
     for call in (as_texts, count):
         with pytest.raises(TypeError, match=f"Expected `texts` to be a list .* but got {type(texts).__name__}"):
             call(texts)

@@ -101,6 +101,8 @@ def test_pairs_of_layers_follow_the_model() -> None:
         ("retrieval: {similarities: [dot]}", r"retrieval.similarities\[0\]: Expected one of cosine, csls"),
         ("name: twice", "the key 'name' is there twice"),
         ("pairs: [", "Expected YAML"),
+        ("colour: 2026-13-45", "Expected YAML, but got: month must be in 1..12"),
+        ("colour: " + "[" * 5000, "Expected YAML, but got: maximum recursion depth"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(study_file: Write, extra: str, problem: str) -> None:

@@ -86,7 +86,7 @@ def test_groups_are_bounded(datasets: Datasets) -> None:
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
-        (Example("", "x"), r"examples\[\]\.id"),
+        (Example("", "x"), r"examples\[7\]\.id"),
         (Example("7", "x", "not a tag"), r"examples\[7\]\.language"),
         (Example("7", Question("abc", "?", (Answer("c", 1),))), r"examples\[7\]\.question\.answers\[0\]\.start"),
         (Example("7", Question("abc", "?", (Answer("", 1),))), r"examples\[7\]\.question\.answers\[0\]"),

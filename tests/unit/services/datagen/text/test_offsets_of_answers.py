@@ -24,7 +24,7 @@ def test_offsets_in_other_units_are_exact(context: str, answer: str, start: int,
     assert done.content.answers == (Answer(answer, expected),)
     assert report.counts["exact"] == report.counts[f"offsets/{unit}"] == 1
     with pytest.raises(InvalidArgument) as raised:
-        check_example(example)
+        check_example(example, 0)
     name = {"bytes": "bytes of UTF-8", "utf16": "units of UTF-16"}[unit]
     assert f"{start} is right in {name}, {expected} in code points" in raised.value.problem
 
@@ -32,7 +32,7 @@ def test_offsets_in_other_units_are_exact(context: str, answer: str, start: int,
 def test_one_unknown_offset_beside_one_in_bytes_says_so() -> None:
     example = Example("q", Question(TOKYO, "?", (Answer("首都", -1), Answer("東京", 27))), "ja")
     with pytest.raises(InvalidArgument, match="27 is right in bytes") as raised:
-        check_example(example)
+        check_example(example, 0)
     assert raised.value.field == "examples[q].question.answers[1].start"
 
 

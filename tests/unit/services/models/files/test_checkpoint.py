@@ -9,9 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
+from services.models.catalogue import ModelFiles, load_model
 from services.models.families import FAMILIES
 from services.models.files.checkpoint import INDEX_FILE, SINGLE_FILE, Checkpoint, weight_files
 from services.models.layers.blocks import Block
+from services.models.spec import ModelSpec
 from services.models.weights import Embeddings
 from services.runtime.errors import FailedPrecondition
 from tests.support.tiny_models import build_model
@@ -196,23 +198,58 @@ def test_a_file_cut_short_is_refused(folder: Path) -> None:
         _load(folder)
 
 
-@pytest.mark.parametrize("wrapper", ["module.", "0.auto_model.", "module.bert."])
+@pytest.mark.parametrize(
+    "wrapper", ["module.", "0.auto_model.", "module.bert.", "_orig_mod.", "_orig_mod.module.0.auto_model."]
+)
 def test_wrappers_are_taken_off(folder: Path, wrapper: str) -> None:
     expected = _load(folder)[0]
     _rewrite(folder, lambda tensors: {wrapper + name: tensor for name, tensor in tensors.items()})
     assert _equal(_load(folder)[0], expected)
 
 
-def test_a_word_table_saved_under_the_name_of_the_output_layer(folder: Path) -> None:
-    expected, table = _load(folder)[0], "embeddings.word_embeddings.weight"
+@pytest.mark.parametrize("wrapper", ["", "module.", "_orig_mod."])
+@pytest.mark.parametrize(
+    ("family", "alias"),
+    [
+        ("bert", "cls.predictions.decoder.weight"),
+        ("camembert", "lm_head.decoder.weight"),
+        ("distilbert", "vocab_projector.weight"),
+        ("electra", "generator_lm_head.weight"),
+        ("modernbert", "decoder.weight"),
+        ("roberta", "lm_head.decoder.weight"),
+        ("xlm-roberta", "lm_head.decoder.weight"),
+    ],
+)
+def test_a_word_table_saved_under_the_name_of_the_output_layer(
+    family: str, alias: str, wrapper: str, tmp_path: Path
+) -> None:
+    folder = build_model(family, tmp_path / "with-head", head=True)
+    expected, table = _load(folder, family)[0], FAMILIES[family].word_table
+    names = load_file(folder / SINGLE_FILE)
+    assert sum(name.endswith(table) for name in names) == 1
+    assert alias not in names
     _rewrite(
         folder,
         lambda tensors: {
-            "cls.predictions.decoder.weight" if name == table else f"bert.{name}": tensor
-            for name, tensor in tensors.items()
+            wrapper + (alias if name.endswith(table) else name): tensor for name, tensor in tensors.items()
         },
     )
-    assert _equal(_load(folder)[0], expected)
+    assert _equal(_load(folder, family)[0], expected)
+
+
+def test_an_output_layer_of_its_own_is_no_word_table(tmp_path: Path) -> None:
+    folder = build_model("roberta", tmp_path / "untied", head=True)
+    table = FAMILIES["roberta"].word_table
+    _rewrite(
+        folder,
+        lambda tensors: {
+            "lm_head.decoder.weight" if name.endswith(table) else name: tensor for name, tensor in tensors.items()
+        },
+    )
+    config = json.loads((folder / "config.json").read_text()) | {"tie_word_embeddings": False}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(FailedPrecondition, match=r"1 are missing: embeddings\.word_embeddings\.weight"):
+        load_model(ModelFiles(aliases={"m": folder}), ModelSpec("m"))
 
 
 def test_the_same_tensor_twice_is_refused(folder: Path) -> None:

@@ -1,0 +1,80 @@
+"""CoNLL-2003: a word a line in columns with blanks between them, the entity tag last, as the shared task shipped it.
+
+Tjong Kim Sang and De Meulder 2003. English has four columns (word, part of speech, chunk, entity), German five, with
+the lemma after the word. `-DOCSTART-` lines begin documents.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from babelscope.corpora.files import read_lines
+from babelscope.corpora.iob2 import PREFIXES
+from babelscope.corpora.options import Options
+from babelscope.data.examples import Example, Sentence, Word
+from babelscope.errors import CorpusError
+
+DOCUMENT: Final = "-DOCSTART-"
+SHORT, LONG = 4, 5
+DOCUMENT_ATTRIBUTE: Final = "document"
+"""The attribute of an example that says which document it is of, counted from 1."""
+
+_WORD: Final = re.compile(r"\S+[ \t]+(\S+[ \t]+)?\S+[ \t]+(O|[BIESLU]-\S+)[ \t]+(O|[BIESLU]-\S+)[ \t]*")
+_LEAST_ALIKE: Final = 2
+
+
+def read(path: Path, options: Options) -> Iterator[Example]:
+    """Yields one example a sentence, its words with their tags as the file has them.
+
+    The part of speech is the word's `xpos`, the chunk its `misc`, `Chunk=B-NP`. The raw text is the words with spaces
+    between them; ids are the sentences' positions in the file.
+
+    Raises:
+        CorpusError: The file cannot be read, or a line does not follow the format.
+    """
+    words: list[Word] = []
+    position = document = start = columns = 0
+
+    def sentence() -> Example:
+        text = " ".join(word.form for word in words)
+        attributes = {DOCUMENT_ATTRIBUTE: str(document)} if document else {}
+        return Example(str(position), Sentence(tuple(words), text), options.language, start, attributes)
+
+    for number, line in read_lines(path):
+        fields = [field for field in re.split(r"[ \t]+", line) if field]
+        is_document = bool(fields) and fields[0] == DOCUMENT
+        if fields and not is_document:
+            columns = columns or len(fields)
+            if columns not in (SHORT, LONG) or len(fields) != columns:
+                known = columns in (SHORT, LONG)
+                wanted = f"{columns} columns as on the first line" if known else f"{SHORT} or {LONG} columns"
+                raise CorpusError(path, number, f"Expected {wanted}, but got {len(fields)}")
+            start = start if words else number
+            words.append(_word(path, number, fields))
+        elif words:
+            position += 1
+            yield sentence()
+            words = []
+        document += is_document
+    if words:
+        position += 1
+        yield sentence()
+
+
+def is_head(lines: Sequence[str]) -> bool:
+    """Whether the first lines of a file are of this format."""
+    filled = [line for line in lines[:-1] or lines if line.strip()]
+    if filled and filled[0].split()[0] == DOCUMENT:
+        return True
+    return len(filled) >= _LEAST_ALIKE and all(_WORD.fullmatch(line) for line in filled)
+
+
+def _word(path: Path, number: int, fields: Sequence[str]) -> Word:
+    """A line of a word."""
+    *lemma, xpos, chunk, tag = fields[1:]
+    for name, value in (("a chunk", chunk), ("an entity", tag)):
+        if value != "O" and not (value.startswith(PREFIXES) and len(value) > len("B-")):
+            raise CorpusError(path, number, f"Expected the tag of {name}, O, B-TYPE or I-TYPE, but got {value!r}")
+    misc = f"Chunk={chunk}" if chunk != "O" else ""
+    return Word(form=fields[0], ner=tag, lemma="".join(lemma), xpos=xpos, misc=misc)
