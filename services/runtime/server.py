@@ -20,6 +20,8 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 
 from services.runtime import logs
+from services.runtime.callers.files import CallersError
+from services.runtime.callers.known import Callers
 from services.runtime.errors import ServiceError
 from services.runtime.files import atomic
 from services.runtime.rpc import reflection, security, tls
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 10.0
 # How long a broken service says NOT_SERVING and refuses RPCs before its process ends: those that fail learn why.
 LAST_WORDS_SECONDS = 1.0
+# How often the file of callers is looked at.
+CALLERS_SECONDS = 1.0
 
 
 class Service(Protocol):
@@ -73,7 +77,7 @@ class Server:
         self.health = Health([service.name])
         self.port = 0
         self._service = service
-        self._watch: asyncio.Task[None] | None = None
+        self._watches: list[asyncio.Task[None]] = []
         self._draining = asyncio.Event()
         self._stopped = asyncio.Event()
         self._started = False
@@ -83,15 +87,20 @@ class Server:
         self._servers: list[grpc.aio.Server] = []
         self._stop_prometheus: Callable[[], None] | None = None
         token = settings.token.get_secret_value() if settings.token else None
+        try:
+            self._callers = Callers(token, settings.callers)
+        except CallersError as error:
+            raise security.UsageError(f"callers: {error}") from None
+        self.telemetry.watch_callers(lambda: self._callers.accounts)
         self._admission = Admission(
-            token=token, max_streams=settings.max_streams, max_client_streams=settings.client_streams
+            self._callers, max_streams=settings.max_streams, max_client_streams=settings.client_streams
         )
         self._door = Door(
             self.telemetry,
             self._admission,
             max_message_bytes=settings.max_message_bytes,
             idle_seconds=settings.idle_seconds,
-            infrastructure=frozenset({HEALTH, reflection.SERVICE}),
+            infrastructure=frozenset({HEALTH, *reflection.SERVICES}),
         )
 
     async def start(self) -> int:
@@ -112,7 +121,7 @@ class Server:
         if not self._draining.is_set():
             self._admission.ready = True
             self.health.set_serving(True)
-            self._watch = asyncio.create_task(self._watch_for_break())
+            self._watches += [asyncio.create_task(self._watch_for_break()), asyncio.create_task(self._watch_callers())]
             log.info("serving", extra={"service": self._service.name})
         return self.port
 
@@ -122,6 +131,12 @@ class Server:
         self._admission.ready = False
         self.health.set_serving(False)
         log.error("service broken", extra={"service": self._service.name})
+
+    async def _watch_callers(self) -> None:
+        """Reads the callers anew whenever their file changes."""
+        while self.settings.callers is not None:
+            await asyncio.sleep(CALLERS_SECONDS)
+            await asyncio.to_thread(self._callers.refresh)
 
     async def wait(self) -> None:
         """Returns when the server has stopped."""
@@ -137,8 +152,8 @@ class Server:
         grace = self.settings.drain_seconds if seconds is None else seconds
         first = not self._draining.is_set()
         self._draining.set()
-        if self._watch is not None:
-            self._watch.cancel()
+        for watch in self._watches:
+            watch.cancel()
         self.health.close()
         # `stop` sends GOAWAY at once. The door stays open for what was accepted before: to refuse it would lose it.
         log.info("draining", extra={"seconds": grace, "running": self._door.running})
@@ -254,7 +269,10 @@ def run(service: Service, settings: ServerSettings, telemetry: Telemetry | None 
 
 async def _serve(service: Service, settings: ServerSettings, telemetry: Telemetry) -> int:
     """Starts, waits for a signal, drains. Returns the exit code."""
-    server = Server(service, settings, telemetry)
+    try:
+        server = Server(service, settings, telemetry)
+    except security.UsageError as problem:
+        return _report(problem)
     signals: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

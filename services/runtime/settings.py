@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.runtime import variables
+from services.runtime.callers.files import token_problem
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -62,6 +63,11 @@ class ServerSettings(BaseSettings):
         None, description="PEM file with the authority whose certificates clients must present (mutual TLS)."
     )
     token: SecretStr | None = Field(None, description="Bearer token that clients must present.")
+    callers: Path | None = Field(
+        None,
+        description="File in TOML or JSON, or folder, of named bearer tokens with the limits of each; read anew when "
+        "it changes.",
+    )
     health_port: Port = Field(
         0, description="Port for health checks without TLS, for Kubernetes' probes; 0 for none. Needs TLS."
     )
@@ -111,10 +117,8 @@ class ServerSettings(BaseSettings):
     @classmethod
     def _token_is_usable(cls, token: SecretStr | None) -> SecretStr | None:
         """Refuses an empty token, which would look like protection and be none."""
-        if token is not None:
-            value = token.get_secret_value()
-            if not value or not value.isascii() or not value.isprintable() or " " in value:
-                raise ValueError("Expected `token` to be printable ASCII without spaces, and not empty")
+        if token is not None and token_problem(token.get_secret_value()):
+            raise ValueError("Expected `token` to be printable ASCII without spaces, and not empty")
         return token
 
     @model_validator(mode="after")

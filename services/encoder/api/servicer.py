@@ -18,6 +18,7 @@ from services.encoder.settings import EncoderSettings
 from services.models.api.messages import read_model
 from services.models.artifacts import Objects
 from services.models.spec import ModelSpec, TokenizedText
+from services.runtime.callers.accounts import current
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.paging import cut_page, read_page
 from services.runtime.streams import Writer, first, later
@@ -71,6 +72,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             limit = engine.info.max_tokens
             tokenized = await self._tokenize(engine, request.texts, limit)
             requests.check_tokens(request.texts, tokenized, overflow, limit, "texts")
+            _spend(tokenized)
             answer = encoder_pb2.TokenizeResponse(
                 texts=[
                     responses.tokenized(text.id, tokens, engine.pieces(tokens.ids))
@@ -153,6 +155,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
                         offset=start + offset,
                         vocabulary=engine.info.vocabulary_size,
                     )
+                    _spend(tokenized)
                     await stream.submit([(text.id, tokens) for text, tokens in zip(some, tokenized, strict=True)])
             if not len(seen):
                 raise InvalidArgument("texts", "Expected at least one text, but the stream ended without any")
@@ -166,3 +169,8 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         return await asyncio.get_running_loop().run_in_executor(
             self._tokenizers, lambda: engine.tokenize(strings, max_tokens=limit)
         )
+
+
+def _spend(tokenized: Sequence[TokenizedText]) -> None:
+    """Counts tokens as the caller's; who has none left is not read from before some have come."""
+    current().spend_tokens(sum(map(len, tokenized)))

@@ -11,13 +11,14 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 
 import grpc
 
 from services.runtime import logs
+from services.runtime.callers import accounts
 from services.runtime.errors import InvalidArgument, LimitExceeded, Unauthenticated
 from services.runtime.rpc import deadline, status
 from services.runtime.rpc.admission import Admission
@@ -134,6 +135,7 @@ class Door(grpc.aio.ServerInterceptor):
 
         def decoder(data: bytes) -> Any:
             received(len(data))
+            accounts.current().spend_bytes(len(data))
             try:
                 self._measure(data)
                 return decode(data)
@@ -145,6 +147,7 @@ class Door(grpc.aio.ServerInterceptor):
         def encoder(message: Any) -> bytes:
             data: bytes = encode(message)
             sent(len(data))
+            accounts.current().spend_bytes(len(data))
             return data
 
         return decoder, encoder
@@ -156,17 +159,26 @@ class Door(grpc.aio.ServerInterceptor):
             raise LimitExceeded("max_message_bytes", problem)
 
     @contextmanager
-    def _admitted(self, method: Method, context: Any) -> Iterator[None]:
+    def _admitted(self, method: Method, context: Any, incoming: Incoming) -> Iterator[None]:
         """Lets an RPC in and counts it while it runs."""
-        if method.service != HEALTH:
-            self._admission.check_token(context)
-        with nullcontext() if method.service in self._infrastructure else self._admission.place(context):
+        if method.service == HEALTH:
+            yield
+            return
+        account = self._admission.identify(context)
+        logs.caller.set(account.name)
+        if method.service in self._infrastructure:
+            yield
+            return
+        with self._admission.place(context, account):
+            accounts.enter(account)
+            incoming.account = account
             yield
 
     @asynccontextmanager
     async def _call(self, method: Method, context: Any) -> AsyncIterator[Any]:
         """One RPC from its beginning to its end; gives its request, a message or an iterator of them."""
         request_id = _request_id(context)
+        logs.caller.set("")
         logs.request_id.set(request_id)  # of the RPC's own task: there is nothing to reset
         context.set_trailing_metadata(((status.REQUEST_ID_KEY, request_id),))
         self._telemetry.begun(method)
@@ -174,7 +186,7 @@ class Door(grpc.aio.ServerInterceptor):
         code = grpc.StatusCode.UNKNOWN
         incoming = Incoming(context, self._idle_seconds)
         try:
-            with self._admitted(method, context):
+            with self._admitted(method, context, incoming):
                 yield incoming if method.kind in _STREAMS_IN else await incoming.only()
             code = _code(context)
         except grpc.aio.AbortError:
