@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import grpc
+from babelscope.transport import tracing
 from grpc_health.v1 import health_pb2_grpc
 
 from services.runtime import logs
@@ -86,6 +87,7 @@ class Server:
         """Set once the service can serve no more until its process is started anew."""
         self._servers: list[grpc.aio.Server] = []
         self._stop_prometheus: Callable[[], None] | None = None
+        self._end_traces: Callable[[], None] | None = None
         token = settings.token.get_secret_value() if settings.token else None
         try:
             self._callers = Callers(token, settings.callers)
@@ -113,6 +115,12 @@ class Server:
             UsageError: Where the settings do not let it listen.
         """
         security.check_address(self.settings)
+        if self.settings.otlp_endpoint is not None:
+            name = f"babelscope-{self._service.name.rpartition('.')[2].removesuffix('Service').lower()}"
+            try:
+                self._end_traces = tracing.export(self.settings.otlp_endpoint, name)
+            except tracing.TracingError as error:
+                raise security.UsageError(str(error)) from None
         credentials = tls.server_credentials(self.settings)
         await self._listen(credentials)
         log.info("listening", extra={"host": self.settings.host, "port": self.port, "tls": credentials is not None})
@@ -169,6 +177,8 @@ class Server:
         finally:
             if self._stop_prometheus is not None:
                 await asyncio.to_thread(self._stop_prometheus)
+            if self._end_traces is not None:
+                await asyncio.to_thread(self._end_traces)
             if self.settings.port_file is not None:
                 self.settings.port_file.unlink(missing_ok=True)
             self._stopped.set()

@@ -102,6 +102,12 @@ class ServerSettings(BaseSettings):
     max_connection_age_grace_seconds: float = Field(
         3600.0, ge=0, description="Time that the RPCs of an aged connection have to finish."
     )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://.+",
+        description="Collector that traces are sent to, by OTLP over gRPC: `http://collector:4317`; needs the extra "
+        "`otel`. `OTEL_*` variables say the rest.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="Form of the log's lines.")
     store_url: str = Field(

@@ -24,6 +24,7 @@ from services.runtime.rpc import deadline, status
 from services.runtime.rpc.admission import Admission
 from services.runtime.rpc.health import SERVICE as HEALTH
 from services.runtime.rpc.incoming import Incoming, Outlet
+from services.runtime.rpc.tracing import server_span
 from services.runtime.telemetry import Method, Telemetry
 
 log = logging.getLogger(__name__)
@@ -185,38 +186,41 @@ class Door(grpc.aio.ServerInterceptor):
         began = time.perf_counter()
         code = grpc.StatusCode.UNKNOWN
         incoming = Incoming(context, self._idle_seconds)
-        try:
-            with self._admitted(method, context, incoming):
-                yield incoming if method.kind in _STREAMS_IN else await incoming.only()
-            code = _code(context)
-        except grpc.aio.AbortError:
-            code = _code(context)
-            raise
-        except (Exception, asyncio.CancelledError) as error:  # the boundary: every error gets a status
-            if _is_cancellation(error):
-                code = _cancelled(context)
+        metadata, traced = context.invocation_metadata() or (), method.service not in self._infrastructure
+        with server_span(method, metadata, request_id, wanted=traced) as span:
+            try:
+                with self._admitted(method, context, incoming):
+                    yield incoming if method.kind in _STREAMS_IN else await incoming.only()
+                code = _code(context)
+            except grpc.aio.AbortError:
+                code = _code(context)
                 raise
-            if not status.is_known(error):
-                log.error("rpc failed", exc_info=error, extra={"method": method.name})
-            answer = status.to_status(error, request_id)
-            code = status.status_code(answer.code)
-            if method.kind in _STREAMS_IN and not isinstance(error, Unauthenticated):
-                await self._outlet.read(incoming)
-            await context.abort(code, answer.message, status.trailing_metadata(answer, request_id))
-        finally:
-            seconds = time.perf_counter() - began
-            self._telemetry.ended(method, code.name, seconds)
-            log.log(
-                logging.DEBUG if method.service in self._infrastructure else logging.INFO,
-                "rpc",
-                extra={
-                    "service": method.service,
-                    "method": method.name,
-                    "code": code.name,
-                    "seconds": round(seconds, 6),
-                    "peer": context.peer(),
-                },
-            )
+            except (Exception, asyncio.CancelledError) as error:  # the boundary: every error gets a status
+                if _is_cancellation(error):
+                    code = _cancelled(context)
+                    raise
+                if not status.is_known(error):
+                    log.error("rpc failed", exc_info=error, extra={"method": method.name})
+                answer = status.to_status(error, request_id)
+                code = status.status_code(answer.code)
+                if method.kind in _STREAMS_IN and not isinstance(error, Unauthenticated):
+                    await self._outlet.read(incoming)
+                await context.abort(code, answer.message, status.trailing_metadata(answer, request_id))
+            finally:
+                seconds = time.perf_counter() - began
+                span.ended(code, logs.caller.get())
+                self._telemetry.ended(method, code.name, seconds)
+                log.log(
+                    logging.DEBUG if method.service in self._infrastructure else logging.INFO,
+                    "rpc",
+                    extra={
+                        "service": method.service,
+                        "method": method.name,
+                        "code": code.name,
+                        "seconds": round(seconds, 6),
+                        "peer": context.peer(),
+                    },
+                )
 
 
 def _given(inner: Any) -> Any:
