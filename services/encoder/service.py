@@ -7,6 +7,7 @@ import grpc
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc
 
 from services.encoder.api.servicer import EncoderServicer
+from services.encoder.capacity import default_model_bytes
 from services.encoder.engine import Engine
 from services.encoder.gauges import Gauges
 from services.encoder.loading import load_engine
@@ -76,6 +77,9 @@ class EncoderService:
             ServiceError: One of them cannot be served.
         """
         self._device = await asyncio.to_thread(choose_device, self._settings.device)
+        room = self.registry.capacity
+        room.max_bytes = self._settings.model_bytes or default_model_bytes(self._device)
+        log.info("room for models", extra={"bytes": room.max_bytes, "device": self._device})
         await asyncio.to_thread(self._check_budget)
         for name in self._settings.preload:
             async with self.registry.lease(ModelSpec(name)) as engine:

@@ -22,6 +22,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 _COMMANDS: Final = (
     "up",
     "status",
+    "models",
     "listing",
     "encode",
     "measure",

@@ -221,6 +221,19 @@ class Intervention:
 
 
 @dataclass(frozen=True, slots=True)
+class Unloaded:
+    """What became of a model and its re-initialised variants.
+
+    Args:
+        dropped: How many were dropped from memory.
+        in_use: How many are in use, or being loaded, and are dropped once they are no longer used.
+    """
+
+    dropped: int
+    in_use: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What a server knows about a model.
 

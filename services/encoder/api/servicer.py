@@ -1,9 +1,9 @@
 """The door of the encoder: messages to domain calls and back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2, text_pb2
@@ -60,6 +60,21 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         """One model, loaded."""
         async with self._lease(read_model(request.model, "model"), "model") as engine:
             return responses.loaded_model(engine.info)
+
+    async def LoadModel(  # noqa: N802 - gRPC's name
+        self, request: encoder_pb2.LoadModelRequest, context: Any
+    ) -> encoder_pb2.LoadModelResponse:
+        """Loads a model."""
+        with _at("model"):
+            info = await self._registry.load(read_model(request.model, "model"), pin=request.pin)
+        return encoder_pb2.LoadModelResponse(model=responses.loaded_model(info))
+
+    async def UnloadModel(  # noqa: N802 - gRPC's name
+        self, request: encoder_pb2.UnloadModelRequest, context: Any
+    ) -> encoder_pb2.UnloadModelResponse:
+        """Drops a model."""
+        done = await self._registry.unload(read_model(request.model, "model"))
+        return encoder_pb2.UnloadModelResponse(dropped=done.dropped, in_use=done.in_use)
 
     async def Tokenize(  # noqa: N802 - gRPC's name
         self, request: encoder_pb2.TokenizeRequest, context: Any
@@ -120,11 +135,9 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
     @asynccontextmanager
     async def _lease(self, spec: ModelSpec, field: str) -> AsyncIterator[Engine]:
         """Lends an engine to a request whose ModelRef is at `field`; the domain names the fields of an EncodeSpec."""
-        try:
+        with _at(field):
             async with self._registry.lease(spec) as engine:
                 yield engine
-        except InvalidArgument as error:
-            raise InvalidArgument(error.field.replace("spec.model", field, 1), error.problem) from error
 
     async def _intake(
         self,
@@ -169,6 +182,15 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         return await asyncio.get_running_loop().run_in_executor(
             self._tokenizers, lambda: engine.tokenize(strings, max_tokens=limit)
         )
+
+
+@contextmanager
+def _at(field: str) -> Iterator[None]:
+    """Names the place of a ModelRef in errors: the domain knows the fields of an EncodeSpec."""
+    try:
+        yield
+    except InvalidArgument as error:
+        raise InvalidArgument(error.field.replace("spec.model", field, 1), error.problem) from error
 
 
 def _spend(tokenized: Sequence[TokenizedText]) -> None:
