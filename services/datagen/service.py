@@ -27,7 +27,7 @@ class DatagenService:
 
     def __init__(self, settings: DatagenSettings) -> None:
         self._settings = settings
-        self._store = Store(settings.store_url)
+        self._store = Store(settings.store_url, settings.store_bytes)
         self._workers = Workers(settings.max_streams, "datagen")
         datasets = Datasets(self._store, settings.scratch_dir, Memory(settings.held_bytes))
         translators = Translators(settings, settings.scratch_dir / "translation", open_remote, self._store)

@@ -36,7 +36,7 @@ class EncoderService:
     def __init__(self, settings: EncoderSettings, telemetry: Telemetry) -> None:
         self._settings = settings
         self._device = ""
-        store = Store(settings.store_url)
+        store = Store(settings.store_url, settings.store_bytes)
         self._files = settings.model_files(store)
         gauges = Gauges(telemetry)
         self.scheduler = Scheduler(

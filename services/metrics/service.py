@@ -32,7 +32,7 @@ class MetricsService:
         self._workers = Workers(settings.work_threads, "measure")
         # Apart from measuring: a map may take minutes in one go, and nobody else should wait for it.
         self._fitters = Workers(settings.map_threads, "fit")
-        store, self.memory = Store(settings.store_url), Memory(settings.held_bytes)
+        store, self.memory = Store(settings.store_url, settings.store_bytes), Memory(settings.held_bytes)
         flow = Flow(settings, scratch, self._sources, self._workers, store, self.memory)
         desk = Desk(settings, flow, self._workers, self._fitters, store, self.memory)
         # The generated base answers UNIMPLEMENTED where a method is not given; only its stub calls them abstract.

@@ -114,6 +114,13 @@ class ServerSettings(BaseSettings):
         default_factory=default_store, min_length=1, description="The store: a folder, or `s3://bucket/prefix`."
     )
 
+    store_bytes: int | None = Field(
+        None,
+        ge=1,
+        description="Bytes that the store may hold, of all servers together; what would exceed them is refused. No "
+        "limit where not given.",
+    )
+
     @property
     def client_streams(self) -> int:
         """RPCs at once of one client."""
