@@ -38,6 +38,7 @@ _COMMANDS: Final = (
     "generate",
     "prepare",
     "datasets",
+    "store",
 )
 _USAGE_ERROR: Final[type[Any]] = typer.BadParameter.__mro__[1]
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130

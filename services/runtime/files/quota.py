@@ -46,8 +46,8 @@ class Quota:
             if self._used + wanted > self.limit:
                 raise LimitExceeded(
                     SETTING,
-                    f"Expected a store of at most {self.limit} bytes, but it holds {self._used} and this needs {wanted} "
-                    "more; remove datasets that nobody needs, or see `babelscope store prune`",
+                    f"Expected a store of at most {self.limit} bytes, but it holds {self._used} and this needs "
+                    f"{wanted} more; remove datasets that nobody needs, or see `babelscope store prune`",
                 )
 
     def added(self, amount: int) -> None:
