@@ -18,8 +18,8 @@ class Capacity:
     """What models may take up together.
 
     Attributes:
-        max_models: How many there may be.
-        max_bytes: Bytes of their weights; None for any.
+        max_models: Largest number of models.
+        max_bytes: Largest number of bytes of their weights; None for no limit.
     """
 
     max_models: int
@@ -29,7 +29,7 @@ class Capacity:
         """Refuses a model that is too large by itself.
 
         Args:
-            name: Its name.
+            name: Name of the model.
             wanted: Bytes of its weights.
 
         Raises:
@@ -46,7 +46,7 @@ class Capacity:
         """The setting that leaves one more model no room, with its limit in words; None where there is room.
 
         Args:
-            count: Models that there are.
+            count: Number of models that there are.
             taken: Bytes of their weights.
             wanted: Bytes of the weights of one more.
         """
@@ -74,7 +74,7 @@ def memory_bytes(limits: tuple[Path, ...] = _LIMITS) -> int:
     """Bytes of memory that this process may use: the machine's, or its container's where that is less.
 
     Args:
-        limits: Files in which the kernel tells the container's.
+        limits: Files with the memory limit of the container, as the kernel shows it.
     """
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in limits:

@@ -74,8 +74,8 @@ class Unloaded:
     """What became of a model and its variants.
 
     Attributes:
-        dropped: How many were dropped.
-        in_use: How many are used, or loading, and are dropped once they are no longer used.
+        dropped: Number of those dropped.
+        in_use: Number of those in use, or loading, which are dropped once they are no longer used.
     """
 
     dropped: int
@@ -194,8 +194,8 @@ class Registry:
         """Loads a model where need be.
 
         Args:
-            spec: Which.
-            pin: Keep it in memory until it is unloaded.
+            spec: Model to load.
+            pin: Whether to keep it in memory until it is unloaded.
 
         Raises:
             ServiceError: As for `lease`.
@@ -210,7 +210,7 @@ class Registry:
         """Drops a model with all its variants; those in use serve those who use them, and are dropped afterwards.
 
         Args:
-            spec: Which; its variants are those with other re-initialised layers.
+            spec: Model to drop; its variants are those with other re-initialised layers.
         """
         named = [slot for key, slot in self._slots.items() if (key.name, key.revision) == (spec.name, spec.revision)]
         slots = [slot for slot in named if slot.engine is not None]

@@ -25,7 +25,7 @@ class Allowed:
         """Why a model is not served; empty where it is.
 
         Args:
-            name: Its name.
+            name: Name of the model.
             hub: Address of the hub that it would be fetched from; empty for a local one.
         """
         checks = [("allowed_models", self.models, name)]

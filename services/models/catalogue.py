@@ -56,8 +56,8 @@ class ModelSize:
     """How large a model is.
 
     Attributes:
-        max_tokens: Its longest input.
-        bytes: Of its weights in memory.
+        max_tokens: Longest input in tokens.
+        bytes: Bytes of the weights in memory.
     """
 
     max_tokens: int
@@ -125,7 +125,7 @@ class ModelFiles:
         hub: Whether other names are looked up at the hub, or in its cache.
         cache_dir: The hub's cache; None for its default.
         checkpoints: Checkpoints of the trainer; None where there is no store.
-        allowed: Which of them are served; all where None.
+        allowed: Patterns of the models that are served; all where None.
     """
 
     def __init__(
@@ -244,8 +244,8 @@ class ModelFiles:
         """Bytes that a model's weights take in memory, in float32, from the headers of its files alone.
 
         Args:
-            name: Of a model that `resolve` has just found.
-            revision: Of the hub.
+            name: Name of a model that `resolve` has just found.
+            revision: Revision of the hub.
 
         Raises:
             ServiceError: As for `measure`.

@@ -112,7 +112,7 @@ class Telemetry:
         """Tells at every scrape what each caller has used. Callers that are no longer known are left out.
 
         Args:
-            read: Gives the accounts; called from another thread.
+            read: Function that gives the accounts; called from another thread.
         """
         self.registry.register(_Callers(read))
 
@@ -177,7 +177,7 @@ class _Callers(Collector):
     """Metrics of callers, read at every scrape: as many series as there are callers now.
 
     Args:
-        read: Gives the accounts.
+        read: Function that gives the accounts.
     """
 
     def __init__(self, read: Callable[[], Iterable[Account]]) -> None:

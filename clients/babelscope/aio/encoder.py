@@ -49,7 +49,7 @@ class AsyncEncoderClient(AsyncClient):
         """Loads a model, so that the first request for it need not wait.
 
         Args:
-            model: Which.
+            model: Model to load.
             pin: Keep it in memory until it is unloaded, whatever else is asked for.
             timeout: Seconds for the call.
 

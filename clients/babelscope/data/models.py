@@ -225,8 +225,8 @@ class Unloaded:
     """What became of a model and its re-initialised variants.
 
     Args:
-        dropped: How many were dropped from memory.
-        in_use: How many are in use, or being loaded, and are dropped once they are no longer used.
+        dropped: Number of those dropped from memory.
+        in_use: Number of those in use, or being loaded, which are dropped once they are no longer used.
     """
 
     dropped: int

@@ -18,11 +18,11 @@ class StoredObject:
     """One object of a store.
 
     Attributes:
-        kind: What it is: `datasets`, `maps`, `blobs`.
-        digest: SHA-256 of its bytes.
-        suffix: Ending of its name.
-        bytes: Size.
-        modified: When it was last put, in seconds since the epoch.
+        kind: Kind of the object: `datasets`, `maps`, `blobs`.
+        digest: SHA-256 of the object's bytes.
+        suffix: Ending of the object's name.
+        bytes: Size of the object.
+        modified: Time of the last put, in seconds since the epoch.
     """
 
     kind: str
@@ -62,7 +62,7 @@ class FolderPlace:
     """A folder.
 
     Args:
-        root: The folder.
+        root: Folder of the store.
 
     Raises:
         StoreError: There is none.
@@ -101,7 +101,7 @@ class RemotePlace:
     """A place of fsspec.
 
     Args:
-        url: Its URL.
+        url: URL of the place.
 
     Raises:
         StoreError: The package for it is not installed, or its scheme is unknown.

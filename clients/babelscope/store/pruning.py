@@ -12,9 +12,9 @@ class Verdict:
     """What becomes of one object.
 
     Attributes:
-        object: Which.
-        remove: Whether it may be removed.
-        reason: Why, or why not.
+        object: Object that is judged.
+        remove: Whether the object may be removed.
+        reason: Reason of the verdict, a clause.
     """
 
     object: StoredObject
@@ -38,12 +38,12 @@ def judge(
     exactly as long as what it is about.
 
     Args:
-        objects: All objects.
-        named: What lists and cards name, by key.
-        live: What is named from outside, with what names it.
-        before: What was put later is young, in seconds since the epoch.
+        objects: All objects of the store.
+        named: Keys that each list and each card names, by its own key.
+        live: Keys that something outside of the store names, with the place of the name.
+        before: Time in seconds since the epoch; objects put later are young.
         kinds: Kinds that may be removed; all where empty.
-        protected: Kinds that may not be removed, with the reason.
+        protected: Kinds that may not be removed, each with the reason.
 
     Returns:
         Verdicts, in the order in which objects can be removed: what names others comes before what it names.
@@ -96,8 +96,8 @@ def remove(place: Place, verdicts: Iterable[Verdict]) -> list[Verdict]:
     """Removes what may be removed. What was put anew since it was judged stays.
 
     Args:
-        place: The store.
-        verdicts: In the order of `judge`: an interruption leaves no list whose parts are gone.
+        place: Store that the objects are in.
+        verdicts: Verdicts in the order of `judge`: an interruption leaves no list whose parts are gone.
 
     Returns:
         Those whose objects were removed.

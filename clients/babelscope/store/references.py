@@ -24,8 +24,8 @@ def references(place: Place, objects: Iterable[StoredObject]) -> dict[str, set[s
     """What each list and each card of a store names, by key.
 
     Args:
-        place: The store.
-        objects: All its objects.
+        place: Store that the objects are in.
+        objects: All objects of the store.
 
     Raises:
         StoreError: A list is too large to be read: nothing could be said of what it names.
@@ -44,7 +44,7 @@ def named_by_files(paths: Iterable[Path]) -> Mapping[str, str]:
     """What files name, such as the results of studies: each name with the file that has it.
 
     Args:
-        paths: Files, and folders, which are searched with all below them.
+        paths: Files and folders; folders are searched with all below them.
 
     Raises:
         StoreError: A path does not exist, or a file is too large to be searched.

@@ -44,7 +44,7 @@ class Attempts:
     It is a context, which the call ends with.
 
     Args:
-        service: The service.
+        service: Service that is called.
         method: Name of the method.
         config: How to speak to the server.
         timeout: Seconds for all attempts together; None for no end.

@@ -106,8 +106,8 @@ class ClientConfig:
         """What travels with a request: its id, the token, and its place in a trace.
 
         Args:
-            request_id: Its id.
-            trace: What it carries of its trace; what the current span gives where None.
+            request_id: Id of the request.
+            trace: Metadata of the trace; that of the current span where None.
         """
         token = () if self.token is None else (("authorization", f"Bearer {self.token}"),)
         return (("x-request-id", request_id), *token, *(tracing.headers() if trace is None else trace))

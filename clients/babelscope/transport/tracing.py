@@ -30,7 +30,7 @@ def headers(span: Any = None) -> tuple[tuple[str, str], ...]:
     """What a call carries of its trace.
 
     Args:
-        span: The call's; the current one where None.
+        span: Span of the call; the current one where None.
 
     Returns:
         Metadata, `traceparent` among it; nothing where there is no trace.
@@ -49,7 +49,7 @@ def above(metadata: Iterable[tuple[str, str | bytes]]) -> Any:
     """The place in a trace that a call carries: OpenTelemetry's context, to begin a server's span in.
 
     Args:
-        metadata: Of the call.
+        metadata: Metadata of the call.
     """
     from opentelemetry import propagate
 
@@ -61,8 +61,8 @@ class CallSpan:
 
     Args:
         method: `EncoderService.Encode`.
-        full_name: Of the service, with its package.
-        address: Whom it calls.
+        full_name: Name of the service with its package.
+        address: Address of the server.
         request_id: Id of the request.
     """
 
@@ -95,7 +95,7 @@ class CallSpan:
         """Ends the span.
 
         Args:
-            error: What the call raised; None where it was answered, or its caller wanted no more of it.
+            error: Exception of the call; None where it was answered, or its caller wanted no more of it.
         """
         if self._span is None:
             return
@@ -110,7 +110,7 @@ def export(endpoint: str, service: str) -> Callable[[], None]:
     """Has this process send its spans to a collector. All else follows OpenTelemetry's own `OTEL_*` variables.
 
     Args:
-        endpoint: OTLP over gRPC, `http://HOST:4317`; `https://` for TLS.
+        endpoint: Address of a collector that takes OTLP over gRPC, `http://HOST:4317`; `https://` for TLS.
         service: Name of the service in the traces, unless `OTEL_SERVICE_NAME` gives one.
 
     Returns:
@@ -142,7 +142,7 @@ def command(name: str) -> Iterator[None]:
     """One trace of all that a command asks for, where the environment names a collector.
 
     Args:
-        name: The command's.
+        name: Name of the command.
 
     Raises:
         TracingError: As for `export`.

@@ -48,7 +48,7 @@ class Bucket:
     """An amount a minute. It may be used from any thread.
 
     Args:
-        per_minute: The amount; None for no limit.
+        per_minute: Amount a minute; None for no limit.
         clock: Seconds, monotonic.
     """
 
@@ -104,8 +104,8 @@ class Account:
     """What one caller has used. It may be used from any thread.
 
     Args:
-        name: The caller's.
-        limits: What it may use.
+        name: Name of the caller.
+        limits: Limits of the caller.
         clock: Seconds, monotonic.
 
     Attributes:

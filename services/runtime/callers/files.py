@@ -42,9 +42,9 @@ class Caller:
     """One caller.
 
     Attributes:
-        name: For logs and metrics.
-        tokens: Any of which it may present.
-        limits: What it may use.
+        name: Name in logs and metrics.
+        tokens: Tokens, any of which the caller may present.
+        limits: Limits of the caller.
     """
 
     name: str

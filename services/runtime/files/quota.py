@@ -19,8 +19,8 @@ class Quota:
     """The limit of one store. It may be used from any thread.
 
     Args:
-        limit: Bytes.
-        count: Gives the bytes that are there.
+        limit: Largest number of bytes.
+        count: Function that counts the bytes that are there.
         clock: Seconds, monotonic.
     """
 
@@ -35,7 +35,7 @@ class Quota:
         """Refuses an object for which there is no room. A server that is refused counts again before it says so.
 
         Args:
-            wanted: Its bytes, as far as they are known.
+            wanted: Bytes of the object, as far as they are known.
 
         Raises:
             LimitExceeded: It says how much there is, and how much there may be.

@@ -16,7 +16,7 @@ class Admission:
     """The places of a server, and who holds them.
 
     Args:
-        callers: Who may call.
+        callers: Callers who are let in.
         max_streams: RPCs at once.
         max_client_streams: RPCs at once of one client that has no limit of its own.
 
@@ -48,9 +48,9 @@ class Admission:
         """A place, held while an RPC runs.
 
         Args:
-            context: Of the RPC.
-            account: Of who calls. One that may have a number of streams has them wherever it calls from; the others
-                are told apart by certificate or address as well.
+            context: Context of the RPC.
+            account: Account of the caller. One with a number of streams has them wherever it calls from; the others are
+                told apart by certificate or address as well.
 
         Raises:
             Unavailable: The server loads or drains.

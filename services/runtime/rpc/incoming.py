@@ -25,7 +25,7 @@ class Incoming:
         idle_seconds: Longest wait for one of them. The time that a handler takes between two of them does not count.
 
     Attributes:
-        account: Of who calls: one that has used up its minute is not read from until there is something left.
+        account: Account of the caller: a stream is not read from while a minute's amount is used up.
     """
 
     def __init__(self, context: Any, idle_seconds: float) -> None:

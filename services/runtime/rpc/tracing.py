@@ -27,7 +27,7 @@ class ServerSpan:
     """What is told of an RPC.
 
     Args:
-        span: Of OpenTelemetry; None where it is not in use.
+        span: Span of OpenTelemetry; None where it is not in use.
     """
 
     def __init__(self, span: Any = None) -> None:
@@ -52,10 +52,10 @@ def server_span(
     """The current span while an RPC runs.
 
     Args:
-        method: Which.
-        metadata: Of the RPC: its client's trace.
-        request_id: Its id.
-        wanted: Whether there is to be one.
+        method: Method that is called.
+        metadata: Metadata of the RPC, with the trace of the client.
+        request_id: Id of the request.
+        wanted: Whether there is to be a span.
     """
     trace = tracing.api()
     logs.trace_id.set("")
