@@ -154,8 +154,9 @@ class Registry:
         return sum(slot.bytes for slot in self._in_memory())
 
     def _in_memory(self) -> list[_Slot]:
-        """What takes up room."""
-        return [slot for slot in (*self._slots.values(), *self._outdated) if slot.in_memory]
+        """What takes up room; an engine that was replaced and is not used is being closed."""
+        replaced = (slot for slot in self._outdated if slot.users)
+        return [slot for slot in (*self._slots.values(), *replaced) if slot.in_memory]
 
     @asynccontextmanager
     async def lease(self, spec: ModelSpec) -> AsyncIterator[Engine]:
@@ -287,8 +288,9 @@ class Registry:
         try:
             await self._find(slot.spec)
             loop = asyncio.get_running_loop()
+            # Where models are loaded: transformers may not be imported by two threads at once.
             slot.bytes = await loop.run_in_executor(
-                self._finders, self._files.weight_bytes, slot.spec.name, slot.spec.revision
+                self._loader, self._files.weight_bytes, slot.spec.name, slot.spec.revision
             )
             await self._make_room(slot)
             slot.stamp = await self._stamp(slot.spec)

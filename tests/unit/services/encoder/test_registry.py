@@ -18,6 +18,7 @@ class Files:
     def __init__(self) -> None:
         self.answers = threading.Event()
         self.asked = threading.Semaphore(0)
+        self.measured_by: set[str] = set()
 
     def resolve(self, name: str, revision: str = "") -> str:
         if name == "hub/silent":
@@ -36,6 +37,7 @@ class Files:
         return not name.startswith("hub/")
 
     def weight_bytes(self, name: str, revision: str = "") -> int:
+        self.measured_by.add(threading.current_thread().name)
         return {"a": 100, "b": 200, "c": 300, "hub/x": 100}[name]
 
     def list(self) -> list[ModelSummary]:
@@ -306,3 +308,27 @@ async def test_what_is_unloaded_serves_those_who_use_it(registry: Registry, load
             assert anew is not engine
     assert engine.closed
     assert registry.loaded == 1
+
+
+async def test_one_thread_measures_and_loads(make_engine: Any) -> None:
+    """Transformers may not be imported by two threads at once."""
+    files = Files()
+    registry = Registry(files, Loader(make_engine), max_models=3, wait_seconds=5)
+    await asyncio.gather(*(_load(registry, name) for name in ("a", "b", "hub/x")))
+    assert len(files.measured_by) == 1
+    await registry.close()
+
+
+async def test_room_is_made_while_unloaded_models_are_being_closed(make_engine: Any) -> None:
+    loader, go = Loader(make_engine), threading.Event()
+    registry = Registry(Files(), loader, max_models=9, max_bytes=350, wait_seconds=5)
+    first = await registry.load(ModelSpec("a"))
+    loader.engines["a"].close = lambda: go.wait(20)
+    async with registry.lease(ModelSpec("a", reinit=(Reinit((1,)),))):
+        pass
+    unloading = asyncio.create_task(registry.unload(ModelSpec(first.name)))
+    await asyncio.sleep(0)
+    assert (await _load(registry, "c")).info.name == "c"
+    go.set()
+    assert await unloading == Unloaded(dropped=2, in_use=0)
+    await registry.close()
