@@ -13,6 +13,7 @@
     │   └── ServerFault        INTERNAL, UNKNOWN: a fault of the server, to be reported with .request_id
     ├── TensorError            an array that does not fit its description: .field, .problem
     ├── CorpusError            a corpus file that cannot be read: .path, .line, .problem
+    ├── StoreError             a store that cannot be looked into
     ├── StudyError             a study file or a study's result that cannot be used
     └── MeshError              servers of the local mesh that do not start or do not stay up
 
@@ -213,6 +214,10 @@ class CorpusError(BabelscopeError):
         self.path = path
         self.line = line
         self.problem = problem
+
+
+class StoreError(BabelscopeError):
+    """A store, or what is to be kept of it, that cannot be looked into."""
 
 
 class StudyError(BabelscopeError):

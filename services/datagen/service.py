@@ -31,7 +31,7 @@ class DatagenService:
 
     def __init__(self, settings: DatagenSettings) -> None:
         self._settings = settings
-        self._store = Store(settings.store_url)
+        self._store = Store(settings.store_url, settings.store_bytes)
         self._translation_dir = settings.scratch_dir / "translation"
         self.memory = Memory(settings.held_bytes)
         self._workers = Workers(settings.max_streams, "datagen", self.memory)

@@ -37,6 +37,7 @@ class Gauges:
         gauge("encoder_unread_bytes", "Bytes reserved for answers not yet read", lambda: scheduler.results.used)
         gauge("encoder_streams", "Streams open", lambda: scheduler.open_streams)
         gauge("encoder_models", "Models in memory", lambda: registry.loaded)
+        gauge("encoder_model_bytes", "Bytes of the weights of models in memory", lambda: registry.loaded_bytes)
 
     def observe(self, report: BatchReport) -> None:
         """Counts a batch."""

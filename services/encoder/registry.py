@@ -5,13 +5,14 @@ import logging
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from services.encoder.capacity import Capacity
 from services.encoder.engine import Engine
 from services.models.catalogue import ModelSummary
 from services.models.spec import ModelInfo, ModelSpec
@@ -29,6 +30,9 @@ class Files(Protocol):
 
     def stamp(self, name: str, revision: str = "") -> Hashable:
         """Changes whenever a model's files do."""
+
+    def weight_bytes(self, name: str, revision: str = "") -> int:
+        """Bytes of a model's weights, from the headers of files that `resolve` has found."""
 
     def is_local(self, name: str) -> bool:
         """Whether it is found without the hub."""
@@ -65,6 +69,19 @@ class Listed:
     info: ModelInfo | None = None
 
 
+@dataclass(frozen=True)
+class Unloaded:
+    """What became of a model and its variants.
+
+    Attributes:
+        dropped: Number of those dropped.
+        in_use: Number of those in use, or loading, which are dropped once they are no longer used.
+    """
+
+    dropped: int
+    in_use: int
+
+
 @dataclass(eq=False)
 class _Slot:
     """One model, loading or loaded."""
@@ -72,10 +89,17 @@ class _Slot:
     spec: ModelSpec
     users: int = 0
     in_memory: bool = False
+    bytes: int = 0
+    pinned: bool = False
     stamp: Hashable = None
     engine: Engine | None = None
     loading: "asyncio.Task[Engine] | None" = None
     forsaken: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it may make room for another."""
+        return self.engine is not None and not self.users and not self.pinned
 
     def check(self) -> None:
         """Raises `Stopped` where nobody has waited for the model for a while."""
@@ -89,7 +113,8 @@ class Registry:
     Args:
         files: Files of the models that may be loaded.
         load: Loads a model; called in a thread, one call at a time.
-        max_models: Engines in memory. One that is in use is never dropped.
+        max_models: Engines in memory. One that is in use, or pinned, is never dropped.
+        max_bytes: Bytes of their weights together, variants with re-initialised layers counted in full; None for any.
         wait_seconds: How long a new model waits for one in use to become free; and how long a load goes on for which
             nobody waits, so that a client that tries again finds it.
         hub_seconds: Time that the hub has to give a model.
@@ -101,12 +126,13 @@ class Registry:
         load: Callable[[ModelSpec], Engine],
         *,
         max_models: int,
+        max_bytes: int | None = None,
         wait_seconds: float,
         hub_seconds: float = math.inf,
     ) -> None:
+        self.capacity = Capacity(max_models, max_bytes)
         self._files = files
         self._load = load
-        self._max_models = max_models
         self._wait_seconds = wait_seconds
         self._slots: OrderedDict[ModelSpec, _Slot] = OrderedDict()
         self._outdated: set[_Slot] = set()
@@ -120,7 +146,17 @@ class Registry:
     @property
     def loaded(self) -> int:
         """Models in memory or on their way."""
-        return sum(slot.in_memory for slot in (*self._slots.values(), *self._outdated))
+        return len(self._in_memory())
+
+    @property
+    def loaded_bytes(self) -> int:
+        """Bytes of the weights of models in memory or on their way."""
+        return sum(slot.bytes for slot in self._in_memory())
+
+    def _in_memory(self) -> list[_Slot]:
+        """What takes up room; an engine that was replaced and is not used is being closed."""
+        replaced = (slot for slot in self._outdated if slot.users)
+        return [slot for slot in (*self._slots.values(), *replaced) if slot.in_memory]
 
     @asynccontextmanager
     async def lease(self, spec: ModelSpec) -> AsyncIterator[Engine]:
@@ -155,13 +191,39 @@ class Registry:
             self._announce()
             await self._drop_outdated(slot)
 
-    async def preload(self, names: Iterable[str]) -> list[ModelInfo]:
-        """Loads models by name, one after the other, and says what they are."""
-        infos = []
-        for name in names:
-            async with self.lease(ModelSpec(name)) as engine:
-                infos.append(engine.info)
-        return infos
+    async def load(self, spec: ModelSpec, *, pin: bool = False) -> ModelInfo:
+        """Loads a model where need be.
+
+        Args:
+            spec: Model to load.
+            pin: Whether to keep it in memory until it is unloaded.
+
+        Raises:
+            ServiceError: As for `lease`.
+        """
+        async with self.lease(spec) as engine:
+            slot = self._slots.get(spec)
+            if pin and slot is not None:
+                slot.pinned = True
+            return engine.info
+
+    async def unload(self, spec: ModelSpec) -> Unloaded:
+        """Drops a model with all its variants; those in use serve those who use them, and are dropped afterwards.
+
+        Args:
+            spec: Model to drop; its variants are those with other re-initialised layers.
+        """
+        named = [slot for key, slot in self._slots.items() if (key.name, key.revision) == (spec.name, spec.revision)]
+        slots = [slot for slot in named if slot.engine is not None]
+        dropped = sum(not slot.users for slot in slots)
+        for slot in slots:
+            del self._slots[slot.spec]
+            self._outdated.add(slot)
+            log.info("model unloaded", extra={"model": spec.name, "users": slot.users})
+        for slot in slots:
+            await self._drop_outdated(slot)
+        self._announce()
+        return Unloaded(dropped, len(named) - dropped)
 
     async def models(self) -> Sequence[Listed]:
         """The models of the files and those in memory, by name and revision, without re-initialised variants."""
@@ -225,6 +287,11 @@ class Registry:
         """Loads a model once its name is known to be good and there is room for it."""
         try:
             await self._find(slot.spec)
+            loop = asyncio.get_running_loop()
+            # Where models are loaded: transformers may not be imported by two threads at once.
+            slot.bytes = await loop.run_in_executor(
+                self._loader, self._files.weight_bytes, slot.spec.name, slot.spec.revision
+            )
             await self._make_room(slot)
             slot.stamp = await self._stamp(slot.spec)
             engine = await asyncio.get_running_loop().run_in_executor(self._loader, self._watched_load, slot)
@@ -275,27 +342,45 @@ class Registry:
         self._announce()
 
     async def _make_room(self, slot: _Slot) -> None:
-        """Gives a slot its place in memory, which the model unused for longest leaves where there is none."""
+        """Gives a slot its place in memory, which the models unused for longest leave where there is none.
+
+        Raises:
+            LimitExceeded: It is too large by itself, or those in use leave no room for too long.
+        """
+        self.capacity.check(slot.spec.name, slot.bytes)
+        lacking = self._lacking(slot, self._busy())
         try:
             async with asyncio.timeout(self._wait_seconds):
-                while self.loaded >= self._max_models and self._idle() is None:
+                while lacking is not None:
                     await self._changed.wait()
+                    lacking = self._lacking(slot, self._busy())
         except TimeoutError:
+            if lacking is None:
+                raise
+            setting, limit = lacking
             raise LimitExceeded(
-                "max_models",
-                f"Expected at most {self._max_models} models in use at once, and all of them stayed in use for "
-                f"{self._wait_seconds:g} s",
+                setting,
+                f"Expected at most {limit} in use at once, and all of them stayed in use for {self._wait_seconds:g} s",
                 retry_after=self._wait_seconds,
             ) from None
-        idle = self._idle() if self.loaded >= self._max_models else None
-        slot.in_memory = True
-        if idle is not None and idle.engine is not None:
+        dropped = []
+        while self._lacking(slot, self._in_memory()):
+            idle = next(each for each in self._slots.values() if each.idle)
             del self._slots[idle.spec]
-            log.info("model dropped", extra={"model": idle.spec.name})
-            await asyncio.to_thread(idle.engine.close)
+            dropped.append(idle)
+        slot.in_memory = True
+        for idle in dropped:
+            log.info("model dropped", extra={"model": idle.spec.name, "bytes": idle.bytes})
+            if idle.engine is not None:
+                await asyncio.to_thread(idle.engine.close)
 
-    def _idle(self) -> _Slot | None:
-        return next((slot for slot in self._slots.values() if slot.engine is not None and not slot.users), None)
+    def _busy(self) -> list[_Slot]:
+        """What takes up room and cannot make any."""
+        return [each for each in self._in_memory() if not each.idle]
+
+    def _lacking(self, slot: _Slot, others: Sequence[_Slot]) -> tuple[str, str] | None:
+        """What leaves a model no room beside others."""
+        return self.capacity.lacking(len(others), sum(other.bytes for other in others), slot.bytes)
 
     def _announce(self) -> None:
         """Wakes all who wait for a change."""

@@ -8,6 +8,7 @@ from babelscope.data import atomic
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc
 
 from services.encoder.api.servicer import EncoderServicer
+from services.encoder.capacity import default_model_bytes
 from services.encoder.engine import Engine
 from services.encoder.gauges import Gauges
 from services.encoder.loading import load_engine
@@ -36,7 +37,7 @@ class EncoderService:
     def __init__(self, settings: EncoderSettings, telemetry: Telemetry) -> None:
         self._settings = settings
         self._device = ""
-        self._store = store = Store(settings.store_url)
+        self._store = store = Store(settings.store_url, settings.store_bytes)
         self._files = settings.model_files(store)
         gauges = Gauges(telemetry)
         self.scheduler = Scheduler(
@@ -79,6 +80,9 @@ class EncoderService:
         await asyncio.to_thread(self._store.sweep)
         await asyncio.to_thread(atomic.sweep, self._settings.checkpoint_dir)
         self._device = await asyncio.to_thread(choose_device, self._settings.device)
+        room = self.registry.capacity
+        room.max_bytes = self._settings.model_bytes or default_model_bytes(self._device)
+        log.info("room for models", extra={"bytes": room.max_bytes, "device": self._device})
         await asyncio.to_thread(self._check_budget)
         for name in self._settings.preload:
             async with self.registry.lease(ModelSpec(name)) as engine:

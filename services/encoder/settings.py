@@ -42,6 +42,12 @@ class EncoderSettings(ModelSettings):
         300.0, description="Time after which a client that does not read its answers loses its stream."
     )
     max_models: int = Field(4, ge=1, description="Models in memory; the one unused for longest makes room.")
+    model_bytes: int | None = Field(
+        None,
+        ge=1,
+        description="Bytes of the weights in memory, of all models together; where not given, 60 % of the machine's or "
+        "the container's memory, or 80 % of the GPU's. A model that alone has more is refused.",
+    )
     max_texts: int = Field(4096, ge=1, description="Texts a message.")
     max_interventions: int = Field(64, ge=0, description="Interventions a request.")
 

@@ -34,7 +34,7 @@ class MetricsService:
         self._workers = Workers(settings.work_threads, "measure")
         # Apart from measuring: a map may take minutes in one go, and nobody else should wait for it.
         self._fitters = Workers(settings.map_threads, "fit")
-        self._store = store = Store(settings.store_url)
+        self._store = store = Store(settings.store_url, settings.store_bytes)
         self.memory = Memory(settings.held_bytes)
         flow = Flow(settings, scratch, self._sources, self._workers, store, self.memory)
         desk = Desk(settings, flow, self._workers, self._fitters, store, self.memory)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.models import reinit as random_init
+from services.models.allowed import Allowed
 from services.models.families import FAMILIES, Family
 from services.models.files.checkpoint import Checkpoint
 from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
@@ -26,10 +27,13 @@ from services.models.layers.packing import PositionRule
 from services.models.spec import ModelInfo, ModelSpec
 from services.models.tokenization import Tokenizer
 from services.models.weights import Encoder
-from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
-from services.runtime.files.folders import fetch_folder
+from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from services.runtime.files.folders import drop_copy, fetch_folder, folder_exists
 from services.runtime.files.store import Store
 from services.runtime.suggestions import closest
+
+FLOAT_BYTES: Final = 4
+"""Bytes of a weight in memory: all are float32 there."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,19 @@ class ModelSummary:
     name: str
     family: str
     reason: str
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """How large a model is.
+
+    Attributes:
+        max_tokens: Longest input in tokens.
+        bytes: Bytes of the weights in memory.
+    """
+
+    max_tokens: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -80,12 +97,23 @@ class StoredCheckpoints:
     def fetch(self, name: str) -> Path:
         """The local copy of `checkpoints/ID`.
 
+        A copy of a checkpoint that was deleted is removed. While the store cannot be reached, copies are served.
+
         Raises:
             NotFound: There is no such checkpoint.
             DataLoss: It is damaged.
             Unavailable: The store cannot be reached.
         """
+        if not self.exists(name):
+            drop_copy(name, self._cache)
         return fetch_folder(self._store, name, self._cache)
+
+    def exists(self, name: str) -> bool:
+        """Whether a checkpoint has not been deleted, as far as the store can be asked."""
+        try:
+            return folder_exists(self._store, name)
+        except Unavailable:
+            return True
 
 
 class ModelFiles:
@@ -97,6 +125,7 @@ class ModelFiles:
         hub: Whether other names are looked up at the hub, or in its cache.
         cache_dir: The hub's cache; None for its default.
         checkpoints: Checkpoints of the trainer; None where there is no store.
+        allowed: Patterns of the models that are served; all where None.
     """
 
     def __init__(
@@ -105,8 +134,11 @@ class ModelFiles:
         aliases: Mapping[str, Path] | None = None,
         hub: bool = False,
         cache_dir: Path | None = None,
+        *,
         checkpoints: StoredCheckpoints | None = None,
+        allowed: Allowed | None = None,
     ) -> None:
+        self._allowed = allowed or Allowed()
         self._roots = [Path(root) for root in roots]
         self._aliases = {name: Path(path) for name, path in (aliases or {}).items()}
         self._hub = Hub(cache_dir) if hub else None
@@ -144,6 +176,7 @@ class ModelFiles:
         """
         check_name(name)
         check_revision(revision)
+        self._allowed.check(name)
         subject = f"model {name}"
         if self._checkpoints is not None and name.startswith(StoredCheckpoints.PREFIX):
             local: tuple[Path, Path | None] | None = self._checkpoints.fetch(name), None
@@ -157,6 +190,7 @@ class ModelFiles:
             return inspect(local[0], subject, local[1])
         if self._hub is None or name.count("/") > 1:
             raise NotFound("model", name, self._nearby(name))
+        self._allowed.check(name, hub=self._hub.address)
         try:
             if not cached:
                 family_of(read_config(self._hub.config(name, revision), subject), subject)
@@ -165,7 +199,9 @@ class ModelFiles:
             raise NotFound("model", name, self._nearby(name), error.note) from error
 
     def stamp(self, name: str, revision: str = "") -> Hashable:
-        """Changes whenever a local model's files do; the hub's files do not change once they are here."""
+        """Changes whenever a local model's files do, or a checkpoint is deleted; the hub's files never change here."""
+        if self._checkpoints is not None and name.startswith(StoredCheckpoints.PREFIX):
+            return self._checkpoints.exists(name)
         local = self._local(name)
         return None if local is None else files_stamp(local[0])
 
@@ -183,7 +219,8 @@ class ModelFiles:
         found: dict[str, ModelSummary] = {}
         for name, folder, root in self._named():
             if name not in found:
-                found[name] = _summary(name, folder, root)
+                refused = self._allowed.problem(name)
+                found[name] = ModelSummary(name, "", refused) if refused else _summary(name, folder, root)
         return sorted(found.values(), key=lambda summary: summary.name)
 
     def _named(self) -> Sequence[tuple[str, Path, Path | None]]:
@@ -199,15 +236,35 @@ class ModelFiles:
         """A model's longest input in tokens, without reading its weights.
 
         Raises:
+            ServiceError: As for `measure`.
+        """
+        return self.measure(name).max_tokens
+
+    def weight_bytes(self, name: str, revision: str = "") -> int:
+        """Bytes that a model's weights take in memory, in float32, from the headers of its files alone.
+
+        Args:
+            name: Name of a model that `resolve` has just found.
+            revision: Revision of the hub.
+
+        Raises:
+            ServiceError: As for `measure`.
+        """
+        return self.measure(name, revision, cached=True).bytes
+
+    def measure(self, name: str, revision: str = "", *, cached: bool = False) -> ModelSize:
+        """How large a model is, without reading its weights.
+
+        Raises:
             ServiceError: As `find`, or its configuration does not load or does not fit its weights' shapes.
         """
-        folder, subject = self.find(name), f"model {name}"
+        folder, subject = self.find(name, revision, cached=cached), f"model {name}"
         config, family = configuration(folder, subject), FAMILIES[folder.family]
         sizes = family.dimensions(config)
         with Checkpoint(folder.weights, family, subject, "cpu", tied=tied(config)) as checkpoint:
             _build(checkpoint, family, config, sizes.layers)
             checkpoint.finish(sizes.layers)
-        return sizes.max_tokens
+            return ModelSize(sizes.max_tokens, checkpoint.expected * FLOAT_BYTES)
 
     def base(self, folder: ModelFolder, config: Any, subject: str, device: str) -> tuple[Encoder, str]:
         """A folder's weights, shared by all engines that live, and their digest."""

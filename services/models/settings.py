@@ -5,9 +5,10 @@ from pathlib import Path
 
 from pydantic import Field
 
+from services.models.allowed import Allowed
 from services.models.catalogue import ModelFiles, StoredCheckpoints
 from services.runtime.files.store import Store
-from services.runtime.settings import Folders, Seconds, ServerSettings
+from services.runtime.settings import Folders, Names, Seconds, ServerSettings
 
 
 def default_checkpoints() -> Path:
@@ -30,6 +31,15 @@ class ModelSettings(ServerSettings):
     hub_cache: Path | None = Field(
         None, description="Folder of the hub's files; the hub's own default where not given."
     )
+    allowed_models: Names = Field(
+        (), description="Patterns such as `team/*` of the names of models that are served; all where not given."
+    )
+    allowed_hub_models: Names = Field(
+        (), description="Patterns of the names of models that may be fetched from the hub; all where not given."
+    )
+    allowed_hubs: Names = Field(
+        (), description="Patterns of the addresses of hubs (`HF_ENDPOINT`) that models may come from; all if not given."
+    )
     checkpoint_dir: Path = Field(
         default_factory=default_checkpoints, description="Folder for local copies of the store's checkpoints."
     )
@@ -46,4 +56,5 @@ class ModelSettings(ServerSettings):
             hub=self.hub,
             cache_dir=self.hub_cache,
             checkpoints=StoredCheckpoints(store, self.checkpoint_dir),
+            allowed=Allowed(self.allowed_models, self.allowed_hub_models, self.allowed_hubs),
         )

@@ -14,7 +14,16 @@ from typing import Any, Literal
 # `asyncio.to_thread` does.
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
 
+caller: contextvars.ContextVar[str] = contextvars.ContextVar("caller", default="")
+trace_id: contextvars.ContextVar[str] = contextvars.ContextVar("trace_id", default="")
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def _request() -> dict[str, str]:
+    """What is known of the request that a line belongs to: its id, who asked, and its trace."""
+    known = {"request_id": request_id.get(), "caller": caller.get(), "trace_id": trace_id.get()}
+    return {name: value for name, value in known.items() if value}
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -23,7 +32,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line of JSON: time, level, logger, event, request_id, the extra fields, the traceback."""
+    """A record as one line of JSON: time, level, logger, event, its request, the extra fields, the traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Formats a record; a value that JSON does not know is written as its text."""
@@ -33,8 +42,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
-        if request := request_id.get():
-            line["request_id"] = request
+        line.update(_request())
         line.update(_fields(record))
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
@@ -47,9 +55,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Formats a record."""
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        fields = _fields(record)
-        if request := request_id.get():
-            fields = {"request_id": request, **fields}
+        fields = {**_request(), **_fields(record)}
         rest = "".join(f" {name}={value}" for name, value in fields.items())
         line = f"{time} {record.levelname:<7} {record.getMessage()}{rest}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

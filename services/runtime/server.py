@@ -23,9 +23,12 @@ from typing import Any, Protocol
 
 import grpc
 from babelscope.data.atomic import write_atomically
+from babelscope.transport import tracing
 from grpc_health.v1 import health_pb2_grpc
 
 from services.runtime import logs
+from services.runtime.callers.files import CallersError
+from services.runtime.callers.known import Callers
 from services.runtime.errors import ServiceError
 from services.runtime.rpc import reflection, security, tls
 from services.runtime.rpc.admission import Admission
@@ -41,6 +44,8 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 10.0
 # How long a broken service says NOT_SERVING and refuses RPCs before its process ends: those that fail learn why.
 LAST_WORDS_SECONDS = 1.0
+# How often the file of callers is looked at.
+CALLERS_SECONDS = 1.0
 
 
 class Service(Protocol):
@@ -79,7 +84,7 @@ class Server:
         self.health = Health([service.name])
         self.port = 0
         self._service = service
-        self._watch: asyncio.Task[None] | None = None
+        self._watches: list[asyncio.Task[None]] = []
         self._draining = asyncio.Event()
         self._cut = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -89,16 +94,22 @@ class Server:
         """Set once the service can serve no more until its process is started anew."""
         self._servers: list[grpc.aio.Server] = []
         self._stop_prometheus: Callable[[], None] | None = None
+        self._end_traces: Callable[[], None] | None = None
         token = settings.token.get_secret_value() if settings.token else None
+        try:
+            self._callers = Callers(token, settings.callers)
+        except CallersError as error:
+            raise security.UsageError(f"callers: {error}") from None
+        self.telemetry.watch_callers(lambda: self._callers.accounts)
         self._admission = Admission(
-            token=token, max_streams=settings.max_streams, max_client_streams=settings.client_streams
+            self._callers, max_streams=settings.max_streams, max_client_streams=settings.client_streams
         )
         self._door = Door(
             self.telemetry,
             self._admission,
             max_message_bytes=settings.max_message_bytes,
             idle_seconds=settings.idle_seconds,
-            infrastructure=frozenset({HEALTH, reflection.SERVICE}),
+            infrastructure=frozenset({HEALTH, *reflection.SERVICES}),
             broken=self.broken,
         )
 
@@ -112,6 +123,12 @@ class Server:
             UsageError: Where the settings do not let it listen.
         """
         security.check_address(self.settings)
+        if self.settings.otlp_endpoint is not None:
+            name = f"babelscope-{self._service.name.rpartition('.')[2].removesuffix('Service').lower()}"
+            try:
+                self._end_traces = tracing.export(self.settings.otlp_endpoint, name)
+            except tracing.TracingError as error:
+                raise security.UsageError(str(error)) from None
         credentials = tls.server_credentials(self.settings)
         await self._listen(credentials)
         log.info("listening", extra={"host": self.settings.host, "port": self.port, "tls": credentials is not None})
@@ -120,7 +137,7 @@ class Server:
         if not self._draining.is_set():
             self._admission.ready = True
             self.health.set_serving(True)
-            self._watch = asyncio.create_task(self._watch_for_break())
+            self._watches += [asyncio.create_task(self._watch_for_break()), asyncio.create_task(self._watch_callers())]
             log.info("serving", extra={"service": self._service.name})
         return self.port
 
@@ -130,6 +147,12 @@ class Server:
         self._admission.ready = False
         self.health.set_serving(False)
         log.error("service broken", extra={"service": self._service.name})
+
+    async def _watch_callers(self) -> None:
+        """Reads the callers anew whenever their file changes."""
+        while self.settings.callers is not None:
+            await asyncio.sleep(CALLERS_SECONDS)
+            await asyncio.to_thread(self._callers.refresh)
 
     async def wait(self) -> None:
         """Returns when the server has stopped."""
@@ -145,8 +168,8 @@ class Server:
         grace = self.settings.drain_seconds if seconds is None else seconds
         first = not self._draining.is_set()
         self._draining.set()
-        if self._watch is not None:
-            self._watch.cancel()
+        for watch in self._watches:
+            watch.cancel()
         self.health.set_serving(False)
         if not first:
             self._cut.set()
@@ -167,6 +190,8 @@ class Server:
         finally:
             if self._stop_prometheus is not None:
                 await asyncio.to_thread(self._stop_prometheus)
+            if self._end_traces is not None:
+                await asyncio.to_thread(self._end_traces)
             if self.settings.port_file is not None:
                 self.settings.port_file.unlink(missing_ok=True)
             self._stopped.set()
@@ -274,7 +299,10 @@ def run(service: Service, settings: ServerSettings, telemetry: Telemetry | None 
 
 async def _serve(service: Service, settings: ServerSettings, telemetry: Telemetry) -> int:
     """Starts, waits for a signal, drains. Returns the exit code."""
-    server = Server(service, settings, telemetry)
+    try:
+        server = Server(service, settings, telemetry)
+    except security.UsageError as problem:
+        return _report(problem)
     signals: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

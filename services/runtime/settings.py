@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.runtime import variables
+from services.runtime.callers.files import token_problem
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -62,6 +63,11 @@ class ServerSettings(BaseSettings):
         None, description="PEM file with the authority whose certificates clients must present (mutual TLS)."
     )
     token: SecretStr | None = Field(None, description="Bearer token that clients must present.")
+    callers: Path | None = Field(
+        None,
+        description="File in TOML or JSON, or folder, of named bearer tokens with the limits of each; read anew when "
+        "it changes.",
+    )
     health_port: Port = Field(
         0, description="Port for health checks without TLS, for Kubernetes' probes; 0 for none. Needs TLS."
     )
@@ -102,10 +108,23 @@ class ServerSettings(BaseSettings):
     max_connection_age_grace_seconds: float = Field(
         3600.0, ge=0, description="Time that the RPCs of an aged connection have to finish."
     )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://.+",
+        description="Collector that traces are sent to, by OTLP over gRPC: `http://collector:4317`; needs the extra "
+        "`otel`. `OTEL_*` variables say the rest.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="Form of the log's lines.")
     store_url: str = Field(
         default_factory=default_store, min_length=1, description="The store: a folder, or `s3://bucket/prefix`."
+    )
+
+    store_bytes: int | None = Field(
+        None,
+        ge=1,
+        description="Bytes that the store may hold, of all servers together; what would exceed them is refused. No "
+        "limit where not given.",
     )
 
     @property
@@ -117,10 +136,8 @@ class ServerSettings(BaseSettings):
     @classmethod
     def _token_is_usable(cls, token: SecretStr | None) -> SecretStr | None:
         """Refuses an empty token, which would look like protection and be none."""
-        if token is not None:
-            value = token.get_secret_value()
-            if not value or not value.isascii() or not value.isprintable() or " " in value:
-                raise ValueError("Expected `token` to be printable ASCII without spaces, and not empty")
+        if token is not None and token_problem(token.get_secret_value()):
+            raise ValueError("Expected `token` to be printable ASCII without spaces, and not empty")
         return token
 
     @model_validator(mode="after")

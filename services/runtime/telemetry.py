@@ -3,7 +3,7 @@
 Each server has a registry of its own, so that several may live in one process.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from wsgiref.simple_server import WSGIServer
 
@@ -17,6 +17,10 @@ from prometheus_client import (
     ProcessCollector,
     start_http_server,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from services.runtime.callers.accounts import Account
 
 _RPC = ("grpc_type", "grpc_service", "grpc_method")
 # Seconds: a health check takes less than a millisecond, a study's stream hours.
@@ -104,6 +108,14 @@ class Telemetry:
             gauge.set_function(read)
         return gauge
 
+    def watch_callers(self, read: Callable[[], Iterable[Account]]) -> None:
+        """Tells at every scrape what each caller has used. Callers that are no longer known are left out.
+
+        Args:
+            read: Function that gives the accounts; called from another thread.
+        """
+        self.registry.register(_Callers(read))
+
     def begun(self, method: Method) -> None:
         """Counts an RPC that begins."""
         self._started.labels(*method.labels).inc()
@@ -159,3 +171,31 @@ class Telemetry:
             thread.join()
 
         return stop
+
+
+class _Callers(Collector):
+    """Metrics of callers, read at every scrape: as many series as there are callers now.
+
+    Args:
+        read: Function that gives the accounts.
+    """
+
+    def __init__(self, read: Callable[[], Iterable[Account]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics."""
+        begun = CounterMetricFamily("caller_rpcs", "RPCs begun, by caller", labels=("caller",))
+        tokens = CounterMetricFamily("caller_tokens", "Tokens computed for a caller", labels=("caller",))
+        data = CounterMetricFamily("caller_bytes", "Bytes of a caller's messages, both ways", labels=("caller",))
+        refused = CounterMetricFamily("caller_refused", "RPCs refused, by limit", labels=("caller", "limit"))
+        running = GaugeMetricFamily("caller_in_flight", "RPCs running, by caller", labels=("caller",))
+        for account in self._read():
+            name = [account.name]
+            begun.add_metric(name, account.begun)
+            tokens.add_metric(name, account.spent_tokens)
+            data.add_metric(name, account.spent_bytes)
+            running.add_metric(name, account.running)
+            for limit, count in sorted(account.refusals.copy().items()):
+                refused.add_metric([account.name, limit], count)
+        yield from (begun, tokens, data, refused, running)

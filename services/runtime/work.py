@@ -14,6 +14,7 @@ name of the whole.
 """
 
 import asyncio
+import contextvars
 import queue
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -148,11 +149,12 @@ class Workers:
         feed: Feed[In] = Feed()
         filling = asyncio.create_task(feed.fill(messages)) if messages is not None else None
         work = make(feed)
+        context = contextvars.copy_context()  # the thread's log lines, and what it asks of others, are the request's
         account = Account(self._memory) if self._memory is not None else None
         step: Future[Any] | None = None
         try:
             while True:
-                step = self._pool.submit(_step, work, feed, account)
+                step = self._pool.submit(context.run, _step, work, feed, account)
                 waiting = asyncio.wrap_future(step)
                 waiting.add_done_callback(_noted)
                 while not (await asyncio.wait([waiting], timeout=tick))[0]:
@@ -185,7 +187,7 @@ class Workers:
 
     async def call(self, work: Callable[[], Out]) -> Out:
         """Runs a function in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, contextvars.copy_context().run, work)
 
     async def close(self) -> None:
         """Lets running steps end and releases the threads."""

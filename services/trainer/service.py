@@ -46,7 +46,7 @@ class TrainerService:
 
     def __init__(self, settings: TrainerSettings, telemetry: Telemetry) -> None:
         self._settings = settings
-        self._store = Store(settings.store_url)
+        self._store = Store(settings.store_url, settings.store_bytes)
         self._notices = Notices()
         self._database = Database(settings.database.get_secret_value())
         table, checkpoints = JobTable(self._database), Checkpoints(self._database)

@@ -8,6 +8,7 @@ from babelscope.transport.retry import RetryPolicy
 from pydantic import Field, SecretStr
 
 from services.models.settings import ModelSettings
+from services.runtime import logs
 from services.runtime.settings import Port, Seconds
 
 
@@ -75,6 +76,7 @@ class TrainerSettings(ModelSettings):
             tls=tls,
             token=self.peer_token.get_secret_value() if self.peer_token else None,
             insecure=self.peer_insecure,
+            request_id=logs.request_id.get,
             stream_timeout=None,
             retry=RetryPolicy(patience=self.peer_patience, first_patience=self.peer_patience),
         )

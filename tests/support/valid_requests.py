@@ -89,6 +89,8 @@ def encoder() -> list[Request]:
     return [
         ("ListModels", [encoder_pb2.ListModelsRequest(page_size=1)]),
         ("GetModel", [encoder_pb2.GetModelRequest(model=tiny)]),
+        ("LoadModel", [encoder_pb2.LoadModelRequest(model=tiny, pin=True)]),
+        ("UnloadModel", [encoder_pb2.UnloadModelRequest(model=tiny)]),
         ("Tokenize", [encoder_pb2.TokenizeRequest(model=tiny, texts=texts)]),
         *(("Encode", [ask(spec=spec), sent]) for spec in specs),
     ]

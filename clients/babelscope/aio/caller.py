@@ -63,17 +63,17 @@ class AsyncCaller(CallerBase):
         Raises:
             RpcError: The server answered with an error, or could not be reached for too long.
         """
-        attempts = self.attempts(name, self.config.timeout if timeout is None else timeout)
-        while True:
-            sent = request() if callable(request) else request
-            answer = None
-            async with _Attempt(self.method(name), sent, attempts.begin()) as attempt:
-                answer = await attempt.call
-            attempt.check()
-            if attempt.error is None:
-                attempts.answered()
-                return answer
-            await asyncio.sleep(attempts.delay(attempt.status or attempt.error, repeatable=repeatable))
+        with self.attempts(name, self.config.timeout if timeout is None else timeout) as attempts:
+            while True:
+                sent = request() if callable(request) else request
+                answer = None
+                async with _Attempt(self.method(name), sent, attempts.begin()) as attempt:
+                    answer = await attempt.call
+                attempt.check()
+                if attempt.error is None:
+                    attempts.answered()
+                    return answer
+                await asyncio.sleep(attempts.delay(attempt.status or attempt.error, repeatable=repeatable))
 
     async def stream(self, call: StreamedCall[Part], timeout: float | None = None) -> AsyncGenerator[Part, None]:
         """What the answer of a call gives, as it comes. The call is made when this is first read.
@@ -85,19 +85,19 @@ class AsyncCaller(CallerBase):
         Raises:
             RpcError: The server answered with an error, or could not be reached for too long.
         """
-        attempts = self.attempts(call.method, self.stream_timeout(timeout))
-        while True:
-            async with _Attempt(self.method(call.method), call.begin(), attempts.begin()) as attempt:
-                async for response in attempt.call:
-                    parts = call.receive(response)
-                    attempts.answered(progress=bool(parts))
-                    for part in parts:
-                        yield part
-            attempt.check()
-            if attempt.status is None:
-                call.finish()
-                return
-            await asyncio.sleep(attempts.delay(attempt.status, repeatable=call.repeatable))
+        with self.attempts(call.method, self.stream_timeout(timeout)) as attempts:
+            while True:
+                async with _Attempt(self.method(call.method), call.begin(), attempts.begin()) as attempt:
+                    async for response in attempt.call:
+                        parts = call.receive(response)
+                        attempts.answered(progress=bool(parts))
+                        for part in parts:
+                            yield part
+                attempt.check()
+                if attempt.status is None:
+                    call.finish()
+                    return
+                await asyncio.sleep(attempts.delay(attempt.status, repeatable=call.repeatable))
 
 
 class _Attempt:

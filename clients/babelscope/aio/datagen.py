@@ -97,6 +97,15 @@ class AsyncDatagenClient(AsyncClient):
         pages = await self._pages("ListDatasets", datagen_pb2.ListDatasetsRequest, timeout)
         return [Dataset.from_proto(each) for page in pages for each in page.datasets]
 
+    async def delete_dataset(self, name: str, *, timeout: float | None = None) -> None:
+        """Removes a dataset from the store.
+
+        Raises:
+            NotFound: There is no such dataset. Where the answer to a first attempt was lost, it may be gone already.
+            RpcError: The server answered with another error, or could not be reached.
+        """
+        await self._caller.unary("DeleteDataset", datagen_pb2.DeleteDatasetRequest(name=name), timeout)
+
     async def describe_dataset(
         self, name: str, *, samples: int = 5, timeout: float | None = None
     ) -> DatasetDescription:

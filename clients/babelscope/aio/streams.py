@@ -76,32 +76,32 @@ async def _run(
     caller: AsyncCaller, session: EncodeSession, feeder: "_Feeder", timeout: float | None
 ) -> AsyncGenerator[EncodedBlock, None]:
     """All attempts, one after the other."""
-    attempts = caller.attempts("Encode", caller.stream_timeout(timeout))
-    while not session.done:
-        broken: Any = None
-        call = caller.method("Encode")(**attempts.begin())
-        first_status = FirstStatus(call)
-        sender = asyncio.create_task(feeder.send(call, session.begin()))
-        try:
-            async for response in call:
-                block = feeder.receive(response)
-                attempts.answered(progress=block is not None)
-                if block is not None:
-                    yield block
-        except grpc.RpcError as error:
-            broken = first_status.of(error)
-        except asyncio.CancelledError:
-            feeder.check()  # the call was ended because the caller's texts failed
-            raise
-        finally:
-            call.cancel()
-            sender.cancel()
-            await asyncio.wait([sender])
-        feeder.check()
-        if broken is None:
-            session.end()
-        elif not session.done:
-            await asyncio.sleep(attempts.delay(broken))
+    with caller.attempts("Encode", caller.stream_timeout(timeout)) as attempts:
+        while not session.done:
+            broken: Any = None
+            call = caller.method("Encode")(**attempts.begin())
+            first_status = FirstStatus(call)
+            sender = asyncio.create_task(feeder.send(call, session.begin()))
+            try:
+                async for response in call:
+                    block = feeder.receive(response)
+                    attempts.answered(progress=block is not None)
+                    if block is not None:
+                        yield block
+            except grpc.RpcError as error:
+                broken = first_status.of(error)
+            except asyncio.CancelledError:
+                feeder.check()  # the call was ended because the caller's texts failed
+                raise
+            finally:
+                call.cancel()
+                sender.cancel()
+                await asyncio.wait([sender])
+            feeder.check()
+            if broken is None:
+                session.end()
+            elif not session.done:
+                await asyncio.sleep(attempts.delay(broken))
 
 
 class _Feeder:

@@ -14,6 +14,7 @@ import typer
 
 from babelscope.cli.console import complain, tell_of_retries
 from babelscope.errors import BabelscopeError, MeshError
+from babelscope.transport import tracing
 
 # gRPC's own notes about connections that come and go are not for this command's user.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
@@ -21,6 +22,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 _COMMANDS: Final = (
     "up",
     "status",
+    "models",
     "listing",
     "encode",
     "measure",
@@ -36,6 +38,7 @@ _COMMANDS: Final = (
     "generate",
     "prepare",
     "datasets",
+    "store",
 )
 _USAGE_ERROR: Final[type[Any]] = typer.BadParameter.__mro__[1]
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
@@ -76,7 +79,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     command = typer.main.get_command(build())
     tell_of_retries()
     try:
-        code = command.main(args=arguments, prog_name="babelscope", standalone_mode=False)
+        with tracing.command("babelscope"):
+            code = command.main(args=arguments, prog_name="babelscope", standalone_mode=False)
     except _USAGE_ERROR as error:
         where = error.ctx.command_path if error.ctx else "babelscope"
         message = error.format_message()
@@ -88,6 +92,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except MeshError as error:
         complain(error.message)
         return _FAILED
+    except tracing.TracingError as error:
+        complain(str(error))
+        return _USAGE
     except (BabelscopeError, OSError) as error:
         complain(str(error))
         return _FAILED

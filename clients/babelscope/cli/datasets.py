@@ -1,4 +1,4 @@
-"""`babelscope datasets list|show|put|export`: what is in the store."""
+"""`babelscope datasets list|show|put|export|delete`: what is in the store."""
 
 import os
 from pathlib import Path
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("put")(put)
     group.command("export")(export)
+    group.command("delete")(delete)
     app.add_typer(group, name="datasets")
 
 
@@ -100,6 +101,19 @@ def export(
         except ValueError as error:
             raise CorpusError(output, 0, str(error)) from error
     note(f"{written} examples: {output}")
+
+
+@with_options
+def delete(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of datasets: datasets/DIGEST.")],
+    *,
+    mesh: MeshOptions,
+) -> None:
+    """Removes datasets from the store. Nothing asks whether a job or a study will want them again."""
+    with mesh.open("datagen") as opened:
+        for name in names:
+            opened.datagen.delete_dataset(name)
+            note(f"removed {name}")
 
 
 def _row(dataset: Dataset) -> dict[str, object]:

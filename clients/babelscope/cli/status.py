@@ -1,18 +1,14 @@
-"""`babelscope status` and `babelscope models`: what is there."""
-
-from typing import Annotated
+"""`babelscope status`: how the servers of a mesh are."""
 
 import typer
 
-from babelscope.cli.options import CaOption, MeshOption, MeshOptions, TokenOption, open_mesh, with_options
+from babelscope.cli.options import CaOption, MeshOption, TokenOption, open_mesh
 from babelscope.cli.output import print_table
-from babelscope.data.models import ModelInfo
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
+    """Adds the command."""
     app.command("status")(status)
-    app.command("models")(models)
 
 
 def status(mesh: MeshOption = None, ca: CaOption = None, token: TokenOption = None) -> None:
@@ -23,35 +19,3 @@ def status(mesh: MeshOption = None, ca: CaOption = None, token: TokenOption = No
         print_table(rows, ("service", "address", "state"))
         if not all(each.serving for each in services):
             raise typer.Exit(1)
-
-
-@with_options
-def models(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            help="Name of one model, which is loaded if need be; all if not given.",
-        ),
-    ] = None,
-    *,
-    mesh: MeshOptions,
-) -> None:
-    """The models that the encoder knows."""
-    with mesh.open("encoder") as opened:
-        found = opened.encoder.list_models() if name is None else [opened.encoder.get_model(name)]
-        columns = ("name", "family", "state", "layers", "width", "parameters", "digest", "reason")
-        print_table([_row(model) for model in found], columns)
-
-
-def _row(model: ModelInfo) -> dict[str, object]:
-    """A model in a line; what is not known until it is loaded stays empty."""
-    return {
-        "name": model.name,
-        "family": model.family,
-        "state": model.state,
-        "layers": model.layers or "",
-        "width": model.hidden_size or "",
-        "parameters": model.parameters or "",
-        "digest": model.digest[:12],
-        "reason": model.reason,
-    }

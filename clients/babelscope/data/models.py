@@ -221,6 +221,19 @@ class Intervention:
 
 
 @dataclass(frozen=True, slots=True)
+class Unloaded:
+    """What became of a model and its re-initialised variants.
+
+    Args:
+        dropped: Number of those dropped from memory.
+        in_use: Number of those in use, or being loaded, which are dropped once they are no longer used.
+    """
+
+    dropped: int
+    in_use: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What a server knows about a model.
 

@@ -59,19 +59,19 @@ class Caller(CallerBase):
         Raises:
             RpcError: The server answered with an error, or could not be reached for too long.
         """
-        attempts = self.attempts(name, self.config.timeout if timeout is None else timeout)
-        while True:
-            answer = None
-            with _Attempt() as attempt:
-                if callable(request):
-                    answer = attempt.call(self.method(name).future, request(), attempts.begin()).result()
-                else:
-                    answer = self.method(name)(request, **attempts.begin())
-            attempt.check()
-            if attempt.error is None:
-                attempts.answered()
-                return answer
-            time.sleep(attempts.delay(attempt.error, repeatable=repeatable))
+        with self.attempts(name, self.config.timeout if timeout is None else timeout) as attempts:
+            while True:
+                answer = None
+                with _Attempt() as attempt:
+                    if callable(request):
+                        answer = attempt.call(self.method(name).future, request(), attempts.begin()).result()
+                    else:
+                        answer = self.method(name)(request, **attempts.begin())
+                attempt.check()
+                if attempt.error is None:
+                    attempts.answered()
+                    return answer
+                time.sleep(attempts.delay(attempt.error, repeatable=repeatable))
 
     def stream(self, call: StreamedCall[Part], timeout: float | None = None) -> Generator[Part, None, None]:
         """What the answer of a call gives, as it comes. The call is made when this is first read.
@@ -83,18 +83,18 @@ class Caller(CallerBase):
         Raises:
             RpcError: The server answered with an error, or could not be reached for too long.
         """
-        attempts = self.attempts(call.method, self.stream_timeout(timeout))
-        while True:
-            with _Attempt() as attempt:
-                for response in attempt.call(self.method(call.method), call.begin(), attempts.begin()):
-                    parts = call.receive(response)
-                    attempts.answered(progress=bool(parts))
-                    yield from parts
-            attempt.check()
-            if attempt.error is None:
-                call.finish()
-                return
-            time.sleep(attempts.delay(attempt.error, repeatable=call.repeatable))
+        with self.attempts(call.method, self.stream_timeout(timeout)) as attempts:
+            while True:
+                with _Attempt() as attempt:
+                    for response in attempt.call(self.method(call.method), call.begin(), attempts.begin()):
+                        parts = call.receive(response)
+                        attempts.answered(progress=bool(parts))
+                        yield from parts
+                attempt.check()
+                if attempt.error is None:
+                    call.finish()
+                    return
+                time.sleep(attempts.delay(attempt.error, repeatable=call.repeatable))
 
 
 class _Attempt:

@@ -96,6 +96,15 @@ class DatagenClient(Client):
         pages = self._pages("ListDatasets", datagen_pb2.ListDatasetsRequest, timeout)
         return [Dataset.from_proto(each) for page in pages for each in page.datasets]
 
+    def delete_dataset(self, name: str, *, timeout: float | None = None) -> None:
+        """Removes a dataset from the store.
+
+        Raises:
+            NotFound: There is no such dataset. Where the answer to a first attempt was lost, it may be gone already.
+            RpcError: The server answered with another error, or could not be reached.
+        """
+        self._caller.unary("DeleteDataset", datagen_pb2.DeleteDatasetRequest(name=name), timeout)
+
     def describe_dataset(self, name: str, *, samples: int = 5, timeout: float | None = None) -> DatasetDescription:
         """What is in a dataset: it is read for this.
 

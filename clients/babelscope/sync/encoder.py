@@ -8,7 +8,7 @@ from babelscope.calls.encode import EncodeSession, Window, encode_spec
 from babelscope.calls.options import EncodeOptions, FloatType, Overflow
 from babelscope.calls.tokens import Tokens, tokenize_request
 from babelscope.data.activations import Activations, Gather, Progress, ShowProgress
-from babelscope.data.models import Model, ModelInfo
+from babelscope.data.models import Model, ModelInfo, Unloaded
 from babelscope.data.texts import Text, count
 from babelscope.sync.client import Client
 from babelscope.sync.streams import EncodeStream, Texts
@@ -45,6 +45,33 @@ class EncoderClient(Client):
         """
         request = encoder_pb2.GetModelRequest(model=Model.of(model).to_proto())
         return ModelInfo.from_proto(self._caller.unary("GetModel", request, self._load_timeout(timeout)))
+
+    def load_model(self, model: Model | str, *, pin: bool = False, timeout: float | None = None) -> ModelInfo:
+        """Loads a model, so that the first request for it need not wait.
+
+        Args:
+            model: Model to load.
+            pin: Keep it in memory until it is unloaded, whatever else is asked for.
+            timeout: Seconds for the call.
+
+        Raises:
+            NotFound: There is no such model; `.nearby` has names that look alike.
+            LimitExceeded: There is no room for it.
+            Refused: It cannot be served; the message says why.
+        """
+        request = encoder_pb2.LoadModelRequest(model=Model.of(model).to_proto(), pin=pin)
+        answer = self._caller.unary("LoadModel", request, self._load_timeout(timeout))
+        return ModelInfo.from_proto(answer.model)
+
+    def unload_model(self, model: Model | str, *, timeout: float | None = None) -> Unloaded:
+        """Drops a model and its re-initialised variants from memory; what is in use once it is no longer used.
+
+        Raises:
+            RpcError: The server answered with an error, or could not be reached.
+        """
+        request = encoder_pb2.UnloadModelRequest(model=Model.of(model).to_proto())
+        answer = self._caller.unary("UnloadModel", request, timeout)
+        return Unloaded(answer.dropped, answer.in_use)
 
     def tokenize(
         self,

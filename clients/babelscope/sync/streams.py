@@ -81,27 +81,27 @@ def _run(
     caller: Caller, session: EncodeSession, feeder: "_Feeder", timeout: float | None
 ) -> Generator[EncodedBlock, None, None]:
     """All attempts, one after the other."""
-    attempts = caller.attempts("Encode", caller.stream_timeout(timeout))
-    while not session.done:
-        broken: grpc.RpcError | None = None
-        call: Call = caller.method("Encode")(feeder.attempt(), **attempts.begin())
-        feeder.attach(call)
-        try:
-            for response in call:
-                block = feeder.receive(response)
-                attempts.answered(progress=block is not None)
-                if block is not None:
-                    yield block
-        except grpc.RpcError as error:
-            broken = error
-        finally:
-            feeder.stop()
-            call.cancel()
-        feeder.check()
-        if broken is None:
-            session.end()
-        elif not session.done:
-            time.sleep(attempts.delay(broken))
+    with caller.attempts("Encode", caller.stream_timeout(timeout)) as attempts:
+        while not session.done:
+            broken: grpc.RpcError | None = None
+            call: Call = caller.method("Encode")(feeder.attempt(), **attempts.begin())
+            feeder.attach(call)
+            try:
+                for response in call:
+                    block = feeder.receive(response)
+                    attempts.answered(progress=block is not None)
+                    if block is not None:
+                        yield block
+            except grpc.RpcError as error:
+                broken = error
+            finally:
+                feeder.stop()
+                call.cancel()
+            feeder.check()
+            if broken is None:
+                session.end()
+            elif not session.done:
+                time.sleep(attempts.delay(broken))
 
 
 class _Feeder:

@@ -1,12 +1,14 @@
 """What the callers of both twins share: the attempts of a call, and calls that can be made again."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
 
 from babelscope.transport.channel import ClientConfig
 from babelscope.transport.retry import Contact, Retry
 from babelscope.transport.services import Service
 from babelscope.transport.status import from_rpc
+from babelscope.transport.tracing import CallSpan
 
 Part_co = TypeVar("Part_co", covariant=True)
 
@@ -37,22 +39,36 @@ class StreamedCall(Protocol[Part_co]):
 
 
 class Attempts:
-    """The attempts of one call: its deadline, its request id, and when it is tried again.
+    """The attempts of one call: its deadline, its request id, its span, and when it is tried again.
+
+    It is a context, which the call ends with.
 
     Args:
-        method: Name of the method, with its service: `EncoderService.Encode`.
+        service: Service that is called.
+        method: Name of the method.
         config: How to speak to the server.
         timeout: Seconds for all attempts together; None for no end.
         contact: Whether the server has ever answered.
     """
 
-    def __init__(self, method: str, config: ClientConfig, timeout: float | None, contact: Contact) -> None:
-        self._method = method
+    def __init__(
+        self, service: Service, method: str, config: ClientConfig, timeout: float | None, contact: Contact
+    ) -> None:
+        self._method = f"{service.short_name}.{method}"
         self._address = config.address
         self._retry = Retry(config.retry, timeout, contact)
         self._request_id = config.new_request_id()
-        self._metadata = config.metadata(self._request_id)
+        self._span = CallSpan(self._method, service.full_name, config.address, self._request_id)
+        self._metadata = config.metadata(self._request_id, self._span.headers())
         self._fresh = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._span.end(error if isinstance(error, Exception) else None)
 
     def begin(self) -> dict[str, Any]:
         """Starts an attempt: the keyword arguments that its call takes besides the request."""
@@ -88,7 +104,9 @@ class Attempts:
         error = from_rpc(broken, method=self._method, address=self._address, request_id=self._request_id)
         if not repeatable:
             raise error
-        return self._retry.delay(error)
+        seconds = self._retry.delay(error)
+        self._span.retried(error, seconds)
+        return seconds
 
 
 class CallerBase:
@@ -106,7 +124,7 @@ class CallerBase:
 
     def attempts(self, method: str, timeout: float | None) -> Attempts:
         """The attempts of a new call, whose clock starts now."""
-        return Attempts(f"{self.service.short_name}.{method}", self.config, timeout, self._contact)
+        return Attempts(self.service, method, self.config, timeout, self._contact)
 
     def stream_timeout(self, timeout: float | None) -> float | None:
         """The deadline of a stream: the one given, or the configured one."""

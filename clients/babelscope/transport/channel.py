@@ -10,6 +10,7 @@ from typing import Final
 
 import grpc
 
+from babelscope.transport import tracing
 from babelscope.transport.retry import RetryPolicy
 from babelscope.transport.services import PORTS
 
@@ -99,10 +100,17 @@ class ClientConfig:
         given = self.request_id() if self.request_id is not None else ""
         return given or uuid.uuid4().hex
 
-    def metadata(self, request_id: str) -> tuple[tuple[str, str], ...]:
-        """What travels with a request: its id, and the token."""
+    def metadata(
+        self, request_id: str, trace: tuple[tuple[str, str], ...] | None = None
+    ) -> tuple[tuple[str, str], ...]:
+        """What travels with a request: its id, the token, and its place in a trace.
+
+        Args:
+            request_id: Id of the request.
+            trace: Metadata of the trace; that of the current span where None.
+        """
         token = () if self.token is None else (("authorization", f"Bearer {self.token}"),)
-        return (("x-request-id", request_id), *token)
+        return (("x-request-id", request_id), *token, *(tracing.headers() if trace is None else trace))
 
 
 def open_channel(config: ClientConfig) -> grpc.Channel:

@@ -27,7 +27,7 @@ from babelscope.v1 import text_pb2 as babelscope_dot_v1_dot_text__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62\x61\x62\x65lscope/v1/datagen.proto\x12\rbabelscope.v1\x1a\x1b\x62\x61\x62\x65lscope/v1/options.proto\x1a\x18\x62\x61\x62\x65lscope/v1/text.proto\x1a\x1fgoogle/api/field_behavior.proto\"Z\n\x07\x44\x61taset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x10\n\x08\x65xamples\x18\x03 \x01(\x03\x12\x11\n\tlanguages\x18\x04 \x03(\t\x12\r\n\x05\x62ytes\x18\x05 \x01(\x03\"z\n\x11PutDatasetRequest\x12-\n\x04spec\x18\x01 \x01(\x0b\x32\x1d.babelscope.v1.PutDatasetSpecH\x00\x12+\n\x08\x65xamples\x18\x02 \x01(\x0b\x32\x17.babelscope.v1.ExamplesH\x00\x42\t\n\x07message\"\x1f\n\x0ePutDatasetSpec\x12\r\n\x05title\x18\x01 \x01(\t\"4\n\x08\x45xamples\x12(\n\x08\x65xamples\x18\x01 \x03(\x0b\x32\x16.babelscope.v1.Example\"\'\n\x11GetDatasetRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\">\n\x12GetDatasetResponse\x12(\n\x08\x65xamples\x18\x01 \x03(\x0b\x32\x16.babelscope.v1.Example\"<\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Y\n\x14ListDatasetsResponse\x12(\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x16.babelscope.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x16\x44\x65scribeDatasetRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07samples\x18\x02 \x01(\x05\"\xe4\x03\n\x12\x44\x61tasetDescription\x12\'\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x16.babelscope.v1.Dataset\x12\x43\n\tlanguages\x18\x02 \x03(\x0b\x32\x30.babelscope.v1.DatasetDescription.LanguagesEntry\x12;\n\x05kinds\x18\x03 \x03(\x0b\x32,.babelscope.v1.DatasetDescription.KindsEntry\x12=\n\x06labels\x18\x04 \x03(\x0b\x32-.babelscope.v1.DatasetDescription.LabelsEntry\x12,\n\x07lengths\x18\x05 \x03(\x0b\x32\x1b.babelscope.v1.HistogramBin\x12\'\n\x07samples\x18\x06 \x03(\x0b\x32\x16.babelscope.v1.Example\x1a\x30\n\x0eLanguagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a,\n\nKindsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"8\n\x0cHistogramBin\x12\x0b\n\x03low\x18\x01 \x01(\x03\x12\x0c\n\x04high\x18\x02 \x01(\x03\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"\x8f\x01\n\rTransformStep\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12:\n\x07options\x18\x02 \x03(\x0b\x32).babelscope.v1.TransformStep.OptionsEntry\x1a.\n\x0cOptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"s\n\rTransformSpec\x12\x31\n\x05steps\x18\x01 \x03(\x0b\x32\x1c.babelscope.v1.TransformStepB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x10\n\x08store_as\x18\x04 \x01(\t\"x\n\x10TransformRequest\x12,\n\x04spec\x18\x01 \x01(\x0b\x32\x1c.babelscope.v1.TransformSpecH\x00\x12+\n\x08\x65xamples\x18\x02 \x01(\x0b\x32\x17.babelscope.v1.ExamplesH\x00\x42\t\n\x07message\"\xb1\x01\n\x11TransformResponse\x12+\n\x08\x65xamples\x18\x01 \x01(\x0b\x32\x17.babelscope.v1.ExamplesH\x00\x12\x30\n\x06report\x18\x02 \x01(\x0b\x32\x1e.babelscope.v1.TransformReportH\x00\x12\x32\n\x08progress\x18\x03 \x01(\x0b\x32\x1e.babelscope.v1.DatagenProgressH\x00\x42\t\n\x07message\"?\n\x0f\x44\x61tagenProgress\x12\x0c\n\x04read\x18\x01 \x01(\x03\x12\x0f\n\x07written\x18\x02 \x01(\x03\x12\r\n\x05total\x18\x03 \x01(\x03\"d\n\x0fTransformReport\x12(\n\x05steps\x18\x01 \x03(\x0b\x32\x19.babelscope.v1.StepReport\x12\'\n\x07\x64\x61taset\x18\x02 \x01(\x0b\x32\x16.babelscope.v1.Dataset\"\x92\x01\n\nStepReport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x35\n\x06\x63ounts\x18\x02 \x03(\x0b\x32%.babelscope.v1.StepReport.CountsEntry\x12\x10\n\x08warnings\x18\x03 \x03(\t\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x8b\x01\n\x15GenerateCorpusRequest\x12\x11\n\tlanguages\x18\x01 \x03(\t\x12\x12\n\x04size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x05 \x01(\x05\x12\x0e\n\x06\x64omain\x18\x06 \x01(\t\x12\x10\n\x08store_as\x18\x07 \x01(\t\"\xaf\x01\n\x16GenerateCorpusResponse\x12+\n\x08\x65xamples\x18\x01 \x01(\x0b\x32\x17.babelscope.v1.ExamplesH\x00\x12\x32\n\x08progress\x18\x02 \x01(\x0b\x32\x1e.babelscope.v1.DatagenProgressH\x00\x12)\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32\x16.babelscope.v1.DatasetH\x00\x42\t\n\x07message\">\n\x15ListTransformsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x16ListTransformsResponse\x12\x30\n\ntransforms\x18\x01 \x03(\x0b\x32\x1c.babelscope.v1.TransformInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\rTransformInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12*\n\x07options\x18\x03 \x03(\x0b\x32\x19.babelscope.v1.OptionInfo2\xf9\x04\n\x0e\x44\x61tagenService\x12H\n\nPutDataset\x12 .babelscope.v1.PutDatasetRequest\x1a\x16.babelscope.v1.Dataset(\x01\x12S\n\nGetDataset\x12 .babelscope.v1.GetDatasetRequest\x1a!.babelscope.v1.GetDatasetResponse0\x01\x12W\n\x0cListDatasets\x12\".babelscope.v1.ListDatasetsRequest\x1a#.babelscope.v1.ListDatasetsResponse\x12[\n\x0f\x44\x65scribeDataset\x12%.babelscope.v1.DescribeDatasetRequest\x1a!.babelscope.v1.DatasetDescription\x12R\n\tTransform\x12\x1f.babelscope.v1.TransformRequest\x1a .babelscope.v1.TransformResponse(\x01\x30\x01\x12_\n\x0eGenerateCorpus\x12$.babelscope.v1.GenerateCorpusRequest\x1a%.babelscope.v1.GenerateCorpusResponse0\x01\x12]\n\x0eListTransforms\x12$.babelscope.v1.ListTransformsRequest\x1a%.babelscope.v1.ListTransformsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62\x61\x62\x65lscope/v1/datagen.proto\x12\rbabelscope.v1\x1a\x1b\x62\x61\x62\x65lscope/v1/options.proto\x1a\x18\x62\x61\x62\x65lscope/v1/text.proto\x1a\x1fgoogle/api/field_behavior.proto\"Z\n\x07\x44\x61taset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x10\n\x08\x65xamples\x18\x03 \x01(\x03\x12\x11\n\tlanguages\x18\x04 \x03(\t\x12\r\n\x05\x62ytes\x18\x05 \x01(\x03\"z\n\x11PutDatasetRequest\x12-\n\x04spec\x18\x01 \x01(\x0b\x32\x1d.babelscope.v1.PutDatasetSpecH\x00\x12+\n\x08\x65xamples\x18\x02 \x01(\x0b\x32\x17.babelscope.v1.ExamplesH\x00\x42\t\n\x07message\"\x1f\n\x0ePutDatasetSpec\x12\r\n\x05title\x18\x01 \x01(\t\"4\n\x08\x45xamples\x12(\n\x08\x65xamples\x18\x01 \x03(\x0b\x32\x16.babelscope.v1.Example\"\'\n\x11GetDatasetRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\">\n\x12GetDatasetResponse\x12(\n\x08\x65xamples\x18\x01 \x03(\x0b\x32\x16.babelscope.v1.Example\"<\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Y\n\x14ListDatasetsResponse\x12(\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x16.babelscope.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x14\x44\x65leteDatasetRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x17\n\x15\x44\x65leteDatasetResponse\"=\n\x16\x44\x65scribeDatasetRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07samples\x18\x02 \x01(\x05\"\xe4\x03\n\x12\x44\x61tasetDescription\x12\'\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\x16.babelscope.v1.Dataset\x12\x43\n\tlanguages\x18\x02 \x03(\x0b\x32\x30.babelscope.v1.DatasetDescription.LanguagesEntry\x12;\n\x05kinds\x18\x03 \x03(\x0b\x32,.babelscope.v1.DatasetDescription.KindsEntry\x12=\n\x06labels\x18\x04 \x03(\x0b\x32-.babelscope.v1.DatasetDescription.LabelsEntry\x12,\n\x07lengths\x18\x05 \x03(\x0b\x32\x1b.babelscope.v1.HistogramBin\x12\'\n\x07samples\x18\x06 \x03(\x0b\x32\x16.babelscope.v1.Example\x1a\x30\n\x0eLanguagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a,\n\nKindsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"8\n\x0cHistogramBin\x12\x0b\n\x03low\x18\x01 \x01(\x03\x12\x0c\n\x04high\x18\x02 \x01(\x03\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"\x8f\x01\n\rTransformStep\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12:\n\x07options\x18\x02 \x03(\x0b\x32).babelscope.v1.TransformStep.OptionsEntry\x1a.\n\x0cOptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"s\n\rTransformSpec\x12\x31\n\x05steps\x18\x01 \x03(\x0b\x32\x1c.babelscope.v1.TransformStepB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x10\n\x08store_as\x18\x04 \x01(\t\"x\n\x10TransformRequest\x12,\n\x04spec\x18\x01 \x01(\x0b\x32\x1c.babelscope.v1.TransformSpecH\x00\x12+\n\x08\x65xamples\x18\x02 \x01(\x0b\x32\x17.babelscope.v1.ExamplesH\x00\x42\t\n\x07message\"\xb1\x01\n\x11TransformResponse\x12+\n\x08\x65xamples\x18\x01 \x01(\x0b\x32\x17.babelscope.v1.ExamplesH\x00\x12\x30\n\x06report\x18\x02 \x01(\x0b\x32\x1e.babelscope.v1.TransformReportH\x00\x12\x32\n\x08progress\x18\x03 \x01(\x0b\x32\x1e.babelscope.v1.DatagenProgressH\x00\x42\t\n\x07message\"?\n\x0f\x44\x61tagenProgress\x12\x0c\n\x04read\x18\x01 \x01(\x03\x12\x0f\n\x07written\x18\x02 \x01(\x03\x12\r\n\x05total\x18\x03 \x01(\x03\"d\n\x0fTransformReport\x12(\n\x05steps\x18\x01 \x03(\x0b\x32\x19.babelscope.v1.StepReport\x12\'\n\x07\x64\x61taset\x18\x02 \x01(\x0b\x32\x16.babelscope.v1.Dataset\"\x92\x01\n\nStepReport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x35\n\x06\x63ounts\x18\x02 \x03(\x0b\x32%.babelscope.v1.StepReport.CountsEntry\x12\x10\n\x08warnings\x18\x03 \x03(\t\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x8b\x01\n\x15GenerateCorpusRequest\x12\x11\n\tlanguages\x18\x01 \x03(\t\x12\x12\n\x04size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x05 \x01(\x05\x12\x0e\n\x06\x64omain\x18\x06 \x01(\t\x12\x10\n\x08store_as\x18\x07 \x01(\t\"\xaf\x01\n\x16GenerateCorpusResponse\x12+\n\x08\x65xamples\x18\x01 \x01(\x0b\x32\x17.babelscope.v1.ExamplesH\x00\x12\x32\n\x08progress\x18\x02 \x01(\x0b\x32\x1e.babelscope.v1.DatagenProgressH\x00\x12)\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32\x16.babelscope.v1.DatasetH\x00\x42\t\n\x07message\">\n\x15ListTransformsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x16ListTransformsResponse\x12\x30\n\ntransforms\x18\x01 \x03(\x0b\x32\x1c.babelscope.v1.TransformInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\rTransformInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12*\n\x07options\x18\x03 \x03(\x0b\x32\x19.babelscope.v1.OptionInfo2\xd5\x05\n\x0e\x44\x61tagenService\x12H\n\nPutDataset\x12 .babelscope.v1.PutDatasetRequest\x1a\x16.babelscope.v1.Dataset(\x01\x12S\n\nGetDataset\x12 .babelscope.v1.GetDatasetRequest\x1a!.babelscope.v1.GetDatasetResponse0\x01\x12W\n\x0cListDatasets\x12\".babelscope.v1.ListDatasetsRequest\x1a#.babelscope.v1.ListDatasetsResponse\x12Z\n\rDeleteDataset\x12#.babelscope.v1.DeleteDatasetRequest\x1a$.babelscope.v1.DeleteDatasetResponse\x12[\n\x0f\x44\x65scribeDataset\x12%.babelscope.v1.DescribeDatasetRequest\x1a!.babelscope.v1.DatasetDescription\x12R\n\tTransform\x12\x1f.babelscope.v1.TransformRequest\x1a .babelscope.v1.TransformResponse(\x01\x30\x01\x12_\n\x0eGenerateCorpus\x12$.babelscope.v1.GenerateCorpusRequest\x1a%.babelscope.v1.GenerateCorpusResponse0\x01\x12]\n\x0eListTransforms\x12$.babelscope.v1.ListTransformsRequest\x1a%.babelscope.v1.ListTransformsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETDATASETREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETDATASETREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_DELETEDATASETREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_DELETEDATASETREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_DESCRIBEDATASETREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DESCRIBEDATASETREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_DATASETDESCRIPTION_LANGUAGESENTRY']._loaded_options = None
@@ -70,46 +72,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDATASETSREQUEST']._serialized_end=602
   _globals['_LISTDATASETSRESPONSE']._serialized_start=604
   _globals['_LISTDATASETSRESPONSE']._serialized_end=693
-  _globals['_DESCRIBEDATASETREQUEST']._serialized_start=695
-  _globals['_DESCRIBEDATASETREQUEST']._serialized_end=756
-  _globals['_DATASETDESCRIPTION']._serialized_start=759
-  _globals['_DATASETDESCRIPTION']._serialized_end=1243
-  _globals['_DATASETDESCRIPTION_LANGUAGESENTRY']._serialized_start=1102
-  _globals['_DATASETDESCRIPTION_LANGUAGESENTRY']._serialized_end=1150
-  _globals['_DATASETDESCRIPTION_KINDSENTRY']._serialized_start=1152
-  _globals['_DATASETDESCRIPTION_KINDSENTRY']._serialized_end=1196
-  _globals['_DATASETDESCRIPTION_LABELSENTRY']._serialized_start=1198
-  _globals['_DATASETDESCRIPTION_LABELSENTRY']._serialized_end=1243
-  _globals['_HISTOGRAMBIN']._serialized_start=1245
-  _globals['_HISTOGRAMBIN']._serialized_end=1301
-  _globals['_TRANSFORMSTEP']._serialized_start=1304
-  _globals['_TRANSFORMSTEP']._serialized_end=1447
-  _globals['_TRANSFORMSTEP_OPTIONSENTRY']._serialized_start=1401
-  _globals['_TRANSFORMSTEP_OPTIONSENTRY']._serialized_end=1447
-  _globals['_TRANSFORMSPEC']._serialized_start=1449
-  _globals['_TRANSFORMSPEC']._serialized_end=1564
-  _globals['_TRANSFORMREQUEST']._serialized_start=1566
-  _globals['_TRANSFORMREQUEST']._serialized_end=1686
-  _globals['_TRANSFORMRESPONSE']._serialized_start=1689
-  _globals['_TRANSFORMRESPONSE']._serialized_end=1866
-  _globals['_DATAGENPROGRESS']._serialized_start=1868
-  _globals['_DATAGENPROGRESS']._serialized_end=1931
-  _globals['_TRANSFORMREPORT']._serialized_start=1933
-  _globals['_TRANSFORMREPORT']._serialized_end=2033
-  _globals['_STEPREPORT']._serialized_start=2036
-  _globals['_STEPREPORT']._serialized_end=2182
-  _globals['_STEPREPORT_COUNTSENTRY']._serialized_start=2137
-  _globals['_STEPREPORT_COUNTSENTRY']._serialized_end=2182
-  _globals['_GENERATECORPUSREQUEST']._serialized_start=2185
-  _globals['_GENERATECORPUSREQUEST']._serialized_end=2324
-  _globals['_GENERATECORPUSRESPONSE']._serialized_start=2327
-  _globals['_GENERATECORPUSRESPONSE']._serialized_end=2502
-  _globals['_LISTTRANSFORMSREQUEST']._serialized_start=2504
-  _globals['_LISTTRANSFORMSREQUEST']._serialized_end=2566
-  _globals['_LISTTRANSFORMSRESPONSE']._serialized_start=2568
-  _globals['_LISTTRANSFORMSRESPONSE']._serialized_end=2667
-  _globals['_TRANSFORMINFO']._serialized_start=2669
-  _globals['_TRANSFORMINFO']._serialized_end=2759
-  _globals['_DATAGENSERVICE']._serialized_start=2762
-  _globals['_DATAGENSERVICE']._serialized_end=3395
+  _globals['_DELETEDATASETREQUEST']._serialized_start=695
+  _globals['_DELETEDATASETREQUEST']._serialized_end=737
+  _globals['_DELETEDATASETRESPONSE']._serialized_start=739
+  _globals['_DELETEDATASETRESPONSE']._serialized_end=762
+  _globals['_DESCRIBEDATASETREQUEST']._serialized_start=764
+  _globals['_DESCRIBEDATASETREQUEST']._serialized_end=825
+  _globals['_DATASETDESCRIPTION']._serialized_start=828
+  _globals['_DATASETDESCRIPTION']._serialized_end=1312
+  _globals['_DATASETDESCRIPTION_LANGUAGESENTRY']._serialized_start=1171
+  _globals['_DATASETDESCRIPTION_LANGUAGESENTRY']._serialized_end=1219
+  _globals['_DATASETDESCRIPTION_KINDSENTRY']._serialized_start=1221
+  _globals['_DATASETDESCRIPTION_KINDSENTRY']._serialized_end=1265
+  _globals['_DATASETDESCRIPTION_LABELSENTRY']._serialized_start=1267
+  _globals['_DATASETDESCRIPTION_LABELSENTRY']._serialized_end=1312
+  _globals['_HISTOGRAMBIN']._serialized_start=1314
+  _globals['_HISTOGRAMBIN']._serialized_end=1370
+  _globals['_TRANSFORMSTEP']._serialized_start=1373
+  _globals['_TRANSFORMSTEP']._serialized_end=1516
+  _globals['_TRANSFORMSTEP_OPTIONSENTRY']._serialized_start=1470
+  _globals['_TRANSFORMSTEP_OPTIONSENTRY']._serialized_end=1516
+  _globals['_TRANSFORMSPEC']._serialized_start=1518
+  _globals['_TRANSFORMSPEC']._serialized_end=1633
+  _globals['_TRANSFORMREQUEST']._serialized_start=1635
+  _globals['_TRANSFORMREQUEST']._serialized_end=1755
+  _globals['_TRANSFORMRESPONSE']._serialized_start=1758
+  _globals['_TRANSFORMRESPONSE']._serialized_end=1935
+  _globals['_DATAGENPROGRESS']._serialized_start=1937
+  _globals['_DATAGENPROGRESS']._serialized_end=2000
+  _globals['_TRANSFORMREPORT']._serialized_start=2002
+  _globals['_TRANSFORMREPORT']._serialized_end=2102
+  _globals['_STEPREPORT']._serialized_start=2105
+  _globals['_STEPREPORT']._serialized_end=2251
+  _globals['_STEPREPORT_COUNTSENTRY']._serialized_start=2206
+  _globals['_STEPREPORT_COUNTSENTRY']._serialized_end=2251
+  _globals['_GENERATECORPUSREQUEST']._serialized_start=2254
+  _globals['_GENERATECORPUSREQUEST']._serialized_end=2393
+  _globals['_GENERATECORPUSRESPONSE']._serialized_start=2396
+  _globals['_GENERATECORPUSRESPONSE']._serialized_end=2571
+  _globals['_LISTTRANSFORMSREQUEST']._serialized_start=2573
+  _globals['_LISTTRANSFORMSREQUEST']._serialized_end=2635
+  _globals['_LISTTRANSFORMSRESPONSE']._serialized_start=2637
+  _globals['_LISTTRANSFORMSRESPONSE']._serialized_end=2736
+  _globals['_TRANSFORMINFO']._serialized_start=2738
+  _globals['_TRANSFORMINFO']._serialized_end=2828
+  _globals['_DATAGENSERVICE']._serialized_start=2831
+  _globals['_DATAGENSERVICE']._serialized_end=3556
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,11 @@ class DatagenServiceStub:
                 request_serializer=babelscope_dot_v1_dot_datagen__pb2.ListDatasetsRequest.SerializeToString,
                 response_deserializer=babelscope_dot_v1_dot_datagen__pb2.ListDatasetsResponse.FromString,
                 _registered_method=True)
+        self.DeleteDataset = channel.unary_unary(
+                '/babelscope.v1.DatagenService/DeleteDataset',
+                request_serializer=babelscope_dot_v1_dot_datagen__pb2.DeleteDatasetRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_datagen__pb2.DeleteDatasetResponse.FromString,
+                _registered_method=True)
         self.DescribeDataset = channel.unary_unary(
                 '/babelscope.v1.DatagenService/DescribeDataset',
                 request_serializer=babelscope_dot_v1_dot_datagen__pb2.DescribeDatasetRequest.SerializeToString,
@@ -92,6 +97,13 @@ class DatagenServiceServicer:
 
     def ListDatasets(self, request, context):
         """Datasets in the store.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteDataset(self, request, context):
+        """Removes a dataset from the store. Those who read it meanwhile may read to its end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,6 +154,11 @@ def add_DatagenServiceServicer_to_server(servicer, server):
                     servicer.ListDatasets,
                     request_deserializer=babelscope_dot_v1_dot_datagen__pb2.ListDatasetsRequest.FromString,
                     response_serializer=babelscope_dot_v1_dot_datagen__pb2.ListDatasetsResponse.SerializeToString,
+            ),
+            'DeleteDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteDataset,
+                    request_deserializer=babelscope_dot_v1_dot_datagen__pb2.DeleteDatasetRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_datagen__pb2.DeleteDatasetResponse.SerializeToString,
             ),
             'DescribeDataset': grpc.unary_unary_rpc_method_handler(
                     servicer.DescribeDataset,
@@ -246,6 +263,33 @@ class DatagenService:
             '/babelscope.v1.DatagenService/ListDatasets',
             babelscope_dot_v1_dot_datagen__pb2.ListDatasetsRequest.SerializeToString,
             babelscope_dot_v1_dot_datagen__pb2.ListDatasetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.DatagenService/DeleteDataset',
+            babelscope_dot_v1_dot_datagen__pb2.DeleteDatasetRequest.SerializeToString,
+            babelscope_dot_v1_dot_datagen__pb2.DeleteDatasetResponse.FromString,
             options,
             channel_credentials,
             insecure,

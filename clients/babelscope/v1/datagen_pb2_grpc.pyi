@@ -39,6 +39,8 @@ class DatagenServiceStub:
     """The examples of a dataset."""
     ListDatasets: _grpc.UnaryUnaryMultiCallable[_datagen_pb2.ListDatasetsRequest, _datagen_pb2.ListDatasetsResponse]
     """Datasets in the store."""
+    DeleteDataset: _grpc.UnaryUnaryMultiCallable[_datagen_pb2.DeleteDatasetRequest, _datagen_pb2.DeleteDatasetResponse]
+    """Removes a dataset from the store. Those who read it meanwhile may read to its end."""
     DescribeDataset: _grpc.UnaryUnaryMultiCallable[_datagen_pb2.DescribeDatasetRequest, _datagen_pb2.DatasetDescription]
     """Counts, languages, labels, lengths and samples of a dataset."""
     Transform: _grpc.StreamStreamMultiCallable[_datagen_pb2.TransformRequest, _datagen_pb2.TransformResponse]
@@ -59,6 +61,8 @@ class DatagenServiceAsyncStub(DatagenServiceStub):
     """The examples of a dataset."""
     ListDatasets: _aio.UnaryUnaryMultiCallable[_datagen_pb2.ListDatasetsRequest, _datagen_pb2.ListDatasetsResponse]  # type: ignore[assignment]
     """Datasets in the store."""
+    DeleteDataset: _aio.UnaryUnaryMultiCallable[_datagen_pb2.DeleteDatasetRequest, _datagen_pb2.DeleteDatasetResponse]  # type: ignore[assignment]
+    """Removes a dataset from the store. Those who read it meanwhile may read to its end."""
     DescribeDataset: _aio.UnaryUnaryMultiCallable[_datagen_pb2.DescribeDatasetRequest, _datagen_pb2.DatasetDescription]  # type: ignore[assignment]
     """Counts, languages, labels, lengths and samples of a dataset."""
     Transform: _aio.StreamStreamMultiCallable[_datagen_pb2.TransformRequest, _datagen_pb2.TransformResponse]  # type: ignore[assignment]
@@ -94,6 +98,14 @@ class DatagenServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_datagen_pb2.ListDatasetsResponse, _abc.Awaitable[_datagen_pb2.ListDatasetsResponse]]:
         """Datasets in the store."""
+
+    @_abc_1.abstractmethod
+    def DeleteDataset(
+        self,
+        request: _datagen_pb2.DeleteDatasetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_datagen_pb2.DeleteDatasetResponse, _abc.Awaitable[_datagen_pb2.DeleteDatasetResponse]]:
+        """Removes a dataset from the store. Those who read it meanwhile may read to its end."""
 
     @_abc_1.abstractmethod
     def DescribeDataset(

@@ -46,6 +46,16 @@ class EncoderServiceStub:
                 request_serializer=babelscope_dot_v1_dot_encoder__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=babelscope_dot_v1_dot_model__pb2.Model.FromString,
                 _registered_method=True)
+        self.LoadModel = channel.unary_unary(
+                '/babelscope.v1.EncoderService/LoadModel',
+                request_serializer=babelscope_dot_v1_dot_encoder__pb2.LoadModelRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_encoder__pb2.LoadModelResponse.FromString,
+                _registered_method=True)
+        self.UnloadModel = channel.unary_unary(
+                '/babelscope.v1.EncoderService/UnloadModel',
+                request_serializer=babelscope_dot_v1_dot_encoder__pb2.UnloadModelRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_encoder__pb2.UnloadModelResponse.FromString,
+                _registered_method=True)
         self.Tokenize = channel.unary_unary(
                 '/babelscope.v1.EncoderService/Tokenize',
                 request_serializer=babelscope_dot_v1_dot_encoder__pb2.TokenizeRequest.SerializeToString,
@@ -86,6 +96,20 @@ class EncoderServiceServicer:
 
     def GetModel(self, request, context):
         """One model, loaded if need be, with the digest of the weights that the reference determines.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LoadModel(self, request, context):
+        """Loads a model, and keeps it in memory where that is asked for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnloadModel(self, request, context):
+        """Drops a model and its re-initialised variants from memory. What is in use is dropped once it is no longer used.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +163,16 @@ def add_EncoderServiceServicer_to_server(servicer, server):
                     servicer.GetModel,
                     request_deserializer=babelscope_dot_v1_dot_encoder__pb2.GetModelRequest.FromString,
                     response_serializer=babelscope_dot_v1_dot_model__pb2.Model.SerializeToString,
+            ),
+            'LoadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadModel,
+                    request_deserializer=babelscope_dot_v1_dot_encoder__pb2.LoadModelRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_encoder__pb2.LoadModelResponse.SerializeToString,
+            ),
+            'UnloadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnloadModel,
+                    request_deserializer=babelscope_dot_v1_dot_encoder__pb2.UnloadModelRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_encoder__pb2.UnloadModelResponse.SerializeToString,
             ),
             'Tokenize': grpc.unary_unary_rpc_method_handler(
                     servicer.Tokenize,
@@ -221,6 +255,60 @@ class EncoderService:
             '/babelscope.v1.EncoderService/GetModel',
             babelscope_dot_v1_dot_encoder__pb2.GetModelRequest.SerializeToString,
             babelscope_dot_v1_dot_model__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.EncoderService/LoadModel',
+            babelscope_dot_v1_dot_encoder__pb2.LoadModelRequest.SerializeToString,
+            babelscope_dot_v1_dot_encoder__pb2.LoadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnloadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.EncoderService/UnloadModel',
+            babelscope_dot_v1_dot_encoder__pb2.UnloadModelRequest.SerializeToString,
+            babelscope_dot_v1_dot_encoder__pb2.UnloadModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,10 @@ class EncoderServiceStub:
     """Models under the server's roots and those in memory."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.GetModelRequest, _model_pb2.Model]
     """One model, loaded if need be, with the digest of the weights that the reference determines."""
+    LoadModel: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.LoadModelRequest, _encoder_pb2.LoadModelResponse]
+    """Loads a model, and keeps it in memory where that is asked for."""
+    UnloadModel: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.UnloadModelRequest, _encoder_pb2.UnloadModelResponse]
+    """Drops a model and its re-initialised variants from memory. What is in use is dropped once it is no longer used."""
     Tokenize: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.TokenizeRequest, _encoder_pb2.TokenizeResponse]
     """The pieces of texts as the model sees them."""
     Encode: _grpc.StreamStreamMultiCallable[_encoder_pb2.EncodeRequest, _encoder_pb2.EncodeResponse]
@@ -60,6 +64,10 @@ class EncoderServiceAsyncStub(EncoderServiceStub):
     """Models under the server's roots and those in memory."""
     GetModel: _aio.UnaryUnaryMultiCallable[_encoder_pb2.GetModelRequest, _model_pb2.Model]  # type: ignore[assignment]
     """One model, loaded if need be, with the digest of the weights that the reference determines."""
+    LoadModel: _aio.UnaryUnaryMultiCallable[_encoder_pb2.LoadModelRequest, _encoder_pb2.LoadModelResponse]  # type: ignore[assignment]
+    """Loads a model, and keeps it in memory where that is asked for."""
+    UnloadModel: _aio.UnaryUnaryMultiCallable[_encoder_pb2.UnloadModelRequest, _encoder_pb2.UnloadModelResponse]  # type: ignore[assignment]
+    """Drops a model and its re-initialised variants from memory. What is in use is dropped once it is no longer used."""
     Tokenize: _aio.UnaryUnaryMultiCallable[_encoder_pb2.TokenizeRequest, _encoder_pb2.TokenizeResponse]  # type: ignore[assignment]
     """The pieces of texts as the model sees them."""
     Encode: _aio.StreamStreamMultiCallable[_encoder_pb2.EncodeRequest, _encoder_pb2.EncodeResponse]  # type: ignore[assignment]
@@ -91,6 +99,22 @@ class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.Model, _abc.Awaitable[_model_pb2.Model]]:
         """One model, loaded if need be, with the digest of the weights that the reference determines."""
+
+    @_abc_1.abstractmethod
+    def LoadModel(
+        self,
+        request: _encoder_pb2.LoadModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_encoder_pb2.LoadModelResponse, _abc.Awaitable[_encoder_pb2.LoadModelResponse]]:
+        """Loads a model, and keeps it in memory where that is asked for."""
+
+    @_abc_1.abstractmethod
+    def UnloadModel(
+        self,
+        request: _encoder_pb2.UnloadModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_encoder_pb2.UnloadModelResponse, _abc.Awaitable[_encoder_pb2.UnloadModelResponse]]:
+        """Drops a model and its re-initialised variants from memory. What is in use is dropped once it is no longer used."""
 
     @_abc_1.abstractmethod
     def Tokenize(

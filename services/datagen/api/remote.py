@@ -16,7 +16,7 @@ from babelscope.v1 import text_pb2, translate_pb2, translate_pb2_grpc
 from services.datagen.translation.base import Translated
 from services.datagen.translation.choice import Choice
 from services.datagen.translation.settings import TranslationSettings
-from services.runtime import errors
+from services.runtime import errors, logs
 
 _TEXTS = 256
 _CHARACTERS = 64 << 10
@@ -134,6 +134,7 @@ def open_remote(settings: TranslationSettings, choice: Choice) -> RemoteTranslat
         address,
         tls=tls,
         token=None if token is None else token.get_secret_value(),
+        request_id=logs.request_id.get,
         stream_timeout=settings.translation_seconds,
         retry=patience,
     )

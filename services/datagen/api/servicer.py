@@ -82,6 +82,14 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
         datasets, token = await self._workers.call(page)
         return datagen_pb2.ListDatasetsResponse(datasets=datasets, next_page_token=token)
 
+    async def DeleteDataset(  # noqa: N802 - gRPC's name
+        self, request: datagen_pb2.DeleteDatasetRequest, context: Any
+    ) -> datagen_pb2.DeleteDatasetResponse:
+        """Removes a dataset."""
+        del context
+        await self._workers.call(partial(self._datasets.delete, request.name))
+        return datagen_pb2.DeleteDatasetResponse()
+
     async def DescribeDataset(  # noqa: N802 - gRPC's name
         self, request: datagen_pb2.DescribeDatasetRequest, context: Any
     ) -> datagen_pb2.DatasetDescription:

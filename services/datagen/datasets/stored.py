@@ -93,7 +93,7 @@ class Datasets:
         self._store, self._scratch = store, scratch
         self._memory = memory or Memory(OWN_BYTES)
         self._cards: dict[str, DatasetInfo] = {}
-        self._seen: set[str] = set()
+        self._seen: dict[str, str] = {}
         self._damaged: set[str] = set()
         self._lock = threading.Lock()
 
@@ -214,13 +214,33 @@ class Datasets:
         bins = tuple((1 << bits >> 1, (1 << bits) - 1, lengths[bits]) for bits in sorted(lengths))
         return Description(info, dict(languages), dict(kinds), dict(labels), bins, tuple(shown))
 
+    def delete(self, name: str) -> None:
+        """Removes a dataset with its cards.
+
+        Raises:
+            NotFound: There is no such dataset.
+            InvalidArgument: The name is none.
+        """
+        self._check_name(name)
+        if not self._store.exists(name):
+            raise NotFound("dataset", name, self._nearby(name))
+        self._known(name)
+        cards = [card for card, dataset in self._seen.items() if dataset == name]
+        # The dataset first: one without a card is listed, a card without a dataset is not.
+        for each in (name, *cards):
+            self._store.delete(each)
+        log.info("dataset removed", extra={"dataset": name})
+
     def _known(self, name: str) -> DatasetInfo | None:
         """The card of a dataset; cards never change, so each is read once, and a damaged one until it is mended.
 
         A card is a title and what the dataset itself tells as well, so a damaged one harms no other dataset.
         """
         with self._lock:
-            for card in self._store.list(f"{CARDS}/"):
+            listed = self._store.list(f"{CARDS}/")
+            for card in self._seen.keys() - set(listed):  # somebody removed its dataset
+                self._cards.pop(self._seen.pop(card), None)
+            for card in listed:
                 if card in self._seen:
                     continue
                 info = self._read_card(card)
@@ -229,7 +249,7 @@ class Datasets:
                 other = self._cards.get(info.name)
                 if other is None or not other.title:
                     self._cards[info.name] = info
-                self._seen.add(card)
+                self._seen[card] = info.name
             return self._cards.get(name)
 
     def _read_card(self, card: str) -> DatasetInfo | None:

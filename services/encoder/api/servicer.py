@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2, text_pb2
@@ -18,6 +18,7 @@ from services.encoder.settings import EncoderSettings
 from services.models.api.messages import read_model
 from services.models.artifacts import Objects
 from services.models.spec import ModelSpec, TokenizedText
+from services.runtime.callers.accounts import current
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.memory import Account, Memory, accounted
 from services.runtime.paging import cut_page, read_page
@@ -67,6 +68,21 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         async with self._lease(read_model(request.model, "model"), "model") as engine:
             return responses.loaded_model(engine.info)
 
+    async def LoadModel(  # noqa: N802 - gRPC's name
+        self, request: encoder_pb2.LoadModelRequest, context: Any
+    ) -> encoder_pb2.LoadModelResponse:
+        """Loads a model."""
+        with _at("model"):
+            info = await self._registry.load(read_model(request.model, "model"), pin=request.pin)
+        return encoder_pb2.LoadModelResponse(model=responses.loaded_model(info))
+
+    async def UnloadModel(  # noqa: N802 - gRPC's name
+        self, request: encoder_pb2.UnloadModelRequest, context: Any
+    ) -> encoder_pb2.UnloadModelResponse:
+        """Drops a model."""
+        done = await self._registry.unload(read_model(request.model, "model"))
+        return encoder_pb2.UnloadModelResponse(dropped=done.dropped, in_use=done.in_use)
+
     async def Tokenize(  # noqa: N802 - gRPC's name
         self, request: encoder_pb2.TokenizeRequest, context: Any
     ) -> encoder_pb2.TokenizeResponse:
@@ -80,6 +96,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             for some in _portions(request.texts):
                 found = await self._tokenize(engine, some, limit, context.peer())
                 requests.check_tokens(some, found, overflow, limit, "texts", offset=len(tokenized))
+                _spend(found)
                 tokenized += found
             answer = encoder_pb2.TokenizeResponse(
                 texts=[
@@ -142,11 +159,9 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
     @asynccontextmanager
     async def _lease(self, spec: ModelSpec, field: str) -> AsyncIterator[Engine]:
         """Lends an engine to a request whose ModelRef is at `field`; the domain names the fields of an EncodeSpec."""
-        try:
+        with _at(field):
             async with self._registry.lease(spec) as engine:
                 yield engine
-        except InvalidArgument as error:
-            raise InvalidArgument(error.field.replace("spec.model", field, 1), error.problem) from error
 
     async def _intake(
         self,
@@ -178,6 +193,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
                         offset=offset,
                         vocabulary=engine.info.vocabulary_size,
                     )
+                    _spend(tokenized)
                     await stream.submit([(text.id, tokens) for text, tokens in zip(some, tokenized, strict=True)])
                     offset += len(some)
             if not len(seen):
@@ -206,3 +222,17 @@ def _portions(texts: Sequence[text_pb2.Text]) -> Iterator[Sequence[text_pb2.Text
             start, held = stop, 0
         held += size
     yield texts[start:]
+
+
+@contextmanager
+def _at(field: str) -> Iterator[None]:
+    """Names the place of a ModelRef in errors: the domain knows the fields of an EncodeSpec."""
+    try:
+        yield
+    except InvalidArgument as error:
+        raise InvalidArgument(error.field.replace("spec.model", field, 1), error.problem) from error
+
+
+def _spend(tokenized: Sequence[TokenizedText]) -> None:
+    """Counts tokens as the caller's; who has none left is not read from before some have come."""
+    current().spend_tokens(sum(map(len, tokenized)))

@@ -27,6 +27,7 @@ from services.metrics.rows.reports import ViewReport
 from services.metrics.rows.scratch import Scratch
 from services.metrics.rows.tables import RowTable, check_finite
 from services.metrics.settings import MetricsSettings
+from services.runtime import logs
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 
 Tell = Callable[[Progress], Awaitable[None]]
@@ -46,6 +47,7 @@ def client_config(settings: MetricsSettings) -> ClientConfig:
         tls=tls,
         token=settings.encoder_token.get_secret_value() if settings.encoder_token else None,
         insecure=settings.encoder_insecure,
+        request_id=logs.request_id.get,
         # The deadline is that of the request whose rows these are: its end cancels the stream.
         stream_timeout=None,
         retry=RetryPolicy(patience=settings.encoder_patience, first_patience=settings.encoder_first_patience),

@@ -5,6 +5,7 @@ own part that is not understood: a silently random or silently ignored layer wou
 """
 
 import json
+import math
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -111,6 +112,8 @@ class Checkpoint:
         self._verified = False
         self.parameters = 0
         """Numbers in the tensors handed out."""
+        self.expected = 0
+        """Numbers in the tensors asked for before `finish`: those of the whole encoder."""
 
     def __enter__(self) -> "Checkpoint":
         for path in self._files:
@@ -191,6 +194,8 @@ class Checkpoint:
         check_here()
         name = self._prefix + slot.name
         self._used.add(name)
+        if not self._verified:
+            self.expected += math.prod(slot.shape)
         if name not in self._where:
             self._missing.append(slot.name)
             return torch.empty(slot.shape, device="meta")

@@ -31,6 +31,13 @@ class Hub:
         self._cache_dir = cache_dir
         _set_timeouts()
 
+    @property
+    def address(self) -> str:
+        """Where the hub is: `HF_ENDPOINT`, or its own address."""
+        from huggingface_hub import constants
+
+        return str(constants.ENDPOINT)
+
     def config(self, name: str, revision: str) -> Path:
         """A folder that holds the model's configuration, so that it can be judged before its weights are fetched."""
         return self._fetch(name, revision, SMALL_FILES)

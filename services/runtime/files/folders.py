@@ -4,6 +4,7 @@ Files that several folders share, such as a tokenizer's, are stored once. A fold
 or not at all, and every byte of it is checked on the way.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Sequence
@@ -104,6 +105,36 @@ def fetch_folder(store: Store, name: str, cache: Path) -> Path:
     except OSError as error:
         raise LimitExceeded("disk", f"Folder {name} could not be written to {cache}: {error.strerror}") from error
     return target
+
+
+def folder_exists(store: Store, name: str) -> bool:
+    """Whether there is a stored folder of a name; its files are not looked at.
+
+    Raises:
+        Unavailable: The store cannot be reached.
+    """
+    kind, _, digest = name.partition("/")
+    return bool(_KIND.fullmatch(kind) and _ID.fullmatch(digest)) and store.exists(f"{name}.json")
+
+
+def drop_copy(name: str, cache: Path) -> bool:
+    """Removes the local copy of a stored folder.
+
+    Args:
+        name: `KIND/DIGEST`.
+        cache: Folder of local copies.
+
+    Returns:
+        Whether there was one.
+    """
+    kind, _, digest = name.partition("/")
+    target = cache / kind / digest
+    if not _KIND.fullmatch(kind) or not _ID.fullmatch(digest) or not target.is_dir():
+        return False
+    # Another name first: half a copy must not look like one.
+    with partial_folder(cache, digest[:12]) as doomed, contextlib.suppress(OSError):  # another process was faster
+        target.rename(doomed / "copy")
+    return True
 
 
 def delete_folder(store: Store, name: str) -> None:

@@ -46,6 +46,9 @@ class Storage(Protocol):
     def walk(self, folder: str) -> Iterator[str]:
         """Paths of all objects under a folder."""
 
+    def usage(self) -> int:
+        """Bytes of all objects together."""
+
     def delete(self, path: str) -> None:
         """Removes an object, if there is one."""
 
@@ -102,6 +105,10 @@ class Folder:
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in files:
                 yield (Path(parent) / name).relative_to(self._root).as_posix()
+
+    def usage(self) -> int:
+        """Bytes of all files, temporary ones left out."""
+        return sum(self.size(path) or 0 for path in self.walk(""))
 
     def delete(self, path: str) -> None:
         """Removes the file."""
@@ -168,6 +175,12 @@ class Remote:
             found = self._filesystem.find(self._path(folder))
         start = len(self._filesystem._strip_protocol(self._root)) + 1
         yield from (path[start:] for path in found)
+
+    def usage(self) -> int:
+        """Bytes of all objects under the prefix."""
+        with self._reached("store"):
+            self._filesystem.invalidate_cache()
+            return sum(int(each["size"]) for each in self._filesystem.find(self._root, detail=True).values())
 
     def delete(self, path: str) -> None:
         """Removes the object."""

@@ -14,12 +14,14 @@ from typing import BinaryIO
 
 from services.runtime.errors import DataLoss, InvalidArgument, LimitExceeded, NotFound
 from services.runtime.files import storage
+from services.runtime.files.quota import Quota
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _SUFFIX = re.compile(r"(\.[a-z0-9]{1,16})?")
 _NAME = re.compile(rf"(?P<kind>{_KIND.pattern})/(?P<digest>[0-9a-f]{{64}})(?P<suffix>{_SUFFIX.pattern})")
 _PATH = re.compile(rf"(?P<kind>{_KIND.pattern})/[0-9a-f]{{2}}/(?P<file>[0-9a-f]{{64}}{_SUFFIX.pattern})")
 
+_PROBES = "probes"
 Data = bytes | bytearray | memoryview | Path | BinaryIO
 
 
@@ -30,8 +32,9 @@ class Writer:
         name: The object's name, once its `with` block has ended; empty before.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, quota: Quota | None = None) -> None:
         self._file = file
+        self._quota = quota
         self._hash = hashlib.sha256()
         self._size = 0
         self.name = ""
@@ -50,6 +53,9 @@ class Writer:
             FailedPrecondition: The store may not be written to.
         """
         size = memoryview(data).nbytes
+        # Less may be there already: of that the end tells.
+        if self._quota is not None and self._size + size > self._quota.limit:
+            self._quota.check(self._size + size)
         with storage.translated():
             count = self._file.write(data)
         if count != size:  # a buffered file takes all; a raw one need not
@@ -74,14 +80,16 @@ class Store:
 
     Args:
         url: A folder's path, or `s3://bucket/prefix`.
+        max_bytes: Bytes that it may hold; None for no limit.
 
     Raises:
         FailedPrecondition: Where the URL's scheme is unknown or needs a package that is not installed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, max_bytes: int | None = None) -> None:
         self.url = url
         self._storage = storage.connect(url)
+        self._quota = None if max_bytes is None else Quota(max_bytes, self._storage.usage)
 
     def put(self, kind: str, data: Data, *, suffix: str = "") -> str:
         """Stores an object.
@@ -133,7 +141,9 @@ class Store:
             with storage.translated():
                 file = spooled.open("wb")
             try:
-                writer = Writer(file)
+                # A full store must not keep a server from starting that could make room.
+                quota = None if kind == _PROBES else self._quota
+                writer = Writer(file, quota)
                 yield writer
                 with storage.translated():
                     file.flush()
@@ -145,6 +155,9 @@ class Store:
                     "store", f"Expected room for {writer.size} bytes in the store, but it took {spooled.stat().st_size}"
                 )
             name = f"{kind}/{writer.digest}{suffix}"
+            if quota is not None and (known := self._storage.size(_path(name)) or 0) < writer.size:
+                quota.check(writer.size - known)
+                quota.added(writer.size - known)
             self._storage.publish(spooled, _path(name))
             writer.name = name
 
@@ -255,7 +268,7 @@ class Store:
         Raises:
             ServiceError: What is wrong.
         """
-        name = self.put("probes", b"babelscope")
+        name = self.put(_PROBES, b"babelscope")
         with contextlib.suppress(NotFound):  # another server's probe may have removed it
             self.get(name)
         self.delete(name)

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
+from services.runtime.callers.accounts import Account
+from services.runtime.callers.known import Callers
 from services.runtime.errors import LimitExceeded, Unavailable
 from services.runtime.rpc import security
 
@@ -14,57 +16,65 @@ class Admission:
     """The places of a server, and who holds them.
 
     Args:
-        token: Bearer token that clients must present; None for none.
+        callers: Callers who are let in.
         max_streams: RPCs at once.
-        max_client_streams: RPCs at once of one client.
+        max_client_streams: RPCs at once of one client that has no limit of its own.
 
     Attributes:
         ready: Whether RPCs are let in.
         running: Running RPCs.
     """
 
-    def __init__(self, *, token: str | None, max_streams: int, max_client_streams: int) -> None:
-        self._token = token
+    def __init__(self, callers: Callers, *, max_streams: int, max_client_streams: int) -> None:
+        self._callers = callers
         self._max_streams = max_streams
         self._max_client_streams = min(max_client_streams, max_streams)
         self._held: Counter[str] = Counter()
         self.running = 0
         self.ready = False
 
-    def check_token(self, context: Any) -> None:
-        """Refuses who does not know the token.
+    def identify(self, context: Any) -> Account:
+        """The account of who calls.
 
         Raises:
-            Unauthenticated: Without the token, or with another one.
+            Unauthenticated: The server asks for a token, and there is none that it knows.
         """
-        if self._token is not None:
-            security.check_token(self._token, context.invocation_metadata() or ())
+        if self._callers.open:
+            return self._callers.anonymous
+        return self._callers.identify(security.bearer_token(context.invocation_metadata() or ()))
 
     @contextmanager
-    def place(self, context: Any) -> Iterator[None]:
+    def place(self, context: Any, account: Account) -> Iterator[None]:
         """A place, held while an RPC runs.
+
+        Args:
+            context: Context of the RPC.
+            account: Account of the caller. One with a number of streams has them wherever it calls from; the others are
+                told apart by certificate or address as well.
 
         Raises:
             Unavailable: The server loads or drains.
-            LimitExceeded: All places are taken, or the client has its share of them.
+            LimitExceeded: All places are taken, or the client has its share of them or has used up its minute.
         """
-        client = client_of(context)
+        own = account.limits.streams
+        client = account.name if own is not None else f"{account.name} {client_of(context)}"
+        setting, share = ("max_client_streams", self._max_client_streams) if own is None else ("streams", own)
         if not self.ready:
             raise Unavailable("The server is not ready: it is loading or draining")
         if self.running >= self._max_streams:
             raise LimitExceeded(
                 "max_streams", f"Expected at most {self._max_streams} RPCs at once, but got one more", retry_after=1.0
             )
-        if self._held[client] >= self._max_client_streams:
-            raise LimitExceeded(
-                "max_client_streams",
-                f"Expected at most {self._max_client_streams} RPCs at once from one client, but got one more",
-                retry_after=1.0,
-            )
+        if self._held[client] >= share:
+            who = "one client" if own is None else f"caller {account.name}"
+            problem = f"Expected at most {share} RPCs at once from {who}, but got one more"
+            raise account.refused(setting, problem, retry_after=1.0)
+        account.check()
         self.running += 1
         self._held[client] += 1
         try:
-            yield
+            with account.streaming():
+                yield
         finally:
             self.running -= 1
             self._held[client] -= 1

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import grpc
 
+from services.runtime.callers.accounts import Account
 from services.runtime.errors import InvalidArgument, LimitExceeded
 
 _READ_OUT_SECONDS: Final = 0.2
@@ -22,9 +23,13 @@ class Incoming:
     Args:
         context: gRPC context of the RPC.
         idle_seconds: Longest wait for one of them. The time that a handler takes between two of them does not count.
+
+    Attributes:
+        account: Account of the caller: a stream is not read from while a minute's amount is used up.
     """
 
     def __init__(self, context: Any, idle_seconds: float) -> None:
+        self.account: Account | None = None
         self._context = context
         self._idle_seconds = idle_seconds
         self._ended = False
@@ -35,6 +40,8 @@ class Incoming:
     async def __anext__(self) -> Any:
         if self._ended:
             raise StopAsyncIteration
+        if self.account is not None:
+            await self.account.ready(self._idle_seconds)
         try:
             async with asyncio.timeout(self._idle_seconds) as limit:
                 message = await self._context.read()

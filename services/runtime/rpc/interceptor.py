@@ -11,19 +11,21 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 
 import grpc
 
 from services.runtime import logs
+from services.runtime.callers import accounts
 from services.runtime.devices import DeviceLost, is_device_lost, is_out_of_memory
 from services.runtime.errors import InvalidArgument, LimitExceeded, Unauthenticated
 from services.runtime.rpc import deadline, status
 from services.runtime.rpc.admission import Admission
 from services.runtime.rpc.health import SERVICE as HEALTH
 from services.runtime.rpc.incoming import Incoming, Outlet
+from services.runtime.rpc.tracing import server_span
 from services.runtime.telemetry import Method, Telemetry
 
 log = logging.getLogger(__name__)
@@ -138,6 +140,7 @@ class Door(grpc.aio.ServerInterceptor):
 
         def decoder(data: bytes) -> Any:
             received(len(data))
+            accounts.current().spend_bytes(len(data))
             try:
                 self._measure(data)
                 return decode(data)
@@ -149,6 +152,7 @@ class Door(grpc.aio.ServerInterceptor):
         def encoder(message: Any) -> bytes:
             data: bytes = encode(message)
             sent(len(data))
+            accounts.current().spend_bytes(len(data))
             return data
 
         return decoder, encoder
@@ -166,65 +170,77 @@ class Door(grpc.aio.ServerInterceptor):
             self._broken.set()
 
     @contextmanager
-    def _admitted(self, method: Method, context: Any) -> Iterator[None]:
+    def _admitted(self, method: Method, context: Any, incoming: Incoming) -> Iterator[None]:
         """Lets an RPC in and counts it while it runs."""
-        if method.service != HEALTH:
-            self._admission.check_token(context)
-        with nullcontext() if method.service in self._infrastructure else self._admission.place(context):
+        if method.service == HEALTH:
+            yield
+            return
+        account = self._admission.identify(context)
+        logs.caller.set(account.name)
+        if method.service in self._infrastructure:
+            yield
+            return
+        with self._admission.place(context, account):
+            accounts.enter(account)
+            incoming.account = account
             yield
 
     @asynccontextmanager
     async def _call(self, method: Method, context: Any) -> AsyncIterator[Any]:
         """One RPC from its beginning to its end; gives its request, a message or an iterator of them."""
         request_id = _request_id(context)
+        logs.caller.set("")
         logs.request_id.set(request_id)  # of the RPC's own task: there is nothing to reset
         context.set_trailing_metadata(((status.REQUEST_ID_KEY, request_id),))
         self._telemetry.begun(method)
         began = time.perf_counter()
         code = grpc.StatusCode.UNKNOWN
         incoming = Incoming(context, self._idle_seconds)
-        try:
-            with self._admitted(method, context):
-                yield incoming if method.kind in _STREAMS_IN else await incoming.only()
-            code = _code(context)
-        except grpc.aio.AbortError:
-            code = _code(context)
-            raise
-        except (Exception, asyncio.CancelledError) as error:  # the boundary: every error gets a status
-            if _is_cancellation(error):
-                code = _cancelled(context)
+        metadata, traced = context.invocation_metadata() or (), method.service not in self._infrastructure
+        with server_span(method, metadata, request_id, wanted=traced) as span:
+            try:
+                with self._admitted(method, context, incoming):
+                    yield incoming if method.kind in _STREAMS_IN else await incoming.only()
+                code = _code(context)
+            except grpc.aio.AbortError:
+                code = _code(context)
                 raise
-            if is_device_lost(error):
-                self._break(error)
-                error = DeviceLost()  # whatever it was told as
-            elif is_out_of_memory(error):
-                log.error("out of memory", exc_info=error, extra={"method": method.name})
-                error = LimitExceeded(
-                    "memory",
-                    "Expected room for this request in the server's memory, but there is none",
-                    retry_after=5.0,
+            except (Exception, asyncio.CancelledError) as error:  # the boundary: every error gets a status
+                if _is_cancellation(error):
+                    code = _cancelled(context)
+                    raise
+                if is_device_lost(error):
+                    self._break(error)
+                    error = DeviceLost()  # whatever it was told as
+                elif is_out_of_memory(error):
+                    log.error("out of memory", exc_info=error, extra={"method": method.name})
+                    error = LimitExceeded(
+                        "memory",
+                        "Expected room for this request in the server's memory, but there is none",
+                        retry_after=5.0,
+                    )
+                if not status.is_known(error):
+                    log.error("rpc failed", exc_info=error, extra={"method": method.name})
+                answer = status.to_status(error, request_id)
+                code = status.status_code(answer.code)
+                if method.kind in _STREAMS_IN and not isinstance(error, Unauthenticated):
+                    await self._outlet.read(incoming)
+                await context.abort(code, answer.message, status.trailing_metadata(answer, request_id))
+            finally:
+                seconds = time.perf_counter() - began
+                span.ended(code, logs.caller.get())
+                self._telemetry.ended(method, code.name, seconds)
+                log.log(
+                    logging.DEBUG if method.service in self._infrastructure else logging.INFO,
+                    "rpc",
+                    extra={
+                        "service": method.service,
+                        "method": method.name,
+                        "code": code.name,
+                        "seconds": round(seconds, 6),
+                        "peer": context.peer(),
+                    },
                 )
-            if not status.is_known(error):
-                log.error("rpc failed", exc_info=error, extra={"method": method.name})
-            answer = status.to_status(error, request_id)
-            code = status.status_code(answer.code)
-            if method.kind in _STREAMS_IN and not isinstance(error, Unauthenticated):
-                await self._outlet.read(incoming)
-            await context.abort(code, answer.message, status.trailing_metadata(answer, request_id))
-        finally:
-            seconds = time.perf_counter() - began
-            self._telemetry.ended(method, code.name, seconds)
-            log.log(
-                logging.DEBUG if method.service in self._infrastructure else logging.INFO,
-                "rpc",
-                extra={
-                    "service": method.service,
-                    "method": method.name,
-                    "code": code.name,
-                    "seconds": round(seconds, 6),
-                    "peer": context.peer(),
-                },
-            )
 
 
 def _given(inner: Any) -> Any:

@@ -1,13 +1,24 @@
-"""Server reflection: what the server offers, for tools such as grpcurl."""
+"""Server reflection, for tools such as grpcurl: what the server offers, under both names that the protocol has.
+
+`grpc.reflection.v1` is `grpc.reflection.v1alpha` under another package, message by message. The library has the latter
+alone; its answers serve both, as the bytes are the same.
+"""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 import grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from google.protobuf import descriptor_pb2, descriptor_pool
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-SERVICE: str = reflection.SERVICE_NAME
+V1ALPHA: Final[str] = reflection.SERVICE_NAME
+V1: Final = V1ALPHA.replace("v1alpha", "v1")
+SERVICES: Final = (V1ALPHA, V1)
+"""Full names of the protocol."""
+
+_V1_FILE: Final = "grpc/reflection/v1/reflection.proto"
+_METHOD: Final = "ServerReflectionInfo"
 
 
 def register(server: grpc.aio.Server, names: tuple[str, ...], draining: asyncio.Event) -> None:
@@ -18,18 +29,40 @@ def register(server: grpc.aio.Server, names: tuple[str, ...], draining: asyncio.
         names: Full names of the services that it offers.
         draining: Ends the streams: tools such as grpcui hold them open for hours.
     """
-    library: Any = reflection.aio.ReflectionServicer((*names, SERVICE))
+    _describe_v1()
+    library: Any = reflection.aio.ReflectionServicer((*names, *SERVICES))
 
-    class Reflection(reflection_pb2_grpc.ServerReflectionServicer):
+    async def answer(requests: Any, context: Any) -> AsyncIterator[Any]:
         """The library's answers, until the server drains."""
+        async for each in library.ServerReflectionInfo(_until(draining, requests), context):
+            yield each
 
-        async def ServerReflectionInfo(self, request_iterator: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
-            """Answers what the server offers."""
-            async for answer in library.ServerReflectionInfo(_until(draining, request_iterator), context):
-                yield answer
+    handler = grpc.stream_stream_rpc_method_handler(
+        answer,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers(
+        tuple(grpc.method_handlers_generic_handler(service, {_METHOD: handler}) for service in SERVICES)
+    )
 
-    add: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
-    add(Reflection(), server)
+
+def _describe_v1() -> None:
+    """Makes the descriptors of v1 from those of v1alpha, so that tools may ask about v1 itself."""
+    pool: Any = descriptor_pool.Default()
+    try:
+        pool.FindServiceByName(V1)
+    except KeyError:
+        file = descriptor_pb2.FileDescriptorProto()
+        reflection_pb2.DESCRIPTOR.CopyToProto(file)
+        file.name, file.package = _V1_FILE, V1.rpartition(".")[0]
+        for message in file.message_type:
+            for field in (field for field in message.field if field.HasField("type_name")):
+                field.type_name = field.type_name.replace(".v1alpha.", ".v1.")
+        for method in (method for service in file.service for method in service.method):
+            method.input_type = method.input_type.replace(".v1alpha.", ".v1.")
+            method.output_type = method.output_type.replace(".v1alpha.", ".v1.")
+        pool.AddSerializedFile(file.SerializeToString())
 
 
 async def _until(event: asyncio.Event, items: AsyncIterable[Any]) -> AsyncIterator[Any]:

@@ -38,7 +38,7 @@ class Desk(AbstractContextManager["Desk"]):
 
     def __init__(self, assignment: Assignment, channel: Channel) -> None:
         self.settings = load(TrainerSettings)
-        self.store = Store(self.settings.store_url)
+        self.store = Store(self.settings.store_url, self.settings.store_bytes)
         self.files: ModelFiles = self.settings.model_files(self.store)
         self.folder = Path(assignment.workdir)
         self._assignment, self._channel = assignment, channel

@@ -169,3 +169,7 @@ def test_a_local_mesh_and_the_command_line(tmp_path: Path, capsys: Any) -> None:
         assert list(mesh.datagen.get_dataset(capsys.readouterr().out.strip())) == [Example("7", "un chien", "fr")]
         assert run(["datasets", "export", name, "--output", str(tmp_path / "q.json"), *to]) == 0
         assert '"answer_start": 3' in (tmp_path / "q.json").read_text(encoding="utf-8")
+        assert run(["datasets", "delete", name, *to]) == 0
+        assert name not in [each.name for each in mesh.datagen.list_datasets()]
+        assert run(["datasets", "delete", name, *to]) == 1
+        assert "dataset" in capsys.readouterr().err

@@ -198,6 +198,8 @@ def test_a_start_that_fails_ends_with_1(launch: Any) -> None:
         ({"BABELSCOPE_TOKEN": ""}, "BABELSCOPE_TOKEN: Expected `token` to be printable ASCII"),
         ({"BABELSCOPE_TLS_KEY": "key.pem"}, "Expected `tls_certificate` and `tls_key` together"),
         ({"BABELSCOPE_LOG_FORMAT": "xml"}, "BABELSCOPE_LOG_FORMAT: Input should be 'json' or 'text'"),
+        ({"BABELSCOPE_CALLERS": "/no/such/callers.toml"}, "Expected a readable file or folder of callers"),
+        ({"BABELSCOPE_OTLP_ENDPOINT": "collector:4317"}, "BABELSCOPE_OTLP_ENDPOINT: "),
     ],
 )
 def test_wrong_settings_end_with_2_and_say_why(environment: dict[str, str], message: str, launch: Any) -> None:

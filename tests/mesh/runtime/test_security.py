@@ -55,7 +55,12 @@ async def test_a_token_is_asked_for_and_health_is_not(toy: Any, serve: Any, conn
 
 async def test_reflection_lists_the_services(toy: Any, serve: Any, connect: Any) -> None:
     names = await reflected(connect(await serve(toy)))
-    assert set(names) == {"toy.v1.Toy", "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+    assert set(names) == {
+        "toy.v1.Toy",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
 
 
 async def test_tls(toy: Any, serve: Any, connect: Any, authority: Any) -> None:

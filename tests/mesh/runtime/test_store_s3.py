@@ -1,6 +1,7 @@
 """The store on S3, against a server that speaks its protocol."""
 
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,9 +9,12 @@ from typing import Any
 
 import boto3
 import pytest
+from babelscope.store.places import open_place
+from babelscope.store.pruning import judge, remove
+from babelscope.store.references import references
 from moto.server import ThreadedMotoServer
 
-from services.runtime.errors import DataLoss, FailedPrecondition, NotFound, Unavailable
+from services.runtime.errors import DataLoss, FailedPrecondition, LimitExceeded, NotFound, Unavailable
 from services.runtime.files import storage
 from services.runtime.files.store import Store, digest_of
 
@@ -123,6 +127,22 @@ def test_an_upload_that_fails_leaves_no_object(store: Store) -> None:
 def test_probe(store: Store) -> None:
     store.probe()
     assert store.list() == []
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_bucket_is_pruned_and_has_a_quota() -> None:
+    store = Store("s3://bucket/pruned", 10)
+    old, kept = store.put("maps", b"old", suffix=".safetensors"), store.put("maps", b"kept", suffix=".safetensors")
+    with pytest.raises(LimitExceeded, match="at most 10 bytes, but it holds 7"):
+        store.put("maps", b"more")
+    place = open_place("s3://bucket/pruned")
+    objects = list(place.objects())
+    assert sorted((each.key, each.bytes) for each in objects) == sorted(
+        ((old.partition(".")[0], 3), (kept.partition(".")[0], 4))
+    )
+    verdicts = judge(objects, references(place, objects), {kept.partition(".")[0]: "x"}, before=time.time() + 60)
+    assert [each.object.key for each in remove(place, verdicts)] == [old.partition(".")[0]]
+    assert store.list() == [kept]
 
 
 @pytest.mark.usefixtures("s3")

@@ -13,8 +13,8 @@ PUBLIC = """
     Activations BabelscopeError Cancelled ClientConfig Comparison CorpusError DataCorrupted DeadlineExceeded EncodeInfo
     EncodeStream EncodeTotals EncodedBlock EncodedItem EncoderClient Estimate Intervention InvalidRequest LimitExceeded
     LinearMap LocalMesh Measure Mesh MeshError MetricsClient Model ModelInfo NotFound PairReport Progress Refused Reinit
-    RetryPolicy RpcError ServerFault ServiceStatus Shift StudyError TLS TensorError Text Tokens Unavailable View
-    ViewReport ViewUse Window connect local
+    RetryPolicy RpcError ServerFault ServiceStatus Shift StoreError StudyError TLS TensorError Text Tokens Unavailable
+    View ViewReport ViewUse Window connect local
     Answer Example Question Sentence TextPair Word DatagenClient ExampleStream Dataset
     DatasetDescription Step StepReport TransformInfo TransformOption OptionInfo MeasureInfo MapMethodInfo
     ScoreInfo FittedMap StoredMap load_map

@@ -50,12 +50,12 @@ def _rows(text: str) -> list[dict[str, str]]:
 
 
 def test_models(mesh: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["models", "--mesh", mesh]) == 0
+    assert run(["models", "list", "--mesh", mesh]) == 0
     assert [row["name"] for row in _rows(capsys.readouterr().out)] == ["model-0", "model-1", "model-2"]
 
 
 def test_one_model(mesh: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["models", "bert", "--mesh", mesh]) == 0
+    assert run(["models", "show", "bert", "--mesh", mesh]) == 0
     assert _rows(capsys.readouterr().out)[0]["digest"] == "digest"
 
 
@@ -115,7 +115,7 @@ def test_the_mesh_is_named_by_the_environment(
     mesh: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("BABELSCOPE_MESH", mesh)
-    assert run(["models"]) == 0
+    assert run(["models", "list"]) == 0
 
 
 def test_status_says_what_does_not_serve(capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,9 +132,12 @@ def test_status_says_what_does_not_serve(capsys: pytest.CaptureFixture[str]) -> 
         (["encode", "--model", "m", "--output", "x.npz", "--layers", "3-x"], "Expected layers such as 1-3,6"),
         (["encode", "--model", "m", "--output", "x.npz", "--pooling", "max"], "Expected one of mean, cls, token"),
         (["encode", "--model", "m", "--output", "x.npz", "--random-init", "emb"], "Expected layers such as 1-3,6"),
-        (["models", "--mesh", "host:1"], "Expected a mesh's address as HOST"),
-        (["models", "--mesh", "far", "--token", "t"], "Expected `tls` beside `token`"),
-        (["models", "--mesh", "far", "--store", "here"], "Expected `--store` only where servers are started here"),
+        (["models", "list", "--mesh", "host:1"], "Expected a mesh's address as HOST"),
+        (["models", "list", "--mesh", "far", "--token", "t"], "Expected `tls` beside `token`"),
+        (
+            ["models", "list", "--mesh", "far", "--store", "here"],
+            "Expected `--store` only where servers are started here",
+        ),
         (["compare", "--model", "m", "--parallel", "en"], "Expected --parallel NAME=VALUE, but got 'en'"),
         (["compare", "--model", "m", "--parallel", "en=a", "--parallel", "en=b"], "got 'en' twice"),
         (["compare", "--model", "m", "--parallel", "en=a"], "Expected --parallel LANGUAGE=FILE at least twice"),
@@ -181,7 +184,7 @@ def test_a_corpus_that_cannot_be_read_is_exit_code_1(tmp_path: Path, capsys: pyt
 
 def test_waiting_for_a_server_is_said(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     address = serve(FakeEncoder(unavailable=1)).address
-    assert run(["models", "bert", "--mesh", f"encoder={address}"]) == 0
+    assert run(["models", "show", "bert", "--mesh", f"encoder={address}"]) == 0
     assert "loading; trying again in 0.1 s" in capsys.readouterr().err
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.encoder.registry import Registry, State
+from services.encoder.registry import Registry, State, Unloaded
 from services.models.catalogue import ModelSummary
 from services.models.spec import ModelSpec, Reinit
 from services.runtime.errors import FailedPrecondition, LimitExceeded, NotFound, Unavailable
@@ -18,6 +18,7 @@ class Files:
     def __init__(self) -> None:
         self.answers = threading.Event()
         self.asked = threading.Semaphore(0)
+        self.measured_by: set[str] = set()
 
     def resolve(self, name: str, revision: str = "") -> str:
         if name == "hub/silent":
@@ -34,6 +35,10 @@ class Files:
 
     def is_local(self, name: str) -> bool:
         return not name.startswith("hub/")
+
+    def weight_bytes(self, name: str, revision: str = "") -> int:
+        self.measured_by.add(threading.current_thread().name)
+        return {"a": 100, "b": 200, "c": 300, "hub/x": 100}[name]
 
     def list(self) -> list[ModelSummary]:
         return [ModelSummary("a", "bert", ""), ModelSummary("b", "bert", ""), ModelSummary("big", "gpt2", "no encoder")]
@@ -236,3 +241,94 @@ async def test_a_load_for_which_nobody_waits_is_given_up(make_engine: Any) -> No
 async def _lease(registry: Registry, spec: ModelSpec) -> None:
     async with registry.lease(spec):
         pass
+
+
+async def test_models_are_bounded_by_bytes_as_well(make_engine: Any) -> None:
+    loader = Loader(make_engine)
+    registry = Registry(Files(), loader, max_models=9, max_bytes=350, wait_seconds=0.05)
+    for name in ("a", "b", "a"):
+        await _load(registry, name)
+    assert (registry.loaded, registry.loaded_bytes) == (2, 300)
+    await _load(registry, "c")  # 300 bytes: neither of the others leaves room enough by itself
+    assert loader.engines["a"].closed
+    assert loader.engines["b"].closed
+    assert (registry.loaded, registry.loaded_bytes) == (1, 300)
+    async with registry.lease(ModelSpec("c")):
+        with pytest.raises(LimitExceeded, match="at most 350 bytes of models' weights in use at once") as caught:
+            await _load(registry, "a")
+        assert (caught.value.subject, caught.value.retry_after) == ("model_bytes", 0.05)
+    assert not loader.engines["c"].closed
+    await _load(registry, "a")
+    assert loader.engines["c"].closed
+    await registry.close()
+
+
+async def test_a_model_that_alone_does_not_fit_costs_no_other_its_place(make_engine: Any) -> None:
+    loader = Loader(make_engine)
+    registry = Registry(Files(), loader, max_models=9, max_bytes=250, wait_seconds=20)
+    await _load(registry, "a")
+    with pytest.raises(LimitExceeded, match=r"at most 250 bytes of weights .*, but model c alone has 300") as caught:
+        await _load(registry, "c")
+    assert (caught.value.subject, caught.value.retry_after) == ("model_bytes", None)
+    assert not loader.engines["a"].closed
+    assert [spec.name for spec in loader.calls] == ["a"]
+    await registry.close()
+
+
+async def test_none_is_dropped_in_vain(make_engine: Any) -> None:
+    """Where dropping all that are idle would not do, they stay while one waits."""
+    loader = Loader(make_engine)
+    registry = Registry(Files(), loader, max_models=9, max_bytes=350, wait_seconds=0.05)
+    await _load(registry, "a")
+    async with registry.lease(ModelSpec("b")):
+        with pytest.raises(LimitExceeded):
+            await _load(registry, "c")
+    assert not loader.engines["a"].closed
+    await registry.close()
+
+
+async def test_a_pinned_model_stays_until_it_is_unloaded(registry: Registry, loader: Loader) -> None:
+    await registry.load(ModelSpec("a"), pin=True)
+    for name in ("b", "c", "b"):
+        await _load(registry, name)
+    assert not loader.engines["a"].closed
+    assert await registry.unload(ModelSpec("a")) == Unloaded(dropped=1, in_use=0)
+    assert loader.engines["a"].closed
+    assert await registry.unload(ModelSpec("a")) == Unloaded(dropped=0, in_use=0)
+
+
+async def test_what_is_unloaded_serves_those_who_use_it(registry: Registry, loader: Loader) -> None:
+    drawn = ModelSpec("a", reinit=(Reinit((1,)),))
+    async with registry.lease(ModelSpec("a")) as engine:
+        async with registry.lease(drawn) as variant:
+            pass
+        assert await registry.unload(ModelSpec("a")) == Unloaded(dropped=1, in_use=1)
+        assert (variant.closed, engine.closed, registry.loaded) == (True, False, 1)
+        async with registry.lease(ModelSpec("a")) as anew:
+            assert anew is not engine
+    assert engine.closed
+    assert registry.loaded == 1
+
+
+async def test_one_thread_measures_and_loads(make_engine: Any) -> None:
+    """Transformers may not be imported by two threads at once."""
+    files = Files()
+    registry = Registry(files, Loader(make_engine), max_models=3, wait_seconds=5)
+    await asyncio.gather(*(_load(registry, name) for name in ("a", "b", "hub/x")))
+    assert len(files.measured_by) == 1
+    await registry.close()
+
+
+async def test_room_is_made_while_unloaded_models_are_being_closed(make_engine: Any) -> None:
+    loader, go = Loader(make_engine), threading.Event()
+    registry = Registry(Files(), loader, max_models=9, max_bytes=350, wait_seconds=5)
+    first = await registry.load(ModelSpec("a"))
+    loader.engines["a"].close = lambda: go.wait(20)
+    async with registry.lease(ModelSpec("a", reinit=(Reinit((1,)),))):
+        pass
+    unloading = asyncio.create_task(registry.unload(ModelSpec(first.name)))
+    await asyncio.sleep(0)
+    assert (await _load(registry, "c")).info.name == "c"
+    go.set()
+    assert await unloading == Unloaded(dropped=2, in_use=0)
+    await registry.close()

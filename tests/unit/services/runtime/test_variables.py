@@ -28,7 +28,14 @@ def _kinds() -> list[type[ServerSettings]]:
 
 
 KINDS = _kinds()
-CHOSEN = {"log_level": "DEBUG", "log_format": "text", "device": "cpu", "translation_device": "cuda:1", "token": "x"}
+CHOSEN = {
+    "log_level": "DEBUG",
+    "log_format": "text",
+    "device": "cpu",
+    "translation_device": "cuda:1",
+    "token": "x",
+    "otlp_endpoint": "http://collector:4317",
+}
 TOGETHER = {
     "tls_certificate": {"tls_key": "/k"},
     "tls_key": {"tls_certificate": "/c"},

@@ -250,3 +250,26 @@ def test_languages_are_counted_and_short(datasets: Datasets) -> None:
         datasets.put([Example("x", "x", f"a{n}") for n in range(1001)], "")
     with pytest.raises(InvalidArgument, match="BCP 47"):
         datasets.put([Example("x", "x", "en" + "-abcdefgh" * 8)], "")
+
+
+def test_a_dataset_is_removed_with_its_card(tmp_path: Path, datasets: Datasets) -> None:
+    kept, name = datasets.put(ALL_KINDS[1:], "kept").name, datasets.put(ALL_KINDS, "gone").name
+    other = Datasets(Store(str(tmp_path / "store")), tmp_path / "scratch")
+    assert other.get(name).title == "gone"
+    datasets.delete(name)
+    for each in (datasets, other):
+        assert each.names() == [kept]
+        with pytest.raises(NotFound):
+            each.get(name)
+        with pytest.raises(NotFound):
+            each.delete(name)
+    assert len(objects(tmp_path)) == 2
+    # Put again, by a server that knew the old card, it has a card again.
+    assert other.put(ALL_KINDS, "again").title == "again"
+    assert Datasets(Store(str(tmp_path / "store")), tmp_path / "scratch").get(name).title == "again"
+
+
+@pytest.mark.parametrize("name", ["", "maps/" + "0" * 64, "datasets/../x", "datasets/0"])
+def test_only_datasets_are_removed(name: str, datasets: Datasets) -> None:
+    with pytest.raises(InvalidArgument):
+        datasets.delete(name)

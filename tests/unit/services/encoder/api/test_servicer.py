@@ -36,6 +36,9 @@ class Files:
     def is_local(self, _name: str) -> bool:
         return True
 
+    def weight_bytes(self, _name: str, _revision: str = "") -> int:
+        return 1
+
     def list(self) -> list[ModelSummary]:
         return [ModelSummary(name, "bert", "") for name in ("fake", "other", "third")]
 

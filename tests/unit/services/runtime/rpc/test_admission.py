@@ -3,6 +3,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from services.runtime.callers.accounts import Account, Limits
+from services.runtime.callers.known import Callers
 from services.runtime.errors import LimitExceeded, Unavailable
 from services.runtime.rpc.admission import Admission, client_of
 
@@ -24,6 +26,9 @@ class Caller:
         return ()
 
 
+ANYBODY = Account("anonymous")
+
+
 @pytest.mark.parametrize(
     ("caller", "client"),
     [
@@ -38,25 +43,42 @@ def test_a_client_is_its_certificate_or_its_address_whatever_the_connection(call
 
 
 def test_no_client_holds_all_places() -> None:
-    admission = Admission(token=None, max_streams=4, max_client_streams=3)
+    admission = Admission(Callers(), max_streams=4, max_client_streams=3)
     admission.ready = True
     with ExitStack() as held:
         for port in range(3):
-            held.enter_context(admission.place(Caller(f"ipv4:10.0.0.7:{port}")))
+            held.enter_context(admission.place(Caller(f"ipv4:10.0.0.7:{port}"), ANYBODY))
         with pytest.raises(LimitExceeded, match="at most 3 RPCs at once from one client") as caught:
-            held.enter_context(admission.place(Caller("ipv4:10.0.0.7:9")))
+            held.enter_context(admission.place(Caller("ipv4:10.0.0.7:9"), ANYBODY))
         assert caught.value.subject == "max_client_streams"
-        held.enter_context(admission.place(Caller("ipv4:10.0.0.8:1")))
+        held.enter_context(admission.place(Caller("ipv4:10.0.0.8:1"), ANYBODY))
         with pytest.raises(LimitExceeded, match="at most 4 RPCs at once") as caught:
-            held.enter_context(admission.place(Caller("ipv4:10.0.0.9:1")))
+            held.enter_context(admission.place(Caller("ipv4:10.0.0.9:1"), ANYBODY))
         assert caught.value.subject == "max_streams"
     assert admission.running == 0
-    with admission.place(Caller("ipv4:10.0.0.7:9")):
+    with admission.place(Caller("ipv4:10.0.0.7:9"), ANYBODY):
         assert admission.running == 1
 
 
 def test_nobody_comes_in_before_the_server_is_ready() -> None:
-    admission = Admission(token=None, max_streams=4, max_client_streams=3)
-    with pytest.raises(Unavailable), admission.place(Caller("ipv4:10.0.0.7:1")):
+    admission = Admission(Callers(), max_streams=4, max_client_streams=3)
+    with pytest.raises(Unavailable), admission.place(Caller("ipv4:10.0.0.7:1"), ANYBODY):
         pass
     assert admission.running == 0
+
+
+def test_a_caller_with_a_limit_of_its_own_has_it_wherever_it_calls_from() -> None:
+    admission = Admission(Callers(), max_streams=8, max_client_streams=1)
+    admission.ready = True
+    ada, bob = Account("ada", Limits(streams=2)), Account("bob")
+    with ExitStack() as held:
+        held.enter_context(admission.place(Caller("ipv4:10.0.0.7:1"), ada))
+        held.enter_context(admission.place(Caller("ipv4:10.0.0.8:1"), ada))
+        with pytest.raises(LimitExceeded, match="at most 2 RPCs at once from caller ada") as caught:
+            held.enter_context(admission.place(Caller("ipv4:10.0.0.9:1"), ada))
+        assert (caught.value.subject, caught.value.retry_after) == ("streams", 1.0)
+        # Two callers behind one address do not share a place.
+        held.enter_context(admission.place(Caller("ipv4:10.0.0.7:2"), bob))
+        assert (ada.running, bob.running, ada.begun) == (2, 1, 2)
+    assert (ada.running, bob.running) == (0, 0)
+    assert ada.refusals == {"streams": 1}

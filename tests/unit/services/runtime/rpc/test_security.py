@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.runtime.callers.accounts import UNNAMED
+from services.runtime.callers.known import Callers
 from services.runtime.errors import Unauthenticated
-from services.runtime.rpc.security import UsageError, check_address, check_token, is_loopback
+from services.runtime.rpc.security import UsageError, bearer_token, check_address, is_loopback
 from services.runtime.settings import ServerSettings
 
 
@@ -40,9 +42,23 @@ def test_an_open_address_needs_tls_or_leave() -> None:
 @settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1), st.text(max_size=50))
 def test_only_the_token_itself_opens(token: str, other: str) -> None:
-    check_token(token, [("authorization", f"Bearer {token}")])
+    callers = Callers(token)
+    assert callers.identify(bearer_token([("authorization", f"Bearer {token}")])).name == UNNAMED
     if other != token:
         with pytest.raises(Unauthenticated):
-            check_token(token, [("authorization", f"Bearer {other}")])
+            callers.identify(bearer_token([("authorization", f"Bearer {other}")]))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        (),
+        (("other", "Bearer right"),),
+        (("authorization", "right"),),
+        (("authorization", "Basic right"),),
+        (("authorization", "Bearer right"), ("authorization", "Bearer right")),
+    ],
+)
+def test_a_token_has_one_place_and_one_form(metadata: tuple[tuple[str, str], ...]) -> None:
     with pytest.raises(Unauthenticated):
-        check_token(token, [("other", token)])
+        Callers("right").identify(bearer_token(metadata))
