@@ -86,7 +86,8 @@ class Engine:
                 f"but got {plan.top_k}",
             )
         for place, edits in enumerate(plan.settings):
-            self._validate_edits(edits, f"spec.settings[{place}].interventions")
+            self._validate_edits(edits[: plan.shared], "spec.encode.interventions")
+            self._validate_edits(edits[plan.shared :], f"spec.settings[{place}].interventions")
 
     def _validate_layers(self, layers: Sequence[int], field: str) -> None:
         for place, layer in enumerate(layers):

@@ -43,7 +43,8 @@ class EncoderSettings(ModelSettings):
     )
     max_models: int = Field(4, ge=1, description="Models in memory; the one unused for longest makes room.")
     max_texts: int = Field(4096, ge=1, description="Texts a message.")
-    max_interventions: int = Field(64, ge=0, description="Interventions a request.")
+    max_interventions: int = Field(64, ge=0, description="Interventions a request, or a setting of predicted tokens.")
+    max_settings: int = Field(256, ge=1, description="Settings of interventions a request for predicted tokens.")
 
     @model_validator(mode="after")
     def _queue_holds_a_batch(self) -> Self:

@@ -137,12 +137,14 @@ class PredictPlan:
             what the model was trained with, the others are the logit lens.
         top_k: Candidates a position.
         dtype: Arithmetic of the linear layers, of attention and of the head.
+        shared: Edits at the beginning of each setting that were asked for once for all of them.
     """
 
     settings: tuple[tuple[Edit, ...], ...]
     layers: tuple[int, ...]
     top_k: int = 1
     dtype: ComputeType = "float32"
+    shared: int = 0
 
     @cached_property
     def key(self) -> tuple[object, ...]:
@@ -154,6 +156,10 @@ class PredictPlan:
     def candidates(self) -> int:
         """Candidates a token, over all settings and layers."""
         return len(self.settings) * len(self.layers) * self.top_k
+
+
+Plan = EncodePlan | PredictPlan
+"""What a stream of texts may ask of a model."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ class HeadLayout:
         dense: Name of the affine layer, without `.weight`.
         norm: Name of the norm.
         output: Name of the output layer, whose weight is left out of the checkpoint where it is the word table.
-        biases: Names of the output layer's bias, the first that is there counts, as in transformers; none where it has no bias.
+        biases: Names of the output layer's bias, of which the first that is there counts, as in transformers; none
+            where it has no bias.
         width: Numbers between the affine layer and the output layer, e.
         activation: transformers' name of the activation.
         eps: Of the norm.
