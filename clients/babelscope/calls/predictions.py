@@ -21,6 +21,16 @@ Setting = Sequence[Intervention]
 _METHOD: Final = "EncoderService.PredictTokens"
 
 
+def visible(piece: str, token_id: int) -> str:
+    """A piece that is neither empty nor has white space in it, so that pieces can be joined by spaces and told apart.
+
+    Args:
+        piece: The piece.
+        token_id: Its id, which stands for it, as `<ID>`, where nothing is left of it.
+    """
+    return "".join(piece.split()) or f"<{token_id}>"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictedText:
     """Predictions for one text.
@@ -80,7 +90,7 @@ class Predictions:
 
     def words(self, ids: Sequence[int] | NDArray[np.int32]) -> list[str]:
         """Token ids as pieces, none of them empty or with white space in it: an id without a piece is `<ID>`."""
-        return ["".join(self.pieces.get(int(one), "").split()) or f"<{one}>" for one in ids]
+        return [visible(self.pieces.get(int(one), ""), int(one)) for one in ids]
 
     def inputs(self, text: int) -> list[str]:
         """The pieces of a text itself, special tokens left out.

@@ -28,6 +28,7 @@ _COMMANDS: Final = (
     "retrieve",
     "merge",
     "project",
+    "translate_tokens",
     "score",
     "statistics",
     "study",
