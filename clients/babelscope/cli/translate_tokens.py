@@ -1,7 +1,8 @@
 """`babelscope translate-tokens`: another language decoded by shifting hidden states."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Final, cast
 
 import typer
@@ -30,6 +31,61 @@ from babelscope.token_translation.sweep import Sweep, translate
 _COLUMNS: Final = ("source", "target", "layer", "alpha", *METRICS, "n")
 
 
+@dataclass(frozen=True, slots=True)
+class ShiftOptions:
+    """Shifts that are tried, and texts that they are tried on."""
+
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            "--layers",
+            metavar="LIST",
+            help="Layers at which hidden states are shifted, such as 7-11, where 0 is the embedding output; all but 0 "
+            "if not given.",
+        ),
+    ] = None
+    alphas: Annotated[str, typer.Option("--alphas", metavar="LIST", help="Factors of the shift, such as 1,2,3.")] = (
+        "1,2,3"
+    )
+    both: Annotated[bool, typer.Option("--both", help="Translate in the other direction as well.")] = False
+    sentences: Annotated[
+        int, typer.Option("--sentences", min=0, help="Number of texts of each language, the first; all with 0.")
+    ] = 0
+    samples: Annotated[int, typer.Option("--samples", min=0, help="Number of translated texts in results.json.")] = 3
+
+    @property
+    def factors(self) -> tuple[float, ...]:
+        """Factors, each once."""
+        with usage():
+            try:
+                found = tuple(float(part) for part in self.alphas.split(","))
+            except ValueError:
+                raise ValueError(f"Expected numbers such as 1,2,3 in --alphas, but got {self.alphas!r}") from None
+            if any(not math.isfinite(each) for each in found):
+                raise ValueError(f"Expected finite numbers in --alphas, but got {self.alphas!r}")
+        return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True)
+class ArithmeticOptions:
+    """How the model is run."""
+
+    revision: RevisionOption = ""
+    overflow: OverflowOption = "refuse"
+    compute_dtype: ComputeTypeOption = "float32"
+
+    def sweep(self, model: str, layers: tuple[int, ...], alphas: tuple[float, ...], samples: int) -> Sweep:
+        """The sweep of a model over some layers."""
+        return Sweep(
+            Model(model, self.revision),
+            layers,
+            alphas,
+            samples=samples,
+            overflow=cast(Overflow, self.overflow),
+            compute_dtype=cast(FloatType, self.compute_dtype),
+        )
+
+
 def register(app: typer.Typer) -> None:
     """Adds the command."""
     app.command("translate-tokens")(translate_tokens)
@@ -53,27 +109,9 @@ def translate_tokens(
             "scored. Given once for each language.",
         ),
     ],
-    layers: Annotated[
-        str | None,
-        typer.Option(
-            "--layers",
-            metavar="LIST",
-            help="Layers at which hidden states are shifted, such as 7-11, where 0 is the embedding output; all but 0 "
-            "if not given.",
-        ),
-    ] = None,
-    alphas: Annotated[
-        str, typer.Option("--alphas", metavar="LIST", help="Factors of the shift, such as 1,2,3.")
-    ] = "1,2,3",
-    both: Annotated[bool, typer.Option("--both", help="Translate in the other direction as well.")] = False,
-    sentences: Annotated[
-        int, typer.Option("--sentences", min=0, help="Number of texts of each language, the first; all with 0.")
-    ] = 0,
-    samples: Annotated[int, typer.Option("--samples", min=0, help="Number of translated texts in results.json.")] = 3,
+    shifts: ShiftOptions,
     format: FormatOption = None,  # noqa: A002
-    revision: RevisionOption = "",
-    overflow: OverflowOption = "refuse",
-    compute_dtype: ComputeTypeOption = "float32",
+    encode: ArithmeticOptions,
     results: ResultOptions,
     mesh: MeshOptions,
 ) -> None:
@@ -83,28 +121,23 @@ def translate_tokens(
     the model's own tokens. The sweep runs the layers below a shift once.
     """
     files = read_named(corpus, "--corpus")
-    pairs = _pairs(source, target, files, both=both)
-    factors = _alphas(alphas)
+    pairs = _pairs(source, target, files, both=shifts.both)
+    factors, chosen = shifts.factors, read_layers(shifts.layers)
     texts = read_parallel({language: files[language] for language in dict.fromkeys(sum(pairs, ()))}, format=format)
-    if sentences:
-        texts = ParallelCorpus({language: listed[:sentences] for language, listed in texts.texts.items()})
+    if shifts.sentences:
+        texts = ParallelCorpus({language: listed[: shifts.sentences] for language, listed in texts.texts.items()})
     for one, other in pairs:
         if not texts.pair(one, other)[0]:
             raise typer.BadParameter(f"Expected ids that both {one} and {other} have, but they share none")
     with mesh.open("encoder", "metrics") as opened, ProgressReport("Translating tokens") as report:
-        used = Model(model, revision)
-        info = opened.encoder.get_model(used)
-        chosen = read_layers(layers) or tuple(range(1, info.layers + 1))
-        sweep = Sweep(
-            used, chosen, factors, samples=samples, overflow=cast(Overflow, overflow),
-            compute_dtype=cast(FloatType, compute_dtype),
-        )  # fmt: skip
+        layers = chosen or tuple(range(1, opened.encoder.get_model(Model(model, encode.revision)).layers + 1))
+        sweep = encode.sweep(model, layers, factors, shifts.samples)
         # Asked first: a model without a head is refused before its means are computed.
-        opened.encoder.predict_tokens(texts.texts[source][:1], model=used, overflow=sweep.overflow)
+        opened.encoder.predict_tokens(texts.texts[source][:1], model=sweep.model, overflow=sweep.overflow)
         means = {
             language: language_mean(
-                opened.encoder, listed, model=used, layers=chosen, overflow=overflow, compute_dtype=compute_dtype,
-                progress=report.update,
+                opened.encoder, listed, model=sweep.model, layers=layers, overflow=sweep.overflow,
+                compute_dtype=sweep.compute_dtype, progress=report.update,
             )
             for language, listed in texts.texts.items()
         }  # fmt: skip
@@ -125,18 +158,6 @@ def _pairs(source: str, targets: Sequence[str], files: dict[str, str], *, both: 
         raise typer.BadParameter(f"Expected another language in --to than in --from, but got {source} in both")
     there = [(source, target) for target in dict.fromkeys(targets)]
     return there + [(target, source) for source, target in there] if both else there
-
-
-def _alphas(text: str) -> tuple[float, ...]:
-    """Factors, each once."""
-    with usage():
-        try:
-            found = tuple(float(part) for part in text.split(","))
-        except ValueError:
-            raise ValueError(f"Expected numbers such as 1,2,3 in --alphas, but got {text!r}") from None
-    if any(not abs(each) < float("inf") for each in found):
-        raise typer.BadParameter(f"Expected finite numbers in --alphas, but got {text!r}")
-    return tuple(dict.fromkeys(found))
 
 
 def _rows(found: TokenTranslation) -> list[dict[str, Any]]:
