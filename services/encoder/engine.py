@@ -126,7 +126,7 @@ class Engine:
 
         Args:
             batch: Texts as `tokenize` gives them, of any lengths.
-            plan: What to predict.
+            plan: Layers, settings and candidates.
 
         Returns:
             One prediction a text, in order.

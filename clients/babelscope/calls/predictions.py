@@ -26,7 +26,7 @@ def visible(piece: str, token_id: int) -> str:
 
     Args:
         piece: The piece.
-        token_id: Its id, which stands for it, as `<ID>`, where nothing is left of it.
+        token_id: Id of the piece, which stands for it, as `<ID>`, where nothing is left of the piece.
     """
     return "".join(piece.split()) or f"<{token_id}>"
 
@@ -96,7 +96,7 @@ class Predictions:
         """The pieces of a text itself, special tokens left out.
 
         Args:
-            text: Its place.
+            text: Place of the text.
         """
         found = self.texts[text]
         return self.words(found.input_ids[~found.special])
@@ -105,7 +105,7 @@ class Predictions:
         """The likeliest piece at each position of a text, special tokens left out.
 
         Args:
-            text: Its place.
+            text: Place of the text.
             setting: Place of the setting.
             layer: Layer to which the head is applied; the last of those asked for where None.
 
@@ -150,8 +150,8 @@ class PredictCall:
     """One call. An attempt sends the texts that those before have not had answered.
 
     Args:
-        spec: What to predict.
-        texts: Read at once, so that the call can be made again.
+        spec: Specification of the call.
+        texts: Texts, read at once, so that the call can be made again.
     """
 
     method = "PredictTokens"

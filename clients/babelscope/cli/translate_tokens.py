@@ -44,9 +44,7 @@ class ShiftOptions:
             "if not given.",
         ),
     ] = None
-    alphas: Annotated[str, typer.Option("--alphas", metavar="LIST", help="Factors of the shift, such as 1,2,3.")] = (
-        "1,2,3"
-    )
+    alphas: Annotated[str, typer.Option("--alphas", metavar="LIST", help="Factors of shifts, such as 1,2,3.")] = "1,2,3"
     both: Annotated[bool, typer.Option("--both", help="Translate in the other direction as well.")] = False
     sentences: Annotated[
         int, typer.Option("--sentences", min=0, help="Number of texts of each language, the first; all with 0.")

@@ -80,7 +80,7 @@ class EncoderClient(Client):
             texts: Read lazily; a plain string gets its position as id.
             model: The weights.
             output_dtype: Elements of the answer on their way.
-            progress: Called after every block.
+            progress: Function that is called after every block.
             timeout: Seconds for the whole call.
             options: `layers`, `pooling`, `interventions`, `overflow`, `compute_dtype` and `max_tokens`: see
                 `babelscope.calls.options.EncodeOptions`.
@@ -125,10 +125,10 @@ class EncoderClient(Client):
                 below the first intervention that tells two settings apart are computed once for both.
             layers: Layers to whose hidden states the head is applied (the logit lens); the last where None.
             top_k: Candidates a position.
-            overflow: What to do with texts of too many tokens.
+            overflow: Treatment of texts of too many tokens: `refuse` or `truncate`.
             compute_dtype: Arithmetic of the model.
             max_tokens: Longest input in tokens; the model's own limit where None.
-            progress: Called as predictions come.
+            progress: Function that is called as predictions come.
             timeout: Seconds for the whole call.
 
         Raises:

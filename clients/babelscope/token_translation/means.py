@@ -21,7 +21,7 @@ class LanguageMean:
         vectors: [layers, d] float64, over all tokens of the corpus that are not special.
         tokens: Tokens averaged.
         texts: Texts they come from.
-        model_digest: Of the weights.
+        model_digest: Digest of the weights.
     """
 
     layers: tuple[int, ...]
@@ -67,9 +67,9 @@ def language_mean(
         texts: The corpus.
         model: The weights.
         layers: Layers.
-        overflow: What to do with texts of too many tokens.
+        overflow: Treatment of texts of too many tokens: `refuse` or `truncate`.
         compute_dtype: Arithmetic of the model.
-        progress: Called after every block.
+        progress: Function that is called after every block.
 
     Raises:
         ValueError: There are no texts.

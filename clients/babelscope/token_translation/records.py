@@ -73,7 +73,7 @@ class TokenTranslation:
 
     Attributes:
         model: Name of the model.
-        digest: Of its weights.
+        digest: Digest of its weights.
         source: Language of the texts.
         target: Language that the shift points to.
         texts: Texts that both languages have, which are scored.
@@ -84,7 +84,7 @@ class TokenTranslation:
         shared_set: Different tokens of both.
         settings: First without a shift, then by layer and factor.
         samples: Some texts.
-        warnings: What to beware of.
+        warnings: Warnings, in words.
     """
 
     model: str

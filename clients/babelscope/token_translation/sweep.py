@@ -33,7 +33,7 @@ class Sweep:
         layers: Layers at which hidden states are shifted.
         alphas: Factors of the shift.
         samples: Texts that are shown.
-        overflow: What to do with texts of too many tokens.
+        overflow: Treatment of texts of too many tokens: `refuse` or `truncate`.
         compute_dtype: Arithmetic of the model.
         resamples: Bootstrap samples of the intervals.
     """
@@ -68,8 +68,8 @@ def translate(
         corpus: Texts of both languages; those of ids that both have are translated and scored.
         pair: Language of the texts, and that of their references, to which the shift points.
         means: Means by language.
-        sweep: What is asked.
-        progress: Called as the work goes on.
+        sweep: Model, shifts and limits.
+        progress: Function that is called as the work goes on.
 
     Raises:
         ValueError: The languages share no ids.

@@ -65,7 +65,7 @@ def read_prediction(
 
     Args:
         spec: The message.
-        store: Where named arrays are kept.
+        store: Store of named arrays.
         max_interventions: Limit of the server, a setting.
         max_settings: Limit of the server.
 
@@ -109,7 +109,7 @@ def check_size(plan: PredictPlan, longest: int, max_message_bytes: int) -> None:
     """Makes sure that the predictions for the longest text fit one message.
 
     Args:
-        plan: What is predicted.
+        plan: Layers, settings and candidates.
         longest: Tokens of the longest text that may come.
         max_message_bytes: Limit of the server.
 
@@ -147,7 +147,7 @@ class NamedPieces:
     """The pieces of the vocabulary that one stream has been told.
 
     Args:
-        engine: Whose vocabulary.
+        engine: Engine whose vocabulary it is.
     """
 
     def __init__(self, engine: Engine) -> None:

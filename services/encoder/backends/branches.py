@@ -37,7 +37,7 @@ def walk(
 
     Args:
         encoder: The weights.
-        layout: Where the texts lie.
+        layout: Layout of the texts.
         settings: Sets of edits.
         highest: The last layer wanted.
         dtype: Arithmetic of the linear layers and of attention.

@@ -59,7 +59,7 @@ class PredictedBlock:
 
     Attributes:
         items: The texts.
-        texts: Their tokens.
+        texts: Tokens of the texts.
         predictions: One a text.
         reserved: Bytes that the stream gives back once the block is written.
     """

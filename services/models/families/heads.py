@@ -17,7 +17,7 @@ class HeadLayout:
             where it has no bias.
         width: Numbers between the affine layer and the output layer, e.
         activation: transformers' name of the activation.
-        eps: Of the norm.
+        eps: Number added to the variance in the norm.
         dense_bias: Whether the affine layer has a bias.
         norm_bias: Whether the norm has a bias.
     """

@@ -62,7 +62,7 @@ def read_head(checkpoint: Checkpoint, layout: HeadLayout, word: Tensor, hidden_s
 
     Args:
         checkpoint: Finished.
-        layout: Where the head is.
+        layout: Names and sizes of the head.
         word: The word table, [V, e].
         hidden_size: d.
         tied: Whether the configuration has the output layer share the word table.
