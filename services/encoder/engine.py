@@ -1,14 +1,15 @@
 """A loaded model: texts to tokens, tokens to hidden states."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.encoder.backends.base import Backend, NotFinite
 from services.models.layers import interventions
-from services.models.spec import EncodePlan, ModelInfo, TokenizedText
+from services.models.spec import Edit, EncodePlan, ModelInfo, Prediction, PredictPlan, TokenizedText
 from services.models.tokenization import Tokenizer
 from services.runtime.devices import DeviceLost, is_device_lost
 from services.runtime.errors import FailedPrecondition, InvalidArgument
@@ -66,16 +67,40 @@ class Engine:
         """
         if not plan.layers:
             raise InvalidArgument("spec.layers", "Expected at least one layer, but got none")
-        for place, layer in enumerate(plan.layers):
+        self._validate_layers(plan.layers, "spec.layers")
+        self._validate_edits(plan.edits, "spec.interventions")
+
+    def validate_prediction(self, plan: PredictPlan) -> None:
+        """Make sure that this model can run a plan.
+
+        Raises:
+            FailedPrecondition: It has no masked-language-model head; says why.
+            InvalidArgument: Names the field, what was expected and what was got.
+        """
+        if not self.info.predicts_tokens:
+            raise FailedPrecondition(f"model {self.info.name}", f"it predicts no tokens, as {self.info.headless}")
+        self._validate_layers(plan.layers, "spec.encode.layers")
+        if not 1 <= plan.top_k <= self.info.vocabulary_size:
+            raise InvalidArgument(
+                "spec.top_k",
+                f"Expected a number within 1..{self.info.vocabulary_size}, the vocabulary of model {self.info.name}, "
+                f"but got {plan.top_k}",
+            )
+        for place, edits in enumerate(plan.settings):
+            self._validate_edits(edits[: plan.shared], "spec.encode.interventions")
+            self._validate_edits(edits[plan.shared :], f"spec.settings[{place}].interventions")
+
+    def _validate_layers(self, layers: Sequence[int], field: str) -> None:
+        for place, layer in enumerate(layers):
             if not 0 <= layer <= self.info.layers:
                 raise InvalidArgument(
-                    f"spec.layers[{place}]",
+                    f"{field}[{place}]",
                     f"Expected `layers` within 0..{self.info.layers} for model {self.info.name}, but got {layer}",
                 )
-        for place, edit in enumerate(plan.edits):
-            interventions.check(
-                edit, f"spec.interventions[{place}]", self.info.layers, self.info.hidden_size, self.info.name
-            )
+
+    def _validate_edits(self, edits: Sequence[Edit], field: str) -> None:
+        for place, edit in enumerate(edits):
+            interventions.check(edit, f"{field}[{place}]", self.info.layers, self.info.hidden_size, self.info.name)
 
     def encode(self, batch: Sequence[TokenizedText], plan: EncodePlan) -> list[NDArray[np.float32]]:
         """Hidden states of a batch.
@@ -94,22 +119,44 @@ class Engine:
             DeviceLost: The device computes no more.
         """
         self.validate(plan)
-        if not batch:
-            return []
+        with self._running(batch, "spec.interventions" if plan.edits else ""):
+            return self._backend.run(batch, plan) if batch else []
+
+    def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:
+        """What the masked-language-model head says at every position of a batch, special tokens included.
+
+        Args:
+            batch: Texts as `tokenize` gives them, of any lengths.
+            plan: Layers, settings and candidates.
+
+        Returns:
+            One prediction a text, in order.
+
+        Raises:
+            InvalidArgument: The plan, or a token, does not fit the model; or the edits make hidden states infinite.
+            FailedPrecondition: The model has no head, or gives hidden states that are not finite.
+            DeviceLost: The device computes no more.
+        """
+        self.validate_prediction(plan)
+        with self._running(batch, "spec.settings" if any(plan.settings) else ""):
+            return self._backend.predict(batch, plan) if batch else []
+
+    @contextmanager
+    def _running(self, batch: Sequence[TokenizedText], edits: str) -> Iterator[None]:
+        """Checks a batch and takes the device; the field of the edits is blamed for what is not finite, if any."""
         for place, text in enumerate(batch):
             self._check_tokens(place, text)
         with self._one_batch:
             try:
-                return self._backend.run(batch, plan)
+                yield
             except RuntimeError as error:
                 if is_device_lost(error):
                     raise DeviceLost from error
                 raise
             except NotFinite as error:
-                if plan.edits:
+                if edits:
                     raise InvalidArgument(
-                        "spec.interventions",
-                        f"Expected edits that keep hidden states finite, but at layer {error.layer} they are not",
+                        edits, f"Expected edits that keep hidden states finite, but at layer {error.layer} they are not"
                     ) from error
                 raise FailedPrecondition(
                     f"model {self.info.name}", f"its hidden states at layer {error.layer} are not finite numbers"

@@ -49,7 +49,8 @@ class EncoderSettings(ModelSettings):
         "the container's memory, or 80 % of the GPU's. A model that alone has more is refused.",
     )
     max_texts: int = Field(4096, ge=1, description="Texts a message.")
-    max_interventions: int = Field(64, ge=0, description="Interventions a request.")
+    max_interventions: int = Field(64, ge=0, description="Interventions a request, or a setting of predicted tokens.")
+    max_settings: int = Field(256, ge=1, description="Settings of interventions a request for predicted tokens.")
 
     @model_validator(mode="after")
     def _queue_holds_a_batch(self) -> Self:

@@ -3,7 +3,7 @@
 import threading
 import weakref
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from services.models.files.folders import (
     inspect,
     read_config,
 )
+from services.models.files.heads import Headless, read_head
 from services.models.files.hub import Hub
 from services.models.layers.packing import PositionRule
 from services.models.spec import ModelInfo, ModelSpec
@@ -319,7 +320,8 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", cache
         max_tokens=sizes.max_tokens,
         parameters=encoder.parameters,
         digest=reinit_digest(tokens_digest(digest, tokenizer.difference), spec.reinit),
-        predicts_tokens=encoder.predicts_tokens,
+        predicts_tokens=encoder.head is not None,
+        headless=encoder.headless,
     )
     if spec.reinit:
         encoder = random_init.reinitialised(encoder, family, config, spec.reinit, device)
@@ -348,7 +350,14 @@ def _read(folder: ModelFolder, config: Any, subject: str, device: str) -> Encode
         # Shapes first: sizes that do not fit the checkpoint are named before any memory is taken for them.
         _build(checkpoint, family, config, sizes.layers)
         checkpoint.finish(sizes.layers)
-        return _build(checkpoint, family, config, sizes.layers)
+        encoder = _build(checkpoint, family, config, sizes.layers)
+        try:
+            head = read_head(
+                checkpoint, family.head(config), encoder.embeddings.word, sizes.hidden_size, tied=tied(config)
+            )
+        except Headless as reason:
+            return replace(encoder, headless=str(reason))
+        return replace(encoder, head=head)
 
 
 def tied(config: Any) -> bool:
@@ -361,7 +370,7 @@ def _build(checkpoint: Checkpoint, family: Family, config: Any, layers: int) -> 
     embeddings = family.embeddings(checkpoint, config)
     blocks = tuple(family.block(checkpoint, config, layer) for layer in range(1, layers + 1))
     final_norm = family.final_norm(checkpoint, config)
-    return Encoder(embeddings, blocks, final_norm, checkpoint.parameters, checkpoint.has_head())
+    return Encoder(embeddings, blocks, final_norm, checkpoint.parameters)
 
 
 def _summary(name: str, folder: Path, root: Path | None) -> ModelSummary:

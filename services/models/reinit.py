@@ -47,6 +47,8 @@ def reinitialised(
 ) -> Encoder:
     """An encoder with some layers drawn anew; all other layers are the very ones of the base.
 
+    Where the embeddings are drawn, so is the output layer of a head that shares the word table.
+
     Args:
         encoder: The base; left as it was.
         family: Its family.
@@ -61,7 +63,10 @@ def reinitialised(
             blocks[layer - 1] = family.block(draw, config, layer)
         else:
             embeddings = family.embeddings(draw, config)
-    return replace(encoder, blocks=tuple(blocks), embeddings=embeddings)
+    head = encoder.head
+    if head is not None and embeddings is not encoder.embeddings:
+        head = head.with_table(embeddings.word)
+    return replace(encoder, blocks=tuple(blocks), embeddings=embeddings, head=head)
 
 
 def draws(reinit: Sequence[Reinit], device: str) -> Iterator[tuple[int, "Draw"]]:

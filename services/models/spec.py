@@ -86,6 +86,11 @@ class Edit:
     bias: NDArray[np.float32] | None = None
     matrix_positions: Positions = "all"
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether it leaves every bit as it was."""
+        return self.matrix is None and (self.vector is None or self.alpha == 0.0)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 over everything that the edit does: equal digests, equal edits."""
@@ -121,6 +126,42 @@ class EncodePlan:
         return (self.layers, self.pooling, tuple(edit.digest for edit in self.edits), self.dtype)
 
 
+@dataclass(frozen=True, eq=False)
+class PredictPlan:
+    """What to predict for every token of every text of a batch.
+
+    Attributes:
+        settings: Sets of edits, each of which is predicted under; not empty. What several have in common up to some
+            layer is computed once.
+        layers: Hidden states to which the head is applied, 0..L, in the order of the answer; not empty. The last is
+            what the model was trained with, the others are the logit lens.
+        top_k: Candidates a position.
+        dtype: Arithmetic of the linear layers, of attention and of the head.
+        shared: Edits at the beginning of each setting that were asked for once for all of them.
+    """
+
+    settings: tuple[tuple[Edit, ...], ...]
+    layers: tuple[int, ...]
+    top_k: int = 1
+    dtype: ComputeType = "float32"
+    shared: int = 0
+
+    @cached_property
+    def key(self) -> tuple[object, ...]:
+        """Hashable; texts whose plans have equal keys may share a batch."""
+        settings = tuple(tuple(edit.digest for edit in edits) for edits in self.settings)
+        return (settings, self.layers, self.top_k, self.dtype)
+
+    @property
+    def candidates(self) -> int:
+        """Candidates a token, over all settings and layers."""
+        return len(self.settings) * len(self.layers) * self.top_k
+
+
+Plan = EncodePlan | PredictPlan
+"""What a stream of texts may ask of a model."""
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """What is known about a model that is loaded.
@@ -137,6 +178,7 @@ class ModelInfo:
         parameters: Numbers in the tensors served.
         digest: SHA-256 over configuration, tokenizer and weights, with the re-initialisation.
         predicts_tokens: Whether the checkpoint carries a masked-language-model head.
+        headless: Why it carries none that can be served; empty where it does, or where it was not looked for.
     """
 
     name: str
@@ -150,6 +192,7 @@ class ModelInfo:
     parameters: int
     digest: str
     predicts_tokens: bool
+    headless: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,3 +224,16 @@ class TokenizedText:
     def content_length(self) -> int:
         """Number of tokens that are not special."""
         return len(self) - int(self.special.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model's head says at every position of one text.
+
+    Attributes:
+        token_ids: [T, settings, layers, k] int32, the likeliest first; of equally likely ones the lowest first.
+        log_probabilities: [T, settings, layers, k] float32, natural logarithms.
+    """
+
+    token_ids: NDArray[np.int32]
+    log_probabilities: NDArray[np.float32]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from services.models.layers.blocks import Block, Layout, Norm
 from services.models.layers.dropout import drop
+from services.models.layers.heads import MaskedHead
 from services.models.layers.linear import Linear
 
 Rule = Literal["matrix", "bias", "scale", "offset", "table", "sinusoid"]
@@ -90,14 +91,16 @@ class Encoder:
         blocks: L blocks.
         final_norm: Applied to the last hidden state, where the model has it.
         parameters: Numbers in all tensors.
-        predicts_tokens: Whether the checkpoint carries a masked-language-model head beside them.
+        head: The masked-language-model head that the checkpoint carries beside them; None where there is none.
+        headless: Why there is none; empty where there is one.
     """
 
     embeddings: Embeddings
     blocks: tuple[Block, ...]
     final_norm: Norm | None
     parameters: int
-    predicts_tokens: bool
+    head: MaskedHead | None = None
+    headless: str = ""
 
     @property
     def hidden_size(self) -> int:

@@ -24,9 +24,12 @@ WORDS = [
 
 
 def make_root(root: Path) -> Path:
-    """A root with `tiny` (BERT, 2 blocks, d = 32, 64 tokens), `other` likewise, and folders that cannot be served."""
+    """A root with small models, and folders that cannot be served.
+
+    `tiny` is a BERT of 2 blocks, d = 32, 64 tokens; `other` likewise, with its masked-language-model head.
+    """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, set_seed
+    from transformers import BertConfig, BertForMaskedLM, BertModel, PreTrainedTokenizerFast, set_seed
 
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     tokenizer = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(pieces)}, unk_token="[UNK]"))
@@ -48,7 +51,7 @@ def make_root(root: Path) -> Path:
             intermediate_size=64,
             max_position_embeddings=64,
         )
-        BertModel(config).save_pretrained(root / name)
+        (BertForMaskedLM if name == "other" else BertModel)(config).save_pretrained(root / name)
         fast.save_pretrained(root / name)
     pickled = root / "pickled"
     pickled.mkdir()

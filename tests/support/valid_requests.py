@@ -69,7 +69,7 @@ def datagen(dataset: str = "datasets/" + "0" * 64) -> list[Request]:
 
 
 def encoder() -> list[Request]:
-    """Requests of the encoder service, for its model `tiny`."""
+    """Requests of the encoder service, for its models `tiny` and `other`, of which the latter has a head."""
     tiny = model_pb2.ModelRef(name="tiny")
     texts = [text_pb2.Text(id=str(n), text=text) for n, text in enumerate(("the cat sees", "a dog", "old red bird"))]
     edits = [
@@ -86,6 +86,12 @@ def encoder() -> list[Request]:
         encoder_pb2.EncodeSpec(model=tiny, pooling=model_pb2.POOLING_TOKEN, interventions=edits),
         encoder_pb2.EncodeSpec(model=drawn, layers=[2], overflow=text_pb2.OVERFLOW_TRUNCATE, max_tokens=4),
     ]
+    predict = encoder_pb2.PredictTokensRequest
+    swept = encoder_pb2.PredictTokensSpec(
+        encode=encoder_pb2.EncodeSpec(model=model_pb2.ModelRef(name="other"), layers=[1, 2], interventions=edits[:1]),
+        top_k=3,
+        settings=[encoder_pb2.InterventionSetting(), encoder_pb2.InterventionSetting(interventions=edits)],
+    )
     return [
         ("ListModels", [encoder_pb2.ListModelsRequest(page_size=1)]),
         ("GetModel", [encoder_pb2.GetModelRequest(model=tiny)]),
@@ -93,6 +99,7 @@ def encoder() -> list[Request]:
         ("UnloadModel", [encoder_pb2.UnloadModelRequest(model=tiny)]),
         ("Tokenize", [encoder_pb2.TokenizeRequest(model=tiny, texts=texts)]),
         *(("Encode", [ask(spec=spec), sent]) for spec in specs),
+        ("PredictTokens", [predict(spec=swept), predict(texts=sent.texts)]),
     ]
 
 

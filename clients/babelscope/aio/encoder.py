@@ -1,12 +1,13 @@
 """The asynchronous client of the encoder."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Unpack
 
 from babelscope.aio.client import AsyncClient
 from babelscope.aio.streams import AsyncEncodeStream, Texts
 from babelscope.calls.encode import EncodeSession, Window, encode_spec
 from babelscope.calls.options import EncodeOptions, FloatType, Overflow
+from babelscope.calls.predictions import PredictCall, Predictions, Setting, prediction_spec
 from babelscope.calls.tokens import Tokens, tokenize_request
 from babelscope.data.activations import Activations, Gather, Progress, ShowProgress
 from babelscope.data.models import Model, ModelInfo, Unloaded
@@ -105,7 +106,7 @@ class AsyncEncoderClient(AsyncClient):
             texts: Read lazily; a plain string gets its position as id.
             model: The weights.
             output_dtype: Elements of the answer on their way.
-            progress: Called after every block.
+            progress: Function that is called after every block.
             timeout: Seconds for the whole call.
             options: `layers`, `pooling`, `interventions`, `overflow`, `compute_dtype` and `max_tokens`: see
                 `babelscope.calls.options.EncodeOptions`.
@@ -123,6 +124,52 @@ class AsyncEncoderClient(AsyncClient):
                 if progress is not None:
                     progress(Progress("encode", gather.done, total or 0))
         return gather.finish(stream.info, stream.totals)
+
+    async def predict_tokens(
+        self,
+        texts: Iterable[Text | str],
+        *,
+        model: Model | str,
+        settings: Iterable[Setting] | None = None,
+        layers: Sequence[int] | None = None,
+        top_k: int = 1,
+        overflow: Overflow = "refuse",
+        compute_dtype: FloatType = "float32",
+        max_tokens: int | None = None,
+        progress: ShowProgress | None = None,
+        timeout: float | None = None,
+    ) -> Predictions:
+        """What the masked-language-model head says at every position of texts, in the order of the texts.
+
+        Nothing is masked: with a shift among the interventions this is the unsupervised token translation of Liu et al.
+        2020, section 4.2.
+
+        Args:
+            texts: A plain string gets its position as id. They and their predictions are held in memory.
+            model: The weights; must have a masked-language-model head.
+            settings: Sets of interventions, each of which is predicted under; the plain model where None. The layers
+                below the first intervention that tells two settings apart are computed once for both.
+            layers: Layers to whose hidden states the head is applied (the logit lens); the last where None.
+            top_k: Candidates a position.
+            overflow: Treatment of texts of too many tokens: `refuse` or `truncate`.
+            compute_dtype: Arithmetic of the model.
+            max_tokens: Longest input in tokens; the model's own limit where None.
+            progress: Function that is called as predictions come.
+            timeout: Seconds for the whole call.
+
+        Raises:
+            Refused: The model has no masked-language-model head; the message says why.
+            InvalidRequest: `.field` names what is wrong.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        encode = encode_spec(
+            model, layers=layers, overflow=overflow, compute_dtype=compute_dtype, max_tokens=max_tokens
+        )
+        call = PredictCall(prediction_spec(encode, top_k, settings), texts)
+        async for told in self._caller.stream(call, timeout):
+            if progress is not None:
+                progress(told)
+        return call.answer
 
     def stream(
         self,

@@ -30,6 +30,7 @@ _COMMANDS: Final = (
     "retrieve",
     "merge",
     "project",
+    "translate_tokens",
     "score",
     "statistics",
     "study",

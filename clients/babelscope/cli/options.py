@@ -113,6 +113,23 @@ FormatOption = Annotated[
         "file if not given.",
     ),
 ]
+RevisionOption = Annotated[str, typer.Option("--revision", help="Revision of the model on the hub.")]
+OverflowOption = Annotated[
+    str,
+    typer.Option(
+        "--overflow",
+        callback=one_of("refuse", "truncate"),
+        help="Treatment of texts longer than the model takes: refuse or truncate.",
+    ),
+]
+ComputeTypeOption = Annotated[
+    str,
+    typer.Option(
+        "--compute-dtype",
+        callback=one_of("float32", "bfloat16"),
+        help="Number format of the model's arithmetic: float32 or bfloat16.",
+    ),
+]
 LanguageOption = Annotated[str, typer.Option("--language", help="BCP 47 tag of the texts.")]
 
 
@@ -162,23 +179,9 @@ class EncodeOptions:
     pooling: Annotated[
         str, typer.Option("--pooling", callback=one_of("mean", "cls"), help="Pooling of hidden states: mean or cls.")
     ] = "mean"
-    revision: Annotated[str, typer.Option("--revision", help="Revision of the model on the hub.")] = ""
-    overflow: Annotated[
-        str,
-        typer.Option(
-            "--overflow",
-            callback=one_of("refuse", "truncate"),
-            help="Treatment of texts longer than the model takes: refuse or truncate.",
-        ),
-    ] = "refuse"
-    compute_dtype: Annotated[
-        str,
-        typer.Option(
-            "--compute-dtype",
-            callback=one_of("float32", "bfloat16"),
-            help="Number format of the model's arithmetic: float32 or bfloat16.",
-        ),
-    ] = "float32"
+    revision: RevisionOption = ""
+    overflow: OverflowOption = "refuse"
+    compute_dtype: ComputeTypeOption = "float32"
 
     def model(self, name: str) -> Model:
         """The model of that name at the revision."""

@@ -827,28 +827,157 @@ class PredictTokensSpec(_message.Message):
 
     ENCODE_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     top_k: _builtins.int
     """Candidates a position; 1 where 0."""
     @_builtins.property
     def encode(self) -> Global___EncodeSpec:
-        """Model, interventions and overflow; its layers and pooling are not used."""
+        """Model, overflow, arithmetic and longest input. Its layers are those to whose hidden states the head is applied (the
+        logit lens), in the order of the answer; the last alone where empty. Its interventions come before those of every
+        setting. Its pooling and output type are not used.
+        """
+
+    @_builtins.property
+    def settings(self) -> _containers.RepeatedCompositeFieldContainer[Global___InterventionSetting]:
+        """Sets of interventions, each of which is predicted under, in the order of the answer; one without any where empty.
+        Layers below the first intervention that tells two settings apart are computed once for both.
+        """
 
     def __init__(
         self,
         *,
         encode: Global___EncodeSpec | None = ...,
         top_k: _builtins.int = ...,
+        settings: _abc.Iterable[Global___InterventionSetting] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["encode", b"encode"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["encode", b"encode", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["encode", b"encode", "settings", b"settings", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PredictTokensSpec: _TypeAlias = PredictTokensSpec  # noqa: Y015
 
 @_typing.final
+class InterventionSetting(_message.Message):
+    """Interventions that apply together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERVENTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def interventions(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Intervention]:
+        """In order; none for the plain model."""
+
+    def __init__(
+        self,
+        *,
+        interventions: _abc.Iterable[_model_pb2.Intervention] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interventions", b"interventions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InterventionSetting: _TypeAlias = InterventionSetting  # noqa: Y015
+
+@_typing.final
 class PredictTokensResponse(_message.Message):
+    """One message of a PredictTokens answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    PREDICTED_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def started(self) -> Global___PredictTokensStarted:
+        """What will be predicted."""
+
+    @_builtins.property
+    def pieces(self) -> Global___VocabularyPieces:
+        """Pieces of the vocabulary: each once a stream, before the first prediction that names it."""
+
+    @_builtins.property
+    def predicted(self) -> Global___PredictedTexts:
+        """Predictions for some texts, in no fixed order."""
+
+    @_builtins.property
+    def finished(self) -> Global___EncodeFinished:
+        """The totals."""
+
+    def __init__(
+        self,
+        *,
+        started: Global___PredictTokensStarted | None = ...,
+        pieces: Global___VocabularyPieces | None = ...,
+        predicted: Global___PredictedTexts | None = ...,
+        finished: Global___EncodeFinished | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "message", b"message", "pieces", b"pieces", "predicted", b"predicted", "started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "message", b"message", "pieces", b"pieces", "predicted", b"predicted", "started", b"started"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["started", "pieces", "predicted", "finished"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___PredictTokensResponse: _TypeAlias = PredictTokensResponse  # noqa: Y015
+
+@_typing.final
+class PredictTokensStarted(_message.Message):
+    """What a PredictTokens request resolved to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    TOP_K_FIELD_NUMBER: _builtins.int
+    COMPUTE_DTYPE_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    settings: _builtins.int
+    """Number of settings."""
+    top_k: _builtins.int
+    """Candidates a position."""
+    compute_dtype: _tensor_pb2.DataType.ValueType
+    """Arithmetic of the model."""
+    device: _builtins.str
+    """Device in words, `cpu` or `cuda:0`."""
+    max_tokens: _builtins.int
+    """Longest input in tokens in force."""
+    @_builtins.property
+    def model(self) -> _model_pb2.Model:
+        """The model, loaded."""
+
+    @_builtins.property
+    def layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Layers to which the head is applied, in order."""
+
+    def __init__(
+        self,
+        *,
+        model: _model_pb2.Model | None = ...,
+        layers: _abc.Iterable[_builtins.int] | None = ...,
+        settings: _builtins.int = ...,
+        top_k: _builtins.int = ...,
+        compute_dtype: _tensor_pb2.DataType.ValueType = ...,
+        device: _builtins.str = ...,
+        max_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute_dtype", b"compute_dtype", "device", b"device", "layers", b"layers", "max_tokens", b"max_tokens", "model", b"model", "settings", b"settings", "top_k", b"top_k"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PredictTokensStarted: _TypeAlias = PredictTokensStarted  # noqa: Y015
+
+@_typing.final
+class PredictedTexts(_message.Message):
     """Predictions for some texts."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -856,7 +985,7 @@ class PredictTokensResponse(_message.Message):
     TEXTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PredictedText]:
-        """One a text."""
+        """At least one."""
 
     def __init__(
         self,
@@ -869,7 +998,51 @@ class PredictTokensResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PredictTokensResponse: _TypeAlias = PredictTokensResponse  # noqa: Y015
+Global___PredictedTexts: _TypeAlias = PredictedTexts  # noqa: Y015
+
+@_typing.final
+class VocabularyPieces(_message.Message):
+    """Pieces of the vocabulary."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class PiecesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PIECES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pieces(self) -> _containers.ScalarMap[_builtins.int, _builtins.str]:
+        """By token id; empty for ids that the model has and its tokenizer does not."""
+
+    def __init__(
+        self,
+        *,
+        pieces: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pieces", b"pieces"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VocabularyPieces: _TypeAlias = VocabularyPieces  # noqa: Y015
 
 @_typing.final
 class PredictedText(_message.Message):
@@ -879,31 +1052,49 @@ class PredictedText(_message.Message):
 
     INDEX_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
+    INPUT_IDS_FIELD_NUMBER: _builtins.int
+    SPECIAL_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
     TOKEN_IDS_FIELD_NUMBER: _builtins.int
-    TOKENS_FIELD_NUMBER: _builtins.int
+    LOG_PROBABILITIES_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position of the text in the request's stream."""
     id: _builtins.str
     """Id of the text."""
+    truncated: _builtins.bool
+    """Whether the text was cut."""
     @_builtins.property
-    def token_ids(self) -> _tensor_pb2.Tensor:
-        """[tokens, top_k] I32: indices into the vocabulary."""
+    def input_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The text's own tokens, special tokens included."""
 
     @_builtins.property
-    def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The best piece at each position."""
+    def special(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
+        """True for special tokens, one a token."""
+
+    @_builtins.property
+    def token_ids(self) -> _tensor_pb2.Tensor:
+        """[settings, layers, tokens, top_k] I32: indices into the vocabulary, the likeliest first, of equally likely ones the
+        lowest first.
+        """
+
+    @_builtins.property
+    def log_probabilities(self) -> _tensor_pb2.Tensor:
+        """Natural logarithms of the probabilities of these, F32, of the same shape."""
 
     def __init__(
         self,
         *,
         index: _builtins.int = ...,
         id: _builtins.str = ...,
+        input_ids: _abc.Iterable[_builtins.int] | None = ...,
+        special: _abc.Iterable[_builtins.bool] | None = ...,
+        truncated: _builtins.bool = ...,
         token_ids: _tensor_pb2.Tensor | None = ...,
-        tokens: _abc.Iterable[_builtins.str] | None = ...,
+        log_probabilities: _tensor_pb2.Tensor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["token_ids", b"token_ids"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["log_probabilities", b"log_probabilities", "token_ids", b"token_ids"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "index", b"index", "token_ids", b"token_ids", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "index", b"index", "input_ids", b"input_ids", "log_probabilities", b"log_probabilities", "special", b"special", "token_ids", b"token_ids", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

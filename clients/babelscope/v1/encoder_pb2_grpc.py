@@ -145,7 +145,7 @@ class EncoderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PredictTokens(self, request_iterator, context):
-        """The masked-language-model head's choice at every position, unmasked, under interventions.
+        """What the masked-language-model head says at every position of texts without masks, under interventions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

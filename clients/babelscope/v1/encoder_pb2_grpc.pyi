@@ -53,7 +53,7 @@ class EncoderServiceStub:
     MeanActivations: _grpc.StreamStreamMultiCallable[_encoder_pb2.MeanActivationsRequest, _encoder_pb2.MeanActivationsResponse]
     """The mean over all tokens of a corpus, by layer: R(L, l) of Liu et al. 2020, section 4."""
     PredictTokens: _grpc.StreamStreamMultiCallable[_encoder_pb2.PredictTokensRequest, _encoder_pb2.PredictTokensResponse]
-    """The masked-language-model head's choice at every position, unmasked, under interventions."""
+    """What the masked-language-model head says at every position of texts without masks, under interventions."""
 
 @_typing.type_check_only
 class EncoderServiceAsyncStub(EncoderServiceStub):
@@ -79,7 +79,7 @@ class EncoderServiceAsyncStub(EncoderServiceStub):
     MeanActivations: _aio.StreamStreamMultiCallable[_encoder_pb2.MeanActivationsRequest, _encoder_pb2.MeanActivationsResponse]  # type: ignore[assignment]
     """The mean over all tokens of a corpus, by layer: R(L, l) of Liu et al. 2020, section 4."""
     PredictTokens: _aio.StreamStreamMultiCallable[_encoder_pb2.PredictTokensRequest, _encoder_pb2.PredictTokensResponse]  # type: ignore[assignment]
-    """The masked-language-model head's choice at every position, unmasked, under interventions."""
+    """What the masked-language-model head says at every position of texts without masks, under interventions."""
 
 class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Models to activations."""
@@ -156,6 +156,6 @@ class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_encoder_pb2.PredictTokensRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_encoder_pb2.PredictTokensResponse], _abc.AsyncIterator[_encoder_pb2.PredictTokensResponse]]:
-        """The masked-language-model head's choice at every position, unmasked, under interventions."""
+        """What the masked-language-model head says at every position of texts without masks, under interventions."""
 
 def add_EncoderServiceServicer_to_server(servicer: EncoderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

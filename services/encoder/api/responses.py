@@ -92,16 +92,14 @@ def chunks(number: int, block: RowBlock, asked: Asked) -> Iterator[encoder_pb2.E
         yield response
 
 
-def finished(stream: Stream) -> encoder_pb2.EncodeResponse:
-    """The totals of an Encode request."""
-    return encoder_pb2.EncodeResponse(
-        finished=encoder_pb2.EncodeFinished(
-            texts=stream.answered,
-            tokens=stream.tokens,
-            truncated=stream.truncated,
-            queue_seconds=stream.queue_seconds,
-            compute_seconds=stream.compute_seconds,
-        )
+def finished(stream: Stream) -> encoder_pb2.EncodeFinished:
+    """The totals of a request."""
+    return encoder_pb2.EncodeFinished(
+        texts=stream.answered,
+        tokens=stream.tokens,
+        truncated=stream.truncated,
+        queue_seconds=stream.queue_seconds,
+        compute_seconds=stream.compute_seconds,
     )
 
 

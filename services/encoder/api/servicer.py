@@ -8,8 +8,17 @@ from typing import Any
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2, text_pb2
 
 from services.encoder.api import requests, responses
+from services.encoder.api.predictions import (
+    AskedPrediction,
+    NamedPieces,
+    check_size,
+    predicted,
+    predicting,
+    read_prediction,
+)
 from services.encoder.api.requests import Asked
 from services.encoder.engine import Engine
+from services.encoder.queue.answers import PredictedBlock, RowBlock
 from services.encoder.queue.scheduler import Scheduler
 from services.encoder.queue.streams import Stream
 from services.encoder.queue.turns import Turns
@@ -143,10 +152,59 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
                 await writer.write(responses.started(engine.info, asked, plan, engine.device, limit))
                 number = 0
                 while (block := await stream.next_block()) is not None:
+                    assert isinstance(block, RowBlock)
                     for message in responses.chunks(number, block, asked):
                         await writer.write(message)
                     number += 1
-                await writer.write(responses.finished(stream))
+                await writer.write(encoder_pb2.EncodeResponse(finished=responses.finished(stream)))
+            finally:
+                stream.close()
+                intake.cancel()
+                await asyncio.gather(intake, return_exceptions=True)
+
+    async def PredictTokens(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
+        self, request_iterator: AsyncIterator[encoder_pb2.PredictTokensRequest], context: Any
+    ) -> None:
+        """Predicted tokens: reads texts and writes predictions at the same time."""
+        spec = await first(request_iterator)
+        with self.memory.account() as account:
+            asked = await asyncio.to_thread(self._read_prediction, spec, account)
+            await self._predict(request_iterator, context, asked)
+
+    def _read_prediction(self, spec: encoder_pb2.PredictTokensSpec, account: Account) -> AskedPrediction:
+        """Reads what is asked for; the arrays of its interventions are held by the account."""
+        settings = self._settings
+        with accounted(account):
+            return read_prediction(
+                spec,
+                self._store,
+                max_interventions=settings.max_interventions,
+                max_settings=settings.max_settings,
+            )
+
+    async def _predict(
+        self, request_iterator: AsyncIterator[encoder_pb2.PredictTokensRequest], context: Any, asked: AskedPrediction
+    ) -> None:
+        """Reads texts and writes predictions."""
+        settings, writer = self._settings, Writer(context, self._settings.read_seconds)
+        async with self._lease(asked.encode.model, "spec.encode.model") as engine:
+            plan, limit = asked.plan(engine.info), asked.limit(engine.info)
+            engine.validate_prediction(plan)
+            check_size(plan, limit, settings.max_message_bytes)
+            budget = settings.budget(engine.info.max_tokens, engine.device)
+            stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer())
+            intake = asyncio.create_task(
+                self._intake(request_iterator, stream, engine, asked.encode, limit=limit, client=context.peer())
+            )
+            try:
+                await writer.write(predicting(engine.info, asked, plan, engine.device, limit))
+                named = NamedPieces(engine)
+                while (block := await stream.next_block()) is not None:
+                    assert isinstance(block, PredictedBlock)
+                    for message in named.messages(block):
+                        await writer.write(message)
+                    await writer.write(predicted(block))
+                await writer.write(encoder_pb2.PredictTokensResponse(finished=responses.finished(stream)))
             finally:
                 stream.close()
                 intake.cancel()
@@ -165,7 +223,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
 
     async def _intake(
         self,
-        messages: AsyncIterator[encoder_pb2.EncodeRequest],
+        messages: AsyncIterator[encoder_pb2.EncodeRequest] | AsyncIterator[encoder_pb2.PredictTokensRequest],
         stream: Stream,
         engine: Engine,
         asked: Asked,

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.models.spec import EncodePlan, TokenizedText
+from services.models.spec import EncodePlan, Prediction, PredictPlan, TokenizedText
 
 
 class NotFinite(ArithmeticError):
@@ -32,6 +32,16 @@ class Backend(Protocol):
 
         Raises:
             NotFinite: The model, or an edit, drives the hidden states out of the finite numbers.
+        """
+
+    def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:
+        """What the masked-language-model head says at every position of each text, in order.
+
+        Called only where the model's `info.predicts_tokens` is true. What settings have in common up to some layer
+        is to be computed once, and the logits of a few rows held at a time.
+
+        Raises:
+            NotFinite: The model, or an edit, drives the hidden states or the logits out of the finite numbers.
         """
 
     def close(self) -> None:

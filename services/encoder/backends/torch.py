@@ -1,6 +1,6 @@
 """The PyTorch back end: its own loop over the blocks, on packed texts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from services.encoder.backends.base import NotFinite
+from services.encoder.backends.branches import walk
+from services.encoder.backends.decoding import decode
 from services.encoder.backends.workers import Workers
 from services.models.layers.blocks import Layout
 from services.models.layers.interventions import Interventions
 from services.models.layers.packing import Pack, PositionRule, pack, split
 from services.models.layers.pooling import pool
-from services.models.spec import EncodePlan, Pooling, TokenizedText
+from services.models.spec import EncodePlan, Pooling, Prediction, PredictPlan, TokenizedText
 from services.models.weights import Encoder
 
 CPU_CHUNK_ROWS = 1024
@@ -66,45 +68,85 @@ class TorchBackend:
         offsets = np.cumsum([0, *rows])
         answer = torch.empty((int(offsets[-1]), len(plan.layers), self._encoder.hidden_size), dtype=torch.float32)
         self._encoder.prepare(_TYPES[plan.dtype])
-        interventions = Interventions(plan.edits, self.device)
+        settings = [Interventions(plan.edits, self.device)]
+        wanted: dict[int, list[int]] = {}
+        for column, layer in enumerate(plan.layers):
+            wanted.setdefault(layer, []).append(column)
 
         def compute(members: NDArray[np.int64]) -> None:
             packed = pack(batch, members, self._position_rule)
             places = torch.from_numpy(_places(packed, offsets, plan.pooling))
             with torch.inference_mode():
                 layout = Layout.of(packed, self.device)
-                for columns, rows_ND in self._hidden_states(layout, plan, interventions):
-                    for column in columns:
-                        answer[:, column].index_copy_(0, places, rows_ND.to("cpu"))
+                for state in walk(self._encoder, layout, settings, max(wanted), _TYPES[plan.dtype]):
+                    if state.layer in wanted:
+                        rows_ND = _finite(pool(state.hidden, layout, plan.pooling), state.layer).to("cpu")
+                        for column in wanted[state.layer]:
+                            answer[:, column].index_copy_(0, places, rows_ND)
 
         self._workers.run(compute, split(lengths, self._chunk_rows, self._workers.threads))
         block = answer.numpy()
         return [block[first:last] for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
 
-    def _hidden_states(
-        self, layout: Layout, plan: EncodePlan, interventions: Interventions
-    ) -> Iterator[tuple[list[int], Tensor]]:
-        """Layer by layer up to the highest wanted: the answer's columns that want it, and its pooled rows."""
-        encoder, dtype = self._encoder, _TYPES[plan.dtype]
-        wanted: dict[int, list[int]] = {}
-        for column, layer in enumerate(plan.layers):
-            wanted.setdefault(layer, []).append(column)
-        hidden_TD = encoder.embeddings(layout)
-        for layer in range(max(plan.layers) + 1):
-            if layer > 0:
-                hidden_TD = encoder.blocks[layer - 1](hidden_TD, layout, dtype)
-            if layer == len(encoder.blocks) and encoder.final_norm is not None:
-                hidden_TD = encoder.final_norm(hidden_TD)
-            hidden_TD = interventions.apply(layer, hidden_TD, layout)
-            if layer in wanted:
-                rows_ND = pool(hidden_TD, layout, plan.pooling)
-                if not bool(torch.isfinite(rows_ND).all()):
-                    raise NotFinite(layer)
-                yield wanted[layer], rows_ND
+    def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:
+        """What the head says at every position of the texts, in order; views into one block.
+
+        Args:
+            batch: At least one text, each of at least one token.
+            plan: Fits the model, which has a head.
+
+        Raises:
+            NotFinite: The model, or an edit, drives the hidden states or the logits out of the finite numbers.
+        """
+        head, dtype = self._encoder.head, _TYPES[plan.dtype]
+        if head is None:
+            raise ValueError("Expected a model with a masked-language-model head")
+        lengths = [len(text) for text in batch]
+        offsets = np.cumsum([0, *lengths])
+        shape = (int(offsets[-1]), len(plan.settings), len(plan.layers), plan.top_k)
+        token_ids, scores = torch.empty(shape, dtype=torch.int32), torch.empty(shape, dtype=torch.float32)
+        self._encoder.prepare(dtype)
+        head.prepare(dtype)
+        settings = [Interventions(edits, self.device) for edits in plan.settings]
+
+        def compute(members: NDArray[np.int64]) -> None:
+            packed = pack(batch, members, self._position_rule)
+            places = torch.from_numpy(_places(packed, offsets, Pooling.TOKEN))
+            with torch.inference_mode():
+                layout = Layout.of(packed, self.device)
+                for state in walk(self._encoder, layout, settings, max(plan.layers), dtype):
+                    columns = [column for column, layer in enumerate(plan.layers) if layer == state.layer]
+                    if not columns:
+                        continue
+                    found, likely = decode(head, state.hidden, plan.top_k, dtype)
+                    found = found[: packed.rows].to("cpu", torch.int32)
+                    likely = _finite(likely[: packed.rows], state.layer).to("cpu")
+                    for member in state.members:
+                        for column in columns:
+                            token_ids[:, member, column].index_copy_(0, places, found)
+                            scores[:, member, column].index_copy_(0, places, likely)
+
+        self._workers.run(compute, split(lengths, self._chunk_rows, self._workers.threads))
+        all_ids, all_scores = token_ids.numpy(), scores.numpy()
+        return [
+            Prediction(all_ids[first:last], all_scores[first:last])
+            for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+        ]
 
     def close(self) -> None:
         """End the threads."""
         self._workers.close()
+
+
+def _finite(rows: Tensor, layer: int) -> Tensor:
+    """The rows as they are.
+
+    Raises:
+        NotFinite: One of their numbers is not finite.
+    """
+    if not bool(torch.isfinite(rows).all()):
+        raise NotFinite(layer)
+    return rows
 
 
 def _places(packed: Pack, offsets: NDArray[np.int64], pooling: Pooling) -> NDArray[np.int64]:

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from babelscope.data.tensors import CHUNK_BYTES, f32_to_bf16
 from numpy.typing import NDArray
 
 from services.encoder.queue.fairqueue import Entry
-from services.models.spec import EncodePlan, Pooling
+from services.models.spec import EncodePlan, Plan, Pooling, Prediction, PredictPlan, TokenizedText
 
 OutputType = Literal["float32", "bfloat16"]
+
+CANDIDATE_BYTES: Final = 8
+"""Bytes of one candidate: its token id and its log-probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +53,35 @@ class RowBlock:
     reserved: int
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class PredictedBlock:
+    """Predictions for some texts.
+
+    Attributes:
+        items: The texts.
+        texts: Tokens of the texts.
+        predictions: One a text.
+        reserved: Bytes that the stream gives back once the block is written.
+    """
+
+    items: tuple[Item, ...]
+    texts: tuple[TokenizedText, ...]
+    predictions: tuple[Prediction, ...]
+    reserved: int
+
+
+Block = RowBlock | PredictedBlock
+
+
 def rows_of(tokens: int, plan: EncodePlan) -> int:
     """Rows that a text of so many tokens has in the answer."""
     return tokens if plan.pooling is Pooling.TOKEN else 1
 
 
-def bytes_of(tokens: int, plan: EncodePlan, hidden_size: int) -> int:
-    """Bytes of a text's answer while it is float32."""
+def bytes_of(tokens: int, plan: Plan, hidden_size: int) -> int:
+    """Bytes of a text's answer: of its hidden states while they are float32, or of its predictions."""
+    if isinstance(plan, PredictPlan):
+        return tokens * plan.candidates * CANDIDATE_BYTES
     return rows_of(tokens, plan) * len(plan.layers) * hidden_size * 4
 
 
@@ -79,6 +104,28 @@ def cut(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output:
         size += extra
     blocks.append(_block(entries[first:], arrays[first:], output))
     return blocks
+
+
+def cut_predictions(entries: Sequence[Entry], predictions: Sequence[Prediction]) -> list[PredictedBlock]:
+    """Packs the texts of one stream into blocks of at most `CHUNK_BYTES`; a longer text has a block of its own."""
+    blocks = []
+    first = size = 0
+    for place, entry in enumerate(entries):
+        if size and size + entry.reserved > CHUNK_BYTES:
+            blocks.append(_predicted(entries[first:place], predictions[first:place]))
+            first, size = place, 0
+        size += entry.reserved
+    blocks.append(_predicted(entries[first:], predictions[first:]))
+    return blocks
+
+
+def _predicted(entries: Sequence[Entry], predictions: Sequence[Prediction]) -> PredictedBlock:
+    return PredictedBlock(
+        items=tuple(Item(each.index, each.id, each.length, each.length, each.text.truncated) for each in entries),
+        texts=tuple(entry.text for entry in entries),
+        predictions=tuple(predictions),
+        reserved=sum(entry.reserved for entry in entries),
+    )
 
 
 def _block(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> RowBlock:

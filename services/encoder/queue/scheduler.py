@@ -10,16 +10,17 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.encoder.queue.answers import OutputType, cut
+from services.encoder.queue.answers import Block, OutputType, cut, cut_predictions
 from services.encoder.queue.fairqueue import Entry, FairQueue
 from services.encoder.queue.shares import SharedCapacity
 from services.encoder.queue.streams import Encoder, Stream
-from services.models.spec import EncodePlan
+from services.models.spec import Plan, Prediction, PredictPlan
 from services.runtime.devices import DeviceLost
 
 log = logging.getLogger(__name__)
@@ -47,13 +48,16 @@ class BatchReport:
     waited: tuple[float, ...]
 
 
+Answers = list[NDArray[np.float32]] | list[Prediction]
+
+
 @dataclass(frozen=True, eq=False)
 class _Part:
     """The texts of one stream in a batch, and what became of them."""
 
     stream: Stream
     entries: list[Entry]
-    arrays: list[NDArray[np.float32]]
+    answers: Answers
     error: Exception | None = None
 
 
@@ -108,7 +112,7 @@ class Scheduler:
         return len(self._streams)
 
     def open(
-        self, engine: Encoder, plan: EncodePlan, *, budget: int, client: str = "", output: OutputType = "float32"
+        self, engine: Encoder, plan: Plan, *, budget: int, client: str = "", output: OutputType = "float32"
     ) -> Stream:
         """Opens a stream. The caller closes it.
 
@@ -208,7 +212,7 @@ class Scheduler:
             elif not stream.closed:
                 stream.queue_seconds += max(begun - min(entry.arrived for entry in part.entries), 0.0)
                 stream.compute_seconds += ended - begun
-                blocks = await loop.run_in_executor(self._copiers, cut, part.entries, part.arrays, stream.output)
+                blocks = await loop.run_in_executor(self._copiers, _blocks, part)
                 if not stream.closed:
                     stream.deliver(blocks)
 
@@ -226,7 +230,7 @@ class Scheduler:
 
 
 def _compute(parts: Sequence[_Part]) -> tuple[float, float, list[_Part]]:
-    """Runs a batch on the device's thread: when it began, when it ended, the parts with their arrays or errors."""
+    """Runs a batch on the device's thread: when it began, when it ended, the parts with their answers or errors."""
     begun = time.monotonic()
     live = [part for part in parts if not part.stream.closed]
     done = _attempt(live) if live else []
@@ -236,11 +240,23 @@ def _compute(parts: Sequence[_Part]) -> tuple[float, float, list[_Part]]:
     return begun, time.monotonic(), done
 
 
+def _blocks(part: _Part) -> Sequence[Block]:
+    """What a stream is given of a batch."""
+    if isinstance(part.stream.plan, PredictPlan):
+        return cut_predictions(part.entries, cast(list[Prediction], part.answers))
+    return cut(part.entries, cast(list[NDArray[np.float32]], part.answers), part.stream.output)
+
+
 def _attempt(parts: Sequence[_Part]) -> list[_Part]:
     stream = parts[0].stream
     texts = [entry.text for part in parts for entry in part.entries]
     try:
-        arrays = iter(stream.engine.encode(texts, stream.plan))
-        return [_Part(part.stream, part.entries, [next(arrays) for _ in part.entries]) for part in parts]
+        plan, engine = stream.plan, stream.engine
+        found: Answers = engine.predict(texts, plan) if isinstance(plan, PredictPlan) else engine.encode(texts, plan)
+        ends = accumulate(len(part.entries) for part in parts)
+        return [
+            _Part(part.stream, part.entries, found[end - len(part.entries) : end])
+            for part, end in zip(parts, ends, strict=True)
+        ]
     except Exception as error:
         return [_Part(part.stream, part.entries, [], error) for part in parts]

@@ -3,16 +3,21 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.encoder.queue.answers import OutputType, RowBlock, bytes_of
+from services.encoder.queue.answers import Block, OutputType, bytes_of
 from services.encoder.queue.fairqueue import Entry, Flow
 from services.encoder.queue.shares import SharedCapacity
-from services.models.spec import EncodePlan, ModelInfo, TokenizedText
+from services.models.spec import EncodePlan, ModelInfo, Plan, Prediction, PredictPlan, TokenizedText
 from services.runtime.errors import LimitExceeded
+
+_REMEDIES: Final = {
+    EncodePlan: "ask for fewer layers or pool",
+    PredictPlan: "ask for fewer settings, layers or candidates",
+}
 
 
 class Encoder(Protocol):
@@ -22,6 +27,9 @@ class Encoder(Protocol):
 
     def encode(self, batch: Sequence[TokenizedText], plan: EncodePlan) -> list[NDArray[np.float32]]:
         """Hidden states of a batch: one [rows, K, d] float32 array a text, in order."""
+
+    def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:
+        """Predicted tokens of a batch: one prediction a text, in order."""
 
 
 class Queue(Protocol):
@@ -77,7 +85,7 @@ class Stream:
     """
 
     def __init__(
-        self, queue: Queue, flow: Flow, engine: Encoder, plan: EncodePlan, *, budget: int, output: OutputType
+        self, queue: Queue, flow: Flow, engine: Encoder, plan: Plan, *, budget: int, output: OutputType
     ) -> None:
         self.engine = engine
         self.plan = plan
@@ -91,8 +99,8 @@ class Stream:
         self._queue = queue
         self._submitted = self._delivered = 0
         self._backlog: deque[Entry] = deque()
-        self._outbox: deque[RowBlock] = deque()
-        self._written: RowBlock | None = None
+        self._outbox: deque[Block] = deque()
+        self._written: Block | None = None
         self._ready = asyncio.Event()
         self._finished = False
         self._error: BaseException | None = None
@@ -116,7 +124,7 @@ class Stream:
                 raise LimitExceeded(
                     "result_bytes",
                     f"Expected an answer of at most {self._queue.results.capacity} bytes a text, but text {name!r} "
-                    f"of {length} tokens needs {reserved}; ask for fewer layers or pool",
+                    f"of {length} tokens needs {reserved}; {_REMEDIES[type(self.plan)]}",
                 )
             if not self._admits(length, memory):
                 self.advance()
@@ -140,7 +148,7 @@ class Stream:
         self._error = self._error or error
         self._ready.set()
 
-    async def next_block(self) -> RowBlock | None:
+    async def next_block(self) -> Block | None:
         """Waits for the next block; None at the end. Asking for the next gives back the bytes of the last.
 
         Raises:
@@ -193,7 +201,7 @@ class Stream:
         self.held_tokens -= tokens
         self.held_memory -= memory
 
-    def deliver(self, blocks: Sequence[RowBlock]) -> None:
+    def deliver(self, blocks: Sequence[Block]) -> None:
         """Receives computed blocks."""
         for block in blocks:
             self._outbox.append(block)

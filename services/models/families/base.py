@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.models.families.fields import MOST_LABELS, MOST_LAYERS, whole
+from services.models.families.heads import HeadLayout
 from services.models.layers.blocks import Block, Norm
 from services.models.layers.dropout import Dropout
 from services.models.layers.linear import Activation
@@ -68,8 +69,6 @@ class Family(Protocol):
     """Beginnings of the names of tensors that belong to the embeddings: an unknown one is refused."""
     block_prefix: str
     """Beginning of the names of the blocks' tensors, before the block's number."""
-    head_tensor: str
-    """Name of a tensor that only a masked-language-model head has."""
 
     def refusal(self, config: Any) -> str:
         """Why a model of this family cannot be served; empty where it can."""
@@ -88,6 +87,9 @@ class Family(Protocol):
 
     def final_norm(self, source: Source, config: Any) -> Norm | None:
         """The norm of the last hidden state, where transformers' last hidden state is after it."""
+
+    def head(self, config: Any) -> HeadLayout:
+        """Where its masked-language-model head is, in a checkpoint that has one."""
 
     def dropout(self, config: Any) -> Dropout:
         """Dropout in training, where and as transformers has it."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.models.families import fields
 from services.models.families.base import ACTIVATIONS, Dimensions, activation_refusal, count_positions, initial_std
+from services.models.families.heads import HeadLayout
 from services.models.layers.blocks import Block, Norm, PostNormBlock
 from services.models.layers.dropout import Dropout
 from services.models.layers.packing import PositionRule
@@ -29,7 +30,6 @@ class BertFamily:
         "layer_norm_eps": fields.number(0.0, 1.0),
         "initializer_range": fields.deviation,
     }
-    head_tensor = "cls.predictions.transform.dense.weight"
 
     def refusal(self, config: Any) -> str:
         """Why a model of this family cannot be served; empty where it can."""
@@ -107,6 +107,18 @@ class BertFamily:
     def final_norm(self, source: Source, config: Any) -> Norm | None:
         """None: the last block's output is the last hidden state."""
         return None
+
+    def head(self, config: Any) -> HeadLayout:
+        """Where its masked-language-model head is, in a checkpoint that has one."""
+        return HeadLayout(
+            dense="cls.predictions.transform.dense",
+            norm="cls.predictions.transform.LayerNorm",
+            output="cls.predictions.decoder",
+            biases=("cls.predictions.decoder.bias", "cls.predictions.bias"),
+            width=config.hidden_size,
+            activation=config.hidden_act,
+            eps=config.layer_norm_eps,
+        )
 
     def dropout(self, config: Any) -> Dropout:
         """Of attention weights, and of everything that a norm follows or precedes."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.models.families import fields
 from services.models.families.base import ACTIVATIONS, Dimensions, activation_refusal, count_positions, initial_std
+from services.models.families.heads import HeadLayout
 from services.models.layers.blocks import Block, Norm, PostNormBlock
 from services.models.layers.dropout import Dropout
 from services.models.layers.packing import PositionRule
@@ -31,7 +32,6 @@ class DistilBertFamily:
         "sinusoidal_pos_embds": fields.truth,
         "initializer_range": fields.deviation,
     }
-    head_tensor = "vocab_transform.weight"
 
     def refusal(self, config: Any) -> str:
         """Why a model of this family cannot be served; empty where it can."""
@@ -91,6 +91,18 @@ class DistilBertFamily:
     def final_norm(self, source: Source, config: Any) -> Norm | None:
         """None: the last block's output is the last hidden state."""
         return None
+
+    def head(self, config: Any) -> HeadLayout:
+        """Where its masked-language-model head is, in a checkpoint that has one."""
+        return HeadLayout(
+            dense="vocab_transform",
+            norm="vocab_layer_norm",
+            output="vocab_projector",
+            biases=("vocab_projector.bias",),
+            width=config.dim,
+            activation=config.activation,
+            eps=NORM_EPS,
+        )
 
     def dropout(self, config: Any) -> Dropout:
         """As BERT's, without that of the output of attention."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from services.models.families import fields
 from services.models.families.base import ACTIVATIONS, Dimensions, activation_refusal, count_positions, initial_std
+from services.models.families.heads import HeadLayout
 from services.models.layers.blocks import Block, Norm, PreNormBlock, Rotary
 from services.models.layers.dropout import Dropout
 from services.models.layers.linear import Linear
@@ -40,7 +41,6 @@ class ModernBertFamily:
         "initializer_range": fields.deviation,
         "initializer_cutoff_factor": fields.number(0.0, 1e6, optional=True),
     }
-    head_tensor = "decoder.bias"
 
     def refusal(self, config: Any) -> str:
         """Why a model of this family cannot be served; empty where it can."""
@@ -115,6 +115,20 @@ class ModernBertFamily:
     def final_norm(self, source: Source, config: Any) -> Norm | None:
         """Transformers puts the normalised state in place of the last block's output."""
         return read_norm(source, "final_norm", config.hidden_size, config.norm_eps, bias=config.norm_bias)
+
+    def head(self, config: Any) -> HeadLayout:
+        """Where its masked-language-model head is, in a checkpoint that has one."""
+        return HeadLayout(
+            dense="head.dense",
+            norm="head.norm",
+            output="decoder",
+            biases=("decoder.bias",) if config.decoder_bias else (),
+            width=config.hidden_size,
+            activation=config.classifier_activation,
+            eps=config.norm_eps,
+            dense_bias=config.classifier_bias,
+            norm_bias=config.norm_bias,
+        )
 
     def dropout(self, config: Any) -> Dropout:
         """Of attention weights and output by one rate, of the gated numbers by another."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from services.models.families.base import Dimensions
 from services.models.families.bert import BertFamily
+from services.models.families.heads import HeadLayout
 from services.models.layers.packing import PositionRule
 
 
@@ -14,7 +15,6 @@ class RobertaFamily(BertFamily):
     """BERT's blocks; positions start after the padding token's id."""
 
     prefixes: tuple[str, ...] = ("roberta.", "camembert.")
-    head_tensor = "lm_head.dense.weight"
 
     def refusal(self, config: Any) -> str:
         """Why a model of this family cannot be served; empty where it can."""
@@ -47,3 +47,15 @@ class RobertaFamily(BertFamily):
             return np.asarray(np.cumsum(real) * real + padding, dtype=np.int64)
 
         return positions
+
+    def head(self, config: Any) -> HeadLayout:
+        """Where its masked-language-model head is; the activation is written into transformers' model."""
+        return HeadLayout(
+            dense="lm_head.dense",
+            norm="lm_head.layer_norm",
+            output="lm_head.decoder",
+            biases=("lm_head.decoder.bias", "lm_head.bias"),
+            width=config.hidden_size,
+            activation="gelu",
+            eps=config.layer_norm_eps,
+        )

@@ -175,9 +175,29 @@ class Checkpoint:
         unknown = [prefix for prefix in found if prefix not in self._family.prefixes]
         return f"; the checkpoint has an encoder under the unknown prefix {unknown[0]!r}" if unknown else ""
 
-    def has_head(self) -> bool:
-        """Whether there is a masked-language-model head."""
-        return self._family.head_tensor in self._where
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """The shape of a tensor by its whole name, prefix included; None where there is none."""
+        if name not in self._where:
+            return None
+        handle, stored = self._where[name]
+        return tuple(handle.get_slice(stored).get_shape())
+
+    def has_any(self, beginning: str) -> bool:
+        """Whether the whole name of a tensor begins so."""
+        return any(name.startswith(beginning) for name in self._where)
+
+    def numbers(self, name: str) -> Tensor:
+        """A tensor by its whole name, prefix included, in float32 on the model's device.
+
+        Raises:
+            FailedPrecondition: It holds no floating-point numbers.
+        """
+        handle, stored = self._where[name]
+        kept: Tensor = handle.get_tensor(stored)
+        if not kept.is_floating_point():
+            raise FailedPrecondition(self._subject, f"Expected floating-point weights, but {name} is {kept.dtype}")
+        # A copy: the file is mapped, and weights must not change under a model when somebody writes over it.
+        return kept.to(device=self._device, dtype=torch.float32, copy=True)
 
     def stored_name(self, slot: Slot) -> str:
         """The slot's name with the prefix that this checkpoint gives it."""
@@ -196,22 +216,18 @@ class Checkpoint:
         self._used.add(name)
         if not self._verified:
             self.expected += math.prod(slot.shape)
-        if name not in self._where:
+        shape = self.shape(name)
+        if shape is None:
             self._missing.append(slot.name)
             return torch.empty(slot.shape, device="meta")
-        handle, stored = self._where[name]
-        shape = tuple(handle.get_slice(stored).get_shape())
         if shape != slot.shape:
             self._misshapen.append(f"{slot.name} {list(shape)}, expected {list(slot.shape)}")
             return torch.empty(slot.shape, device="meta")
         if not self._verified:
             return torch.empty(slot.shape, device="meta")
-        kept: Tensor = handle.get_tensor(stored)
-        if not kept.is_floating_point():
-            raise FailedPrecondition(self._subject, f"Expected floating-point weights, but {slot.name} is {kept.dtype}")
-        self.parameters += kept.numel()
-        # A copy: the file is mapped, and weights must not change under a model when somebody writes over it.
-        return kept.to(device=self._device, dtype=torch.float32, copy=True)
+        found = self.numbers(name)
+        self.parameters += found.numel()
+        return found
 
     def finish(self, layers: int) -> None:
         """Make sure that every tensor of the encoder was there, of the right shape, and understood.

@@ -79,7 +79,11 @@ class Interventions:
 
     def __init__(self, edits: Sequence[Edit], device: str) -> None:
         self._steps: dict[int, list[_Step]] = {}
+        self._keys: dict[int, tuple[str, ...]] = {}
         for edit in edits:
+            if edit.is_identity:
+                continue
+            self._keys[edit.layer] = (*self._keys.get(edit.layer, ()), edit.digest)
             steps = self._steps.setdefault(edit.layer, [])
             if edit.vector is not None and edit.alpha != 0.0:
                 steps.append(_Shift(torch.from_numpy(_scaled(edit)).to(device), edit.vector_positions))
@@ -87,6 +91,10 @@ class Interventions:
                 matrix = torch.from_numpy(np.array(edit.matrix, dtype=np.float32)).to(device)
                 bias = None if edit.bias is None else torch.from_numpy(np.array(edit.bias, dtype=np.float32)).to(device)
                 steps.append(_Map(matrix, bias, edit.matrix_positions))
+
+    def key(self, layer: int) -> tuple[str, ...]:
+        """What is done at a layer: equal keys, equal edits; empty where nothing is."""
+        return self._keys.get(layer, ())
 
     def apply(self, layer: int, hidden_TD: Tensor, layout: Layout) -> Tensor:
         """The hidden states of a layer after its edits: [T, d]; the argument itself where there are none."""

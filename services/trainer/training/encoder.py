@@ -193,7 +193,6 @@ class TrainableEncoder:
             blocks=blocks,
             final_norm=self.family.final_norm(source, self.config),
             parameters=sum(parameter.numel() for parameter in self.parameters.values()),
-            predicts_tokens=False,
         )
 
 

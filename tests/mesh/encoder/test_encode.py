@@ -134,7 +134,7 @@ async def test_tokenize_shows_what_the_model_sees(serve: Any) -> None:
 
 async def test_methods_of_a_later_day_are_unimplemented(serve: Any) -> None:
     server = await serve()
-    for method in (server.stub.EncodeWords, server.stub.MeanActivations, server.stub.PredictTokens):
+    for method in (server.stub.EncodeWords, server.stub.MeanActivations):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await method(iter([])).read()
         assert read_failure(caught.value).code == grpc.StatusCode.UNIMPLEMENTED

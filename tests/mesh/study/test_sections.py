@@ -27,6 +27,7 @@ projection: [{sentences: 100}, {rows: tokens, layers: [2], sentences: 5}]
 words: {dictionary: "en-{language}.tsv", targets: [fr], words: 12}
 maps:
   - {method: procrustes, options: {normalisation: centre, refinements: 2}, seeds: [0, 1], layers: [1, 2]}
+token_translation: {from: en, to: [fr, sw], models: other, layers: [1, 2], alphas: [1, 3]}
 transfer:
   - {name: P@1 by CSLS, retrieval: {metric: p@1, estimator: csls}, measures: [cka], methods: [spearman, kendall]}
 scores: {score: nli, name: labels, predictions: "said.{language}.tsv", gold: "gold.{language}.tsv", languages: [fr, sw]}
@@ -94,6 +95,7 @@ def test_every_section_is_answered_and_comes_back(run: tuple[StudyResult, Path],
         "projection",
         "words",
         "map",
+        "token_translation",
         "transfer",
         "score",
         "anova",

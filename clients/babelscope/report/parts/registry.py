@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from babelscope.report.parts import anova, layer_grids, maps, projection, scores, transfer, words
+from babelscope.report.parts import anova, layer_grids, maps, projection, scores, token_translation, transfer, words
 from babelscope.report.parts.base import Part
 
 PARTS: Final[tuple[Part, ...]] = (
@@ -10,6 +10,7 @@ PARTS: Final[tuple[Part, ...]] = (
     projection.PART,
     words.PART,
     maps.PART,
+    token_translation.PART,
     transfer.PART,
     scores.PART,
     anova.PART,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from babelscope.study.sections import anova, layer_grids, maps, projection, scores, transfer, words
+from babelscope.study.sections import anova, layer_grids, maps, projection, scores, token_translation, transfer, words
 from babelscope.study.sections.base import Section
 
 SECTIONS: Final[tuple[Section, ...]] = (
@@ -10,6 +10,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     projection.SECTION,
     words.SECTION,
     maps.SECTION,
+    token_translation.SECTION,
     scores.SECTION,
     transfer.SECTION,
     anova.SECTION,

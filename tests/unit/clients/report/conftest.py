@@ -14,6 +14,7 @@ from babelscope.study.sections.projection import Cloud, Projected
 from babelscope.study.sections.scores import Figure, Scored
 from babelscope.study.sections.transfer import Coefficient, Correlated, Point
 from babelscope.study.sections.words import WordsFound
+from babelscope.token_translation.records import ShiftFigure, ShiftOutput, ShiftSample, ShiftScores, TokenTranslation
 
 from tests.support import chromium
 
@@ -145,6 +146,30 @@ def mapped(label: str, layer: int, seed: int, *, affine: bool = True) -> Mapped:
     return Mapped(label, label, "en", "fr", MODEL, layer, seed, trace, 90, 40, 30, precision, f"map:{label}")
 
 
+def translated(source: str, target: str) -> TokenTranslation:
+    """Two layers by three factors; at layer 3 by 1 all that is predicted belongs to both languages."""
+
+    def scores(layer: int | None, alpha: float) -> ShiftScores:
+        bleu = 5.0 if layer is None else 4.0 + layer * alpha
+        rate = None if (layer, alpha) == (3, 1.0) else 0.01 if layer is None else 0.1 * layer * alpha
+        figures = [("bleu1", bleu), ("bleu1_precision", bleu + 1), ("brevity_penalty", 0.9), ("convert_rate", rate)]
+        return ShiftScores(
+            layer, alpha,
+            tuple(
+                ShiftFigure(metric, value, value - 0.01, value + 0.01, 38, "score:bleu1|shift")
+                for metric, value in figures
+                if value is not None
+            ),
+        )  # fmt: skip
+
+    shifts = tuple(scores(layer, alpha) for layer in (0, 3) for alpha in (1.0, 2.0, 3.0))
+    outputs = (ShiftOutput(None, 0.0, "the ca ##t"), ShiftOutput(3, 1.0, "le ch ##at <b>"))
+    sample = ShiftSample("s1", "the <i>cat</i>", "le chat", outputs)
+    return TokenTranslation(
+        MODEL, "ab", source, target, 38, 900, 1100, 320, 350, 120, (scores(None, 0.0), *shifts), (sample,),
+    )  # fmt: skip
+
+
 def words(target: str) -> WordsFound:
     rows = tuple(
         Row("words", metric, "csls", MODEL, "", "mean", *pair, layer, 0.3 + layer / 10 - at / 20, 0.2, 0.7, 90 + at,
@@ -169,6 +194,7 @@ def records() -> dict[str, tuple[object, ...]]:
             mapped("procrustes", 1, 0), mapped("procrustes", 3, 0), mapped("muse", 1, 0), mapped("muse", 1, 1),
             mapped("muse", 3, 0, affine=False),
         ),
+        "token_translation": (translated("en", "fr"), translated("fr", "en")),
         "transfer": (
             correlated("F1", 0, 0.0), correlated("F1", 1, 0.1), correlated("F1", None, 0.05),
             correlated("LAS", 1, 0.2),

@@ -227,7 +227,7 @@ def test_later_steps_override_earlier_ones() -> None:
     family = FAMILIES["bert"]
     blocks = tuple(_drawn("bert", config, layer, seed=99) for layer in (1, 2, 3))
     embeddings: Embeddings = family.embeddings(Draw(99, 0, "model", "cpu"), config)
-    base = Encoder(embeddings, blocks, None, 0, False)
+    base = Encoder(embeddings, blocks, None, 0)
     drawn = reinitialised(base, family, config, [Reinit((1, 2), True, 1), Reinit((2,), seed=2)], "cpu")
     for layer, seed in ((1, 1), (2, 2), (3, 99)):
         ours, expected = drawn.blocks[layer - 1].linears(), _drawn("bert", config, layer, seed).linears()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from babelscope.report import write_report
 from babelscope.study.result import StudyResult
-from babelscope.study.sections import layer_grids, maps, projection, transfer, words
+from babelscope.study.sections import layer_grids, maps, projection, token_translation, transfer, words
 
 from tests.support import chromium
 
@@ -170,3 +170,20 @@ def test_bands_are_the_intervals_and_the_chance_level(page: chromium.Page, opene
     grey = bands[0]
     assert grey == pytest.approx([0.001 + 0.008] * 7 + [0.001 - 0.008] * 7)
     assert "chance" in [each["name"] for each in drawn]
+
+
+def test_token_translation_by_factor_and_by_layer(page: chromium.Page, opened: Path, whole: StudyResult) -> None:
+    french, _ = token_translation.SECTION.records(whole)
+    assert page.run(f"{MENU}('translation-name')") == ["English → French", "French → English"]
+    assert page.run(f"{MENU}('translation-by')") == ["Factor of the shift", "Layer of the shift"]
+    plain, *lines = page.run(f"{DATA}('fig-translation')")
+    assert plain["y"] == [french.plain.value("convert_rate")] * 3
+    assert [(line["name"], line["x"]) for line in lines] == [("embeddings", [1, 2, 3]), ("layer 3", [2, 3])]
+    assert lines[1]["y"] == [french.at(3, alpha).value("convert_rate") for alpha in (2.0, 3.0)]
+    page.run(f"{CHANGE}('translation-measure', 'BLEU-1')")
+    page.run(f"{CHANGE}('translation-by', 'Layer of the shift')")
+    plain, *lines = page.run(f"{DATA}('fig-translation')")
+    assert [(line["name"], line["x"]) for line in lines] == [("by 1", [0, 3]), ("by 2", [0, 3]), ("by 3", [0, 3])]
+    assert lines[2]["y"] == [french.at(layer, 3.0).value("bleu1") for layer in (0, 3)]
+    assert "n = 38 texts" in text(page, "translation-caption")
+    assert page.complaints(opened.as_uri()) == []

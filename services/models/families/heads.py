@@ -1,0 +1,33 @@
+"""Where a family keeps its masked-language-model head."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class HeadLayout:
+    """Names and sizes of a head: affine layer, activation, norm, output layer.
+
+    The names are those of the checkpoint, without the encoder's prefix, under which heads do not stand.
+
+    Attributes:
+        dense: Name of the affine layer, without `.weight`.
+        norm: Name of the norm.
+        output: Name of the output layer, whose weight is left out of the checkpoint where it is the word table.
+        biases: Names of the output layer's bias, of which the first that is there counts, as in transformers; none
+            where it has no bias.
+        width: Numbers between the affine layer and the output layer, e.
+        activation: transformers' name of the activation.
+        eps: Number added to the variance in the norm.
+        dense_bias: Whether the affine layer has a bias.
+        norm_bias: Whether the norm has a bias.
+    """
+
+    dense: str
+    norm: str
+    output: str
+    biases: tuple[str, ...]
+    width: int
+    activation: str
+    eps: float
+    dense_bias: bool = True
+    norm_bias: bool = True

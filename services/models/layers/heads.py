@@ -1,0 +1,94 @@
+"""Hidden states to scores of the vocabulary: the masked-language-model head that BERT and its relatives share."""
+
+import threading
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from services.models.layers.blocks import Norm
+from services.models.layers.linear import Activation, Linear
+
+
+class Head(Protocol):
+    """What a back end needs of a head."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Tokens that it scores, V."""
+
+    def prepare(self, dtype: torch.dtype) -> None:
+        """Make ready for an arithmetic; cheap when it is already."""
+
+    def __call__(self, hidden_TD: Tensor, dtype: torch.dtype) -> Tensor:
+        """Logits, [T, V] float32, of rows [T, d] float32."""
+
+
+class OutputLayer:
+    """The last layer of a head, whose weight is most often the word table itself.
+
+    Its weight is brought into the layout of the fastest product when it is first needed: a server that predicts no
+    tokens holds no copy of the word table.
+
+    Args:
+        weight: [V, e] float32.
+        bias: [V] float32, or None.
+        tied: Whether `weight` is the word table.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, *, tied: bool) -> None:
+        self.weight, self.bias, self.tied = weight, bias, tied
+        self._lock = threading.Lock()
+        self._linear: Linear | None = None
+
+    def prepare(self, dtype: torch.dtype) -> None:
+        """Make ready for an arithmetic; cheap when it is already."""
+        with self._lock:
+            if self._linear is None:
+                self._linear = Linear(self.weight, self.bias)
+        self._linear.prepare(dtype)
+
+    def __call__(self, rows_TE: Tensor) -> Tensor:
+        """[T, V] of rows [T, e], of a type that is prepared."""
+        if self._linear is None:
+            raise RuntimeError("Expected `prepare` to be called before the output layer is applied")
+        return self._linear(rows_TE)
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedHead:
+    """Affine layer, activation, norm, output layer (Devlin et al. 2019, appendix A.2, as published in code).
+
+    Attributes:
+        dense: [e, d].
+        activation: After `dense`.
+        norm: After the activation.
+        output: [V, e].
+    """
+
+    dense: Linear
+    activation: Activation
+    norm: Norm
+    output: OutputLayer
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Tokens that it scores, V."""
+        return int(self.output.weight.shape[0])
+
+    def prepare(self, dtype: torch.dtype) -> None:
+        """Make ready for an arithmetic; cheap when it is already."""
+        self.dense.prepare(dtype)
+        self.output.prepare(dtype)
+
+    def with_table(self, word: Tensor) -> "MaskedHead":
+        """The head over another word table [V, e]; itself where its output layer is not tied to the table."""
+        if not self.output.tied:
+            return self
+        return replace(self, output=OutputLayer(word, self.output.bias, tied=True))
+
+    def __call__(self, hidden_TD: Tensor, dtype: torch.dtype) -> Tensor:
+        """Logits, [T, V] float32, of rows [T, d] float32."""
+        rows_TE = self.norm(self.dense(hidden_TD.to(dtype), self.activation).float())
+        return self.output(rows_TE.to(dtype)).float()
