@@ -11,9 +11,10 @@ from services.encoder.backends.base import NotFinite
 from services.encoder.backends.workers import Workers
 from services.models.layers.blocks import Layout
 from services.models.layers.interventions import Interventions
-from services.models.layers.packing import Pack, PositionRule, pack, split
-from services.models.layers.pooling import pool
-from services.models.spec import EncodePlan, Pooling, TokenizedText
+from services.models.layers.packing import PositionRule, pack, split
+from services.models.layers.pooling import Groups, gather, pool
+from services.models.row_groups import row_count
+from services.models.spec import EncodePlan, TokenizedText
 from services.models.weights import Encoder
 
 CPU_CHUNK_ROWS = 1024
@@ -62,27 +63,27 @@ class TorchBackend:
             NotFinite: The model, or an edit, drives the hidden states out of the finite numbers.
         """
         lengths = [len(text) for text in batch]
-        rows = lengths if plan.pooling is Pooling.TOKEN else [1] * len(batch)
-        offsets = np.cumsum([0, *rows])
+        offsets = np.cumsum([0, *(row_count(text, plan.pooling) for text in batch)])
         answer = torch.empty((int(offsets[-1]), len(plan.layers), self._encoder.hidden_size), dtype=torch.float32)
         self._encoder.prepare(_TYPES[plan.dtype])
         interventions = Interventions(plan.edits, self.device)
 
         def compute(members: NDArray[np.int64]) -> None:
             packed = pack(batch, members, self._position_rule)
-            places = torch.from_numpy(_places(packed, offsets, plan.pooling))
+            groups = gather([batch[place] for place in members], packed.starts, plan.pooling, self.device)
+            places = torch.from_numpy(_places(members, offsets))
             with torch.inference_mode():
                 layout = Layout.of(packed, self.device)
-                for columns, rows_ND in self._hidden_states(layout, plan, interventions):
+                for columns, rows_RD in self._hidden_states(layout, plan, interventions, groups):
                     for column in columns:
-                        answer[:, column].index_copy_(0, places, rows_ND.to("cpu"))
+                        answer[:, column].index_copy_(0, places, rows_RD.to("cpu"))
 
         self._workers.run(compute, split(lengths, self._chunk_rows, self._workers.threads))
         block = answer.numpy()
         return [block[first:last] for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
 
     def _hidden_states(
-        self, layout: Layout, plan: EncodePlan, interventions: Interventions
+        self, layout: Layout, plan: EncodePlan, interventions: Interventions, groups: Groups
     ) -> Iterator[tuple[list[int], Tensor]]:
         """Layer by layer up to the highest wanted: the answer's columns that want it, and its pooled rows."""
         encoder, dtype = self._encoder, _TYPES[plan.dtype]
@@ -97,19 +98,18 @@ class TorchBackend:
                 hidden_TD = encoder.final_norm(hidden_TD)
             hidden_TD = interventions.apply(layer, hidden_TD, layout)
             if layer in wanted:
-                rows_ND = pool(hidden_TD, layout, plan.pooling)
-                if not bool(torch.isfinite(rows_ND).all()):
+                rows_RD = pool(hidden_TD, groups)
+                if not bool(torch.isfinite(rows_RD).all()):
                     raise NotFinite(layer)
-                yield wanted[layer], rows_ND
+                yield wanted[layer], rows_RD
 
     def close(self) -> None:
         """End the threads."""
         self._workers.close()
 
 
-def _places(packed: Pack, offsets: NDArray[np.int64], pooling: Pooling) -> NDArray[np.int64]:
-    """Row of the answer for each row that `pool` gives for a pack."""
-    firsts = offsets[packed.members]
-    if pooling is not Pooling.TOKEN:
-        return firsts
-    return np.repeat(firsts - packed.starts, packed.lengths) + np.arange(packed.rows)
+def _places(members: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row of the answer for each row that `pool` gives for some texts, [n] places in the batch."""
+    counts = (offsets[1:] - offsets[:-1])[members]
+    before = np.cumsum(counts) - counts
+    return np.repeat(offsets[members] - before, counts) + np.arange(int(counts.sum()))

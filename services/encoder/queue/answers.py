@@ -9,7 +9,8 @@ from babelscope.data.tensors import CHUNK_BYTES, f32_to_bf16
 from numpy.typing import NDArray
 
 from services.encoder.queue.fairqueue import Entry
-from services.models.spec import EncodePlan, Pooling
+from services.models.row_groups import row_count
+from services.models.spec import EncodePlan, TokenizedText
 
 OutputType = Literal["float32", "bfloat16"]
 
@@ -24,6 +25,8 @@ class Item:
         rows: Rows it has in the block.
         tokens: Tokens computed, special tokens included.
         truncated: Whether it was cut.
+        empty: Rows of no token, which are zero.
+        content: Tokens that are not special.
     """
 
     index: int
@@ -31,6 +34,8 @@ class Item:
     rows: int
     tokens: int
     truncated: bool
+    empty: tuple[int, ...]
+    content: int
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -50,14 +55,9 @@ class RowBlock:
     reserved: int
 
 
-def rows_of(tokens: int, plan: EncodePlan) -> int:
-    """Rows that a text of so many tokens has in the answer."""
-    return tokens if plan.pooling is Pooling.TOKEN else 1
-
-
-def bytes_of(tokens: int, plan: EncodePlan, hidden_size: int) -> int:
+def bytes_of(text: TokenizedText, plan: EncodePlan, hidden_size: int) -> int:
     """Bytes of a text's answer while it is float32."""
-    return rows_of(tokens, plan) * len(plan.layers) * hidden_size * 4
+    return row_count(text, plan.pooling) * len(plan.layers) * hidden_size * 4
 
 
 def cut(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> list[RowBlock]:
@@ -83,7 +83,15 @@ def cut(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output:
 
 def _block(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> RowBlock:
     items = tuple(
-        Item(entry.index, entry.id, array.shape[0], entry.length, entry.text.truncated)
+        Item(
+            index=entry.index,
+            id=entry.id,
+            rows=array.shape[0],
+            tokens=entry.length,
+            truncated=entry.text.truncated,
+            empty=entry.text.groups.empty if entry.text.groups else (),
+            content=entry.text.content_length,
+        )
         for entry, array in zip(entries, arrays, strict=True)
     )
     _, layers, width = arrays[0].shape
