@@ -160,7 +160,13 @@ class EncodeOptions:
         ),
     ] = None
     pooling: Annotated[
-        str, typer.Option("--pooling", callback=one_of("mean", "cls"), help="Pooling of hidden states: mean or cls.")
+        str,
+        typer.Option(
+            "--pooling",
+            callback=one_of("mean", "cls", "word_first", "word_mean", "span"),
+            help="Pooling of hidden states: mean or cls (a row for each text); word_first or word_mean (a row for each "
+            "word of a sentence in words); span (a row for the first answer of each question, in its context).",
+        ),
     ] = "mean"
     revision: Annotated[str, typer.Option("--revision", help="Revision of the model on the hub.")] = ""
     overflow: Annotated[
@@ -218,8 +224,10 @@ class TokenOptions(ReinitOptions):
         str,
         typer.Option(
             "--pooling",
-            callback=one_of("mean", "cls", "token"),
-            help="Pooling of hidden states: mean, cls, or token (no pooling: a row for each token).",
+            callback=one_of("mean", "cls", "token", "word_first", "word_mean", "span"),
+            help="Pooling of hidden states: mean or cls (a row for each text); token (a row for each token); "
+            "word_first or word_mean (a row for each word of a sentence in words); span (a row for the first answer of "
+            "each question, in its context).",
         ),
     ] = "mean"
 

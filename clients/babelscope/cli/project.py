@@ -20,7 +20,7 @@ from babelscope.cli.options import (
     with_options,
 )
 from babelscope.cli.output import file, folder, print_table, write_results, write_rows
-from babelscope.corpora import read_texts
+from babelscope.corpora import read_units
 from babelscope.data.atomic import whole
 from babelscope.data.comparison import ViewUse
 
@@ -62,12 +62,12 @@ def project(
         raise typer.BadParameter("Expected --out DIR or --output FILE, but got neither")
     settings = encode.settings(model)
     texts = {
-        language: read_texts(Path(path), format=format, language=language)
+        language: read_units(Path(path), encode.pooling, format=format, language=language)
         for language, path in read_named(corpus, "--corpus").items()
     }
     with mesh.open("encoder", "metrics") as opened, ProgressReport("Projecting") as report:
         if encode.pooling == "token":
-            # The metrics server takes a row a text: tokens are encoded first and sent as activations.
+            # How many rows a text has is known only to the model: tokens are encoded first and sent as activations.
             states = {
                 name: opened.encoder.encode(each, progress=report.update, **settings) for name, each in texts.items()
             }

@@ -109,7 +109,7 @@ def retrieve(
     if dictionary.gold is None:
         if dictionary.words:
             raise typer.BadParameter("Expected --words only with --gold FILE, but got no dictionary")
-        views = parallel_views(parallel or [], format)
+        views = parallel_views(parallel or [], format, encode.pooling)
     else:
         if parallel:
             raise typer.BadParameter("Expected either --parallel or --gold, but got both")

@@ -251,7 +251,7 @@ class ModelInfo:
         state: `available`, `loading`, `ready` or `refused`.
         reason: Why it is refused.
         predicts_tokens: Whether it predicts masked tokens.
-        poolings: Poolings offered: `mean`, `cls`, `token`.
+        poolings: Poolings offered: `mean`, `cls`, `token`, `word_first`, `word_mean`, `span`.
     """
 
     name: str
