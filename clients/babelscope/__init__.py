@@ -12,6 +12,7 @@ asynchronous callers, `babelscope.errors` the errors.
 
 from babelscope.calls.encode import Window
 from babelscope.calls.maps import FittedMap, StoredMap, load_map
+from babelscope.calls.means import LayerMeans, shift
 from babelscope.calls.measures import Measure
 from babelscope.calls.projection import Projection
 from babelscope.calls.scoring import Scores
@@ -93,6 +94,7 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobFigure",
+    "LayerMeans",
     "LimitExceeded",
     "LinearMap",
     "LocalMesh",
@@ -142,4 +144,5 @@ __all__ = [
     "connect",
     "load_map",
     "local",
+    "shift",
 ]

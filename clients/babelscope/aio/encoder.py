@@ -5,7 +5,10 @@ from typing import ClassVar, Unpack
 
 from babelscope.aio.client import AsyncClient
 from babelscope.aio.streams import AsyncEncodeStream, Texts
+from babelscope.calls.corpora import CorpusWork, MeansWork
 from babelscope.calls.encode import EncodeSession, Window, encode_spec
+from babelscope.calls.means import LayerMeans
+from babelscope.calls.metrics import Answer, FoldedCall
 from babelscope.calls.options import EncodeOptions, FloatType, Overflow
 from babelscope.calls.tokens import Tokens, tokenize_request
 from babelscope.data.activations import Activations, Gather, Progress, ShowProgress
@@ -146,6 +149,40 @@ class AsyncEncoderClient(AsyncClient):
         """
         spec = encode_spec(model, output_dtype=output_dtype, **options)
         return AsyncEncodeStream(self._caller, EncodeSession(spec, window), texts, timeout)
+
+    async def mean_activations(
+        self,
+        texts: Iterable[Text | str],
+        *,
+        model: Model | str,
+        progress: ShowProgress | None = None,
+        timeout: float | None = None,
+        **options: Unpack[EncodeOptions],
+    ) -> LayerMeans:
+        """Means over all tokens of a corpus, special tokens left out, at every layer in one pass; the store keeps them.
+
+        Two of them make the shift from one language to another: `babelscope.shift`.
+
+        Args:
+            texts: Read lazily; a list can be sent again where the server is gone.
+            model: The weights.
+            progress: Called as the work goes on.
+            timeout: Seconds for the whole call.
+            options: Those of `encode`; the pooling can only be `mean`.
+
+        Raises:
+            InvalidRequest: `.field` names what is wrong.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        work = MeansWork(encode_spec(model, **options), texts)
+        return await self._fold(work, progress, timeout)
+
+    async def _fold(self, work: CorpusWork[Answer], progress: ShowProgress | None, timeout: float | None) -> Answer:
+        """The answers of a call, folded into one."""
+        call = FoldedCall(work, progress, repeatable=work.repeatable)
+        async for _ in self._caller.stream(call, timeout):
+            pass
+        return call.answer
 
     def _load_timeout(self, timeout: float | None) -> float:
         """The deadline of a call that may load a model."""

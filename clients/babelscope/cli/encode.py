@@ -9,12 +9,12 @@ import numpy as np
 import typer
 
 from babelscope.cli.console import ProgressReport, note
+from babelscope.cli.interventions import TokenOptions
 from babelscope.cli.options import (
     FormatOption,
     LanguageOption,
     MeshOptions,
     ModelOption,
-    TokenOptions,
     with_options,
 )
 from babelscope.cli.output import file, folder, write_results
@@ -51,7 +51,7 @@ def encode(
     `offsets`: where the rows of each text begin, and after the last, where they end. `empty` are the rows of words and
     spans of which the model sees no piece: they are zero.
     """
-    settings = encode.settings(model)
+    settings = {**encode.settings(model), "interventions": encode.edits(language)}
     if out is None and output is None:
         raise typer.BadParameter("Expected --out DIR or --output FILE, but got neither")
     if source == "-":

@@ -9,11 +9,11 @@ import typer
 from babelscope.calls.measures import Measure
 from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport, note
+from babelscope.cli.interventions import EditOptions
 from babelscope.cli.options import (
     FormatOption,
     MeshOptions,
     ModelOption,
-    ReinitOptions,
     one_of,
     read_named,
     usage,
@@ -89,7 +89,7 @@ def compare(
     parallel: ParallelOption,
     measure: MeasureOption = None,
     format: FormatOption = None,  # noqa: A002
-    encode: ReinitOptions,
+    encode: EditOptions,
     pairs: PairOptions,
     treatment: TreatmentOptions,
     keep_state: KeepOption = False,
@@ -100,7 +100,7 @@ def compare(
     if keep_state and not mesh.lasting:
         raise typer.BadParameter("Expected `--mesh` or `--store` with `--keep-state`, so that the sums stay")
     settings, measures = encode.settings(model), read_measures(measure)
-    views = parallel_views(parallel, format, encode.pooling)
+    views = parallel_views(parallel, format, encode)
     with mesh.open("encoder", "metrics") as opened, ProgressReport("Comparing") as report:
         found = opened.metrics.compare(
             views,
@@ -120,13 +120,21 @@ def read_measures(given: list[str] | None) -> list[Measure]:
         return [Measure.of(each) for each in given or ["cka"]]
 
 
-def parallel_views(parallel: list[str], format: str | None, pooling: str = "mean") -> dict[str, View]:  # noqa: A002
+def parallel_views(
+    parallel: list[str],
+    format: str | None,  # noqa: A002
+    encode: EditOptions,
+) -> dict[str, View]:
     """One view a language."""
     files = read_named(parallel, "--parallel")
     if len(files) < 2:
         raise typer.BadParameter(f"Expected --parallel LANGUAGE=FILE at least twice, but got it for {list(files)}")
     return {
-        language: View(texts=read_units(Path(path), pooling, format=format, language=language), language=language)
+        language: View(
+            texts=read_units(Path(path), encode.pooling, format=format, language=language),
+            interventions=encode.edits(language),
+            language=language,
+        )
         for language, path in files.items()
     }
 

@@ -216,22 +216,6 @@ class ReinitOptions(EncodeOptions):
         return read_model(name, self.revision, self.random_init, self.seed)
 
 
-@dataclass(frozen=True, slots=True)
-class TokenOptions(ReinitOptions):
-    """The same, where a row may be a token."""
-
-    pooling: Annotated[
-        str,
-        typer.Option(
-            "--pooling",
-            callback=one_of("mean", "cls", "token", "word_first", "word_mean", "span"),
-            help="Pooling of hidden states: mean or cls (a row for each text); token (a row for each token); "
-            "word_first or word_mean (a row for each word of a sentence in words); span (a row for the first answer of "
-            "each question, in its context).",
-        ),
-    ] = "mean"
-
-
 @contextmanager
 def usage() -> Iterator[None]:
     """Turns an option that cannot be read into an error of usage."""

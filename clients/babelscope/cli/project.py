@@ -10,11 +10,11 @@ import typer
 from babelscope.calls.projection import Projection
 from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport, note
+from babelscope.cli.interventions import TokenOptions
 from babelscope.cli.options import (
     FormatOption,
     MeshOptions,
     ModelOption,
-    TokenOptions,
     one_of,
     read_named,
     with_options,
@@ -65,15 +65,19 @@ def project(
         language: read_units(Path(path), encode.pooling, format=format, language=language)
         for language, path in read_named(corpus, "--corpus").items()
     }
+    interventions = {language: encode.edits(language) for language in texts}
     with mesh.open("encoder", "metrics") as opened, ProgressReport("Projecting") as report:
         if encode.pooling == "token":
             # How many rows a text has is known only to the model: tokens are encoded first and sent as activations.
             states = {
-                name: opened.encoder.encode(each, progress=report.update, **settings) for name, each in texts.items()
+                name: opened.encoder.encode(each, progress=report.update, interventions=interventions[name], **settings)
+                for name, each in texts.items()
             }
             views, settings = {name: View(activations=each, language=name) for name, each in states.items()}, {}
         else:
-            views = {name: View(texts=each, language=name) for name, each in texts.items()}
+            views = {
+                name: View(texts=each, interventions=interventions[name], language=name) for name, each in texts.items()
+            }
         found = opened.metrics.project(
             views, components, method=method, seed=method_seed, progress=report.update, **settings
         )

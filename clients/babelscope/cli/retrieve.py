@@ -8,12 +8,12 @@ import typer
 
 from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport
+from babelscope.cli.interventions import EditOptions
 from babelscope.cli.measure import PairOptions, parallel_views, show
 from babelscope.cli.options import (
     FormatOption,
     MeshOptions,
     ModelOrNoneOption,
-    ReinitOptions,
     one_of,
     with_options,
 )
@@ -96,7 +96,7 @@ def retrieve(
     dictionary: DictionaryOptions,
     search: SearchOptions,
     format: FormatOption = None,  # noqa: A002
-    encode: ReinitOptions,
+    encode: EditOptions,
     pairs: PairOptions,
     results: ResultOptions,
     mesh: MeshOptions,
@@ -109,12 +109,12 @@ def retrieve(
     if dictionary.gold is None:
         if dictionary.words:
             raise typer.BadParameter("Expected --words only with --gold FILE, but got no dictionary")
-        views = parallel_views(parallel or [], format, encode.pooling)
+        views = parallel_views(parallel or [], format, encode)
     else:
         if parallel:
             raise typer.BadParameter("Expected either --parallel or --gold, but got both")
         known = read_word_pairs(dictionary.gold)
-        views = _word_views(dictionary.words or [], known, dictionary.max_words)
+        views = _word_views(dictionary.words or [], known, dictionary.max_words, encode)
         options["gold"] = known.pairs
     encoded = any(view.texts is not None for view in views.values())
     if encoded and model is None:
@@ -125,7 +125,7 @@ def retrieve(
     show(found, results)
 
 
-def _word_views(given: list[str], pairs: WordPairs, limit: int) -> dict[str, View]:
+def _word_views(given: list[str], pairs: WordPairs, limit: int, encode: EditOptions) -> dict[str, View]:
     """The vocabularies of the source and of the target language."""
     parts = [value.partition("=") for value in given]
     named = {language: file for language, _, file in parts}
@@ -143,5 +143,5 @@ def _word_views(given: list[str], pairs: WordPairs, limit: int) -> dict[str, Vie
             texts = (
                 read_words(file, language=language, limit=limit) if file else as_words(words[: limit or None], language)
             )
-            views[language] = View(texts=texts, language=language)
+            views[language] = View(texts=texts, interventions=encode.edits(language), language=language)
     return views

@@ -8,6 +8,7 @@ from typing import Any
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2
 
 from services.encoder.api import requests, responses
+from services.encoder.api.corpora import CorpusDoor
 from services.encoder.api.intake import Intake
 from services.encoder.api.requests import Asked
 from services.encoder.api.units import grouper
@@ -16,7 +17,7 @@ from services.encoder.queue.scheduler import Scheduler
 from services.encoder.registry import Registry
 from services.encoder.settings import EncoderSettings
 from services.models.api.messages import read_model
-from services.models.artifacts import Objects
+from services.models.artifacts import Stored
 from services.models.spec import ModelSpec
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.memory import Account, Memory, accounted
@@ -29,20 +30,23 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
     Args:
         registry: The models.
         scheduler: The device.
-        store: Store that holds the arrays of interventions.
+        store: Store that holds the arrays of interventions, and means.
         settings: Limits.
 
     Attributes:
         memory: Bytes that requests hold beside their texts, which the scheduler counts.
     """
 
-    def __init__(self, registry: Registry, scheduler: Scheduler, store: Objects, settings: EncoderSettings) -> None:
+    def __init__(self, registry: Registry, scheduler: Scheduler, store: Stored, settings: EncoderSettings) -> None:
         self._registry = registry
         self._scheduler = scheduler
         self._store = store
         self._settings = settings
         self.memory = Memory(settings.held_bytes)
         self._intake = Intake(settings.max_texts)
+        corpora = CorpusDoor(registry, scheduler, store, settings, self._intake)
+        for call in ("MeanActivations",):
+            setattr(self, call, getattr(corpora, call))
 
     async def ListModels(  # noqa: N802 - gRPC's name
         self, request: encoder_pb2.ListModelsRequest, context: Any
