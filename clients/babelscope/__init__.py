@@ -18,6 +18,7 @@ from babelscope.calls.projection import Projection
 from babelscope.calls.scoring import Scores
 from babelscope.calls.tokens import Tokens
 from babelscope.calls.views import View
+from babelscope.calls.word_means import WordMeans
 from babelscope.data.activations import Activations, EncodedBlock, EncodedItem, EncodeInfo, EncodeTotals, Progress
 from babelscope.data.capabilities import MapMethodInfo, MeasureInfo, OptionInfo, ScoreInfo, TaskInfo, TransformInfo
 from babelscope.data.comparison import Comparison, Estimate, PairReport, ViewReport, ViewUse
@@ -141,6 +142,7 @@ __all__ = [
     "ViewUse",
     "Window",
     "Word",
+    "WordMeans",
     "connect",
     "load_map",
     "local",

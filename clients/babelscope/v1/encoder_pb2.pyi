@@ -690,10 +690,15 @@ class EncodeWordsSpec(_message.Message):
     ENCODE_FIELD_NUMBER: _builtins.int
     IGNORE_CASE_FIELD_NUMBER: _builtins.int
     MIN_COUNT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     ignore_case: _builtins.bool
-    """Take words that differ in case alone for one, in lower case; otherwise case counts."""
+    """Take words that differ in case alone for one: the wanted word, or the case-folded one where all are. Otherwise case
+    counts. Words are compared in Unicode's composed form (NFC) in either case.
+    """
     min_count: _builtins.int
     """Words of fewer occurrences are left out of the answer and counted."""
+    language: _builtins.str
+    """BCP 47 tag of the corpus, for the case of the Turkish i."""
     @_builtins.property
     def encode(self) -> Global___EncodeSpec:
         """Pooling WORD_MEAN (where not given) or WORD_FIRST: what one occurrence of a word is."""
@@ -704,10 +709,11 @@ class EncodeWordsSpec(_message.Message):
         encode: Global___EncodeSpec | None = ...,
         ignore_case: _builtins.bool = ...,
         min_count: _builtins.int = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["encode", b"encode"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["encode", b"encode", "ignore_case", b"ignore_case", "min_count", b"min_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["encode", b"encode", "ignore_case", b"ignore_case", "language", b"language", "min_count", b"min_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -716,8 +722,8 @@ Global___EncodeWordsSpec: _TypeAlias = EncodeWordsSpec  # noqa: Y015
 @_typing.final
 class WantedWords(_message.Message):
     """Words that are looked for. With them, running text is searched from left to right for the longest wanted word at each
-    place: between word boundaries in scripts that mark them, anywhere in scripts written without spaces. Without them,
-    every maximal run of letters, marks and digits is a word, and running text in scripts without spaces is refused.
+    place: whole words in scripts that separate them, any run of characters in scripts written without spaces. Without
+    them, every word of the text counts, and in scripts written without spaces every character with its marks.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

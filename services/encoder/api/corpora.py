@@ -1,31 +1,36 @@
 """The door to what a corpus is reduced to: texts come in, means of tokens or of words go out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-from babelscope.data.tensors import to_proto
-from babelscope.v1 import encoder_pb2, model_pb2
+from babelscope.data.tensors import CHUNK_BYTES, to_proto
+from babelscope.v1 import encoder_pb2, model_pb2, text_pb2
 from numpy.typing import NDArray
 
 from services.encoder.api import requests, responses
 from services.encoder.api.intake import Intake
 from services.encoder.api.requests import Asked
-from services.encoder.api.units import Grouper, grouper
+from services.encoder.api.units import Grouper, Written, check_count, grouper
 from services.encoder.corpus.means import LayerSums
+from services.encoder.corpus.words import WordFinder, WordSums
 from services.encoder.engine import Engine
 from services.encoder.queue.answers import Item, RowBlock
 from services.encoder.queue.scheduler import Scheduler
 from services.encoder.queue.streams import Stream
 from services.encoder.registry import Registry
 from services.encoder.settings import EncoderSettings
+from services.models.api.messages import one_of
 from services.models.artifacts import Stored, write_layers
-from services.models.spec import EncodePlan, Pooling
+from services.models.row_groups import spanned
+from services.models.spec import EncodePlan, Pooling, TokenizedText
 from services.runtime.errors import InvalidArgument
 from services.runtime.streams import Writer, first
+
+_MEANS: Final = {model_pb2.POOLING_UNSPECIFIED: Pooling.MEAN, model_pb2.POOLING_MEAN: Pooling.MEAN}
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +61,7 @@ class Pass:
 
 
 class CorpusDoor:
-    """Answers `MeanActivations`.
+    """Answers `MeanActivations` and `EncodeWords`.
 
     Args:
         registry: The models.
@@ -80,13 +85,7 @@ class CorpusDoor:
     ) -> None:
         """Means over all tokens of a corpus, by layer."""
         spec = await first(request_iterator)
-        if spec.pooling not in {model_pb2.POOLING_UNSPECIFIED, model_pb2.POOLING_MEAN}:
-            raise InvalidArgument(
-                "spec.pooling",
-                f"Expected MEAN, the mean over tokens, but got {model_pb2.Pooling.Name(spec.pooling)}"
-                if spec.pooling in model_pb2.Pooling.values()
-                else f"Expected MEAN, the mean over tokens, but got {spec.pooling}",
-            )
+        one_of(_MEANS, spec.pooling, "spec.pooling", model_pb2.Pooling)
         asked = await self._asked(spec)
         writer = Writer(context, self._settings.read_seconds)
         async with self._pass(request_iterator, asked, grouper(Pooling.MEAN), context) as work:
@@ -108,6 +107,49 @@ class CorpusDoor:
                 artifact=name,
             )
             await writer.write(encoder_pb2.MeanActivationsResponse(means=answer))
+
+    async def EncodeWords(  # noqa: N802 - gRPC's name; it writes instead of yielding
+        self, request_iterator: AsyncIterator[encoder_pb2.EncodeWordsRequest], context: Any
+    ) -> None:
+        """The mean of every word over all its contexts, by layer."""
+        spec = await first(request_iterator)
+        with _named("spec.", "spec.encode."):
+            pooling = _word_pooling(spec.encode.pooling)
+            asked = replace(await self._asked(spec.encode), pooling=pooling)
+        if spec.min_count < 0:
+            raise InvalidArgument("spec.min_count", f"Expected a count of 0 or more, but got {spec.min_count}")
+        wanted: list[str] = []
+        messages = await _after_words(request_iterator, wanted)
+        finder = WordFinder(wanted, ignore_case=spec.ignore_case, language=spec.language)
+        found = _Occurrences(finder, first=pooling is Pooling.WORD_FIRST)
+        writer = Writer(context, self._settings.read_seconds)
+        with _named("spec.", "spec.encode."):
+            async with self._pass(messages, asked, found.group, context) as work:
+                await writer.write(encoder_pb2.EncodeWordsResponse(started=work.started))
+                size = work.engine.info.hidden_size
+                sums = found.sums = WordSums(len(work.plan.layers), size, self._settings.word_bytes)
+                async with aclosing(work.rows()) as blocks:
+                    async for items, rows in blocks:
+                        await asyncio.to_thread(found.add, items, rows)
+                        await writer.write(encoder_pb2.EncodeWordsResponse(progress=work.progress))
+                at_once = max(1, CHUNK_BYTES // (len(work.plan.layers) * size * 4))
+                answered = 0
+                for part in sums.means(spec.min_count, at_once):
+                    answered += len(part.words)
+                    words = encoder_pb2.WordVectors(
+                        words=part.words, counts=part.counts.tolist(), vectors=to_proto(part.vectors)
+                    )
+                    await writer.write(encoder_pb2.EncodeWordsResponse(words=words))
+                finished = encoder_pb2.EncodeWordsFinished(
+                    texts=work.stream.answered,
+                    tokens=work.stream.tokens,
+                    truncated=work.stream.truncated,
+                    words=answered,
+                    occurrences=sums.occurrences,
+                    empty_rows=work.stream.empty_rows,
+                    rare_words=sums.words - answered,
+                )
+                await writer.write(encoder_pb2.EncodeWordsResponse(finished=finished))
 
     async def _asked(self, spec: encoder_pb2.EncodeSpec) -> Asked:
         """A specification, read; rows of a pass stay float32."""
@@ -132,6 +174,79 @@ class CorpusDoor:
                 stream.close()
                 intake.cancel()
                 await asyncio.gather(intake, return_exceptions=True)
+
+
+class _Occurrences:
+    """The words of texts on their way through the model, from the texts to their sums."""
+
+    def __init__(self, finder: WordFinder, *, first: bool) -> None:
+        self.sums: WordSums | None = None
+        self._finder = finder
+        self._first = first
+        self._waiting: dict[int, list[str]] = {}
+        self._submitted = 0
+
+    def group(self, text: text_pb2.Text, string: Written, tokens: TokenizedText, field: str) -> TokenizedText | None:
+        """A row for each word found; None where there is none."""
+        search = self._finder.pick(string.string, string.words) if text.words else self._finder.find(string.string)
+        found = list(search)
+        if not found:
+            return None
+        check_count(found, f"{field}.text", text.id)
+        self._waiting[self._submitted] = [word for word, _ in found]
+        self._submitted += 1
+        return replace(tokens, groups=spanned(tokens, [span for _, span in found], first=self._first))
+
+    def add(self, items: tuple[Item, ...], rows: NDArray[np.float32]) -> None:
+        """Takes the rows of texts in; those without pieces are left out."""
+        assert self.sums is not None
+        words = [self._waiting.pop(item.index) for item in items]
+        lacking = [[row in item.empty for row in range(item.rows)] for item in items]
+        kept = ~np.array([each for some in lacking for each in some], bool)
+        numbers = [self.sums.number(word) for some in words for word in some]
+        self.sums.add(np.array(numbers, np.int64)[kept], rows[kept])
+
+
+async def _after_words(messages: AsyncIterator[Any], wanted: list[str]) -> AsyncIterator[Any]:
+    """Reads the words wanted, which come before the texts; what comes after them."""
+    async for message in messages:
+        if message.WhichOneof("message") != "words":
+            return _chained(message, messages)
+        for number, word in enumerate(message.words.words):
+            if not word or word.isspace():
+                raise InvalidArgument(
+                    f"words.words[{number}]", "Expected a word that is not empty, but got one that is"
+                )
+        wanted += message.words.words
+    return _chained(None, messages)
+
+
+async def _chained(head: Any, rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    if head is not None:
+        yield head
+    async for message in rest:
+        yield message
+
+
+def _word_pooling(pooling: int) -> Pooling:
+    table = {
+        model_pb2.POOLING_UNSPECIFIED: Pooling.WORD_MEAN,
+        model_pb2.POOLING_WORD_MEAN: Pooling.WORD_MEAN,
+        model_pb2.POOLING_WORD_FIRST: Pooling.WORD_FIRST,
+    }
+    chosen: Pooling = one_of(table, pooling, "spec.pooling", model_pb2.Pooling)
+    return chosen
+
+
+@contextmanager
+def _named(own: str, path: str) -> Iterator[None]:
+    """Names the fields of a specification by their path in the request."""
+    try:
+        yield
+    except InvalidArgument as error:
+        if error.field.startswith(own):
+            raise InvalidArgument(path + error.field.removeprefix(own), error.problem) from error
+        raise
 
 
 def _array(block: RowBlock) -> NDArray[np.float32]:

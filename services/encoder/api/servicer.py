@@ -45,7 +45,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         self.memory = Memory(settings.held_bytes)
         self._intake = Intake(settings.max_texts)
         corpora = CorpusDoor(registry, scheduler, store, settings, self._intake)
-        for call in ("MeanActivations",):
+        for call in ("EncodeWords", "MeanActivations"):
             setattr(self, call, getattr(corpora, call))
 
     async def ListModels(  # noqa: N802 - gRPC's name

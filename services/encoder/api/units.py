@@ -44,7 +44,7 @@ def written(text: text_pb2.Text, field: str) -> Written:
         InvalidArgument: A word is empty, or is not in the text after the word before it.
         LimitExceeded: Too many words.
     """
-    _check_count(text.words, f"{field}.words", text.id)
+    check_count(text.words, f"{field}.words", text.id)
     words: list[Span] = []
     place = 0
     for number, word in enumerate(text.words):
@@ -88,7 +88,7 @@ def grouper(pooling: Pooling) -> Grouper:
 def _spans(text: text_pb2.Text, string: Written, field: str) -> list[Span]:
     if not text.spans:
         raise _lacking(text, f"{field}.spans", "the spans", Pooling.SPAN)
-    _check_count(text.spans, f"{field}.spans", text.id)
+    check_count(text.spans, f"{field}.spans", text.id)
     spans = [(span.start, span.end) for span in text.spans]
     for number, (start, end) in enumerate(spans):
         if not 0 <= start < end <= len(string.string):
@@ -101,7 +101,7 @@ def _spans(text: text_pb2.Text, string: Written, field: str) -> list[Span]:
 
 
 def _positions(text: text_pb2.Text, tokens: TokenizedText, field: str) -> Sequence[int]:
-    _check_count(text.positions, f"{field}.positions", text.id)
+    check_count(text.positions, f"{field}.positions", text.id)
     for number, position in enumerate(text.positions):
         if not 0 <= position < len(tokens):
             raise InvalidArgument(
@@ -111,7 +111,8 @@ def _positions(text: text_pb2.Text, tokens: TokenizedText, field: str) -> Sequen
     return text.positions
 
 
-def _check_count(units: Sequence[object], field: str, name: str) -> None:
+def check_count(units: Sequence[object], field: str, name: str) -> None:
+    """Refuses more words, spans or positions of one text than any model could see."""
     if len(units) > MOST_UNITS:
         raise LimitExceeded(field, f"Expected at most {MOST_UNITS} of them in text {name!r}, but got {len(units)}")
 

@@ -18,7 +18,7 @@ PUBLIC = """
     Answer Example Question Sentence TextPair Word DatagenClient ExampleStream Dataset
     DatasetDescription Step StepReport TransformInfo TransformOption OptionInfo MeasureInfo MapMethodInfo
     ScoreInfo FittedMap StoredMap load_map
-    LayerMeans shift Anova Correlation Difference ItemScores Projection Scores
+    LayerMeans WordMeans shift Anova Correlation Difference ItemScores Projection Scores
     Checkpoint Job JobEvent JobFigure TaskInfo TrainerClient
 """
 PUBLIC_AIO = (
