@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from babelscope import InvalidRequest, LocalMesh, Text, WordMeans
+from babelscope.cli import run
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
 
@@ -99,6 +100,25 @@ def test_words_are_retrieved_by_a_dictionary(mesh: LocalMesh) -> None:
     answer = mesh.metrics.retrieve(views, ["cosine"], gold=gold, ranks=[1])
     assert {each.value for each in answer.estimates if each.metric == "p@1"} == {1.0}
     assert answer.pairs[0].covered_sources == len(found.words)
+
+
+def test_the_command_retrieves_words_in_their_contexts(
+    mesh: LocalMesh, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus, gold = tmp_path / "corpus.txt", tmp_path / "gold.tsv"
+    corpus.write_text("\n".join(TEXTS) + "\n")
+    words = ["old", "cat", "bird", "river", "house", "dog", "absent", "red", "sees", "eats", "and", "in", "on"]
+    gold.write_text("".join(f"{word}\t{word}\n" for word in words))
+    command = ["retrieve", "--gold", str(gold), "--corpus", f"en={corpus}", "--corpus", f"fr={corpus}", "--layers", "2"]
+    assert run([*command, "--similarity", "cosine", "--rank", "1", "--model", "tiny", "--mesh", mesh.address]) == 0
+    printed = capsys.readouterr()
+    lines = [line.split("\t") for line in printed.out.splitlines()]
+    assert {line[5] for line in lines if line[0] == "p@1"} == {"1.0"}
+    assert "en: 12 of 13 words are in the corpus" in printed.err
+    assert "12 of 13 sources of the dictionary are covered; not absent" in printed.err
+    none = ["retrieve", "--gold", str(gold), "--corpus", f"en={corpus}", "--words", "fr", "--match-case"]
+    gold.write_text("ABSENT\tcat\n")
+    assert run([*none, "--model", "tiny", "--mesh", mesh.address]) == 2
 
 
 def test_wrong_requests_are_named(mesh: LocalMesh) -> None:
