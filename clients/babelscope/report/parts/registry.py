@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from babelscope.report.parts import anova, layer_grids, maps, projection, scores, transfer, words
+from babelscope.report.parts import anova, layer_grids, maps, projection, scores, spans, transfer, words
 from babelscope.report.parts.base import Part
 
 PARTS: Final[tuple[Part, ...]] = (
@@ -11,6 +11,7 @@ PARTS: Final[tuple[Part, ...]] = (
     words.PART,
     maps.PART,
     transfer.PART,
+    spans.PART,
     scores.PART,
     anova.PART,
 )

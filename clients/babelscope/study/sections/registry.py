@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from babelscope.study.sections import anova, layer_grids, maps, projection, scores, transfer, words
+from babelscope.study.sections import anova, layer_grids, maps, projection, scores, spans, transfer, words
 from babelscope.study.sections.base import Section
 
 SECTIONS: Final[tuple[Section, ...]] = (
@@ -12,5 +12,6 @@ SECTIONS: Final[tuple[Section, ...]] = (
     maps.SECTION,
     scores.SECTION,
     transfer.SECTION,
+    spans.SECTION,
     anova.SECTION,
 )
