@@ -28,6 +28,7 @@ from services.models.artifacts import Stored, write_layers
 from services.models.row_groups import spanned
 from services.models.spec import EncodePlan, Pooling, TokenizedText
 from services.runtime.errors import InvalidArgument
+from services.runtime.memory import Account, Memory, accounted
 from services.runtime.streams import Writer, first
 
 _MEANS: Final = {model_pb2.POOLING_UNSPECIFIED: Pooling.MEAN, model_pb2.POOLING_MEAN: Pooling.MEAN}
@@ -68,17 +69,26 @@ class CorpusDoor:
         scheduler: The device.
         store: Where interventions' arrays are kept, and means.
         settings: Limits.
-        intake: Reads texts.
+        intake: Reader of texts.
+        memory: Bytes that requests hold beside their texts.
     """
 
     def __init__(
-        self, registry: Registry, scheduler: Scheduler, store: Stored, settings: EncoderSettings, intake: Intake
+        self,
+        registry: Registry,
+        scheduler: Scheduler,
+        store: Stored,
+        settings: EncoderSettings,
+        *,
+        intake: Intake,
+        memory: Memory,
     ) -> None:
         self._registry = registry
         self._scheduler = scheduler
         self._store = store
         self._settings = settings
         self._intake = intake
+        self._memory = memory
 
     async def MeanActivations(  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request_iterator: AsyncIterator[encoder_pb2.MeanActivationsRequest], context: Any
@@ -86,7 +96,12 @@ class CorpusDoor:
         """Means over all tokens of a corpus, by layer."""
         spec = await first(request_iterator)
         one_of(_MEANS, spec.pooling, "spec.pooling", model_pb2.Pooling)
-        asked = await self._asked(spec)
+        with self._memory.account() as account:
+            await self._means(request_iterator, context, await self._asked(spec, account))
+
+    async def _means(
+        self, request_iterator: AsyncIterator[encoder_pb2.MeanActivationsRequest], context: Any, asked: Asked
+    ) -> None:
         writer = Writer(context, self._settings.read_seconds)
         async with self._pass(request_iterator, asked, grouper(Pooling.MEAN), context) as work:
             await writer.write(encoder_pb2.MeanActivationsResponse(started=work.started))
@@ -113,15 +128,25 @@ class CorpusDoor:
     ) -> None:
         """The mean of every word over all its contexts, by layer."""
         spec = await first(request_iterator)
-        with _named("spec.", "spec.encode."):
-            pooling = _word_pooling(spec.encode.pooling)
-            asked = replace(await self._asked(spec.encode), pooling=pooling)
         if spec.min_count < 0:
             raise InvalidArgument("spec.min_count", f"Expected a count of 0 or more, but got {spec.min_count}")
+        with self._memory.account() as account:
+            with _named("spec.", "spec.encode."):
+                pooling = _word_pooling(spec.encode.pooling)
+                asked = replace(await self._asked(spec.encode, account), pooling=pooling)
+            await self._words(request_iterator, context, spec, asked)
+
+    async def _words(
+        self,
+        request_iterator: AsyncIterator[encoder_pb2.EncodeWordsRequest],
+        context: Any,
+        spec: encoder_pb2.EncodeWordsSpec,
+        asked: Asked,
+    ) -> None:
         wanted: list[str] = []
         messages = await _after_words(request_iterator, wanted)
         finder = WordFinder(wanted, ignore_case=spec.ignore_case, language=spec.language)
-        found = _Occurrences(finder, first=pooling is Pooling.WORD_FIRST)
+        found = _Occurrences(finder, first=asked.pooling is Pooling.WORD_FIRST)
         writer = Writer(context, self._settings.read_seconds)
         with _named("spec.", "spec.encode."):
             async with self._pass(messages, asked, found.group, context) as work:
@@ -151,10 +176,14 @@ class CorpusDoor:
                 )
                 await writer.write(encoder_pb2.EncodeWordsResponse(finished=finished))
 
-    async def _asked(self, spec: encoder_pb2.EncodeSpec) -> Asked:
+    async def _asked(self, spec: encoder_pb2.EncodeSpec, account: Account) -> Asked:
         """A specification, read; rows of a pass stay float32."""
-        asked = await asyncio.to_thread(requests.read_spec, spec, self._store, self._settings.max_interventions)
-        return replace(asked, output="float32")
+        return replace(await asyncio.to_thread(self._read, spec, account), output="float32")
+
+    def _read(self, spec: encoder_pb2.EncodeSpec, account: Account) -> Asked:
+        """Reads what is asked for; the arrays of its interventions are held by the account."""
+        with accounted(account):
+            return requests.read_spec(spec, self._store, self._settings.max_interventions)
 
     @asynccontextmanager
     async def _pass(
@@ -166,7 +195,10 @@ class CorpusDoor:
             engine.validate(plan)
             budget = self._settings.budget(engine.info.max_tokens, engine.device)
             stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer())
-            intake = asyncio.create_task(self._intake.fill(messages, stream, engine, asked, limit, group))
+            client = context.peer()
+            intake = asyncio.create_task(
+                self._intake.fill(messages, stream, engine, asked, limit=limit, client=client, group=group)
+            )
             try:
                 started = responses.started(engine.info, asked, plan, engine.device, limit).started
                 yield Pass(engine, plan, started, stream)

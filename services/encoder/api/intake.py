@@ -118,9 +118,7 @@ class Intake:
         except Exception as error:  # a boundary between tasks: the stream's own task raises it
             stream.fail(error)
 
-    async def _cut(
-        self, engine: Engine, strings: Sequence[Written], limit: int, client: str
-    ) -> list[TokenizedText]:
+    async def _cut(self, engine: Engine, strings: Sequence[Written], limit: int, client: str) -> list[TokenizedText]:
         """Cuts texts into tokens in a thread, in the client's turn: tokenizers work without the interpreter's lock."""
         texts = [each.string for each in strings]
         return await self._tokenizers.take(

@@ -24,6 +24,7 @@ from services.runtime.memory import Account, Memory, accounted
 from services.runtime.paging import cut_page, read_page
 from services.runtime.streams import Writer, first
 
+
 class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
     """Answers `babelscope.v1.EncoderService`.
 
@@ -44,7 +45,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         self._settings = settings
         self.memory = Memory(settings.held_bytes)
         self._intake = Intake(settings.max_texts)
-        corpora = CorpusDoor(registry, scheduler, store, settings, self._intake)
+        corpora = CorpusDoor(registry, scheduler, store, settings, intake=self._intake, memory=self.memory)
         for call in ("EncodeWords", "MeanActivations"):
             setattr(self, call, getattr(corpora, call))
 

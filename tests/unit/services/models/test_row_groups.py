@@ -14,7 +14,7 @@ SPECIAL = (True, *[False] * 7, True)
 def _text(groups: RowGroups | None = None) -> TokenizedText:
     starts, ends = np.array(OFFSETS, np.int32).T
     size = len(OFFSETS)
-    return TokenizedText(np.arange(size), np.array(SPECIAL), starts, ends, False, size, groups)
+    return TokenizedText(np.arange(size), np.array(SPECIAL), starts, ends, False, size, groups=groups)
 
 
 @pytest.mark.parametrize(

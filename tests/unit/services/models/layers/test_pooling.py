@@ -16,7 +16,7 @@ STARTS = np.array([0, 4, 10, 12])
 def _text(mask: list[int], groups: RowGroups | None = None) -> TokenizedText:
     nowhere = np.zeros(len(mask), dtype=np.int32)
     special = np.array(mask, dtype=bool)
-    return TokenizedText(np.arange(len(mask)), special, nowhere, nowhere, False, len(mask), groups)
+    return TokenizedText(np.arange(len(mask)), special, nowhere, nowhere, False, len(mask), groups=groups)
 
 
 def _groups(pooling: Pooling) -> Groups:
