@@ -12,12 +12,14 @@ asynchronous callers, `babelscope.errors` the errors.
 
 from babelscope.calls.encode import Window
 from babelscope.calls.maps import FittedMap, StoredMap, load_map
+from babelscope.calls.means import LayerMeans, shift
 from babelscope.calls.measures import Measure
 from babelscope.calls.predictions import PredictedText, Predictions
 from babelscope.calls.projection import Projection
 from babelscope.calls.scoring import Scores
 from babelscope.calls.tokens import Tokens
 from babelscope.calls.views import View
+from babelscope.calls.word_means import WordMeans
 from babelscope.data.activations import Activations, EncodedBlock, EncodedItem, EncodeInfo, EncodeTotals, Progress
 from babelscope.data.capabilities import MapMethodInfo, MeasureInfo, OptionInfo, ScoreInfo, TaskInfo, TransformInfo
 from babelscope.data.comparison import Comparison, Estimate, PairReport, ViewReport, ViewUse
@@ -94,6 +96,7 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobFigure",
+    "LayerMeans",
     "LimitExceeded",
     "LinearMap",
     "LocalMesh",
@@ -142,7 +145,9 @@ __all__ = [
     "ViewUse",
     "Window",
     "Word",
+    "WordMeans",
     "connect",
     "load_map",
     "local",
+    "shift",
 ]

@@ -41,6 +41,9 @@ class EncoderSettings(ModelSettings):
     read_seconds: Seconds = Field(
         300.0, description="Time after which a client that does not read its answers loses its stream."
     )
+    word_bytes: int = Field(
+        2 << 30, ge=1 << 20, description="Bytes of the sums of one EncodeWords request: words x layers x d x 8."
+    )
     max_models: int = Field(4, ge=1, description="Models in memory; the one unused for longest makes room.")
     model_bytes: int | None = Field(
         None,

@@ -22,7 +22,13 @@ class Pooling(Enum):
     CLS = "cls"
     """The first position: one row a text."""
     TOKEN = "token"  # noqa: S105
-    """Every position, special tokens included: one row a token."""
+    """Every position, special tokens included, or the positions that a text names: one row a token."""
+    WORD_FIRST = "word_first"
+    """The first piece of each word: one row a word."""
+    WORD_MEAN = "word_mean"
+    """The mean of the pieces of each word: one row a word."""
+    SPAN = "span"
+    """The mean of the pieces that overlap each of a text's spans: one row a span."""
 
 
 class Overflow(Enum):
@@ -196,6 +202,27 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, eq=False)
+class RowGroups:
+    """The rows of one text's answer: each is the mean of some of the text's tokens.
+
+    Attributes:
+        tokens: [M] int64, places of tokens in the text, row after row; a token may be in several rows.
+        counts: [R] int64, tokens of each row; a row of no token is zero.
+    """
+
+    tokens: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return int(self.counts.shape[0])
+
+    @cached_property
+    def empty(self) -> tuple[int, ...]:
+        """Rows of no token."""
+        return tuple(np.flatnonzero(self.counts == 0).tolist())
+
+
+@dataclass(frozen=True, eq=False)
 class TokenizedText:
     """One text as a model sees it.
 
@@ -207,6 +234,8 @@ class TokenizedText:
         truncated: Whether the text was cut to T tokens.
         full_length: Tokens before cutting; at least so many where `whole` is false.
         whole: Whether all of the text was cut into tokens, not only as much as gives the T that are kept.
+        groups: Rows of the answer where the text itself determines them: its words, spans or positions. None where the
+            pooling alone does.
     """
 
     ids: NDArray[np.int64]
@@ -216,6 +245,7 @@ class TokenizedText:
     truncated: bool
     full_length: int
     whole: bool = True
+    groups: RowGroups | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])

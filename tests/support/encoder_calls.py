@@ -23,6 +23,11 @@ def texts(*strings: str, first: int = 0) -> encoder_pb2.EncodeRequest:
     return encoder_pb2.EncodeRequest(texts=encoder_pb2.EncodeTexts(texts=messages))
 
 
+def units(**fields: Any) -> encoder_pb2.EncodeRequest:
+    """A message of one text with words, spans or positions."""
+    return encoder_pb2.EncodeRequest(texts=encoder_pb2.EncodeTexts(texts=[text_pb2.Text(**{"id": "u", **fields})]))
+
+
 def sentences(count: int, seed: int = 0, longest: int = 40) -> list[str]:
     """Sentences of known words, of many lengths."""
     generator = np.random.default_rng(seed)

@@ -16,6 +16,9 @@ from services.encoder.loading import load_engine
 from services.models.catalogue import ModelFiles
 from services.models.spec import Edit, ModelSpec, Pooling, TokenizedText
 
+PLAIN = (Pooling.MEAN, Pooling.CLS, Pooling.TOKEN)
+"""The poolings of texts without words, spans or positions."""
+
 
 @dataclass(frozen=True)
 class Pair:

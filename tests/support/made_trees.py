@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from babelscope.data.examples import Sentence, Word
 
-from services.datagen.text.words import segment, units
 from services.datagen.trees.parsing import Parsed
 from services.datagen.trees.tree import Tree
+from services.runtime.text.words import segment, units
 
 _SENTENCE = re.compile(r"\S.*?(?:[.!?。।](?=\s|$)|(?=\s*$))", re.DOTALL)
 

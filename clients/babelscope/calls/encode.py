@@ -27,6 +27,9 @@ _POOLINGS: Final[dict[str, "model_pb2.Pooling.ValueType"]] = {
     "mean": model_pb2.POOLING_MEAN,
     "cls": model_pb2.POOLING_CLS,
     "token": model_pb2.POOLING_TOKEN,
+    "word_first": model_pb2.POOLING_WORD_FIRST,
+    "word_mean": model_pb2.POOLING_WORD_MEAN,
+    "span": model_pb2.POOLING_SPAN,
 }
 _OVERFLOWS: Final[dict[str, "text_pb2.Overflow.ValueType"]] = {
     "refuse": text_pb2.OVERFLOW_REFUSE,
@@ -143,7 +146,7 @@ class EncodeSession:
         """Takes the caller's next text; a plain string gets its position as id."""
         text = as_text(text, self._taken)
         self._flight[self._taken] = text
-        self._flight_characters += len(text.text)
+        self._flight_characters += text.size
         self._unsent.append(self._taken)
         self._taken += 1
         if self._keep_ids:
@@ -266,12 +269,13 @@ class EncodeSession:
             text = self._flight.pop(item.index, None)
             if text is None:
                 raise DataCorrupted(f"Expected one answer for text {item.id!r}, but got two", method=_METHOD)
-            self._flight_characters -= len(text.text)
+            self._flight_characters -= text.size
         self.totals = replace(
             self.totals,
             texts=self.totals.texts + len(items),
             tokens=self.totals.tokens + sum(item.tokens for item in items),
             truncated=self.totals.truncated + sum(item.truncated for item in items),
+            empty_rows=self.totals.empty_rows + sum(len(item.empty_rows) for item in items),
         )
         return EncodedBlock(items, array)
 
@@ -286,7 +290,12 @@ class EncodeSession:
             raise DataCorrupted(f"Expected one answer for text {item.id!r}, but got two", method=_METHOD)
         if text.id != item.id:
             raise DataCorrupted(f"Expected id {text.id!r} at index {item.index}, but got {item.id!r}", method=_METHOD)
-        return EncodedItem(index, item.id, item.rows, item.tokens, item.truncated)
+        if not all(0 <= row < item.rows for row in item.empty_rows):
+            raise DataCorrupted(
+                f"Expected rows within 0..{item.rows - 1} of text {item.id!r}, but got {list(item.empty_rows)[:5]}",
+                method=_METHOD,
+            )
+        return EncodedItem(index, item.id, item.rows, item.tokens, item.truncated, tuple(item.empty_rows))
 
     def _finish(self, finished: encoder_pb2.EncodeFinished) -> None:
         """The totals of an attempt; texts and tokens are counted from the answers, over all attempts."""

@@ -56,12 +56,14 @@ class FoldedCall(Generic[Answer]):
     Args:
         work: The call.
         progress: Called as the work goes on.
+        repeatable: Whether all messages can be made again.
     """
 
-    repeatable = True
-
-    def __init__(self, work: Repeatable[Answer], progress: ShowProgress | None = None) -> None:
+    def __init__(
+        self, work: Repeatable[Answer], progress: ShowProgress | None = None, *, repeatable: bool = True
+    ) -> None:
         self.method = work.method
+        self.repeatable = repeatable
         self._work = work
         self._progress = progress
         self._fold = work.fold()

@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 
 from babelscope.data.models import Intervention, Model
 
-Pooling = Literal["mean", "cls", "token"]
+Pooling = Literal["mean", "cls", "token", "word_first", "word_mean", "span"]
 """What the hidden states of a text are reduced to."""
 
 Overflow = Literal["refuse", "truncate"]
@@ -24,7 +24,9 @@ class EncodeOptions(TypedDict, total=False):
     layers: Sequence[int] | None
     """Hidden states wanted, 0..L, in the order of the answer; all where None."""
     pooling: Pooling
-    """`mean` over the tokens that are not special (the default), `cls`, or `token` for every position."""
+    """`mean` over the tokens that are not special (the default), `cls`, `token` for every position or those that a text
+    names, `word_first` or `word_mean` for a row a word (its first piece, or the mean of its pieces), `span` for a row a
+    span."""
     interventions: Sequence[Intervention]
     """Edits of the hidden states; none by default."""
     overflow: Overflow
@@ -36,7 +38,11 @@ class EncodeOptions(TypedDict, total=False):
 
 
 class ViewOptions(EncodeOptions, total=False):
-    """How views of texts that say nothing else are encoded; their pooling is `mean` or `cls`."""
+    """How views of texts that say nothing else are encoded.
+
+    Where a row is a word, a span or a position, its id is `TEXT#NUMBER`, from 0; with `token`, each text names its
+    positions.
+    """
 
     model: Model | str | None
     """Weights for views that name none."""

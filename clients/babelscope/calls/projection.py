@@ -1,7 +1,7 @@
 """Coordinates of rows on axes fitted to several views together, as the metrics server answers them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from babelscope.calls.metrics import messages
 from babelscope.calls.options import ViewOptions, check_options
-from babelscope.calls.views import AnyView, View, Views
-from babelscope.data.activations import Activations, Progress
+from babelscope.calls.views import AnyView, Views
+from babelscope.data.activations import Progress
 from babelscope.data.comparison import ViewReport, ViewUse
 from babelscope.data.tensors import to_numpy
 from babelscope.errors import DataCorrupted
@@ -75,7 +75,7 @@ class ProjectionWork:
         self, views: Mapping[str, AnyView], encoding: ViewOptions, *, components: int, method: str, seed: int
     ) -> None:
         check_options(encoding, ViewOptions, "project")
-        self._views = Views({name: _by_row(view) for name, view in views.items()}, encoding)
+        self._views = Views(views, encoding)
         self._spec = metrics_pb2.ProjectSpec(views=self._views.protos, components=components, method=method, seed=seed)
 
     def requests(self) -> Iterator[metrics_pb2.ProjectRequest]:
@@ -144,19 +144,3 @@ class ProjectionFold:
             views=tuple(map(ViewReport.from_proto, self._report.views)),
             uses=dict(self._uses),
         )
-
-
-def _by_row(view: AnyView) -> AnyView:
-    """A view with an id a row, where its texts have a row a token."""
-    if isinstance(view, View) and isinstance(view.activations, Activations):
-        return replace(view, activations=_rows_apart(view.activations))
-    return _rows_apart(view) if isinstance(view, Activations) else view
-
-
-def _rows_apart(given: Activations) -> Activations:
-    """Activations whose tokens count as texts."""
-    if len(given.ids) == len(given.array):
-        return given
-    sizes = np.diff(given.offsets)
-    ids = tuple([f"{name}#{row}" for name, size in zip(given.ids, sizes, strict=True) for row in range(size)])
-    return replace(given, ids=ids, offsets=np.arange(len(ids) + 1))

@@ -33,7 +33,7 @@ class View:
         ids: One for each row of an array; positions where None.
         model: The weights.
         layers: Hidden states wanted; with an array, the layers of its axis 1.
-        pooling: `mean` or `cls`.
+        pooling: `mean`, `cls`, or one with a row for each word, span or position of a text.
         interventions: Edits of the hidden states.
         overflow: `refuse` or `truncate`.
         language: BCP 47 language tag; that of the first text where empty.
@@ -129,7 +129,9 @@ class Views:
         given = view.activations
         use = ViewUse(view.language)
         if isinstance(given, Activations):
-            array, ids, layers = given.array, given.ids, given.layers
+            array, ids, layers = given.array, given.row_ids, given.layers
+            if given.empty.size:
+                array, ids = np.delete(array, given.empty, 0), tuple(np.delete(np.array(ids, object), given.empty))
             model = given.info.model
             use = ViewUse(view.language, model.name, "", given.info.pooling)
         else:

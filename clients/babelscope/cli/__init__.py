@@ -27,6 +27,7 @@ _COMMANDS: Final = (
     "encode",
     "measure",
     "fit_map",
+    "means",
     "retrieve",
     "merge",
     "project",

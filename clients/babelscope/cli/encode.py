@@ -9,16 +9,16 @@ import numpy as np
 import typer
 
 from babelscope.cli.console import ProgressReport, note
+from babelscope.cli.interventions import TokenOptions
 from babelscope.cli.options import (
     FormatOption,
     LanguageOption,
     MeshOptions,
     ModelOption,
-    TokenOptions,
     with_options,
 )
 from babelscope.cli.output import file, folder, write_results
-from babelscope.corpora import read_texts
+from babelscope.corpora import read_units
 from babelscope.data.activations import Activations
 from babelscope.data.atomic import whole
 from babelscope.data.texts import Text
@@ -48,12 +48,16 @@ def encode(
     """Hidden states of texts, as arrays in a NumPy .npz file.
 
     The file has `activations` (rows x layers x d, float32), `layers`, `ids`, `tokens`, `truncated`, `model_digest`, and
-    `offsets`: where the rows of each text begin, and after the last, where they end.
+    `offsets`: where the rows of each text begin, and after the last, where they end. `empty` are the rows of words and
+    spans of which the model sees no piece: they are zero.
     """
-    settings = encode.settings(model)
+    settings = {**encode.settings(model), "interventions": encode.edits(language)}
     if out is None and output is None:
         raise typer.BadParameter("Expected --out DIR or --output FILE, but got neither")
-    texts = _lines(language) if source == "-" else read_texts(Path(source), format=format, language=language)
+    if source == "-":
+        texts = _lines(language)
+    else:
+        texts = read_units(Path(source), encode.pooling, format=format, language=language)
     with mesh.open("encoder") as opened, ProgressReport("Encoding") as report:
         found = opened.encoder.encode(texts, progress=report.update, **settings)
     if out is not None:
@@ -110,5 +114,6 @@ def _save(found: Activations, output: Path) -> None:
             tokens=found.tokens,
             truncated=found.truncated,
             offsets=found.offsets,
+            empty=found.empty,
             model_digest=np.array(found.model_digest),
         )

@@ -9,18 +9,18 @@ import typer
 from babelscope.calls.measures import Measure
 from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport, note
+from babelscope.cli.interventions import EditOptions
 from babelscope.cli.options import (
     FormatOption,
     MeshOptions,
     ModelOption,
-    ReinitOptions,
     one_of,
     read_named,
     usage,
     with_options,
 )
 from babelscope.cli.output import ResultOptions, comparison_numbers
-from babelscope.corpora import read_texts
+from babelscope.corpora import read_units
 from babelscope.data.comparison import Comparison
 
 ParallelOption = Annotated[
@@ -89,7 +89,7 @@ def compare(
     parallel: ParallelOption,
     measure: MeasureOption = None,
     format: FormatOption = None,  # noqa: A002
-    encode: ReinitOptions,
+    encode: EditOptions,
     pairs: PairOptions,
     treatment: TreatmentOptions,
     keep_state: KeepOption = False,
@@ -100,7 +100,7 @@ def compare(
     if keep_state and not mesh.lasting:
         raise typer.BadParameter("Expected `--mesh` or `--store` with `--keep-state`, so that the sums stay")
     settings, measures = encode.settings(model), read_measures(measure)
-    views = parallel_views(parallel, format)
+    views = parallel_views(parallel, format, encode)
     with mesh.open("encoder", "metrics") as opened, ProgressReport("Comparing") as report:
         found = opened.metrics.compare(
             views,
@@ -120,13 +120,21 @@ def read_measures(given: list[str] | None) -> list[Measure]:
         return [Measure.of(each) for each in given or ["cka"]]
 
 
-def parallel_views(parallel: list[str], format: str | None) -> dict[str, View]:  # noqa: A002
+def parallel_views(
+    parallel: list[str],
+    format: str | None,  # noqa: A002
+    encode: EditOptions,
+) -> dict[str, View]:
     """One view a language."""
     files = read_named(parallel, "--parallel")
     if len(files) < 2:
         raise typer.BadParameter(f"Expected --parallel LANGUAGE=FILE at least twice, but got it for {list(files)}")
     return {
-        language: View(texts=read_texts(Path(path), format=format, language=language), language=language)
+        language: View(
+            texts=read_units(Path(path), encode.pooling, format=format, language=language),
+            interventions=encode.edits(language),
+            language=language,
+        )
         for language, path in files.items()
     }
 
@@ -145,6 +153,9 @@ def show(found: Comparison, results: ResultOptions) -> None:
                 f"{pair.left} and {pair.right}: {pair.n} ids used; {pair.left_only} are only in {pair.left}, "
                 f"{pair.right_only} only in {pair.right}, such as {', '.join(pair.examples[:3])}"
             )
+    for view in found.views:
+        if view.empty_rows:
+            note(f"{view.name}: {view.empty_rows} words or spans without pieces are left out")
     for warning in dict.fromkeys(warning for estimate in found.estimates for warning in estimate.warnings):
         note(f"Beware: {warning}")
     if found.state:

@@ -177,7 +177,13 @@ class EncodeOptions:
         ),
     ] = None
     pooling: Annotated[
-        str, typer.Option("--pooling", callback=one_of("mean", "cls"), help="Pooling of hidden states: mean or cls.")
+        str,
+        typer.Option(
+            "--pooling",
+            callback=one_of("mean", "cls", "word_first", "word_mean", "span"),
+            help="Pooling of hidden states: mean or cls (a row for each text); word_first or word_mean (a row for each "
+            "word of a sentence in words); span (a row for the first answer of each question, in its context).",
+        ),
     ] = "mean"
     revision: RevisionOption = ""
     overflow: OverflowOption = "refuse"
@@ -211,20 +217,6 @@ class ReinitOptions(EncodeOptions):
     def model(self, name: str) -> Model:
         """The model of that name at the revision, re-initialised."""
         return read_model(name, self.revision, self.random_init, self.seed)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenOptions(ReinitOptions):
-    """The same, where a row may be a token."""
-
-    pooling: Annotated[
-        str,
-        typer.Option(
-            "--pooling",
-            callback=one_of("mean", "cls", "token"),
-            help="Pooling of hidden states: mean, cls, or token (no pooling: a row for each token).",
-        ),
-    ] = "mean"
 
 
 @contextmanager

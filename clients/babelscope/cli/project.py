@@ -10,17 +10,17 @@ import typer
 from babelscope.calls.projection import Projection
 from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport, note
+from babelscope.cli.interventions import TokenOptions
 from babelscope.cli.options import (
     FormatOption,
     MeshOptions,
     ModelOption,
-    TokenOptions,
     one_of,
     read_named,
     with_options,
 )
 from babelscope.cli.output import file, folder, print_table, write_results, write_rows
-from babelscope.corpora import read_texts
+from babelscope.corpora import read_units
 from babelscope.data.atomic import whole
 from babelscope.data.comparison import ViewUse
 
@@ -62,18 +62,22 @@ def project(
         raise typer.BadParameter("Expected --out DIR or --output FILE, but got neither")
     settings = encode.settings(model)
     texts = {
-        language: read_texts(Path(path), format=format, language=language)
+        language: read_units(Path(path), encode.pooling, format=format, language=language)
         for language, path in read_named(corpus, "--corpus").items()
     }
+    interventions = {language: encode.edits(language) for language in texts}
     with mesh.open("encoder", "metrics") as opened, ProgressReport("Projecting") as report:
         if encode.pooling == "token":
-            # The metrics server takes a row a text: tokens are encoded first and sent as activations.
+            # How many rows a text has is known only to the model: tokens are encoded first and sent as activations.
             states = {
-                name: opened.encoder.encode(each, progress=report.update, **settings) for name, each in texts.items()
+                name: opened.encoder.encode(each, progress=report.update, interventions=interventions[name], **settings)
+                for name, each in texts.items()
             }
             views, settings = {name: View(activations=each, language=name) for name, each in states.items()}, {}
         else:
-            views = {name: View(texts=each, language=name) for name, each in texts.items()}
+            views = {
+                name: View(texts=each, interventions=interventions[name], language=name) for name, each in texts.items()
+            }
         found = opened.metrics.project(
             views, components, method=method, seed=method_seed, progress=report.update, **settings
         )

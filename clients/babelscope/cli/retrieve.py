@@ -1,47 +1,23 @@
 """`babelscope retrieve`: translations found again, among sentences or among the words of a vocabulary."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport
+from babelscope.cli.interventions import EditOptions
 from babelscope.cli.measure import PairOptions, parallel_views, show
 from babelscope.cli.options import (
     FormatOption,
     MeshOptions,
     ModelOrNoneOption,
-    ReinitOptions,
     one_of,
     with_options,
 )
 from babelscope.cli.output import ResultOptions
-from babelscope.corpora import WordPairs, as_words, read_word_pairs, read_word_vectors, read_words
-from babelscope.corpora.word_vectors import holds_vectors
-
-
-@dataclass(frozen=True, slots=True)
-class DictionaryOptions:
-    """A dictionary whose words are retrieved in place of sentences."""
-
-    gold: Annotated[
-        Path | None,
-        typer.Option("--gold", metavar="FILE", help="Dictionary of word pairs: words are retrieved, not sentences."),
-    ] = None
-    words: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--words",
-            metavar="LANGUAGE[=FILE]",
-            help="Source and then target language of --gold. FILE is the vocabulary, one word a line, or fastText "
-            "vectors (.vec); without it, the vocabulary is the dictionary's own words.",
-        ),
-    ] = None
-    max_words: Annotated[
-        int, typer.Option("--max-words", min=0, help="Number of words of a vocabulary; all with 0.")
-    ] = 0
+from babelscope.cli.vocabularies import DictionaryOptions, Side
+from babelscope.corpora import read_word_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,52 +72,35 @@ def retrieve(
     dictionary: DictionaryOptions,
     search: SearchOptions,
     format: FormatOption = None,  # noqa: A002
-    encode: ReinitOptions,
+    encode: EditOptions,
     pairs: PairOptions,
     results: ResultOptions,
     mesh: MeshOptions,
 ) -> None:
     """Retrieval of translations, layer by layer, in both directions: sentences by their ids, or words by a dictionary.
 
-    Sentences: `--parallel en=en.txt --parallel fr=fr.txt`. Words: `--gold en-fr.tsv --words en --words fr`.
+    Sentences: `--parallel en=en.txt --parallel fr=fr.txt`. Words by themselves: `--gold en-fr.tsv --words en --words
+    fr`. Words in their contexts: `--gold en-fr.tsv --corpus en=en.txt --corpus fr=fr.txt`, each the mean over all its
+    occurrences in the corpus.
     """
     options = {**search.settings(), **encode.settings(model), **asdict(pairs)}
     if dictionary.gold is None:
-        if dictionary.words:
-            raise typer.BadParameter("Expected --words only with --gold FILE, but got no dictionary")
-        views = parallel_views(parallel or [], format)
+        if dictionary.words or dictionary.corpus:
+            raise typer.BadParameter("Expected --words and --corpus only with --gold FILE, but got no dictionary")
+        views = parallel_views(parallel or [], format, encode)
+        sides: list[Side] = []
     else:
         if parallel:
             raise typer.BadParameter("Expected either --parallel or --gold, but got both")
         known = read_word_pairs(dictionary.gold)
-        views = _word_views(dictionary.words or [], known, dictionary.max_words)
+        sides = dictionary.sides(known, format, encode)
+        views = {}
         options["gold"] = known.pairs
-    encoded = any(view.texts is not None for view in views.values())
+    encoded = bool(views) or any(side.encoded for side in sides)
     if encoded and model is None:
         raise typer.BadParameter("Expected --model NAME where texts or words are to be encoded, but got none")
     services = ("encoder", "metrics") if encoded else ("metrics",)
     with mesh.open(*services) as opened, ProgressReport("Retrieving") as report:
+        views |= {side.language: side.view(opened.encoder, encode.settings(model), report.update) for side in sides}
         found = opened.metrics.retrieve(views, progress=report.update, **options)
     show(found, results)
-
-
-def _word_views(given: list[str], pairs: WordPairs, limit: int) -> dict[str, View]:
-    """The vocabularies of the source and of the target language."""
-    parts = [value.partition("=") for value in given]
-    named = {language: file for language, _, file in parts}
-    if len(given) != 2 or len(named) != 2 or not all(named):
-        shown = ", ".join(given) or "none"
-        raise typer.BadParameter(
-            f"Expected --words LANGUAGE[=FILE] twice, for the dictionary's source and its target, but got {shown}"
-        )
-    views = {}
-    for (language, file), words in zip(named.items(), (pairs.sources, pairs.targets), strict=True):
-        if file and holds_vectors(file):
-            read = read_word_vectors(file, limit=limit)
-            views[language] = View(activations=read.vectors, ids=read.words, language=language)
-        else:
-            texts = (
-                read_words(file, language=language, limit=limit) if file else as_words(words[: limit or None], language)
-            )
-            views[language] = View(texts=texts, language=language)
-    return views

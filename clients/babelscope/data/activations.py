@@ -1,6 +1,7 @@
 """What the encoder answers: blocks of hidden states, and all of them in the order of the texts.
 
-Axes: n texts, r rows (one a text when pooled, one a token otherwise), K layers in the order asked for, d dimensions.
+Axes: n texts, r rows (one a text, or one for each of its words, spans or positions), K layers in the order asked for, d
+dimensions.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babelscope.data.models import ModelInfo, enum_name
+from babelscope.data.texts import UNITS
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2
 
 
@@ -74,9 +76,10 @@ class EncodedItem:
     Args:
         index: Position of the text in the call's texts.
         id: Id of the text.
-        rows: Rows it has in the block: 1 when pooled, its tokens otherwise.
+        rows: Rows it has in the block: 1 under `mean` and `cls`, otherwise its words, spans or positions.
         tokens: Tokens computed, special tokens included.
         truncated: Whether it was cut.
+        empty_rows: Its rows without pieces, from 0: they are zero.
     """
 
     index: int
@@ -84,6 +87,7 @@ class EncodedItem:
     rows: int
     tokens: int
     truncated: bool
+    empty_rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,6 +121,7 @@ class EncodeTotals:
         queue_seconds: Seconds that texts waited for the device; those of broken attempts are not known.
         compute_seconds: Seconds of the device; those of broken attempts are not known.
         attempts: Streams that the server took on: more than one where a stream broke and was resumed.
+        empty_rows: Rows without pieces.
     """
 
     texts: int = 0
@@ -125,6 +130,7 @@ class EncodeTotals:
     queue_seconds: float = 0.0
     compute_seconds: float = 0.0
     attempts: int = 0
+    empty_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,12 +140,14 @@ class Activations:
     Args:
         ids: n ids.
         layers: K layers, in the order of axis 1.
-        array: [r, K, d] float32; r = n when pooled.
+        array: [r, K, d] float32; r = n under `mean` and `cls`.
         offsets: [n + 1] int64: text i has the rows offsets[i] to offsets[i + 1].
         tokens: [n] int32, tokens computed, special tokens included.
         truncated: [n] bool, whether the text was cut.
         info: What the call resolved to.
         totals: Totals of the call.
+        empty: [e] int64, rows of words and spans without pieces, ascending: they are zero. The tokenizer may give a
+            word none, and a word may be cut off with the end of a long text.
     """
 
     ids: tuple[str, ...]
@@ -150,6 +158,15 @@ class Activations:
     truncated: NDArray[np.bool_]
     info: EncodeInfo
     totals: EncodeTotals = field(default_factory=EncodeTotals)
+    empty: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @property
+    def row_ids(self) -> tuple[str, ...]:
+        """An id a row: the text's own, or `ID#NUMBER` where the pooling gives rows to words, spans or positions."""
+        if self.info.pooling not in UNITS:
+            return self.ids
+        counts = np.diff(self.offsets).tolist()
+        return tuple(f"{one}#{row}" for one, count in zip(self.ids, counts, strict=True) for row in range(count))
 
     @property
     def model_digest(self) -> str:
@@ -212,13 +229,16 @@ class Gather:
             array = np.concatenate([self._parts.pop(item.index) for item in items])
         else:
             array = np.empty((0, *width), np.float32)
+        offsets = np.concatenate(([0], np.cumsum([item.rows for item in items], dtype=np.int64))).astype(np.int64)
+        empty = [start + row for start, item in zip(offsets, items, strict=False) for row in sorted(item.empty_rows)]
         return Activations(
             ids=tuple(self._ids),
             layers=info.layers,
             array=array,
-            offsets=np.concatenate(([0], np.cumsum([item.rows for item in items], dtype=np.int64))).astype(np.int64),
+            offsets=offsets,
             tokens=np.array([item.tokens for item in items], np.int32),
             truncated=np.array([item.truncated for item in items], np.bool_),
             info=info,
             totals=totals,
+            empty=np.array(empty, np.int64),
         )

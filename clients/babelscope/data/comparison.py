@@ -100,6 +100,7 @@ class ViewReport:
         tokens: Tokens computed.
         model_digest: Digest of the model behind the rows, empty for pushed activations.
         data_digest: SHA-256 over ids and texts (or activations), in order.
+        empty_rows: Words and spans of the texts without pieces, left out of the rows.
     """
 
     name: str
@@ -108,6 +109,7 @@ class ViewReport:
     tokens: int
     model_digest: str
     data_digest: str
+    empty_rows: int = 0
 
     @classmethod
     def from_proto(cls, view: metrics_pb2.ViewReport) -> "ViewReport":

@@ -158,22 +158,26 @@ class Model:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shift:
-    """Adds `alpha * vector` (Liu et al. 2020, section 4).
+    """Adds `alpha * (vector - origin)` (Liu et al. 2020, section 4).
 
     Args:
-        vector: [d] float32 or float64, or the name under which the store keeps it (`vectors/ID`).
+        vector: [d] float32 or float64, or the name under which the store keeps it (`vectors/ID`); of means by layer,
+            that of the intervention's layer counts.
         alpha: Its factor; 0 leaves every bit as it was.
         positions: Positions touched; the non-special ones where None.
+        origin: Subtracted from `vector`, given likewise; zero where None.
     """
 
     vector: NDArray[np.floating[Any]] | str
     alpha: float = 1.0
     positions: Positions | None = None
+    origin: NDArray[np.floating[Any]] | str | None = None
 
     def to_proto(self) -> model_pb2.Shift:
         """The shift as a message of the contract."""
         positions = choose(_POSITIONS, "positions", self.positions)
-        return model_pb2.Shift(vector=_array(self.vector), alpha=self.alpha, positions=positions)
+        origin = None if self.origin is None else _array(self.origin)
+        return model_pb2.Shift(vector=_array(self.vector), alpha=self.alpha, positions=positions, origin=origin)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,7 +255,7 @@ class ModelInfo:
         state: `available`, `loading`, `ready` or `refused`.
         reason: Why it is refused.
         predicts_tokens: Whether it predicts masked tokens.
-        poolings: Poolings offered: `mean`, `cls`, `token`.
+        poolings: Poolings offered: `mean`, `cls`, `token`, `word_first`, `word_mean`, `span`.
     """
 
     name: str

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Final
 
 from babelscope.v1 import text_pb2
 
@@ -13,13 +14,25 @@ class Text:
 
     Args:
         id: Unique within its request or set.
-        text: The text itself.
+        text: The text itself; may be empty where `words` are given.
         language: BCP 47 language tag, where known.
+        words: The words of a text that is cut into words, for pooling by word. Each is looked for in `text` after the
+            one before; where there is no `text`, it is the words joined by spaces.
+        spans: First code point, and one past the last, of each span that pooling by span averages.
+        positions: Tokens that pooling by token answers, counted from 0 with the special tokens; all where empty.
     """
 
     id: str
-    text: str
+    text: str = ""
     language: str = ""
+    words: tuple[str, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
+    positions: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Characters of the text, words among them, and units that ask for rows of their own."""
+        return len(self.text) + sum(map(len, self.words)) + len(self.spans) + len(self.positions)
 
     def to_proto(self) -> text_pb2.Text:
         """The text as a message of the contract.
@@ -28,11 +41,46 @@ class Text:
             ValueError: It is not Unicode text: it holds half a surrogate pair.
         """
         try:
-            return text_pb2.Text(id=self.id, text=self.text, language=self.language)
+            return text_pb2.Text(
+                id=self.id,
+                text=self.text,
+                language=self.language,
+                words=self.words,
+                spans=[text_pb2.Span(start=start, end=end) for start, end in self.spans],
+                positions=self.positions,
+            )
         except UnicodeEncodeError as error:
             raise ValueError(
                 f"Expected Unicode text under id {self.id!r}, but got {error.object[error.start]!r}"
             ) from None
+
+    @classmethod
+    def from_proto(cls, text: text_pb2.Text) -> "Text":
+        """Reads a message of the contract."""
+        return cls(
+            text.id,
+            text.text,
+            text.language,
+            tuple(text.words),
+            tuple((span.start, span.end) for span in text.spans),
+            tuple(text.positions),
+        )
+
+
+UNITS: Final[Mapping[str, str]] = {
+    "word_first": "words",
+    "word_mean": "words",
+    "span": "spans",
+    "token": "positions",
+}
+"""Poolings with a row for each of some units of a text, and the field of `Text` that lists them."""
+
+
+def row_ids(text: Text, pooling: str) -> list[str]:
+    """Ids of a text's rows where rows of several texts are compared: its own, or `ID#NUMBER` for each of its units."""
+    if pooling not in UNITS:
+        return [text.id]
+    return [f"{text.id}#{number}" for number in range(len(getattr(text, UNITS[pooling])))]
 
 
 def as_texts(texts: Iterable[Text | str], *, start: int = 0) -> Iterator[Text]:

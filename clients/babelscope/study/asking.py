@@ -8,6 +8,7 @@ from babelscope.calls.views import View
 from babelscope.data.comparison import Comparison, Estimate
 from babelscope.study.answers import KeptAnswer
 from babelscope.study.design import Study
+from babelscope.study.interventions import edits
 from babelscope.study.plan import StudyStep
 from babelscope.study.provenance import now
 from babelscope.study.result import PairUse, Row
@@ -18,7 +19,12 @@ from babelscope.study.texts import StudyTexts
 def ask_step(study: Study, step: StudyStep, mesh: Services, texts: StudyTexts, show: ShowProgress | None) -> KeptAnswer:
     """Similarity or retrieval of one step: its rows in an order that does not depend on what was finished first."""
     views = {
-        language: View(texts=texts.corpus.texts[language], model=step.model, language=language)
+        language: View(
+            texts=texts.corpus.texts[language],
+            model=step.model,
+            interventions=edits(study.interventions, language, step.use),
+            language=language,
+        )
         for language in step.languages
     }
     common: dict[str, Any] = {

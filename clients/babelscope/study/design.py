@@ -124,6 +124,30 @@ class RetrievalDesign:
 
 
 @dataclass(frozen=True, slots=True)
+class InterventionDesign:
+    """An edit of hidden states.
+
+    Attributes:
+        layer: Where it is made.
+        languages: Languages whose texts are edited; all where None.
+        shift: Files of two means by layer, from and to, that `babelscope means` wrote; None for a map.
+        alpha: Factor of the shift.
+        linear_map: File of a map; None for a shift.
+    """
+
+    layer: int
+    languages: tuple[str, ...] | None = None
+    shift: tuple[Path, Path] | None = None
+    alpha: float = 1.0
+    linear_map: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that the edit is made of."""
+        return self.shift or ((self.linear_map,) if self.linear_map else ())
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """A study.
 
@@ -145,6 +169,7 @@ class Study:
         retrieval: None for no retrieval.
         overflow: Treatment of texts longer than the model takes: `truncate` or `refuse`.
         alignment: `intersect` (a pair uses the ids both have) or `strict` (missing ids fail the study).
+        interventions: Edits of hidden states, in order, in all that is encoded.
         sections: What else is asked, by key of the study file: designs of `babelscope.study.sections`.
     """
 
@@ -165,6 +190,7 @@ class Study:
     retrieval: RetrievalDesign | None = None
     overflow: Overflow = "truncate"
     alignment: Alignment = "intersect"
+    interventions: tuple[InterventionDesign, ...] = ()
     sections: Mapping[str, Any] = field(default_factory=dict)
 
     def language_pairs(self, which: Pairs) -> tuple[tuple[str, str], ...]:

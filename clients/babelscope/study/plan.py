@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from babelscope.data.models import Model
 from babelscope.errors import StudyError
+from babelscope.study import interventions
 from babelscope.study.design import Study
 from babelscope.study.provenance import code_version
 from babelscope.study.result import ModelUse, Variant
@@ -116,6 +117,7 @@ def _step(
         "alignment": study.alignment,
         "pairs": pairs,
         "data": {language: texts.digests[language] for language in languages},
+        **interventions.depends(study.interventions),
         **_options(study, kind, centre),
     }
     return StudyStep(kind, use, variant, model, pairs, centre, step_key(kind, depends))

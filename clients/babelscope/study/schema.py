@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from babelscope.corpora import FORMATS
-from babelscope.study import values
+from babelscope.study import interventions, values
 from babelscope.study.design import (
     Alignment,
     CorpusDesign,
@@ -59,6 +59,7 @@ def load_study(path: str | Path, overrides: Overrides | None = None) -> Study:
     keys = root.mapping(
         "name", "title", "corpus", "languages", "sources", "models", "sentences", "layers", "pooling", "pairs",
         "measures", "standardise", "drop_top_variance", "random_init", "retrieval", "overflow", "alignment",
+        "interventions",
         *(section.key for section in SECTIONS),
     )  # fmt: skip
     for needed in ("name", "title", "corpus", "languages", "models"):
@@ -89,6 +90,7 @@ def load_study(path: str | Path, overrides: Overrides | None = None) -> Study:
         retrieval=get(keys, "retrieval", _retrieval, None),
         overflow=get(keys, "overflow", _overflow, "truncate"),
         alignment=get(keys, "alignment", _alignment, "intersect"),
+        interventions=get(keys, "interventions", lambda node: interventions.read(node, languages), ()),
     )
     if study.random_init and study.random_init.retrieval and study.retrieval is None:
         keys["random_init"].fail("`retrieval: true` here only where the study has a key `retrieval`", "no such key")

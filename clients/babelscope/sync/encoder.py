@@ -4,10 +4,14 @@
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Unpack
 
+from babelscope.calls.corpora import CorpusWork, MeansWork
 from babelscope.calls.encode import EncodeSession, Window, encode_spec
+from babelscope.calls.means import LayerMeans
+from babelscope.calls.metrics import Answer, FoldedCall
 from babelscope.calls.options import EncodeOptions, FloatType, Overflow
 from babelscope.calls.predictions import PredictCall, Predictions, Setting, prediction_spec
 from babelscope.calls.tokens import Tokens, tokenize_request
+from babelscope.calls.word_means import WordMeans, WordsWork
 from babelscope.data.activations import Activations, Gather, Progress, ShowProgress
 from babelscope.data.models import Model, ModelInfo, Unloaded
 from babelscope.data.texts import Text, count
@@ -194,6 +198,79 @@ class EncoderClient(Client):
         """
         spec = encode_spec(model, output_dtype=output_dtype, **options)
         return EncodeStream(self._caller, EncodeSession(spec, window), texts, timeout)
+
+    def mean_activations(
+        self,
+        texts: Iterable[Text | str],
+        *,
+        model: Model | str,
+        progress: ShowProgress | None = None,
+        timeout: float | None = None,
+        **options: Unpack[EncodeOptions],
+    ) -> LayerMeans:
+        """Means over all tokens of a corpus, special tokens left out, at every layer in one pass; the store keeps them.
+
+        Two of them make the shift from one language to another: `babelscope.shift`.
+
+        Args:
+            texts: Read lazily; a list can be sent again where the server is gone.
+            model: The weights.
+            progress: Called as the work goes on.
+            timeout: Seconds for the whole call.
+            options: Those of `encode`; the pooling can only be `mean`.
+
+        Raises:
+            InvalidRequest: `.field` names what is wrong.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        work = MeansWork(encode_spec(model, **options), texts)
+        return self._fold(work, progress, timeout)
+
+    def encode_words(
+        self,
+        texts: Iterable[Text | str],
+        *,
+        model: Model | str,
+        words: Sequence[str] = (),
+        ignore_case: bool = False,
+        min_count: int = 0,
+        language: str = "",
+        progress: ShowProgress | None = None,
+        timeout: float | None = None,
+        **options: Unpack[EncodeOptions],
+    ) -> WordMeans:
+        """The mean of every word of a corpus over all its contexts, at every layer in one pass.
+
+        Args:
+            texts: Read lazily; a list can be sent again where the server is gone. Texts with `words` have exactly
+                these; in others words are found.
+            model: The weights.
+            words: Words wanted, the longest at each place; all words of the texts where empty, and in scripts written
+                without spaces all characters.
+            ignore_case: Whether words that differ in case alone are one.
+            min_count: Fewest occurrences of a word that is answered.
+            language: BCP 47 tag of the corpus, for the case of the Turkish i.
+            progress: Called as the work goes on.
+            timeout: Seconds for the whole call.
+            options: Those of `encode`; the pooling is `word_mean` (the default) or `word_first`.
+
+        Raises:
+            InvalidRequest: `.field` names what is wrong.
+            LimitExceeded: There are more words than the server has room for.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        options.setdefault("pooling", "word_mean")
+        spec = encoder_pb2.EncodeWordsSpec(
+            encode=encode_spec(model, **options), ignore_case=ignore_case, min_count=min_count, language=language
+        )
+        return self._fold(WordsWork(spec, texts, words), progress, timeout)
+
+    def _fold(self, work: CorpusWork[Answer], progress: ShowProgress | None, timeout: float | None) -> Answer:
+        """The answers of a call, folded into one."""
+        call = FoldedCall(work, progress, repeatable=work.repeatable)
+        for _ in self._caller.stream(call, timeout):
+            pass
+        return call.answer
 
     def _load_timeout(self, timeout: float | None) -> float:
         """The deadline of a call that may load a model."""

@@ -566,16 +566,23 @@ class EncodedItem(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    EMPTY_ROWS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position of the text in the request's stream."""
     id: _builtins.str
     """Id of the text."""
     rows: _builtins.int
-    """Rows it has in the block: 1 when pooled, its tokens otherwise."""
+    """Rows it has in the block: 1 under MEAN and CLS, otherwise its words, spans or positions."""
     tokens: _builtins.int
     """Tokens computed, special tokens included."""
     truncated: _builtins.bool
     """Whether it was cut."""
+    @_builtins.property
+    def empty_rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Rows of this text without pieces, from 0: words and spans that the tokenizer gives no piece, or that were cut off
+        altogether. They are zero. A word or span that was cut in part is averaged over the pieces that are left.
+        """
+
     def __init__(
         self,
         *,
@@ -584,10 +591,11 @@ class EncodedItem(_message.Message):
         rows: _builtins.int = ...,
         tokens: _builtins.int = ...,
         truncated: _builtins.bool = ...,
+        empty_rows: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "index", b"index", "rows", b"rows", "tokens", b"tokens", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["empty_rows", b"empty_rows", "id", b"id", "index", b"index", "rows", b"rows", "tokens", b"tokens", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -604,6 +612,7 @@ class EncodeFinished(_message.Message):
     TRUNCATED_FIELD_NUMBER: _builtins.int
     QUEUE_SECONDS_FIELD_NUMBER: _builtins.int
     COMPUTE_SECONDS_FIELD_NUMBER: _builtins.int
+    EMPTY_ROWS_FIELD_NUMBER: _builtins.int
     texts: _builtins.int
     """Texts answered."""
     tokens: _builtins.int
@@ -614,6 +623,8 @@ class EncodeFinished(_message.Message):
     """Seconds that this request's texts waited for the device, summed over its batches."""
     compute_seconds: _builtins.float
     """Seconds of the device spent on batches that held this request's texts."""
+    empty_rows: _builtins.int
+    """Rows without pieces: see `EncodedItem.empty_rows`."""
     def __init__(
         self,
         *,
@@ -622,10 +633,11 @@ class EncodeFinished(_message.Message):
         truncated: _builtins.int = ...,
         queue_seconds: _builtins.float = ...,
         compute_seconds: _builtins.float = ...,
+        empty_rows: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute_seconds", b"compute_seconds", "queue_seconds", b"queue_seconds", "texts", b"texts", "tokens", b"tokens", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute_seconds", b"compute_seconds", "empty_rows", b"empty_rows", "queue_seconds", b"queue_seconds", "texts", b"texts", "tokens", b"tokens", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -638,58 +650,175 @@ class EncodeWordsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SPEC_FIELD_NUMBER: _builtins.int
-    SENTENCES_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def spec(self) -> Global___EncodeSpec:
-        """Exactly once, first. Its pooling is WORD_FIRST or WORD_MEAN."""
+    def spec(self) -> Global___EncodeWordsSpec:
+        """Exactly once, first."""
 
     @_builtins.property
-    def sentences(self) -> Global___EncodeWordsSentences:
-        """Sentences whose words are averaged over all their contexts."""
+    def words(self) -> Global___WantedWords:
+        """Any number of times, before the first texts."""
+
+    @_builtins.property
+    def texts(self) -> Global___EncodeTexts:
+        """Any number of times. A text with `words` has exactly these; in others words are found."""
 
     def __init__(
         self,
         *,
-        spec: Global___EncodeSpec | None = ...,
-        sentences: Global___EncodeWordsSentences | None = ...,
+        spec: Global___EncodeWordsSpec | None = ...,
+        words: Global___WantedWords | None = ...,
+        texts: Global___EncodeTexts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "sentences", b"sentences", "spec", b"spec"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "spec", b"spec", "texts", b"texts", "words", b"words"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "sentences", b"sentences", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "spec", b"spec", "texts", b"texts", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["spec", "sentences"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["spec", "words", "texts"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
 Global___EncodeWordsRequest: _TypeAlias = EncodeWordsRequest  # noqa: Y015
 
 @_typing.final
-class EncodeWordsSentences(_message.Message):
-    """Sentences in words."""
+class EncodeWordsSpec(_message.Message):
+    """What to compute for every word."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    EXAMPLES_FIELD_NUMBER: _builtins.int
+    ENCODE_FIELD_NUMBER: _builtins.int
+    IGNORE_CASE_FIELD_NUMBER: _builtins.int
+    MIN_COUNT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    ignore_case: _builtins.bool
+    """Take words that differ in case alone for one: the wanted word, or the case-folded one where all are. Otherwise case
+    counts. Words are compared in Unicode's composed form (NFC) in either case.
+    """
+    min_count: _builtins.int
+    """Words of fewer occurrences are left out of the answer and counted."""
+    language: _builtins.str
+    """BCP 47 tag of the corpus, for the case of the Turkish i."""
     @_builtins.property
-    def examples(self) -> _containers.RepeatedCompositeFieldContainer[_text_pb2.Example]:
-        """At least one."""
+    def encode(self) -> Global___EncodeSpec:
+        """Pooling WORD_MEAN (where not given) or WORD_FIRST: what one occurrence of a word is."""
 
     def __init__(
         self,
         *,
-        examples: _abc.Iterable[_text_pb2.Example] | None = ...,
+        encode: Global___EncodeSpec | None = ...,
+        ignore_case: _builtins.bool = ...,
+        min_count: _builtins.int = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["encode", b"encode"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["examples", b"examples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["encode", b"encode", "ignore_case", b"ignore_case", "language", b"language", "min_count", b"min_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___EncodeWordsSentences: _TypeAlias = EncodeWordsSentences  # noqa: Y015
+Global___EncodeWordsSpec: _TypeAlias = EncodeWordsSpec  # noqa: Y015
+
+@_typing.final
+class WantedWords(_message.Message):
+    """Words that are looked for. With them, running text is searched from left to right for the longest wanted word at each
+    place: whole words in scripts that separate them, any run of characters in scripts written without spaces. Without
+    them, every word of the text counts, and in scripts written without spaces every character with its marks.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Not empty; a word given again counts once. Several words separated by spaces may be one."""
+
+    def __init__(
+        self,
+        *,
+        words: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WantedWords: _TypeAlias = WantedWords  # noqa: Y015
 
 @_typing.final
 class EncodeWordsResponse(_message.Message):
-    """A part of the answer: words with their vectors."""
+    """One message of an EncodeWords answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def started(self) -> Global___EncodeStarted:
+        """What is computed."""
+
+    @_builtins.property
+    def progress(self) -> Global___CorpusProgress:
+        """How far the work is."""
+
+    @_builtins.property
+    def words(self) -> Global___WordVectors:
+        """Words with their vectors."""
+
+    @_builtins.property
+    def finished(self) -> Global___EncodeWordsFinished:
+        """The totals."""
+
+    def __init__(
+        self,
+        *,
+        started: Global___EncodeStarted | None = ...,
+        progress: Global___CorpusProgress | None = ...,
+        words: Global___WordVectors | None = ...,
+        finished: Global___EncodeWordsFinished | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "message", b"message", "progress", b"progress", "started", b"started", "words", b"words"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "message", b"message", "progress", b"progress", "started", b"started", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["started", "progress", "words", "finished"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___EncodeWordsResponse: _TypeAlias = EncodeWordsResponse  # noqa: Y015
+
+@_typing.final
+class CorpusProgress(_message.Message):
+    """How far a pass over a corpus is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXTS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    texts: _builtins.int
+    """Texts computed."""
+    tokens: _builtins.int
+    """Tokens computed, special tokens included."""
+    def __init__(
+        self,
+        *,
+        texts: _builtins.int = ...,
+        tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["texts", b"texts", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorpusProgress: _TypeAlias = CorpusProgress  # noqa: Y015
+
+@_typing.final
+class WordVectors(_message.Message):
+    """Some words with their mean vectors. The means of two shards of a corpus merge by the counts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -698,15 +827,15 @@ class EncodeWordsResponse(_message.Message):
     VECTORS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The words."""
+        """In order of their first occurrence."""
 
     @_builtins.property
     def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Occurrences of each."""
+        """Occurrences averaged."""
 
     @_builtins.property
     def vectors(self) -> _tensor_pb2.Tensor:
-        """[words, layers, d]."""
+        """[words, layers, d] F32, at most 1 MiB: means over all occurrences, summed in double precision."""
 
     def __init__(
         self,
@@ -721,7 +850,53 @@ class EncodeWordsResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___EncodeWordsResponse: _TypeAlias = EncodeWordsResponse  # noqa: Y015
+Global___WordVectors: _TypeAlias = WordVectors  # noqa: Y015
+
+@_typing.final
+class EncodeWordsFinished(_message.Message):
+    """Totals of an EncodeWords request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXTS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    OCCURRENCES_FIELD_NUMBER: _builtins.int
+    EMPTY_ROWS_FIELD_NUMBER: _builtins.int
+    RARE_WORDS_FIELD_NUMBER: _builtins.int
+    texts: _builtins.int
+    """Texts computed."""
+    tokens: _builtins.int
+    """Tokens computed, special tokens included."""
+    truncated: _builtins.int
+    """Texts that were cut."""
+    words: _builtins.int
+    """Words answered."""
+    occurrences: _builtins.int
+    """Occurrences averaged, of all words found."""
+    empty_rows: _builtins.int
+    """Occurrences without pieces, which are not averaged."""
+    rare_words: _builtins.int
+    """Words found that are below `min_count`."""
+    def __init__(
+        self,
+        *,
+        texts: _builtins.int = ...,
+        tokens: _builtins.int = ...,
+        truncated: _builtins.int = ...,
+        words: _builtins.int = ...,
+        occurrences: _builtins.int = ...,
+        empty_rows: _builtins.int = ...,
+        rare_words: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["empty_rows", b"empty_rows", "occurrences", b"occurrences", "rare_words", b"rare_words", "texts", b"texts", "tokens", b"tokens", "truncated", b"truncated", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EncodeWordsFinished: _TypeAlias = EncodeWordsFinished  # noqa: Y015
 
 @_typing.final
 class MeanActivationsRequest(_message.Message):
@@ -733,7 +908,7 @@ class MeanActivationsRequest(_message.Message):
     TEXTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def spec(self) -> Global___EncodeSpec:
-        """Exactly once, first."""
+        """Exactly once, first. Its pooling is MEAN, its output type is not used."""
 
     @_builtins.property
     def texts(self) -> Global___EncodeTexts:
@@ -757,35 +932,87 @@ Global___MeanActivationsRequest: _TypeAlias = MeanActivationsRequest  # noqa: Y0
 
 @_typing.final
 class MeanActivationsResponse(_message.Message):
-    """Progress, and on the last message the means."""
+    """One message of a MeanActivations answer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    TEXTS_FIELD_NUMBER: _builtins.int
-    TOKENS_FIELD_NUMBER: _builtins.int
+    STARTED_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
     MEANS_FIELD_NUMBER: _builtins.int
-    texts: _builtins.int
-    """Texts read so far."""
-    tokens: _builtins.int
-    """Tokens averaged so far, special tokens left out."""
     @_builtins.property
-    def means(self) -> _tensor_pb2.Tensor:
-        """R(L, l), [layers, d] F64; on the last message only."""
+    def started(self) -> Global___EncodeStarted:
+        """What is computed."""
+
+    @_builtins.property
+    def progress(self) -> Global___CorpusProgress:
+        """How far the work is."""
+
+    @_builtins.property
+    def means(self) -> Global___LayerMeans:
+        """The means."""
 
     def __init__(
         self,
         *,
-        texts: _builtins.int = ...,
-        tokens: _builtins.int = ...,
+        started: Global___EncodeStarted | None = ...,
+        progress: Global___CorpusProgress | None = ...,
+        means: Global___LayerMeans | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["means", b"means", "message", b"message", "progress", b"progress", "started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["means", b"means", "message", b"message", "progress", b"progress", "started", b"started"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["started", "progress", "means"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___MeanActivationsResponse: _TypeAlias = MeanActivationsResponse  # noqa: Y015
+
+@_typing.final
+class LayerMeans(_message.Message):
+    """Means over all tokens of a corpus, special tokens left out. The means of two shards merge by `tokens`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEANS_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    ARTIFACT_FIELD_NUMBER: _builtins.int
+    tokens: _builtins.int
+    """Tokens averaged: n."""
+    texts: _builtins.int
+    """Texts they come from."""
+    truncated: _builtins.int
+    """Texts that were cut."""
+    artifact: _builtins.str
+    """Name of the means in the store, `vectors/ID`, by which a Shift may call them."""
+    @_builtins.property
+    def means(self) -> _tensor_pb2.Tensor:
+        """R(L, l), [layers, d] F64, summed in double precision."""
+
+    @_builtins.property
+    def layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The layers, in the order of axis 0."""
+
+    def __init__(
+        self,
+        *,
         means: _tensor_pb2.Tensor | None = ...,
+        layers: _abc.Iterable[_builtins.int] | None = ...,
+        tokens: _builtins.int = ...,
+        texts: _builtins.int = ...,
+        truncated: _builtins.int = ...,
+        artifact: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["means", b"means"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["means", b"means", "texts", b"texts", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "layers", b"layers", "means", b"means", "texts", b"texts", "tokens", b"tokens", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___MeanActivationsResponse: _TypeAlias = MeanActivationsResponse  # noqa: Y015
+Global___LayerMeans: _TypeAlias = LayerMeans  # noqa: Y015
 
 @_typing.final
 class PredictTokensRequest(_message.Message):

@@ -87,7 +87,9 @@ class View(_message.Message):
     """BCP 47 language tag, carried to the answer."""
     @_builtins.property
     def encode(self) -> _encoder_pb2.EncodeSpec:
-        """How the server has this view's texts encoded. Left out where the rows come as activations."""
+        """How the server has this view's texts encoded. Left out where the rows come as activations. Where a row is a word, a
+        span or a position of a text (for TOKEN, each text names its positions), its id is `TEXT#NUMBER`, counted from 0.
+        """
 
     @_builtins.property
     def layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
@@ -673,6 +675,7 @@ class ViewReport(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     MODEL_DIGEST_FIELD_NUMBER: _builtins.int
     DATA_DIGEST_FIELD_NUMBER: _builtins.int
+    EMPTY_ROWS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the view."""
     rows: _builtins.int
@@ -685,6 +688,8 @@ class ViewReport(_message.Message):
     """Digest of the model behind the rows, empty for pushed activations."""
     data_digest: _builtins.str
     """SHA-256 over ids and texts (or activations), in order."""
+    empty_rows: _builtins.int
+    """Words and spans of the texts without pieces, which are left out of the rows."""
     def __init__(
         self,
         *,
@@ -694,10 +699,11 @@ class ViewReport(_message.Message):
         tokens: _builtins.int = ...,
         model_digest: _builtins.str = ...,
         data_digest: _builtins.str = ...,
+        empty_rows: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_digest", b"data_digest", "model_digest", b"model_digest", "name", b"name", "rows", b"rows", "tokens", b"tokens", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_digest", b"data_digest", "empty_rows", b"empty_rows", "model_digest", b"model_digest", "name", b"name", "rows", b"rows", "tokens", b"tokens", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

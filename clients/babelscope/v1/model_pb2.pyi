@@ -57,13 +57,15 @@ class _PoolingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pooling.Value
     POOLING_CLS: _Pooling.ValueType  # 2
     """The first position ([CLS], <s>)."""
     POOLING_TOKEN: _Pooling.ValueType  # 3
-    """Every position, special tokens included, one row each."""
+    """One row a position, special tokens included: the text's `positions`, or all where it names none."""
     POOLING_WORD_FIRST: _Pooling.ValueType  # 4
-    """The first piece of every word, one row a word."""
+    """The first piece of each of the text's `words`, one row a word. The pieces of a word are those that overlap its
+    characters.
+    """
     POOLING_WORD_MEAN: _Pooling.ValueType  # 5
-    """The mean of the pieces of every word, one row a word."""
+    """The mean of the pieces of each of the text's `words`, one row a word."""
     POOLING_SPAN: _Pooling.ValueType  # 6
-    """The mean of the pieces that overlap a character span, one row a span."""
+    """The mean of the pieces that overlap a character span, one row for each of the text's `spans`."""
 
 class Pooling(_Pooling, metaclass=_PoolingEnumTypeWrapper):
     """What the hidden states of a text are reduced to."""
@@ -75,13 +77,15 @@ POOLING_MEAN: Pooling.ValueType  # 1
 POOLING_CLS: Pooling.ValueType  # 2
 """The first position ([CLS], <s>)."""
 POOLING_TOKEN: Pooling.ValueType  # 3
-"""Every position, special tokens included, one row each."""
+"""One row a position, special tokens included: the text's `positions`, or all where it names none."""
 POOLING_WORD_FIRST: Pooling.ValueType  # 4
-"""The first piece of every word, one row a word."""
+"""The first piece of each of the text's `words`, one row a word. The pieces of a word are those that overlap its
+characters.
+"""
 POOLING_WORD_MEAN: Pooling.ValueType  # 5
-"""The mean of the pieces of every word, one row a word."""
+"""The mean of the pieces of each of the text's `words`, one row a word."""
 POOLING_SPAN: Pooling.ValueType  # 6
-"""The mean of the pieces that overlap a character span, one row a span."""
+"""The mean of the pieces that overlap a character span, one row for each of the text's `spans`."""
 Global___Pooling: _TypeAlias = Pooling  # noqa: Y015
 
 class _Positions:
@@ -219,7 +223,9 @@ class ArrayRef(_message.Message):
     INLINE_FIELD_NUMBER: _builtins.int
     ARTIFACT_FIELD_NUMBER: _builtins.int
     artifact: _builtins.str
-    """A name in the store: `vectors/ID` or `maps/ID`."""
+    """A name in the store: `vectors/ID` or `maps/ID`. Of vectors by layer, as MeanActivations stores them, the one of
+    the intervention's layer counts.
+    """
     @_builtins.property
     def inline(self) -> _tensor_pb2.Tensor:
         """The array itself, F32 or F64."""
@@ -242,13 +248,14 @@ Global___ArrayRef: _TypeAlias = ArrayRef  # noqa: Y015
 
 @_typing.final
 class Shift(_message.Message):
-    """Adds `alpha * vector` (Liu et al. 2020, section 4). Touches non-special positions unless told otherwise."""
+    """Adds `alpha * (vector - origin)` (Liu et al. 2020, section 4). Touches non-special positions unless told otherwise."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VECTOR_FIELD_NUMBER: _builtins.int
     ALPHA_FIELD_NUMBER: _builtins.int
     POSITIONS_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
     alpha: _builtins.float
     """Its factor; 0 leaves every bit as it was."""
     positions: Global___Positions.ValueType
@@ -257,16 +264,23 @@ class Shift(_message.Message):
     def vector(self) -> Global___ArrayRef:
         """The direction, [d]."""
 
+    @_builtins.property
+    def origin(self) -> Global___ArrayRef:
+        """Subtracted from `vector`: with the means of two languages this is the shift from that of `origin` to that of
+        `vector`. Zero where not given.
+        """
+
     def __init__(
         self,
         *,
         vector: Global___ArrayRef | None = ...,
         alpha: _builtins.float = ...,
         positions: Global___Positions.ValueType = ...,
+        origin: Global___ArrayRef | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["vector", b"vector"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin", "vector", b"vector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha", b"alpha", "positions", b"positions", "vector", b"vector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha", b"alpha", "origin", b"origin", "positions", b"positions", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

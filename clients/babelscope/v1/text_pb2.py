@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62\x61\x62\x65lscope/v1/text.proto\x12\rbabelscope.v1\x1a\x1fgoogle/api/field_behavior.proto\">\n\x04Text\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08language\x18\x03 \x01(\t\"\xba\x02\n\x07\x45xample\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x12+\n\x08sentence\x18\x04 \x01(\x0b\x32\x17.babelscope.v1.SentenceH\x00\x12\'\n\x04pair\x18\x05 \x01(\x0b\x32\x17.babelscope.v1.TextPairH\x00\x12+\n\x08question\x18\x06 \x01(\x0b\x32\x17.babelscope.v1.QuestionH\x00\x12:\n\nattributes\x18\x07 \x03(\x0b\x32&.babelscope.v1.Example.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07\x63ontent\"<\n\x08Sentence\x12\"\n\x05words\x18\x01 \x03(\x0b\x32\x13.babelscope.v1.Word\x12\x0c\n\x04text\x18\x02 \x01(\t\"\xb8\x01\n\x04Word\x12\x0c\n\x04\x66orm\x18\x01 \x01(\t\x12\x0c\n\x04upos\x18\x02 \x01(\t\x12\x11\n\x04head\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06\x64\x65prel\x18\x04 \x01(\t\x12\x0b\n\x03ner\x18\x05 \x01(\t\x12\r\n\x05lemma\x18\x06 \x01(\t\x12\r\n\x05\x66\x65\x61ts\x18\x07 \x01(\t\x12\x13\n\x0bspace_after\x18\x08 \x01(\x08\x12\x0c\n\x04xpos\x18\t \x01(\t\x12\x0c\n\x04\x64\x65ps\x18\n \x01(\t\x12\x0c\n\x04misc\x18\x0b \x01(\tB\x07\n\x05_head\">\n\x08TextPair\x12\x0f\n\x07premise\x18\x01 \x01(\t\x12\x12\n\nhypothesis\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\"U\n\x08Question\x12\x0f\n\x07\x63ontext\x18\x01 \x01(\t\x12\x10\n\x08question\x18\x02 \x01(\t\x12&\n\x07\x61nswers\x18\x03 \x03(\x0b\x32\x15.babelscope.v1.Answer\"%\n\x06\x41nswer\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x05*P\n\x08Overflow\x12\x18\n\x14OVERFLOW_UNSPECIFIED\x10\x00\x12\x13\n\x0fOVERFLOW_REFUSE\x10\x01\x12\x15\n\x11OVERFLOW_TRUNCATE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62\x61\x62\x65lscope/v1/text.proto\x12\rbabelscope.v1\x1a\x1fgoogle/api/field_behavior.proto\"~\n\x04Text\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05words\x18\x04 \x03(\t\x12\"\n\x05spans\x18\x05 \x03(\x0b\x32\x13.babelscope.v1.Span\x12\x11\n\tpositions\x18\x06 \x03(\x05\"\"\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\"\xba\x02\n\x07\x45xample\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x12+\n\x08sentence\x18\x04 \x01(\x0b\x32\x17.babelscope.v1.SentenceH\x00\x12\'\n\x04pair\x18\x05 \x01(\x0b\x32\x17.babelscope.v1.TextPairH\x00\x12+\n\x08question\x18\x06 \x01(\x0b\x32\x17.babelscope.v1.QuestionH\x00\x12:\n\nattributes\x18\x07 \x03(\x0b\x32&.babelscope.v1.Example.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07\x63ontent\"<\n\x08Sentence\x12\"\n\x05words\x18\x01 \x03(\x0b\x32\x13.babelscope.v1.Word\x12\x0c\n\x04text\x18\x02 \x01(\t\"\xb8\x01\n\x04Word\x12\x0c\n\x04\x66orm\x18\x01 \x01(\t\x12\x0c\n\x04upos\x18\x02 \x01(\t\x12\x11\n\x04head\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06\x64\x65prel\x18\x04 \x01(\t\x12\x0b\n\x03ner\x18\x05 \x01(\t\x12\r\n\x05lemma\x18\x06 \x01(\t\x12\r\n\x05\x66\x65\x61ts\x18\x07 \x01(\t\x12\x13\n\x0bspace_after\x18\x08 \x01(\x08\x12\x0c\n\x04xpos\x18\t \x01(\t\x12\x0c\n\x04\x64\x65ps\x18\n \x01(\t\x12\x0c\n\x04misc\x18\x0b \x01(\tB\x07\n\x05_head\">\n\x08TextPair\x12\x0f\n\x07premise\x18\x01 \x01(\t\x12\x12\n\nhypothesis\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\"U\n\x08Question\x12\x0f\n\x07\x63ontext\x18\x01 \x01(\t\x12\x10\n\x08question\x18\x02 \x01(\t\x12&\n\x07\x61nswers\x18\x03 \x03(\x0b\x32\x15.babelscope.v1.Answer\"%\n\x06\x41nswer\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x05*P\n\x08Overflow\x12\x18\n\x14OVERFLOW_UNSPECIFIED\x10\x00\x12\x13\n\x0fOVERFLOW_REFUSE\x10\x01\x12\x15\n\x11OVERFLOW_TRUNCATE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,28 +34,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TEXT'].fields_by_name['id']._loaded_options = None
   _globals['_TEXT'].fields_by_name['id']._serialized_options = b'\342A\001\002'
-  _globals['_TEXT'].fields_by_name['text']._loaded_options = None
-  _globals['_TEXT'].fields_by_name['text']._serialized_options = b'\342A\001\002'
   _globals['_EXAMPLE_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_EXAMPLE_ATTRIBUTESENTRY']._serialized_options = b'8\001'
   _globals['_EXAMPLE'].fields_by_name['id']._loaded_options = None
   _globals['_EXAMPLE'].fields_by_name['id']._serialized_options = b'\342A\001\002'
-  _globals['_OVERFLOW']._serialized_start=896
-  _globals['_OVERFLOW']._serialized_end=976
+  _globals['_OVERFLOW']._serialized_start=996
+  _globals['_OVERFLOW']._serialized_end=1076
   _globals['_TEXT']._serialized_start=76
-  _globals['_TEXT']._serialized_end=138
-  _globals['_EXAMPLE']._serialized_start=141
-  _globals['_EXAMPLE']._serialized_end=455
-  _globals['_EXAMPLE_ATTRIBUTESENTRY']._serialized_start=395
-  _globals['_EXAMPLE_ATTRIBUTESENTRY']._serialized_end=444
-  _globals['_SENTENCE']._serialized_start=457
-  _globals['_SENTENCE']._serialized_end=517
-  _globals['_WORD']._serialized_start=520
-  _globals['_WORD']._serialized_end=704
-  _globals['_TEXTPAIR']._serialized_start=706
-  _globals['_TEXTPAIR']._serialized_end=768
-  _globals['_QUESTION']._serialized_start=770
-  _globals['_QUESTION']._serialized_end=855
-  _globals['_ANSWER']._serialized_start=857
-  _globals['_ANSWER']._serialized_end=894
+  _globals['_TEXT']._serialized_end=202
+  _globals['_SPAN']._serialized_start=204
+  _globals['_SPAN']._serialized_end=238
+  _globals['_EXAMPLE']._serialized_start=241
+  _globals['_EXAMPLE']._serialized_end=555
+  _globals['_EXAMPLE_ATTRIBUTESENTRY']._serialized_start=495
+  _globals['_EXAMPLE_ATTRIBUTESENTRY']._serialized_end=544
+  _globals['_SENTENCE']._serialized_start=557
+  _globals['_SENTENCE']._serialized_end=617
+  _globals['_WORD']._serialized_start=620
+  _globals['_WORD']._serialized_end=804
+  _globals['_TEXTPAIR']._serialized_start=806
+  _globals['_TEXTPAIR']._serialized_end=868
+  _globals['_QUESTION']._serialized_start=870
+  _globals['_QUESTION']._serialized_end=955
+  _globals['_ANSWER']._serialized_start=957
+  _globals['_ANSWER']._serialized_end=994
 # @@protoc_insertion_point(module_scope)

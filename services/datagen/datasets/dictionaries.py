@@ -15,10 +15,10 @@ from babelscope.corpora.words import pair_fields
 from babelscope.data.languages import read_tag, same_language
 from babelscope.errors import CorpusError
 
-from services.datagen.text.words import fold
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.runtime.memory import hold_here, weight
 from services.runtime.names import check_name, shown
+from services.runtime.text.words import fold
 
 FIELD: Final = "dictionary"
 MOST_BYTES: Final = 1 << 30

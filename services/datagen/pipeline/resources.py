@@ -8,11 +8,11 @@ from babelscope.data.languages import same_language
 
 from services.datagen.datasets.dictionaries import Pair, WordPairs, find_dictionary, read_dictionary
 from services.datagen.datasets.stored import KIND, Datasets
-from services.datagen.text.lexicon import Dictionary
 from services.datagen.translation.base import Translator
 from services.datagen.translation.choice import Choice
 from services.datagen.translation.registry import Translators
 from services.runtime.errors import InvalidArgument
+from services.runtime.text.lexicon import Dictionary
 
 
 class StoredDataset:

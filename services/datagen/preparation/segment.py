@@ -7,7 +7,7 @@ from typing import Any
 from babelscope.data.languages import read_tag
 
 from services.datagen.preparation.inner import whole_words
-from services.datagen.text.words import units
+from services.runtime.text.words import units
 
 
 def tokenise(text: str, language: str) -> list[str]:

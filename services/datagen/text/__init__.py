@@ -1,1 +1,1 @@
-"""Running text: words, edits with offsets, and closest spans."""
+"""Running text: edits with offsets, and closest spans."""

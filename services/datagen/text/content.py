@@ -8,8 +8,8 @@ from babelscope.data.examples import Answer, Content, Example, Question, Sentenc
 from services.datagen.counts import StepReport
 from services.datagen.text.edits import Rewritten
 from services.datagen.text.offsets import counted_otherwise
-from services.datagen.text.words import run_together
 from services.runtime.errors import InvalidArgument
+from services.runtime.text.words import run_together
 
 
 def texts(content: Content) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ from typing import ClassVar, Protocol
 from babelscope.data.examples import Example
 
 from services.datagen.counts import StepReport
-from services.datagen.text.lexicon import Dictionary
 from services.datagen.translation.base import Translator
 from services.datagen.translation.choice import Choice
+from services.runtime.text.lexicon import Dictionary
 
 
 class Resources(Protocol):

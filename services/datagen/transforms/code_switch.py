@@ -14,10 +14,10 @@ from services.datagen.randomness import generator
 from services.datagen.text.chunks import ChunkRewriter, Piece
 from services.datagen.text.content import rewrite, texts
 from services.datagen.text.edits import Edit, Edits, Rewritten
-from services.datagen.text.lexicon import Dictionary, Lexicon
-from services.datagen.text.words import Span, run_together, with_case_of
 from services.datagen.transforms.base import Resources
 from services.runtime.options import option
+from services.runtime.text.lexicon import Dictionary, Lexicon
+from services.runtime.text.words import Span, run_together, with_case_of
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from services.datagen.randomness import generator
 from services.datagen.text.chunks import ChunkRewriter, Piece
 from services.datagen.text.content import rewrite, texts
 from services.datagen.text.edits import Edit, Edits
-from services.datagen.text.words import is_unspaced, segment, with_case_of
 from services.datagen.transforms.base import Resources
 from services.runtime.memory import hold_here, weight
 from services.runtime.options import option
+from services.runtime.text.words import is_unspaced, segment, with_case_of
 
 _COPIES = 4
 """A type stands in the sorted list, in the bijection and in the tables made of it."""

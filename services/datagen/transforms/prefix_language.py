@@ -10,10 +10,10 @@ from babelscope.data.examples import Example, Sentence
 from services.datagen.counts import StepReport
 from services.datagen.text.content import rewrite, texts
 from services.datagen.text.edits import Edit, Edits
-from services.datagen.text.words import segment, units
 from services.datagen.transforms.base import Resources
 from services.runtime.errors import InvalidArgument
 from services.runtime.options import option
+from services.runtime.text.words import segment, units
 
 
 @dataclass(frozen=True)

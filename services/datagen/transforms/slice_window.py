@@ -8,10 +8,10 @@ from typing import ClassVar, Literal
 from babelscope.data.examples import Example
 
 from services.datagen.counts import StepReport
-from services.datagen.text.words import Span, units
 from services.datagen.transforms.base import Resources
 from services.runtime.errors import InvalidArgument
 from services.runtime.options import option
+from services.runtime.text.words import Span, units
 
 _PIECES = re.compile(r"\S+")
 

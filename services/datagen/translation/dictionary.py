@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from services.datagen.text.edits import Edit, Edits
-from services.datagen.text.lexicon import Dictionary, Lexicon
-from services.datagen.text.words import is_unspaced, with_case_of
 from services.datagen.translation.base import Translated
+from services.runtime.text.lexicon import Dictionary, Lexicon
+from services.runtime.text.words import is_unspaced, with_case_of
 
 Lookup = Callable[[str, str], Dictionary]
 

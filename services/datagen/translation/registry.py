@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from services.datagen.text.lexicon import Dictionary
 from services.datagen.translation.base import Translator
 from services.datagen.translation.choice import BACKENDS, Choice
 from services.datagen.translation.conversions import Conversions
@@ -16,6 +15,7 @@ from services.datagen.translation.neural import NeuralTranslator
 from services.datagen.translation.settings import TranslationSettings
 from services.runtime.errors import InvalidArgument
 from services.runtime.files.store import Store
+from services.runtime.text.lexicon import Dictionary
 
 OpenRemote = Callable[[TranslationSettings, Choice], Translator]
 """From the settings and a choice to a system of another server; InvalidArgument where it is not allowed."""

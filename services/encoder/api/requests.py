@@ -29,6 +29,9 @@ _POOLINGS: Final = {
     model_pb2.POOLING_MEAN: Pooling.MEAN,
     model_pb2.POOLING_CLS: Pooling.CLS,
     model_pb2.POOLING_TOKEN: Pooling.TOKEN,
+    model_pb2.POOLING_WORD_FIRST: Pooling.WORD_FIRST,
+    model_pb2.POOLING_WORD_MEAN: Pooling.WORD_MEAN,
+    model_pb2.POOLING_SPAN: Pooling.SPAN,
 }
 _OVERFLOWS: Final = {
     text_pb2.OVERFLOW_UNSPECIFIED: Overflow.REFUSE,
@@ -183,7 +186,7 @@ def check_texts(texts: Sequence[text_pb2.Text], field: str, max_texts: int, seen
                 f"{field}[{number}].id",
                 f"Expected ids that are unique within a request, but {text.id!r} is also the id of an earlier text",
             )
-        if not text.text or text.text.isspace():
+        if not text.words and (not text.text or text.text.isspace()):
             raise InvalidArgument(
                 f"{field}[{number}].text", f"Expected a text that is not empty, but text {text.id!r} is"
             )

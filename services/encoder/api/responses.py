@@ -15,6 +15,9 @@ POOLINGS: Final = {
     Pooling.MEAN: model_pb2.POOLING_MEAN,
     Pooling.CLS: model_pb2.POOLING_CLS,
     Pooling.TOKEN: model_pb2.POOLING_TOKEN,
+    Pooling.WORD_FIRST: model_pb2.POOLING_WORD_FIRST,
+    Pooling.WORD_MEAN: model_pb2.POOLING_WORD_MEAN,
+    Pooling.SPAN: model_pb2.POOLING_SPAN,
 }
 TYPES: Final = {"float32": tensor_pb2.DATA_TYPE_F32, "bfloat16": tensor_pb2.DATA_TYPE_BF16}
 _STATES: Final = {
@@ -86,7 +89,12 @@ def chunks(number: int, block: RowBlock, asked: Asked) -> Iterator[encoder_pb2.E
             chunk.tensor.shape.extend(block.shape)
             for item in block.items:
                 chunk.items.add(
-                    index=item.index, id=item.id, rows=item.rows, tokens=item.tokens, truncated=item.truncated
+                    index=item.index,
+                    id=item.id,
+                    rows=item.rows,
+                    tokens=item.tokens,
+                    truncated=item.truncated,
+                    empty_rows=item.empty,
                 )
         offset += len(data)
         yield response
@@ -100,6 +108,7 @@ def finished(stream: Stream) -> encoder_pb2.EncodeFinished:
         truncated=stream.truncated,
         queue_seconds=stream.queue_seconds,
         compute_seconds=stream.compute_seconds,
+        empty_rows=stream.empty_rows,
     )
 
 

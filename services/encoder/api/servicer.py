@@ -1,13 +1,15 @@
 """The door of the encoder: messages to domain calls and back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2, text_pb2
+from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2
 
 from services.encoder.api import requests, responses
+from services.encoder.api.corpora import CorpusDoor
+from services.encoder.api.intake import Intake
 from services.encoder.api.predictions import (
     AskedPrediction,
     NamedPieces,
@@ -17,26 +19,19 @@ from services.encoder.api.predictions import (
     read_prediction,
 )
 from services.encoder.api.requests import Asked
+from services.encoder.api.units import grouper
 from services.encoder.engine import Engine
 from services.encoder.queue.answers import PredictedBlock, RowBlock
 from services.encoder.queue.scheduler import Scheduler
-from services.encoder.queue.streams import Stream
-from services.encoder.queue.turns import Turns
 from services.encoder.registry import Registry
 from services.encoder.settings import EncoderSettings
 from services.models.api.messages import read_model
-from services.models.artifacts import Objects
-from services.models.spec import ModelSpec, TokenizedText
-from services.runtime.callers.accounts import current
+from services.models.artifacts import Stored
+from services.models.spec import ModelSpec, Pooling
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.memory import Account, Memory, accounted
 from services.runtime.paging import cut_page, read_page
-from services.runtime.streams import Writer, first, later
-
-TOKENIZE_AT_ONCE = 256
-"""Texts cut into tokens by one call, so that the first reach the device while the others are being cut."""
-CHARACTERS_AT_ONCE = 1 << 16
-"""Characters cut into tokens by one call, unless a single text has more."""
+from services.runtime.streams import Writer, first
 
 
 class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
@@ -45,20 +40,23 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
     Args:
         registry: The models.
         scheduler: The device.
-        store: Store that holds the arrays of interventions.
+        store: Store that holds the arrays of interventions, and means.
         settings: Limits.
 
     Attributes:
         memory: Bytes that requests hold beside their texts, which the scheduler counts.
     """
 
-    def __init__(self, registry: Registry, scheduler: Scheduler, store: Objects, settings: EncoderSettings) -> None:
+    def __init__(self, registry: Registry, scheduler: Scheduler, store: Stored, settings: EncoderSettings) -> None:
         self._registry = registry
         self._scheduler = scheduler
         self._store = store
         self._settings = settings
         self.memory = Memory(settings.held_bytes)
-        self._tokenizers = Turns(2, CHARACTERS_AT_ONCE, "tokenize")
+        self._intake = Intake(settings.max_texts)
+        corpora = CorpusDoor(registry, scheduler, store, settings, intake=self._intake, memory=self.memory)
+        for call in ("EncodeWords", "MeanActivations"):
+            setattr(self, call, getattr(corpora, call))
 
     async def ListModels(  # noqa: N802 - gRPC's name
         self, request: encoder_pb2.ListModelsRequest, context: Any
@@ -101,12 +99,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         requests.check_texts(request.texts, "texts", self._settings.max_texts)
         async with self._lease(spec, "model") as engine:
             limit = engine.info.max_tokens
-            tokenized: list[TokenizedText] = []
-            for some in _portions(request.texts):
-                found = await self._tokenize(engine, some, limit, context.peer())
-                requests.check_tokens(some, found, overflow, limit, "texts", offset=len(tokenized))
-                _spend(found)
-                tokenized += found
+            tokenized = await self._intake.tokenize(engine, request.texts, overflow, limit, context.peer())
             answer = encoder_pb2.TokenizeResponse(
                 texts=[
                     responses.tokenized(text.id, tokens, engine.pieces(tokens.ids))
@@ -145,8 +138,9 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             engine.validate(plan)
             budget = self._settings.budget(engine.info.max_tokens, engine.device)
             stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer(), output=asked.output)
+            group, client = grouper(plan.pooling), context.peer()
             intake = asyncio.create_task(
-                self._intake(request_iterator, stream, engine, asked, limit=limit, client=context.peer())
+                self._intake.fill(request_iterator, stream, engine, asked, limit=limit, client=client, group=group)
             )
             try:
                 await writer.write(responses.started(engine.info, asked, plan, engine.device, limit))
@@ -193,8 +187,11 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             check_size(plan, limit, settings.max_message_bytes)
             budget = settings.budget(engine.info.max_tokens, engine.device)
             stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer())
+            group, client = grouper(Pooling.TOKEN), context.peer()
             intake = asyncio.create_task(
-                self._intake(request_iterator, stream, engine, asked.encode, limit=limit, client=context.peer())
+                self._intake.fill(
+                    request_iterator, stream, engine, asked.encode, limit=limit, client=client, group=group
+                )
             )
             try:
                 await writer.write(predicting(engine.info, asked, plan, engine.device, limit))
@@ -212,7 +209,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
 
     async def close(self) -> None:
         """Releases the threads."""
-        await self._tokenizers.close()
+        await self._intake.close()
 
     @asynccontextmanager
     async def _lease(self, spec: ModelSpec, field: str) -> AsyncIterator[Engine]:
@@ -220,66 +217,6 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         with _at(field):
             async with self._registry.lease(spec) as engine:
                 yield engine
-
-    async def _intake(
-        self,
-        messages: AsyncIterator[encoder_pb2.EncodeRequest] | AsyncIterator[encoder_pb2.PredictTokensRequest],
-        stream: Stream,
-        engine: Engine,
-        asked: Asked,
-        *,
-        limit: int,
-        client: str,
-    ) -> None:
-        """Reads texts as fast as the queue takes them, and tells the stream how that ended."""
-        try:
-            seen = requests.SeenIds()
-            async for message in messages:
-                if message.HasField("spec"):
-                    raise InvalidArgument("spec", "Expected `spec` once, in the first message, but got another")
-                texts = later(message, "texts").texts
-                offset = len(seen)
-                requests.check_texts(texts, "texts.texts", self._settings.max_texts, seen)
-                for some in _portions(texts):
-                    tokenized = await self._tokenize(engine, some, limit, client)
-                    requests.check_tokens(
-                        some,
-                        tokenized,
-                        asked.overflow,
-                        limit,
-                        "texts.texts",
-                        offset=offset,
-                        vocabulary=engine.info.vocabulary_size,
-                    )
-                    _spend(tokenized)
-                    await stream.submit([(text.id, tokens) for text, tokens in zip(some, tokenized, strict=True)])
-                    offset += len(some)
-            if not len(seen):
-                raise InvalidArgument("texts", "Expected at least one text, but the stream ended without any")
-            stream.finish()
-        except Exception as error:  # a boundary between tasks: the stream's own task raises it
-            stream.fail(error)
-
-    async def _tokenize(
-        self, engine: Engine, texts: Sequence[text_pb2.Text], limit: int, client: str
-    ) -> list[TokenizedText]:
-        """Cuts texts into tokens in a thread, in the client's turn: tokenizers work without the interpreter's lock."""
-        strings = [text.text for text in texts]
-        return await self._tokenizers.take(
-            client, sum(map(len, strings)), lambda: engine.tokenize(strings, max_tokens=limit)
-        )
-
-
-def _portions(texts: Sequence[text_pb2.Text]) -> Iterator[Sequence[text_pb2.Text]]:
-    """Texts in portions that take a turn each."""
-    start = held = 0
-    for stop, text in enumerate(texts):
-        size = len(text.text)
-        if stop > start and (stop - start == TOKENIZE_AT_ONCE or held + size > CHARACTERS_AT_ONCE):
-            yield texts[start:stop]
-            start, held = stop, 0
-        held += size
-    yield texts[start:]
 
 
 @contextmanager
@@ -289,8 +226,3 @@ def _at(field: str) -> Iterator[None]:
         yield
     except InvalidArgument as error:
         raise InvalidArgument(error.field.replace("spec.model", field, 1), error.problem) from error
-
-
-def _spend(tokenized: Sequence[TokenizedText]) -> None:
-    """Counts tokens as the caller's; who has none left is not read from before some have come."""
-    current().spend_tokens(sum(map(len, tokenized)))

@@ -13,9 +13,10 @@ from services.encoder.backends.decoding import decode
 from services.encoder.backends.workers import Workers
 from services.models.layers.blocks import Layout
 from services.models.layers.interventions import Interventions
-from services.models.layers.packing import Pack, PositionRule, pack, split
-from services.models.layers.pooling import pool
-from services.models.spec import EncodePlan, Pooling, Prediction, PredictPlan, TokenizedText
+from services.models.layers.packing import PositionRule, pack, split
+from services.models.layers.pooling import gather, pool
+from services.models.row_groups import row_count
+from services.models.spec import EncodePlan, Prediction, PredictPlan, TokenizedText
 from services.models.weights import Encoder
 
 CPU_CHUNK_ROWS = 1024
@@ -64,8 +65,7 @@ class TorchBackend:
             NotFinite: The model, or an edit, drives the hidden states out of the finite numbers.
         """
         lengths = [len(text) for text in batch]
-        rows = lengths if plan.pooling is Pooling.TOKEN else [1] * len(batch)
-        offsets = np.cumsum([0, *rows])
+        offsets = np.cumsum([0, *(row_count(text, plan.pooling) for text in batch)])
         answer = torch.empty((int(offsets[-1]), len(plan.layers), self._encoder.hidden_size), dtype=torch.float32)
         self._encoder.prepare(_TYPES[plan.dtype])
         settings = [Interventions(plan.edits, self.device)]
@@ -75,12 +75,13 @@ class TorchBackend:
 
         def compute(members: NDArray[np.int64]) -> None:
             packed = pack(batch, members, self._position_rule)
-            places = torch.from_numpy(_places(packed, offsets, plan.pooling))
+            groups = gather([batch[place] for place in members], packed.starts, plan.pooling, self.device)
+            places = torch.from_numpy(_places(members, offsets))
             with torch.inference_mode():
                 layout = Layout.of(packed, self.device)
                 for state in walk(self._encoder, layout, settings, max(wanted), _TYPES[plan.dtype]):
                     if state.layer in wanted:
-                        rows_ND = _finite(pool(state.hidden, layout, plan.pooling), state.layer).to("cpu")
+                        rows_ND = _finite(pool(state.hidden, groups), state.layer).to("cpu")
                         for column in wanted[state.layer]:
                             answer[:, column].index_copy_(0, places, rows_ND)
 
@@ -111,7 +112,7 @@ class TorchBackend:
 
         def compute(members: NDArray[np.int64]) -> None:
             packed = pack(batch, members, self._position_rule)
-            places = torch.from_numpy(_places(packed, offsets, Pooling.TOKEN))
+            places = torch.from_numpy(_places(members, offsets))
             with torch.inference_mode():
                 layout = Layout.of(packed, self.device)
                 for state in walk(self._encoder, layout, settings, max(plan.layers), dtype):
@@ -149,9 +150,8 @@ def _finite(rows: Tensor, layer: int) -> Tensor:
     return rows
 
 
-def _places(packed: Pack, offsets: NDArray[np.int64], pooling: Pooling) -> NDArray[np.int64]:
-    """Row of the answer for each row that `pool` gives for a pack."""
-    firsts = offsets[packed.members]
-    if pooling is not Pooling.TOKEN:
-        return firsts
-    return np.repeat(firsts - packed.starts, packed.lengths) + np.arange(packed.rows)
+def _places(members: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row of the answer for each row that `pool` gives for some texts, [n] places in the batch."""
+    counts = (offsets[1:] - offsets[:-1])[members]
+    before = np.cumsum(counts) - counts
+    return np.repeat(offsets[members] - before, counts) + np.arange(int(counts.sum()))

@@ -9,7 +9,8 @@ from babelscope.data.tensors import CHUNK_BYTES, f32_to_bf16
 from numpy.typing import NDArray
 
 from services.encoder.queue.fairqueue import Entry
-from services.models.spec import EncodePlan, Plan, Pooling, Prediction, PredictPlan, TokenizedText
+from services.models.row_groups import row_count
+from services.models.spec import Plan, Prediction, PredictPlan, TokenizedText
 
 OutputType = Literal["float32", "bfloat16"]
 
@@ -27,6 +28,8 @@ class Item:
         rows: Rows it has in the block.
         tokens: Tokens computed, special tokens included.
         truncated: Whether it was cut.
+        empty: Rows of no token, which are zero.
+        content: Tokens that are not special.
     """
 
     index: int
@@ -34,6 +37,8 @@ class Item:
     rows: int
     tokens: int
     truncated: bool
+    empty: tuple[int, ...]
+    content: int
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -73,16 +78,11 @@ class PredictedBlock:
 Block = RowBlock | PredictedBlock
 
 
-def rows_of(tokens: int, plan: EncodePlan) -> int:
-    """Rows that a text of so many tokens has in the answer."""
-    return tokens if plan.pooling is Pooling.TOKEN else 1
-
-
-def bytes_of(tokens: int, plan: Plan, hidden_size: int) -> int:
+def bytes_of(text: TokenizedText, plan: Plan, hidden_size: int) -> int:
     """Bytes of a text's answer: of its hidden states while they are float32, or of its predictions."""
     if isinstance(plan, PredictPlan):
-        return tokens * plan.candidates * CANDIDATE_BYTES
-    return rows_of(tokens, plan) * len(plan.layers) * hidden_size * 4
+        return len(text) * plan.candidates * CANDIDATE_BYTES
+    return row_count(text, plan.pooling) * len(plan.layers) * hidden_size * 4
 
 
 def cut(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> list[RowBlock]:
@@ -121,7 +121,18 @@ def cut_predictions(entries: Sequence[Entry], predictions: Sequence[Prediction])
 
 def _predicted(entries: Sequence[Entry], predictions: Sequence[Prediction]) -> PredictedBlock:
     return PredictedBlock(
-        items=tuple(Item(each.index, each.id, each.length, each.length, each.text.truncated) for each in entries),
+        items=tuple(
+            Item(
+                index=each.index,
+                id=each.id,
+                rows=each.length,
+                tokens=each.length,
+                truncated=each.text.truncated,
+                empty=(),
+                content=each.text.content_length,
+            )
+            for each in entries
+        ),
         texts=tuple(entry.text for entry in entries),
         predictions=tuple(predictions),
         reserved=sum(entry.reserved for entry in entries),
@@ -130,7 +141,15 @@ def _predicted(entries: Sequence[Entry], predictions: Sequence[Prediction]) -> P
 
 def _block(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> RowBlock:
     items = tuple(
-        Item(entry.index, entry.id, array.shape[0], entry.length, entry.text.truncated)
+        Item(
+            index=entry.index,
+            id=entry.id,
+            rows=array.shape[0],
+            tokens=entry.length,
+            truncated=entry.text.truncated,
+            empty=entry.text.groups.empty if entry.text.groups else (),
+            content=entry.text.content_length,
+        )
         for entry, array in zip(entries, arrays, strict=True)
     )
     _, layers, width = arrays[0].shape

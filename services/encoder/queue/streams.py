@@ -62,6 +62,8 @@ class Queue(Protocol):
 def weight(id: str, text: TokenizedText) -> int:  # noqa: A002
     """Bytes that a queued text holds: its arrays, its id, and the objects around them."""
     arrays = text.ids.nbytes + text.special.nbytes + text.starts.nbytes + text.ends.nbytes
+    if text.groups is not None:
+        arrays += text.groups.tokens.nbytes + text.groups.counts.nbytes
     return arrays + len(id) + 1024
 
 
@@ -80,6 +82,7 @@ class Stream:
         answered: Texts whose blocks were taken by `next_block`.
         tokens: Tokens computed.
         truncated: Texts that were cut.
+        empty_rows: Rows of no token.
         queue_seconds: Time its texts waited for the device, summed over its batches.
         compute_seconds: Time of the device spent on batches that held its texts.
     """
@@ -92,7 +95,7 @@ class Stream:
         self.budget = budget
         self.output = output
         self.flow = flow
-        self.answered = self.tokens = self.truncated = 0
+        self.answered = self.tokens = self.truncated = self.empty_rows = 0
         self.queue_seconds = self.compute_seconds = 0.0
         self.closed = False
         self.held_tokens = self.held_memory = self.held_results = 0
@@ -119,7 +122,7 @@ class Stream:
         """
         for name, text in texts:
             length, memory = len(text), weight(name, text)
-            reserved = bytes_of(length, self.plan, self.engine.info.hidden_size)
+            reserved = bytes_of(text, self.plan, self.engine.info.hidden_size)
             if reserved > self._queue.results.capacity:
                 raise LimitExceeded(
                     "result_bytes",
@@ -208,6 +211,7 @@ class Stream:
             self._delivered += len(block.items)
             self.tokens += sum(item.tokens for item in block.items)
             self.truncated += sum(item.truncated for item in block.items)
+            self.empty_rows += sum(len(item.empty) for item in block.items)
         self._ready.set()
 
     def _admits(self, length: int, memory: int) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
 
-from babelscope.data.texts import Text
+from babelscope.data.texts import UNITS, Text
 from babelscope.errors import InvalidRequest
 from babelscope.v1 import encoder_pb2
 
@@ -97,7 +97,7 @@ class Flow:
                 await self._pushed_pair(plan, messages, stack, answer)
                 return
             views = await self._read(plan, messages, stack)
-            if single and all(isinstance(view, Corpus) for view in views.values()):
+            if single and all(isinstance(view, Corpus) and view.plan.pooling not in UNITS for view in views.values()):
                 orders = [await self._order(views[index], specs[index]) for index in range(2)]
                 if sum(order.bytes for order in orders) > self._scratch.capacity // 2:
                     await self._pulled_pair(plan, orders, stack, answer)
@@ -288,7 +288,7 @@ def _ids(view: Corpus | RowTable | ViewReport) -> Sequence[str]:
     if isinstance(view, RowTable):
         return view.ids
     assert isinstance(view, Corpus)
-    return [text.id for text in view.texts]
+    return view.row_ids
 
 
 async def _all(work: Sequence[Any]) -> list[Any]:

@@ -1,6 +1,7 @@
 """Messages of rows to views: texts are kept, pushed activations go to scratch, all of it checked on the way."""
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 from babelscope.data.tensors import to_numpy, type_name
-from babelscope.data.texts import Text
-from babelscope.v1 import metrics_pb2, tensor_pb2, text_pb2
+from babelscope.data.texts import UNITS, Text, row_ids
+from babelscope.v1 import metrics_pb2, tensor_pb2
 from numpy.typing import NDArray
 
 from services.metrics.retrieval.plan import RetrievePlan
@@ -26,6 +27,10 @@ from services.runtime.memory import Memory, weight
 _ROW_TYPES: Final = (tensor_pb2.DATA_TYPE_F32, tensor_pb2.DATA_TYPE_F64, tensor_pb2.DATA_TYPE_BF16)
 
 
+_UNITS: Final = 1 << 63
+"""Marks the length of a text's units in the digest, so that they cannot be taken for the id of another text."""
+
+
 @dataclass(eq=False)
 class Corpus:
     """The texts of one view.
@@ -34,18 +39,28 @@ class Corpus:
         field: Path of the view in the request.
         plan: Plan of the view.
         texts: In the order they came.
+        rows: Theirs, all together.
     """
 
     field: str
     plan: ViewPlan
     texts: list[Text] = default(default_factory=list)
+    rows: int = 0
+
+    @property
+    def row_ids(self) -> list[str]:
+        """Ids of the rows: those of the texts, or of their words, spans or positions."""
+        return [one for text in self.texts for one in row_ids(text, self.plan.pooling)]
 
     def digest(self) -> str:
-        """SHA-256 over ids and texts, in order."""
+        """SHA-256 over ids and texts, in order, and over their words, spans and positions where there are some."""
         digest = hashlib.sha256()
         for text in self.texts:
             for part in (text.id.encode(), text.text.encode()):
                 digest.update(len(part).to_bytes(8, "little") + part)
+            if text.words or text.spans or text.positions:
+                units = json.dumps((text.words, text.spans, text.positions)).encode()
+                digest.update((len(units) | _UNITS).to_bytes(8, "little") + units)
         return digest.hexdigest()
 
 
@@ -186,7 +201,7 @@ class Intake:
         found: dict[int, Corpus | RowTable | ViewReport] = {}
         for index, (name, field) in enumerate(self._order.items()):
             corpus, pushed = self._corpora.get(name), self._pushed.get(name)
-            ids = [text.id for text in corpus.texts] if corpus else pushed.ids if pushed else []
+            ids = corpus.row_ids if corpus else pushed.ids if pushed else []
             if not ids:
                 raise InvalidArgument(field, f"Expected rows of view {name!r}, but the stream ended without any")
             if corpus:
@@ -213,12 +228,13 @@ class Intake:
             raise LimitExceeded(
                 "max_texts", f"Expected at most {settings.max_texts} texts a message, but got {len(message.texts)}"
             )
-        self._check_rows(message.view, len(corpus.texts) + len(message.texts))
+        texts = [Text.from_proto(text) for text in message.texts]
         # Places count within the view: how a client cuts its texts into messages is no concern of who reads the error.
-        for index, text in enumerate(message.texts, len(corpus.texts)):
-            _check_text(text, index, message.view)
-        texts = [Text(text.id, text.text, text.language) for text in message.texts]
-        self._hold(sum(weight(text.id, text.text, text.language) for text in texts))
+        for index, text in enumerate(texts, len(corpus.texts)):
+            _check_text(text, index, corpus.plan)
+        corpus.rows += sum(len(row_ids(text, corpus.plan.pooling)) for text in texts)
+        self._check_rows(message.view, corpus.rows)
+        self._hold(sum(_weight(text) for text in texts))
         corpus.texts += texts
 
     def _hold(self, amount: int) -> None:
@@ -273,10 +289,23 @@ class Intake:
         raise InvalidArgument(field, f"Expected a view of {', '.join(list(self._order)[:20])}, but got {name[:80]!r}")
 
 
-def _check_text(text: text_pb2.Text, index: int, view: str) -> None:
+def _check_text(text: Text, index: int, plan: ViewPlan) -> None:
+    field, units = f"texts.texts[{index}]", UNITS.get(plan.pooling)
     if not text.id:
-        raise InvalidArgument(f"texts.texts[{index}].id", f"Expected an id in view {view!r}, but got none")
-    if not text.text.strip():
+        raise InvalidArgument(f"{field}.id", f"Expected an id in view {plan.name!r}, but got none")
+    if not text.words and not text.text.strip():
         raise InvalidArgument(
-            f"texts.texts[{index}].text", f"Expected a text that is not empty at id {text.id!r} of view {view!r}"
+            f"{field}.text", f"Expected a text that is not empty at id {text.id!r} of view {plan.name!r}"
         )
+    if units and not getattr(text, units):
+        raise InvalidArgument(
+            f"{field}.{units}",
+            f"Expected the {units} of text {text.id!r} of view {plan.name!r}, whose pooling is {plan.pooling}, "
+            "but got none",
+        )
+
+
+def _weight(text: Text) -> int:
+    """Bytes that a text holds."""
+    units = 64 * (len(text.spans) + len(text.positions) + len(text.words))
+    return weight(text.id, text.text, text.language, *text.words) + units

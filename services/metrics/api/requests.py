@@ -24,6 +24,10 @@ _POOLINGS: Final[dict[int, str]] = {
     model_pb2.POOLING_UNSPECIFIED: "mean",
     model_pb2.POOLING_MEAN: "mean",
     model_pb2.POOLING_CLS: "cls",
+    model_pb2.POOLING_TOKEN: "token",
+    model_pb2.POOLING_WORD_FIRST: "word_first",
+    model_pb2.POOLING_WORD_MEAN: "word_mean",
+    model_pb2.POOLING_SPAN: "span",
 }
 _DTYPES: Final[dict[int, str]] = {
     tensor_pb2.DATA_TYPE_UNSPECIFIED: "f32",
@@ -228,7 +232,9 @@ def _encoded(view: metrics_pb2.View, field: str) -> ViewPlan:
         name=view.name,
         layers=tuple(spec.layers),
         encoded=True,
-        pooling=_option(_POOLINGS, spec.pooling, f"{field}.encode.pooling", "MEAN, CLS (one row a text)"),
+        pooling=_option(
+            _POOLINGS, spec.pooling, f"{field}.encode.pooling", "MEAN, CLS, TOKEN, WORD_FIRST, WORD_MEAN, SPAN"
+        ),
         dtype=_option(_DTYPES, spec.compute_dtype, f"{field}.encode.compute_dtype", "F32, BF16"),
     )
 

@@ -14,7 +14,8 @@ from babelscope.aio.caller import AsyncCaller
 from babelscope.aio.streams import AsyncEncodeStream, Texts
 from babelscope.calls.encode import EncodeSession
 from babelscope.data.activations import EncodedBlock
-from babelscope.errors import InvalidRequest
+from babelscope.data.texts import row_ids
+from babelscope.errors import DataCorrupted, InvalidRequest
 from babelscope.transport.channel import TLS, ClientConfig
 from babelscope.transport.retry import RetryPolicy
 from babelscope.transport.services import ENCODER
@@ -139,26 +140,45 @@ class Sources:
                         f"model {order.spec.model.name}", "Expected one model for a view, but the encoder's has changed"
                     )
                 field = f"{order.corpus.field}.encode"
-                check_finite(block.array, [item.id for item in block.items], order.layers, order.name, field)
+                ids = [item.id for item in block.items for _ in range(item.rows)]
+                check_finite(block.array, ids, order.layers, order.name, field)
                 yield block
 
     async def _encode(self, order: "Order", stack: ExitStack, tell: Tell) -> RowTable:
         n = order.shape[0]
+        counts = np.array([len(row_ids(text, order.corpus.plan.pooling)) for text in order.corpus.texts], np.intp)
+        starts = np.cumsum(counts) - counts
         writer = stack.enter_context(self._scratch.create())
         await asyncio.to_thread(writer.reserve, order.bytes)
-        facts: dict[str, Any] = {"tokens": 0, "truncated": 0}
+        facts: dict[str, Any] = {"tokens": 0, "truncated": 0, "empty": []}
         done = 0
         async with aclosing(self.blocks(order, order.corpus.texts)) as blocks:
             async for block in blocks:
-                positions = np.array([item.index for item in block.items], np.intp)
+                for item in block.items:
+                    if item.rows != counts[item.index]:
+                        raise DataCorrupted(
+                            f"Expected {counts[item.index]} rows of text {item.id!r}, but got {item.rows}",
+                            method="EncoderService.Encode",
+                        )
+                    facts["empty"] += [int(starts[item.index]) + row for row in item.empty_rows]
+                positions = np.concatenate([starts[item.index] + np.arange(item.rows) for item in block.items])
                 await asyncio.to_thread(writer.place, positions, block.array)
                 facts["tokens"] += sum(item.tokens for item in block.items)
                 facts["truncated"] += sum(item.truncated for item in block.items)
                 done += len(positions)
                 await tell(Progress("encode", done, n, order.name))
+        facts["empty"].sort()
+        kept = n - len(facts["empty"])
+        if not kept:
+            raise InvalidArgument(
+                f"{order.corpus.field}.encode.pooling",
+                f"Expected rows with pieces in view {order.name!r}, but all {n} have none",
+            )
+        shape = (kept, *order.shape[1:])
+        await asyncio.to_thread(writer.drop, facts["empty"], order.shape, "<f4")
         # Mapped before it is published: publishing moves the folder, and the mapping stays.
-        rows = writer.rows(order.shape, "<f4")
-        await asyncio.to_thread(writer.publish, order.key, order.shape, "<f4", facts)
+        rows = writer.rows(shape, "<f4")
+        await asyncio.to_thread(writer.publish, order.key, shape, "<f4", facts)
         return order.table(rows, facts)
 
 
@@ -187,8 +207,8 @@ class Order:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """n, K, d."""
-        return len(self.corpus.texts), len(self.layers), self.model.hidden_size
+        """n, K, d, with the rows that have no pieces."""
+        return self.corpus.rows, len(self.layers), self.model.hidden_size
 
     @property
     def bytes(self) -> int:
@@ -209,16 +229,19 @@ class Order:
         """What the answer says of the view."""
         return ViewReport(
             self.name,
-            len(self.corpus.texts),
+            self.corpus.rows - len(facts.get("empty", ())),
             int(facts["truncated"]),
             int(facts["tokens"]),
             self.model.digest,
             self.data,
+            len(facts.get("empty", ())),
         )
 
     def table(self, rows: NDArray[Any], facts: dict[str, Any]) -> RowTable:
         """The rows, made."""
-        return RowTable(tuple(text.id for text in self.corpus.texts), self.layers, rows, self.report(facts))
+        empty = frozenset(facts.get("empty", ()))
+        ids = tuple(one for place, one in enumerate(self.corpus.row_ids) if place not in empty)
+        return RowTable(ids, self.layers, rows, self.report(facts))
 
 
 def named(error: InvalidRequest, corpus: Corpus) -> InvalidArgument:

@@ -14,6 +14,7 @@ class ViewReport:
         tokens: Tokens computed.
         model_digest: Digest of the model that made the rows; empty for pushed rows.
         data_digest: SHA-256 over ids and texts (or rows), in order.
+        empty_rows: Words and spans without pieces, left out.
     """
 
     name: str
@@ -22,6 +23,7 @@ class ViewReport:
     tokens: int = 0
     model_digest: str = ""
     data_digest: str = ""
+    empty_rows: int = 0
 
 
 @dataclass(frozen=True)

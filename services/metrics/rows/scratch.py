@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -99,6 +99,26 @@ class Writer:
         for run in np.split(order, np.flatnonzero(np.diff(positions[order]) != 1) + 1):
             self._write(data[run].tobytes(), int(positions[run[0]]) * size)
         self.written += data.nbytes
+
+    def drop(self, positions: Sequence[int], shape: tuple[int, int, int], dtype: str) -> None:
+        """Takes rows out again; those after them move up.
+
+        Args:
+            positions: Their numbers, ascending.
+            shape: Of all rows placed.
+            dtype: Of the rows.
+        """
+        if not positions:
+            return
+        size = int(np.prod(shape[1:])) * np.dtype(dtype).itemsize
+        number, end = self._file.fileno(), positions[0] * size
+        for place, after in zip(positions, (*positions[1:], shape[0]), strict=True):
+            for start in range((place + 1) * size, after * size, _PIECE):
+                data = os.pread(number, min(_PIECE, after * size - start), start)
+                self._write(data, end)
+                end += len(data)
+        self._file.truncate(end)
+        self.written = end
 
     def rows(self, shape: tuple[int, int, int], dtype: str) -> NDArray[Any]:
         """The rows written, mapped read-only."""

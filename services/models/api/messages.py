@@ -120,11 +120,11 @@ def read_edit(edit: model_pb2.Intervention, store: Objects, field: str) -> Edit:
     if edit.HasField("shift"):
         if not np.isfinite(edit.shift.alpha):
             raise InvalidArgument(f"{field}.shift.alpha", f"Expected a finite number, but got {edit.shift.alpha}")
-        vector = _array(edit.shift.vector, store, "vector", f"{field}.shift.vector")
+        vector = _shift(edit.shift, store, edit.layer, f"{field}.shift")
     if edit.HasField("linear_map"):
-        matrix = _array(edit.linear_map.matrix, store, "matrix", f"{field}.linear_map.matrix")
+        matrix = _finite(*_array(edit.linear_map.matrix, store, "matrix", edit.layer, f"{field}.linear_map.matrix"))
         if edit.linear_map.HasField("bias"):
-            bias = _array(edit.linear_map.bias, store, "bias", f"{field}.linear_map.bias")
+            bias = _finite(*_array(edit.linear_map.bias, store, "bias", edit.layer, f"{field}.linear_map.bias"))
     return Edit(
         layer=edit.layer,
         vector=vector,
@@ -143,15 +143,30 @@ def _positions(positions: int, default: Positions, field: str) -> Positions:
     return chosen
 
 
-def _array(ref: model_pb2.ArrayRef, store: Objects, role: str, field: str) -> NDArray[np.float32]:
-    """Reads an ArrayRef as finite float32."""
+def _shift(shift: model_pb2.Shift, store: Objects, layer: int, field: str) -> NDArray[np.float32]:
+    """`vector - origin`, subtracted in float64: the two are often much alike."""
+    vector, path = _array(shift.vector, store, "vector", layer, f"{field}.vector")
+    if not shift.HasField("origin"):
+        return _finite(vector, path)
+    origin, other = _array(shift.origin, store, "vector", layer, f"{field}.origin")
+    if origin.shape != vector.shape:
+        raise InvalidArgument(
+            other, f"Expected the shape of `vector`, {list(vector.shape)}, but got {list(origin.shape)}"
+        )
+    for array, place in ((vector, path), (origin, other)):
+        _finite(array, place)
+    return _finite(vector.astype(np.float64) - origin.astype(np.float64), path)
+
+
+def _array(ref: model_pb2.ArrayRef, store: Objects, role: str, layer: int, field: str) -> tuple[NDArray[Any], str]:
+    """Reads an ArrayRef; the array, and the path of its source."""
     source = ref.WhichOneof("source")
     if source is None:
         raise InvalidArgument(field, "Expected `inline` or `artifact`, but got neither")
     path = f"{field}.{source}"
-    array = _inline(ref.inline, path) if source == "inline" else read_array(store, ref.artifact, role, path)
+    array = _inline(ref.inline, path) if source == "inline" else read_array(store, ref.artifact, role, path, layer)
     hold_here(2 * array.nbytes)
-    return _finite(array, path)
+    return array, path
 
 
 def _inline(tensor: tensor_pb2.Tensor, field: str) -> NDArray[Any]:

@@ -26,9 +26,6 @@ class Layout:
         ids: [T] int64, token ids.
         positions: [T] int64.
         content: [C] int64, rows that are not special tokens.
-        piece_starts: [P] int64, where pieces of texts begin in `content`.
-        text_pieces: [n] int64, each text's first piece.
-        content_counts: [n] int64, rows of each text that are not special tokens.
         starts: [n] int64, first row of each text.
         segments: [T] int64, rows of the segment table; None where all are row 0.
     """
@@ -37,9 +34,6 @@ class Layout:
     ids: Tensor
     positions: Tensor
     content: Tensor
-    piece_starts: Tensor
-    text_pieces: Tensor
-    content_counts: Tensor
     starts: Tensor
     segments: Tensor | None = None
     _tables: dict[object, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
@@ -56,9 +50,6 @@ class Layout:
             ids=place("ids"),
             positions=place("positions"),
             content=place("content"),
-            piece_starts=place("piece_starts"),
-            text_pieces=place("text_pieces"),
-            content_counts=place("content_counts"),
             starts=place("starts"),
         )
 

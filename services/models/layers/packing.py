@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 
 from services.models.spec import TokenizedText
 
-PIECE_ROWS = 64
-"""Rows of a text that are summed in one go: sums of sums lose less to rounding than one long sum."""
-
 ROWS_STEP = 16
 """The number of rows is a multiple of this. Kernels are made for each shape that is met and are kept: with any number
 of rows, a long-lived server's memory would grow by hundreds of MB, and each new number would pay for new kernels."""
@@ -54,9 +51,6 @@ class Pack:
         ids: [T] int64, token ids.
         positions: [T] int64, position ids, starting anew at each text.
         content: [C] int64, rows that are not special tokens, ascending.
-        piece_starts: [P] int64, where pieces of at most PIECE_ROWS rows of one text begin in `content`.
-        text_pieces: [n] int64, each text's first piece; texts without content have none.
-        content_counts: [n] int64, rows of each text that are not special tokens.
         groups: Texts of equal length, in order.
     """
 
@@ -66,9 +60,6 @@ class Pack:
     ids: NDArray[np.int64]
     positions: NDArray[np.int64]
     content: NDArray[np.int64]
-    piece_starts: NDArray[np.int64]
-    text_pieces: NDArray[np.int64]
-    content_counts: NDArray[np.int64]
     groups: tuple[LengthGroup, ...]
 
     @property
@@ -114,8 +105,6 @@ def pack(batch: Sequence[TokenizedText], members: NDArray[np.int64], position_ru
     lengths = np.fromiter((len(text) for text in texts), dtype=np.int64, count=len(texts))
     starts = np.cumsum(lengths) - lengths
     special = np.concatenate([text.special for text in texts])
-    content_counts = np.fromiter((text.content_length for text in texts), dtype=np.int64, count=len(texts))
-    piece_starts, text_pieces = _pieces(content_counts)
     groups: list[LengthGroup] = []
     for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
         if groups and groups[-1].length == length:
@@ -133,16 +122,5 @@ def pack(batch: Sequence[TokenizedText], members: NDArray[np.int64], position_ru
         ids=np.append(ids, np.repeat(ids[:1], filler)),
         positions=np.append(positions, np.repeat(positions[:1], filler)),
         content=np.flatnonzero(~special),
-        piece_starts=piece_starts,
-        text_pieces=text_pieces,
-        content_counts=content_counts,
         groups=tuple(groups),
     )
-
-
-def _pieces(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where pieces of at most PIECE_ROWS rows begin, and the first piece of each text, for [n] counts of rows."""
-    pieces = -(-counts // PIECE_ROWS)
-    firsts = np.cumsum(pieces) - pieces
-    within = np.arange(int(pieces.sum())) - np.repeat(firsts, pieces)
-    return np.repeat(np.cumsum(counts) - counts, pieces) + within * PIECE_ROWS, firsts

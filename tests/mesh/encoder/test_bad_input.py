@@ -9,8 +9,9 @@ from babelscope.data.tensors import to_proto
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 from safetensors.numpy import save
 
+from services.encoder.api.units import MOST_UNITS
 from services.runtime.files.store import Store
-from tests.support.encoder_calls import encode, refused, spec, texts
+from tests.support.encoder_calls import encode, refused, spec, texts, units
 from tests.support.refusals import failure
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
@@ -91,12 +92,36 @@ BAD: dict[str, tuple[list[encoder_pb2.EncodeRequest], str, str]] = {
         "spec.model.reinit[0].layers",
         "within 1..2",
     ),
-    "word pooling": (
+    "words of no text": (
         [spec(pooling=model_pb2.POOLING_WORD_MEAN), ONE],
-        "spec.pooling",
-        "Expected one of POOLING_MEAN, POOLING_CLS, POOLING_TOKEN, but got POOLING_WORD_MEAN",
+        "texts.texts[0].words",
+        "Expected the words of text 't0' for pooling WORD_MEAN, but the text has none",
     ),
-    "span pooling": ([spec(pooling=model_pb2.POOLING_SPAN), ONE], "spec.pooling", "but got POOLING_SPAN"),
+    "empty word": (
+        [spec(pooling=model_pb2.POOLING_WORD_MEAN), units(words=["the", " "])],
+        "texts.texts[0].words[1]",
+        "Expected a word that is not empty",
+    ),
+    "word that is not in the text": (
+        [spec(pooling=model_pb2.POOLING_WORD_FIRST), units(text="the cat", words=["cat", "the"])],
+        "texts.texts[0].words[1]",
+        "no 'the' after the word before it",
+    ),
+    "span beyond the text": (
+        [spec(pooling=model_pb2.POOLING_SPAN), units(text="the cat", spans=[text_pb2.Span(start=4, end=8)])],
+        "texts.texts[0].spans[0]",
+        "Expected a start and a later end within 0..7, the code points of text 'u', but got 4..8",
+    ),
+    "empty span": (
+        [spec(pooling=model_pb2.POOLING_SPAN), units(text="the cat", spans=[text_pb2.Span(start=4, end=4)])],
+        "texts.texts[0].spans[0]",
+        "but got 4..4",
+    ),
+    "position beyond the tokens": (
+        [spec(pooling=model_pb2.POOLING_TOKEN), units(text="the cat", positions=[0, 4])],
+        "texts.texts[0].positions[1]",
+        "Expected a position within 0..3, the tokens of text 'u', but got 4",
+    ),
     "unknown pooling": ([spec(pooling=99), ONE], "spec.pooling", "but got 99"),
     "half answers": (
         [spec(output_dtype=tensor_pb2.DATA_TYPE_F16), ONE],
@@ -204,6 +229,10 @@ async def test_limits_are_named(serve: Any) -> None:
     found = await refused(server.address, spec(), texts(*["the"] * 4))
     assert (found.code, found.quota, found.retry) == (EXHAUSTED, "max_texts", None)
     assert "Expected at most 3 texts a message, but got 4" in found.message
+    many = units(text="the cat", spans=[text_pb2.Span(start=0, end=1)] * (MOST_UNITS + 1))
+    found = await refused(server.address, spec(pooling=model_pb2.POOLING_SPAN), many)
+    assert (found.code, found.quota) == (EXHAUSTED, "texts.texts[0].spans")
+    assert f"at most {MOST_UNITS} of them in text 'u'" in found.message
     found = await refused(server.address, spec(interventions=[_shift(ZEROS)] * 2), ONE)
     assert (found.code, found.quota) == (EXHAUSTED, "max_interventions")
 

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import grpc
 import numpy as np
 import pytest
 from babelscope.data.tensors import CHUNK_BYTES, bf16_to_f32, to_proto
@@ -13,7 +12,6 @@ from services.encoder.loading import load_engine
 from services.models.catalogue import ModelFiles
 from services.models.spec import EncodePlan, ModelSpec, Pooling
 from tests.support.encoder_calls import encode, sentences, spec, texts
-from tests.support.refusals import read_failure
 
 
 @pytest.mark.parametrize(
@@ -130,11 +128,3 @@ async def test_tokenize_shows_what_the_model_sees(serve: Any) -> None:
     (text,) = (await server.stub.Tokenize(request)).texts
     assert list(text.tokens) == ["[CLS]", "the", "cat", "[UNK]", "now", "[SEP]"]
     assert list(zip(text.starts, text.ends, strict=True))[1:-1] == [(0, 3), (4, 7), (7, 8), (9, 12)]
-
-
-async def test_methods_of_a_later_day_are_unimplemented(serve: Any) -> None:
-    server = await serve()
-    for method in (server.stub.EncodeWords, server.stub.MeanActivations):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await method(iter([])).read()
-        assert read_failure(caught.value).code == grpc.StatusCode.UNIMPLEMENTED

@@ -87,10 +87,10 @@ WRONG_SPECS = {
     ),
     "unknown alignment": (compare(*TWO, alignment=9), "spec.alignment", "STRICT, INTERSECT"),
     "unknown pairing": (compare(*TWO, layer_pairing=9), "spec.layer_pairing", "SAME, ALL"),
-    "token pooling": (
-        compare(text_view("x", pooling=model_pb2.POOLING_TOKEN), view("y")),
+    "unknown pooling": (
+        compare(text_view("x", pooling=77), view("y")),
         "spec.views[0].encode.pooling",
-        "MEAN, CLS",
+        "MEAN, CLS, TOKEN, WORD_FIRST, WORD_MEAN, SPAN",
     ),
     "no model": (compare(text_view("x", model=""), view("y")), "spec.views[0].encode.model.name", "a model"),
     "negative drop": (

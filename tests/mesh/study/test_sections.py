@@ -1,6 +1,7 @@
 """A study with every section on real servers, and its report in a browser."""
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,17 @@ from tests.support.models import WORDS
 
 pytestmark = pytest.mark.slow
 CLOSE = 2e-4
+LANGUAGES = ("en", "fr", "de", "sw")
 
 EXTRA = """
 layer_grids:
   - {pairs: sources, measures: [cka]}
   - {pairs: same, measures: [cka], models: [tiny, other]}
 projection: [{sentences: 100}, {rows: tokens, layers: [2], sentences: 5}]
-words: {dictionary: "en-{language}.tsv", targets: [fr], words: 12}
+words:
+  - {dictionary: "en-{language}.tsv", targets: [fr], words: 12}
+  - {dictionary: "en-{language}.tsv", targets: [fr], contexts: "{language}.txt", layers: [2]}
+spans: {questions: "qa.{language}.json", name: EM, measures: [cosine, svcca], scores: [{scores}]}
 maps:
   - {method: procrustes, options: {normalisation: centre, refinements: 2}, seeds: [0, 1], layers: [1, 2]}
 token_translation: {from: en, to: [fr, sw], models: other, layers: [1, 2], alphas: [1, 3]}
@@ -46,14 +51,29 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def run(mesh: LocalMesh, corpus: Callable[..., Path], study: dict[str, Any]) -> tuple[StudyResult, Path]:
     folder: Path = study["folder"]
     if "result" not in study:
-        path = corpus(EXTRA)
+        pairs = [(one, two) for one in LANGUAGES for two in LANGUAGES if one < two]
+        figures = [f"{{source: {one}, target: {two}, score: {at}}}" for at, (one, two) in enumerate(pairs)]
+        path = corpus(EXTRA.replace("{scores}", ", ".join(figures)))
         text = path.read_text().replace("models: [tiny]", "models: [tiny, other]\npairs: all")
         text = text.replace("languages: [en, fr, sw]", "languages: [en, fr, de, sw]")
         (path.parent / "de.txt").write_text(_between(path.parent))
         text = text.replace("retrieval: {similarities: [cosine, csls]}", "retrieval: {pairs: all}")
         path.write_text(text.replace("random_init: {groups: pairs, seeds: [1]}\n", ""))
-        pairs = "".join(f"{one}\t{other}\n" for one, other in zip(WORDS, [*WORDS[1:], "absent"], strict=True))
-        (path.parent / "en-fr.tsv").write_text(pairs)
+        for language in LANGUAGES:
+            lines = (path.parent / f"{language}.txt").read_text().splitlines()[:40]
+            texts = [line.split("\t")[-1] for line in lines]
+            paragraphs = [
+                {
+                    "context": one,
+                    "qas": [{"id": f"q{n}", "question": "?", "answers": [{"text": one.split()[0], "answer_start": 0}]}],
+                }
+                for n, one in enumerate(texts)
+            ]
+            (path.parent / f"qa.{language}.json").write_text(
+                json.dumps({"data": [{"title": "", "paragraphs": paragraphs}]})
+            )
+        dictionary = "".join(f"{one}\t{other}\n" for one, other in zip(WORDS, [*WORDS[1:], "absent"], strict=True))
+        (path.parent / "en-fr.tsv").write_text(dictionary)
         for language, wrong in (("fr", 3), ("sw", 8)):
             head = "premise\thypothesis\tlabel\n"
             gold = ["yes" if at % 2 else "no" for at in range(20)]
@@ -132,6 +152,15 @@ def test_transfer_is_the_study_s_own_retrieval(run: tuple[StudyResult, Path]) ->
         assert np.polyfit(x, y, 1) == pytest.approx([each.slope, each.intercept])
 
 
+def test_answers_of_parallel_questions_against_transfer(run: tuple[StudyResult, Path]) -> None:
+    result, _ = run
+    found = records(result, "spans")
+    assert {(each.model, each.metric) for each in found} == {
+        (model, metric) for model in ("tiny", "other") for metric in ("cosine", "svcca")
+    }
+    assert all(len(each.points) == 6 for each in found)
+
+
 def test_a_projection_is_of_all_languages_together(run: tuple[StudyResult, Path]) -> None:
     result, _ = run
     found = records(result, "projection")
@@ -169,7 +198,13 @@ def test_maps_are_measured_on_unseen_sentences(run: tuple[StudyResult, Path]) ->
 
 def test_words_are_looked_for_among_the_words_of_the_dictionary(run: tuple[StudyResult, Path]) -> None:
     result, _ = run
-    for each in records(result, "words"):
+    alone, within = (
+        [each for each in records(result, "words") if each.contexts is contexts] for contexts in (False, True)
+    )
+    for each in within:
+        assert 0 < each.covered <= each.sources == 16
+        assert {row.layer for row in each.rows} == {2}
+    for each in alone:
         assert (each.pairs, each.sources, each.covered, each.candidates) == (12, 12, 12, 12)
         assert {row.metric for row in each.rows} == {"p@1", "p@5", "p@10", "mrr"}
         assert {(row.source, row.target) for row in each.rows} == {("en", "fr"), ("fr", "en")}

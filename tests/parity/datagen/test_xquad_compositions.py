@@ -14,9 +14,9 @@ import pytest
 from babelscope.data.examples import Example
 
 from services.datagen.pipeline.steps import Pipeline, Step
-from services.datagen.text.words import segment
 from services.datagen.transforms.registry import TRANSFORMS
 from services.datagen.trees import parsing
+from services.runtime.text.words import segment
 from tests.support.datagen_corpora import assert_offsets
 from tests.support.made_trees import MadeTrees
 from tests.support.translating import Systems

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from services.models.spec import Edit, EncodePlan, Pooling, Positions
-from tests.support.encoder_pairs import Pair, reduced
+from tests.support.encoder_pairs import PLAIN, Pair, reduced
 from tests.support.tiny_models import mixed_texts
 
 TOLERANCE = 2e-5
@@ -53,7 +53,7 @@ def test_map_at_every_layer(twin: Pair, positions: Positions) -> None:
         )
 
 
-@pytest.mark.parametrize("pooling", Pooling)
+@pytest.mark.parametrize("pooling", PLAIN)
 def test_several_edits_in_order(twin: Pair, pooling: Pooling) -> None:
     last = twin.engine.info.layers
     edits = (
@@ -69,7 +69,7 @@ def test_several_edits_in_order(twin: Pair, pooling: Pooling) -> None:
 def test_a_shift_of_zero_changes_no_bit(twin: Pair) -> None:
     layers = tuple(range(twin.engine.info.layers + 1))
     batch = twin.engine.tokenize(mixed_texts(20, seed=12))
-    for pooling in Pooling:
+    for pooling in PLAIN:
         plain = twin.engine.encode(batch, EncodePlan(layers, pooling))
         edits = tuple(Edit(layer, _vector(twin, layer), 0.0) for layer in layers)
         shifted = twin.engine.encode(batch, EncodePlan(layers, pooling, edits))

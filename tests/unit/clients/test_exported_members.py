@@ -18,7 +18,7 @@ PUBLIC = """
     Answer Example Question Sentence TextPair Word DatagenClient ExampleStream Dataset
     DatasetDescription Step StepReport TransformInfo TransformOption OptionInfo MeasureInfo MapMethodInfo
     ScoreInfo FittedMap StoredMap load_map
-    Anova Correlation Difference ItemScores PredictedText Predictions Projection Scores
+    LayerMeans WordMeans shift Anova Correlation Difference ItemScores PredictedText Predictions Projection Scores
     Checkpoint Job JobEvent JobFigure TaskInfo TrainerClient
 """
 PUBLIC_AIO = (

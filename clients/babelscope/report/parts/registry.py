@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from babelscope.report.parts import anova, layer_grids, maps, projection, scores, token_translation, transfer, words
+from babelscope.report.parts import (
+    anova,
+    layer_grids,
+    maps,
+    projection,
+    scores,
+    spans,
+    token_translation,
+    transfer,
+    words,
+)
 from babelscope.report.parts.base import Part
 
 PARTS: Final[tuple[Part, ...]] = (
@@ -12,6 +22,7 @@ PARTS: Final[tuple[Part, ...]] = (
     maps.PART,
     token_translation.PART,
     transfer.PART,
+    spans.PART,
     scores.PART,
     anova.PART,
 )

@@ -15,7 +15,7 @@ _GUIDE: Final = Guide(
     "Word retrieval",
     "The share of a dictionary’s words for which one of their translations is among the k nearest of all candidate "
     "words (P@k), and the mean of 1 over the rank of the best of them (MRR). Words are encoded by themselves, "
-    "without a sentence.",
+    "without a sentence, or, where the table says so, averaged over all their occurrences in a corpus.",
     "Only covered words are queries: those with a translation among the candidates. More candidates make retrieval "
     "harder, and errors in the dictionary count against the model.",
 )
@@ -37,7 +37,7 @@ def tables(records: Sequence[WordsFound]) -> list[Table]:
         (
             each.dictionary, f"{language_name(each.source)} → {language_name(each.target)}", each.model,
             f"{each.pairs:,}", f"{each.sources:,}", f"{each.covered:,} ({100 * each.covered / each.sources:.1f} %)",
-            f"{each.candidates:,}", ", ".join(each.lacking) or "–",
+            f"{each.candidates:,}{', in contexts' if each.contexts else ''}", ", ".join(each.lacking) or "–",
         )
         for each in records
     ]  # fmt: skip

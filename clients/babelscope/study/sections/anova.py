@@ -11,7 +11,7 @@ from babelscope.study.design import Study
 from babelscope.study.nodes import Node
 from babelscope.study.paths import corpus_path
 from babelscope.study.sections.base import Asked, Cells, Found, Section, Services, ShowProgress, Task
-from babelscope.study.tabular import read_table
+from babelscope.study.sections.tabular import read_table
 from babelscope.study.values import get, need, number, one_or_more
 
 

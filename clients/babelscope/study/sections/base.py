@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 from babelscope.calls.views import View
 from babelscope.data.activations import Progress
-from babelscope.data.models import Model
+from babelscope.data.models import Intervention, Model
 from babelscope.errors import StudyError
+from babelscope.study import interventions
 from babelscope.study.design import Study
 from babelscope.study.nodes import Node
 from babelscope.study.offers import Wanted
@@ -53,7 +54,12 @@ class Asked:
     def view(self, use: ModelUse, language: str, **options: Any) -> View:
         """A language's texts through a model."""
         model = Model(use.used, use.revision)
-        return replace(View(texts=self.texts.corpus.texts[language], model=model, language=language), **options)
+        texts, edits = self.texts.corpus.texts[language], self.edits(use, language)
+        return replace(View(texts=texts, model=model, interventions=edits, language=language), **options)
+
+    def edits(self, use: ModelUse, language: str) -> tuple[Intervention, ...]:
+        """The study's edits of a language's hidden states in a model."""
+        return interventions.edits(self.study.interventions, language, use)
 
     def check_layers(self, key: str, layers: Iterable[int] | None, use: ModelUse) -> None:
         """Refuses layers that a model does not have.
@@ -70,6 +76,7 @@ class Asked:
         return {
             "models": [[use.used, use.revision, use.digest] for use in uses],
             "encode": [self.study.pooling, self.study.overflow, self.study.alignment],
+            **interventions.depends(self.study.interventions),
             "data": {language: self.texts.digests[language] for language in sorted(set(languages))},
         }
 

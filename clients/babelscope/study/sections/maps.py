@@ -233,7 +233,9 @@ def _moved(views: Mapping[str, View], pair: tuple[str, str], each: FittedMap) ->
     for language, view in views.items():
         name = names[language]
         edit = (Intervention(each.layer, linear_map=LinearMap(name, bias=name)),) if name else ()
-        moved[language] = View(texts=view.texts, model=view.model, language=language, interventions=edit)
+        moved[language] = View(
+            texts=view.texts, model=view.model, language=language, interventions=(*(view.interventions or ()), *edit)
+        )
     return moved
 
 

@@ -126,7 +126,7 @@ def _task(design: ProjectionDesign, use: ModelUse, asked: Asked) -> Task:
             else View(
                 activations=mesh.encoder.encode(
                     listed, model=Model(use.used, use.revision), layers=chosen, pooling="token",
-                    overflow=asked.study.overflow, progress=show,
+                    overflow=asked.study.overflow, interventions=asked.edits(use, language), progress=show,
                 ),
                 language=language,
             )

@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from babelscope.study.sections import anova, layer_grids, maps, projection, scores, token_translation, transfer, words
+from babelscope.study.sections import (
+    anova,
+    layer_grids,
+    maps,
+    projection,
+    scores,
+    spans,
+    token_translation,
+    transfer,
+    words,
+)
 from babelscope.study.sections.base import Section
 
 SECTIONS: Final[tuple[Section, ...]] = (
@@ -13,5 +23,6 @@ SECTIONS: Final[tuple[Section, ...]] = (
     token_translation.SECTION,
     scores.SECTION,
     transfer.SECTION,
+    spans.SECTION,
     anova.SECTION,
 )

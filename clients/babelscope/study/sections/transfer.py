@@ -151,25 +151,36 @@ def _task(design: TransferDesign, use: ModelUse, asked: Asked) -> Task:
 
     def ask(mesh: Services, found: Found, show: ShowProgress | None) -> Sequence[Correlated]:
         del show
-        records = []
-        for metric, estimator, layer, points in _samples(design, use, asked, found):
-            x, y = [each.similarity for each in points], [each.transfer for each in points]
-            answer: dict[str, Correlation] = mesh.metrics.correlate(
-                x, y, design.methods, permutations=design.permutations, seed=design.seed
-            )
-            slope, intercept = least_squares(x, y)
-            coefficients = tuple(
-                Coefficient(each.method, each.value, each.low, each.high, each.p_value, each.n, each.signature)
-                for each in (answer[method] for method in design.methods)
-            )
-            records.append(
-                Correlated(
-                    design.name, design.cite, use.used, metric, estimator, layer, points, coefficients, slope, intercept
-                )
-            )
-        return records
+        return correlated(design, use, asked, found, mesh)
 
     return Task(f"correlation of similarity with {design.name}, {use.used}", depends, ask)
+
+
+def correlated(
+    design: TransferDesign, use: ModelUse, asked: Asked, found: Found, mesh: Services
+) -> Sequence[Correlated]:
+    """Similarity that was found against transfer: a record a measure and layer, the mean over layers last.
+
+    Raises:
+        StudyError: There are too few pairs of languages with both, or all have the same figure.
+    """
+    records = []
+    for metric, estimator, layer, points in _samples(design, use, asked, found):
+        x, y = [each.similarity for each in points], [each.transfer for each in points]
+        answer: dict[str, Correlation] = mesh.metrics.correlate(
+            x, y, design.methods, permutations=design.permutations, seed=design.seed
+        )
+        slope, intercept = least_squares(x, y)
+        coefficients = tuple(
+            Coefficient(each.method, each.value, each.low, each.high, each.p_value, each.n, each.signature)
+            for each in (answer[method] for method in design.methods)
+        )
+        records.append(
+            Correlated(
+                design.name, design.cite, use.used, metric, estimator, layer, points, coefficients, slope, intercept
+            )
+        )
+    return records
 
 
 def _samples(

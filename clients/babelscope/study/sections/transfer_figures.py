@@ -11,7 +11,7 @@ from babelscope.study.nodes import Node
 from babelscope.study.paths import corpus_path
 from babelscope.study.result import ModelUse
 from babelscope.study.sections.base import Found
-from babelscope.study.tabular import read_table
+from babelscope.study.sections.tabular import read_table
 from babelscope.study.values import get, need, number
 
 ORIGINS = ("table", "scores", "retrieval", "score")

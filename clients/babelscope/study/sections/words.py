@@ -1,18 +1,20 @@
 """Retrieval of words by a bilingual dictionary, with its coverage (Liu et al. 2020, section 3; Conneau et al. 2018)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from babelscope.calls.views import View
-from babelscope.corpora import WordPairs, as_words, read_word_pairs, read_words
+from babelscope.calls.word_means import WordMeans
+from babelscope.corpora import WordPairs, as_words, read_texts, read_word_pairs, read_words
 from babelscope.data.comparison import Comparison, Estimate
 from babelscope.data.models import Model
 from babelscope.data.texts import Text
+from babelscope.errors import StudyError
 from babelscope.study.design import Study
 from babelscope.study.nodes import Node
-from babelscope.study.paths import corpus_path
+from babelscope.study.paths import corpus_path, file_digest
 from babelscope.study.result import ModelUse, Row
 from babelscope.study.sections.base import Asked, Cells, Found, Section, Services, ShowProgress, Task
 from babelscope.study.texts import digest
@@ -30,6 +32,8 @@ class WordsDesign:
         source: Language of the dictionary's first column.
         dictionaries: File by language of the second column.
         candidates: Vocabulary by target language, a word a line; the dictionary's own words where empty.
+        contexts: Corpus by language in which words are looked for, so that each is the mean over all its occurrences;
+            none where words are encoded by themselves.
         words: Largest number of source words, the first of the file; 0 for all.
         similarities: `cosine`, `csls`.
         centre: Whether each language's mean is subtracted first.
@@ -39,6 +43,7 @@ class WordsDesign:
     source: str
     dictionaries: Mapping[str, Path]
     candidates: Mapping[str, Path]
+    contexts: Mapping[str, Path] = field(default_factory=dict)
     words: int = 0
     similarities: tuple[str, ...] = ("cosine", "csls")
     centre: bool = False
@@ -60,6 +65,7 @@ class WordsFound:
         lacking: Some of the others.
         candidates: Words among which a translation is looked for.
         rows: P@k and MRR by layer, from the source's words to the target's and back.
+        contexts: Whether a word is the mean over all its occurrences in a corpus.
     """
 
     dictionary: str
@@ -72,6 +78,7 @@ class WordsFound:
     lacking: tuple[str, ...]
     candidates: int
     rows: tuple[Row, ...]
+    contexts: bool = False
 
 
 def read(node: Node, study: Study) -> tuple[WordsDesign, ...]:
@@ -81,16 +88,18 @@ def read(node: Node, study: Study) -> tuple[WordsDesign, ...]:
 
 def _read(node: Node, study: Study) -> WordsDesign:
     keys = node.mapping(
-        "dictionary", "source", "targets", "candidates", "words", "similarities", "centre", "layers"
+        "dictionary", "source", "targets", "candidates", "contexts", "words", "similarities", "centre", "layers"
     )  # fmt: skip
     dictionary = need(node, keys, "dictionary")
     targets = need(node, keys, "targets").unique(Node.text)
     if len(targets) > 1 and "{language}" not in dictionary.text():
         dictionary.fail("`{language}` in the path of several dictionaries")
+    source = get(keys, "source", Node.text, study.sources[0])
     return WordsDesign(
-        source=get(keys, "source", Node.text, study.sources[0]),
+        source=source,
         dictionaries={target: corpus_path(dictionary, target) for target in targets},
         candidates=get(keys, "candidates", lambda item: {each: corpus_path(item, each) for each in targets}, {}),
+        contexts=get(keys, "contexts", lambda item: {each: corpus_path(item, each) for each in (source, *targets)}, {}),
         words=get(keys, "words", lambda item: item.integer(1), 0),
         similarities=get(
             keys, "similarities", lambda item: item.unique(lambda one: one.choice("cosine", "csls")), ("cosine", "csls")
@@ -129,18 +138,27 @@ def _task(
     sides = {"source": as_words(pairs.sources), "target": list(words)}
     languages = {"source": design.source, "target": target}
 
+    contexts = {side: file_digest(design.contexts[language]) for side, language in languages.items() if design.contexts}
+
     def depends(found: Found) -> dict[str, Any]:
         del found
         return {
             **asked.encoded([use], ()), "languages": languages, "pairs": pairs.pairs, "candidates": digest(words),
             "similarities": design.similarities, "centre": design.centre, "layers": chosen, "dictionary": name,
+            **({"contexts": contexts} if contexts else {}),
         }  # fmt: skip
 
     def ask(mesh: Services, found: Found, show: ShowProgress | None) -> Sequence[WordsFound]:
         del found
-        model = Model(use.used, use.revision)
+        views, settings = {}, _Encoding(use, asked, chosen, show)
+        for side, texts in sides.items():
+            language = languages[side]
+            path = design.contexts.get(language)
+            views[side] = (
+                settings.alone(texts, language) if path is None else settings.in_contexts(mesh, texts, path, language)
+            )
         answer: Comparison = mesh.metrics.retrieve(
-            {side: View(texts=texts, model=model, language=languages[side]) for side, texts in sides.items()},
+            views,
             design.similarities,
             [("source", "target")],
             gold=pairs.pairs,
@@ -156,12 +174,42 @@ def _task(
             WordsFound(
                 dictionary=name, source=design.source, target=target, model=use.used, pairs=len(pairs.pairs),
                 sources=report.gold_sources, covered=report.covered_sources,
-                lacking=tuple(report.examples[:_EXAMPLES]), candidates=len(words),
+                lacking=tuple(report.examples[:_EXAMPLES]), candidates=_size(views["target"]),
+                contexts=bool(design.contexts),
                 rows=tuple(sorted(rows, key=lambda row: _order(row, design))),
             )
         ]  # fmt: skip
 
     return Task(f"words of {name}, {design.source} to {target}, {use.used}", depends, ask)
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoding:
+    """How words become rows, by themselves or in their contexts."""
+
+    use: ModelUse
+    asked: Asked
+    layers: tuple[int, ...] | None
+    show: ShowProgress | None
+
+    def alone(self, words: Sequence[Text], language: str) -> View:
+        edits = self.asked.edits(self.use, language)
+        return View(texts=words, model=Model(self.use.used, self.use.revision), interventions=edits, language=language)
+
+    def in_contexts(self, mesh: Services, words: Sequence[Text], corpus: Path, language: str) -> View:
+        found: WordMeans = mesh.encoder.encode_words(
+            read_texts(corpus, language=language), words=[word.text for word in words], ignore_case=True,
+            language=language, model=Model(self.use.used, self.use.revision), layers=self.layers,
+            overflow=self.asked.study.overflow, interventions=self.asked.edits(self.use, language), progress=self.show,
+        )  # fmt: skip
+        if not found.words:
+            raise StudyError(f"{corpus}: Expected words of the dictionary, but the corpus of {language} has none")
+        return found.view(language)
+
+
+def _size(view: View) -> int:
+    """Rows of a view."""
+    return len(view.ids) if view.ids is not None else len(view.texts or ())
 
 
 def _row(each: Estimate, languages: Mapping[str, str], use: ModelUse, study: Study, design: WordsDesign) -> Row:

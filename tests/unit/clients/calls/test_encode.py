@@ -245,7 +245,10 @@ def test_what_was_resolved_is_known_only_after_an_answer() -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"pooling": "max"}, "Expected `pooling` to be one of 'mean', 'cls', 'token', but got 'max'"),
+        (
+            {"pooling": "max"},
+            "Expected `pooling` to be one of 'mean', 'cls', 'token', 'word_first', 'word_mean', 'span', but got 'max'",
+        ),
         ({"overflow": "cut"}, "Expected `overflow` to be one of 'refuse', 'truncate', but got 'cut'"),
         ({"compute_dtype": "int8"}, "Expected `compute_dtype` to be one of 'float32', 'bfloat16', but got 'int8'"),
     ],

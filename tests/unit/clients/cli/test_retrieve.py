@@ -16,7 +16,9 @@ def pairs(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--words", "en"], "Expected --words only with --gold FILE"),
+        (["--words", "en"], "Expected --words and --corpus only with --gold FILE"),
+        (["--corpus", "en=x"], "Expected --words and --corpus only with --gold FILE"),
+        (["--gold", "PAIRS", "--model", "m", "--corpus", "en=x"], "but got en=x"),
         (["--gold", "PAIRS", "--parallel", "en=x"], "either --parallel or --gold, but got both"),
         (["--gold", "PAIRS", "--model", "m"], "--words LANGUAGE[=FILE] twice"),
         (["--gold", "PAIRS", "--model", "m", "--words", "en", "--words", "en"], "but got en, en"),

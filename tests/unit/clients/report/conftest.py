@@ -199,6 +199,7 @@ def records() -> dict[str, tuple[object, ...]]:
             correlated("F1", 0, 0.0), correlated("F1", 1, 0.1), correlated("F1", None, 0.05),
             correlated("LAS", 1, 0.2),
         ),
+        "spans": (correlated("EM", 0, 0.0), correlated("EM", 1, 0.1)),
         "scores": (scored("NLI <zero-shot>", "fr", 5), scored("NLI <zero-shot>", "ja", 20)),
         "anova": (
             Analysis("F1", "corpus", "table 2",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from services.models.artifacts import read_array
+from services.models.artifacts import read_array, write_layers
 from services.runtime.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound
 from services.runtime.files.store import Store
 
@@ -28,6 +28,16 @@ def test_one_of_several_is_read_by_its_role(store: Store) -> None:
     np.testing.assert_array_equal(read_array(store, name, "matrix", "f"), np.eye(4))
     with pytest.raises(FailedPrecondition, match="Expected one tensor, or one called 'vector', but got bias, matrix"):
         read_array(store, name, "vector", "f")
+
+
+def test_of_vectors_by_layer_that_of_the_layer_is_read(store: Store) -> None:
+    vectors = np.arange(12, dtype=np.float64).reshape(3, 4)
+    name = write_layers(store, vectors, (0, 7, 3), {"model": "m", "tokens": 5})
+    assert name == write_layers(store, vectors, (0, 7, 3), {"tokens": 5, "model": "m"})
+    np.testing.assert_array_equal(read_array(store, name, "vector", "f", 7), vectors[1])
+    np.testing.assert_array_equal(read_array(store, name, "bias", "f", 3), vectors[2])
+    with pytest.raises(InvalidArgument, match=r"f: Expected a layer of vectors/.*, one of \[0, 7, 3\], but got 1"):
+        read_array(store, name, "vector", "f", 1)
 
 
 @pytest.mark.parametrize("name", ["", "vectors/../x", "datasets/" + "0" * 64, "/etc/passwd", "vectors/" + "0" * 63])

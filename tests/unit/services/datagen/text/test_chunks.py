@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from services.datagen.text import chunks
 from services.datagen.text.chunks import ChunkRewriter, Piece
 from services.datagen.text.edits import Edit, Edits
-from services.datagen.text.words import segment
+from services.runtime.text.words import segment
 from tests.support.datagen_corpora import texts
 
 

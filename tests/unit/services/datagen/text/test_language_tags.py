@@ -7,7 +7,7 @@ from babelscope.corpora import read_examples
 
 from services.datagen.preparation.normalise import normalise
 from services.datagen.preparation.segment import tokenise
-from services.datagen.text.words import fold, with_case_of
+from services.runtime.text.words import fold, with_case_of
 from tests.support.language_tags import all_spellings
 
 LINE = "I'm «İyi» l'eau, d'una Mr. Big: 我来到北京清华大学。 今日は กี่ชั่วโมง مرحبا गाँव 1,5 % – “x”"

@@ -4,8 +4,8 @@ from babelscope.data.examples import Answer, Example, Question
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.datagen.text.words import segment
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
+from services.runtime.text.words import segment
 from tests.support.datagen_corpora import Memory, transform
 
 DE = [

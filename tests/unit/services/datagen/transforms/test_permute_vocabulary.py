@@ -3,8 +3,8 @@ from babelscope.data.examples import Answer, Example, Question
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.datagen.text.words import segment
 from services.datagen.transforms.permute_vocabulary import bijection
+from services.runtime.text.words import segment
 from tests.support.datagen_corpora import Memory, texts, transform
 
 

@@ -3,8 +3,8 @@ from babelscope.data.examples import Example, TextPair
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.datagen.text.words import units
 from services.runtime.errors import InvalidArgument
+from services.runtime.text.words import units
 from tests.support.datagen_corpora import texts, transform
 
 

@@ -8,7 +8,7 @@ import pytest
 from babelscope.corpora import Options, read_examples
 from babelscope.data.examples import Example, Sentence, Word
 
-from services.datagen.text.words import run_together
+from services.runtime.text.words import run_together
 from tests.support.datagen_corpora import Memory, transform
 
 Find = Callable[[str], Path]

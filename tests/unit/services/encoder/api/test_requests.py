@@ -101,13 +101,12 @@ BAD_SPECS: dict[str, tuple[dict[str, Any], str, str]] = {
         "Expected one of REINIT_SCHEME_MODEL, REINIT_SCHEME_TORCH_DEFAULT, but got 9",
     ),
     "repeated layer": ({"layers": [0, 3, 3]}, "spec.layers[2]", "Expected each layer once, but got 3 again"),
-    "word pooling": (
-        {"pooling": model_pb2.POOLING_WORD_FIRST},
+    "unknown pooling": (
+        {"pooling": 77},
         "spec.pooling",
-        "Expected one of POOLING_MEAN, POOLING_CLS, POOLING_TOKEN, but got POOLING_WORD_FIRST",
+        "Expected one of POOLING_MEAN, POOLING_CLS, POOLING_TOKEN, POOLING_WORD_FIRST, POOLING_WORD_MEAN, "
+        "POOLING_SPAN, but got 77",
     ),
-    "span pooling": ({"pooling": model_pb2.POOLING_SPAN}, "spec.pooling", "but got POOLING_SPAN"),
-    "unknown pooling": ({"pooling": 77}, "spec.pooling", "but got 77"),
     "unknown overflow": (
         {"overflow": 5},
         "spec.overflow",

@@ -44,6 +44,20 @@ def test_rows_may_come_in_any_order(tmp_path):
         np.testing.assert_array_equal(writer.rows(ROWS.shape, "<f4"), ROWS)
 
 
+@pytest.mark.parametrize("dropped", [[], [0], [19], [0, 1, 2], [3, 4, 11, 19], list(range(1, 20))])
+def test_rows_can_be_taken_out_again(tmp_path, monkeypatch, dropped):
+    monkeypatch.setattr("services.metrics.rows.scratch._PIECE", 100)
+    scratch = Scratch(tmp_path, 1 << 20)
+    kept = np.delete(ROWS, dropped, 0)
+    with scratch.create() as writer:
+        writer.reserve(ROWS.nbytes)
+        writer.place(np.arange(20), ROWS)
+        writer.drop(dropped, ROWS.shape, "<f4")
+        np.testing.assert_array_equal(writer.rows(kept.shape, "<f4"), kept)
+        writer.publish("a", kept.shape, "<f4", {})
+    np.testing.assert_array_equal(scratch.find("a")[1], kept)
+
+
 def test_what_was_not_published_leaves_nothing(tmp_path):
     scratch = Scratch(tmp_path, 1 << 20)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.models.families.base import count_positions
-from services.models.layers.packing import PIECE_ROWS, LengthGroup, pack, split
+from services.models.layers.packing import LengthGroup, pack, split
 from services.models.spec import TokenizedText
 
 SIZES = st.lists(st.integers(1, 300), max_size=60)
@@ -52,9 +52,6 @@ def test_pack_lays_texts_side_by_side() -> None:
     assert packed.starts.tolist() == [0, 5, 8, 11]
     assert packed.groups == (LengthGroup(0, 1, 5), LengthGroup(5, 2, 3), LengthGroup(11, 1, 1))
     assert packed.content.tolist() == [1, 2, 3, 6, 9]
-    assert packed.piece_starts.tolist() == [0, 3, 4]
-    assert packed.text_pieces.tolist() == [0, 1, 2, 3]
-    assert packed.content_counts.tolist() == [3, 1, 1, 0]
     assert packed.rows == 12
     assert [group.stop for group in packed.groups] == [5, 11, 12]
 
@@ -66,10 +63,3 @@ def test_the_number_of_rows_is_one_of_few(length: int, rows: int) -> None:
     assert packed.rows == length
     assert packed.content.max() < length
     assert set(packed.ids[length:].tolist()) <= {5}
-
-
-def test_long_texts_are_summed_in_pieces() -> None:
-    batch = [_text(2 * PIECE_ROWS + 3), _text(PIECE_ROWS + 2), _text(2)]
-    packed = pack(batch, np.arange(3), count_positions)
-    assert packed.piece_starts.tolist() == [0, PIECE_ROWS, 2 * PIECE_ROWS, 2 * PIECE_ROWS + 1]
-    assert packed.text_pieces.tolist() == [0, 3, 4]

@@ -3,8 +3,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.datagen.text.lexicon import Lexicon
-from services.datagen.text.words import segment
+from services.runtime.text.lexicon import Lexicon
+from services.runtime.text.words import segment
 from tests.support.datagen_corpora import texts
 
 

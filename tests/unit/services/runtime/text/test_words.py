@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 
-from services.datagen.text.words import clusters, fold, is_unspaced, segment, units, with_case_of
+from services.runtime.text.words import clusters, fold, is_unspaced, segment, units, with_case_of
 from tests.support.datagen_corpora import texts
 
 

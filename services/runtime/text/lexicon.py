@@ -1,10 +1,11 @@
 """The entries of a dictionary in running text: longest match, for entries of several words and unspaced scripts."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
 from typing import Protocol
 
-from services.datagen.text.words import Span, clusters, fold, is_unspaced, segment
+from services.runtime.text.words import Span, clusters, fold, is_unspaced, segment
 
 
 class Dictionary(Protocol):
@@ -23,14 +24,16 @@ class Lexicon:
     Args:
         entries: The dictionary's source words; one may be of several words.
         language: Their language, for case folding.
+        match_case: Whether words that differ in case alone are different.
 
     Attributes:
         spans_spaces: Whether an entry has white space inside, so that a match may reach over a space.
     """
 
-    def __init__(self, entries: Iterable[str], language: str = "") -> None:
+    def __init__(self, entries: Iterable[str], language: str = "", *, match_case: bool = False) -> None:
         self._language = language
-        self._known = {folded for entry in entries if (folded := self._fold(entry))}
+        self._match_case = match_case
+        self._known = {folded for entry in entries if (folded := self.key(entry))}
         self.spans_spaces = any(" " in entry for entry in self._known)
         self._lengths: dict[str, set[int]] = {}  # of unspaced entries, in characters, by their first one
         self._counts: dict[str, set[int]] = {}  # of entries of several words, by their first one
@@ -56,15 +59,17 @@ class Lexicon:
             yield (spans[at][0], spans[at + count - 1][1]), count, entry > 0
             at += count
 
-    def _fold(self, text: str) -> str:
-        return " ".join(fold(text, self._language).split())
+    def key(self, text: str) -> str:
+        """The form by which a word or a group of words is looked up."""
+        folded = unicodedata.normalize("NFC", text) if self._match_case else fold(text, self._language)
+        return " ".join(folded.split())
 
     def _longest(self, text: str, spans: list[Span], at: int) -> int:
         """How many words the longest entry at a place has; 0 where there is none."""
         start, end = spans[at]
-        first = fold(text[start:end], self._language)
+        first = self.key(text[start:end])
         for count in sorted(self._counts.get(first, ()), reverse=True):
-            if at + count <= len(spans) and self._fold(text[start : spans[at + count - 1][1]]) in self._known:
+            if at + count <= len(spans) and self.key(text[start : spans[at + count - 1][1]]) in self._known:
                 return count
         return int(first in self._known)
 

@@ -1,0 +1,143 @@
+"""The options `--shift` and `--map`: edits of hidden states on the command line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from babelscope.calls.maps import load_map
+from babelscope.calls.means import LayerMeans, shift
+from babelscope.cli.options import ReinitOptions, one_of, usage
+from babelscope.data.models import Intervention, LinearMap, Positions
+from babelscope.errors import DataCorrupted
+
+ShiftOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shift",
+        metavar="layer=L,from=MEANS,to=MEANS[,alpha=A][,language=LANGUAGE][,positions=P]",
+        help="Shift of hidden states at a layer by A (1 if not given) times the difference of two means that "
+        "`babelscope means` wrote: .npz files, or names vectors/ID in the store. All languages are shifted if none is "
+        "given. Positions: non_special (if not given) or all. May be repeated.",
+    ),
+]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="layer=L,map=MAP[,language=LANGUAGE][,matrix_only=true][,positions=P]",
+        help="Linear map of hidden states at a layer: a name maps/ID that `babelscope fit-map` gave, or the file of "
+        "the object. All languages are mapped if none is given. Positions: all (if not given) or non_special. May be "
+        "repeated.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class EditOptions(ReinitOptions):
+    """How texts are encoded, where hidden states may be edited: all shifts in order, then all maps."""
+
+    shift: ShiftOption = None
+    map: MapOption = None
+
+    def edits(self, language: str) -> list[Intervention]:
+        """The edits of texts of a language."""
+        read = [_shift(each) for each in self.shift or ()] + [_map(each) for each in self.map or ()]
+        return [edit for chosen, edit in read if chosen in {"", language}]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenOptions(EditOptions):
+    """The same, where a row may be a token."""
+
+    pooling: Annotated[
+        str,
+        typer.Option(
+            "--pooling",
+            callback=one_of("mean", "cls", "token", "word_first", "word_mean", "span"),
+            help="Pooling of hidden states: mean or cls (a row for each text); token (a row for each token); "
+            "word_first or word_mean (a row for each word of a sentence in words); span (a row for the first answer of "
+            "each question, in its context).",
+        ),
+    ] = "mean"
+
+
+def _shift(text: str) -> tuple[str, Intervention]:
+    given = _fields(text, "--shift", ("layer", "from", "to"), ("alpha", "language", "positions"))
+    with usage():
+        return given.get("language", ""), shift(
+            _means(given["from"]),
+            _means(given["to"]),
+            _number(int, given["layer"], "layer"),
+            _number(float, given.get("alpha", "1"), "alpha"),
+            positions=_positions(given),
+        )
+
+
+def _map(text: str) -> tuple[str, Intervention]:
+    given = _fields(text, "--map", ("layer", "map"), ("language", "matrix_only", "positions"))
+    language = given.get("language", "")
+    only = given.get("matrix_only", "false")
+    if only not in {"true", "false"}:
+        raise typer.BadParameter(f"Expected matrix_only=true or false in --map, but got {only!r}")
+    name, positions = given["map"], _positions(given)
+    with usage():
+        layer = _number(int, given["layer"], "layer")
+        if name.startswith("maps/"):
+            return language, Intervention(
+                layer, linear_map=LinearMap(name, None if only == "true" else name, positions)
+            )
+        try:
+            found = load_map(Path(name))
+        except (OSError, DataCorrupted) as error:
+            raise ValueError(f"Expected maps/ID or the file of a map in --map, but got {name!r}: {error}") from None
+        bias = None if only == "true" else found.bias
+        return language, Intervention(layer, linear_map=LinearMap(found.matrix, bias, positions))
+
+
+def _means(name: str) -> LayerMeans | str:
+    """Means of a file, or their name in the store."""
+    if name.startswith("vectors/"):
+        return name
+    try:
+        return LayerMeans.load(name)
+    except OSError as error:
+        raise ValueError(
+            f"Expected vectors/ID or the .npz file of means in --shift, but got {name!r}: {error}"
+        ) from None
+
+
+def _positions(given: Mapping[str, str]) -> Positions | None:
+    match given.get("positions"):
+        case None:
+            return None
+        case "non_special":
+            return "non_special"
+        case "all":
+            return "all"
+        case other:
+            raise typer.BadParameter(f"Expected positions=non_special or positions=all, but got {other!r}")
+
+
+def _number(kind: Callable[[str], Any], text: str, name: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"Expected {name} to be a number, but got {text!r}") from None
+
+
+def _fields(text: str, option: str, required: tuple[str, ...], allowed: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE fields, separated by commas."""
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        if not (equals and value) or name not in (*required, *allowed) or name in found:
+            known = ", ".join((*required, *allowed))
+            raise typer.BadParameter(f"Expected {option} with each of {known} at most once, but got {text!r}")
+        found[name] = value
+    lacking = [name for name in required if name not in found]
+    if lacking:
+        raise typer.BadParameter(f"Expected {', '.join(lacking)} in {option}, but got {text!r}")
+    return found

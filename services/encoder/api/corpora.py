@@ -1,0 +1,287 @@
+"""The door to what a corpus is reduced to: texts come in, means of tokens or of words go out."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from babelscope.data.tensors import CHUNK_BYTES, to_proto
+from babelscope.v1 import encoder_pb2, model_pb2, text_pb2
+from numpy.typing import NDArray
+
+from services.encoder.api import requests, responses
+from services.encoder.api.intake import Intake
+from services.encoder.api.requests import Asked
+from services.encoder.api.units import Grouper, Written, check_count, grouper
+from services.encoder.corpus.means import LayerSums
+from services.encoder.corpus.words import WordFinder, WordSums
+from services.encoder.engine import Engine
+from services.encoder.queue.answers import Item, RowBlock
+from services.encoder.queue.scheduler import Scheduler
+from services.encoder.queue.streams import Stream
+from services.encoder.registry import Registry
+from services.encoder.settings import EncoderSettings
+from services.models.api.messages import one_of
+from services.models.artifacts import Stored, write_layers
+from services.models.row_groups import spanned
+from services.models.spec import EncodePlan, Pooling, TokenizedText
+from services.runtime.errors import InvalidArgument
+from services.runtime.memory import Account, Memory, accounted
+from services.runtime.streams import Writer, first
+
+_MEANS: Final = {model_pb2.POOLING_UNSPECIFIED: Pooling.MEAN, model_pb2.POOLING_MEAN: Pooling.MEAN}
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One pass of a corpus through a model.
+
+    Attributes:
+        engine: The model.
+        plan: What is computed for each text.
+        started: What the request resolved to.
+        stream: The texts on their way.
+    """
+
+    engine: Engine
+    plan: EncodePlan
+    started: encoder_pb2.EncodeStarted
+    stream: Stream
+
+    @property
+    def progress(self) -> encoder_pb2.CorpusProgress:
+        """How far it is."""
+        return encoder_pb2.CorpusProgress(texts=self.stream.answered, tokens=self.stream.tokens)
+
+    async def rows(self) -> AsyncGenerator[tuple[tuple[Item, ...], NDArray[np.float32]], None]:
+        """Texts with their rows, [r, K, d], as they are ready."""
+        while (block := await self.stream.next_block()) is not None:
+            assert isinstance(block, RowBlock)
+            yield block.items, _array(block)
+
+
+class CorpusDoor:
+    """Answers `MeanActivations` and `EncodeWords`.
+
+    Args:
+        registry: The models.
+        scheduler: The device.
+        store: Where interventions' arrays are kept, and means.
+        settings: Limits.
+        intake: Reader of texts.
+        memory: Bytes that requests hold beside their texts.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        scheduler: Scheduler,
+        store: Stored,
+        settings: EncoderSettings,
+        *,
+        intake: Intake,
+        memory: Memory,
+    ) -> None:
+        self._registry = registry
+        self._scheduler = scheduler
+        self._store = store
+        self._settings = settings
+        self._intake = intake
+        self._memory = memory
+
+    async def MeanActivations(  # noqa: N802 - gRPC's name; it writes instead of yielding
+        self, request_iterator: AsyncIterator[encoder_pb2.MeanActivationsRequest], context: Any
+    ) -> None:
+        """Means over all tokens of a corpus, by layer."""
+        spec = await first(request_iterator)
+        one_of(_MEANS, spec.pooling, "spec.pooling", model_pb2.Pooling)
+        with self._memory.account() as account:
+            await self._means(request_iterator, context, await self._asked(spec, account))
+
+    async def _means(
+        self, request_iterator: AsyncIterator[encoder_pb2.MeanActivationsRequest], context: Any, asked: Asked
+    ) -> None:
+        writer = Writer(context, self._settings.read_seconds)
+        async with self._pass(request_iterator, asked, grouper(Pooling.MEAN), context) as work:
+            await writer.write(encoder_pb2.MeanActivationsResponse(started=work.started))
+            sums = LayerSums(len(work.plan.layers), work.engine.info.hidden_size)
+            async with aclosing(work.rows()) as blocks:
+                async for items, rows in blocks:
+                    sums.add(rows, [item.content for item in items])
+                    await writer.write(encoder_pb2.MeanActivationsResponse(progress=work.progress))
+            means = sums.means()
+            about = {"model": work.engine.info.name, "digest": work.engine.info.digest, "tokens": sums.tokens}
+            name = await asyncio.to_thread(write_layers, self._store, means, work.plan.layers, about)
+            answer = encoder_pb2.LayerMeans(
+                means=to_proto(means),
+                layers=work.plan.layers,
+                tokens=sums.tokens,
+                texts=sums.texts,
+                truncated=work.stream.truncated,
+                artifact=name,
+            )
+            await writer.write(encoder_pb2.MeanActivationsResponse(means=answer))
+
+    async def EncodeWords(  # noqa: N802 - gRPC's name; it writes instead of yielding
+        self, request_iterator: AsyncIterator[encoder_pb2.EncodeWordsRequest], context: Any
+    ) -> None:
+        """The mean of every word over all its contexts, by layer."""
+        spec = await first(request_iterator)
+        if spec.min_count < 0:
+            raise InvalidArgument("spec.min_count", f"Expected a count of 0 or more, but got {spec.min_count}")
+        with self._memory.account() as account:
+            with _named("spec.", "spec.encode."):
+                pooling = _word_pooling(spec.encode.pooling)
+                asked = replace(await self._asked(spec.encode, account), pooling=pooling)
+            await self._words(request_iterator, context, spec, asked)
+
+    async def _words(
+        self,
+        request_iterator: AsyncIterator[encoder_pb2.EncodeWordsRequest],
+        context: Any,
+        spec: encoder_pb2.EncodeWordsSpec,
+        asked: Asked,
+    ) -> None:
+        wanted: list[str] = []
+        messages = await _after_words(request_iterator, wanted)
+        finder = WordFinder(wanted, ignore_case=spec.ignore_case, language=spec.language)
+        found = _Occurrences(finder, first=asked.pooling is Pooling.WORD_FIRST)
+        writer = Writer(context, self._settings.read_seconds)
+        with _named("spec.", "spec.encode."):
+            async with self._pass(messages, asked, found.group, context) as work:
+                await writer.write(encoder_pb2.EncodeWordsResponse(started=work.started))
+                size = work.engine.info.hidden_size
+                sums = found.sums = WordSums(len(work.plan.layers), size, self._settings.word_bytes)
+                async with aclosing(work.rows()) as blocks:
+                    async for items, rows in blocks:
+                        await asyncio.to_thread(found.add, items, rows)
+                        await writer.write(encoder_pb2.EncodeWordsResponse(progress=work.progress))
+                at_once = max(1, CHUNK_BYTES // (len(work.plan.layers) * size * 4))
+                answered = 0
+                for part in sums.means(spec.min_count, at_once):
+                    answered += len(part.words)
+                    words = encoder_pb2.WordVectors(
+                        words=part.words, counts=part.counts.tolist(), vectors=to_proto(part.vectors)
+                    )
+                    await writer.write(encoder_pb2.EncodeWordsResponse(words=words))
+                finished = encoder_pb2.EncodeWordsFinished(
+                    texts=work.stream.answered,
+                    tokens=work.stream.tokens,
+                    truncated=work.stream.truncated,
+                    words=answered,
+                    occurrences=sums.occurrences,
+                    empty_rows=work.stream.empty_rows,
+                    rare_words=sums.words - answered,
+                )
+                await writer.write(encoder_pb2.EncodeWordsResponse(finished=finished))
+
+    async def _asked(self, spec: encoder_pb2.EncodeSpec, account: Account) -> Asked:
+        """A specification, read; rows of a pass stay float32."""
+        return replace(await asyncio.to_thread(self._read, spec, account), output="float32")
+
+    def _read(self, spec: encoder_pb2.EncodeSpec, account: Account) -> Asked:
+        """Reads what is asked for; the arrays of its interventions are held by the account."""
+        with accounted(account):
+            return requests.read_spec(spec, self._store, self._settings.max_interventions)
+
+    @asynccontextmanager
+    async def _pass(
+        self, messages: AsyncIterator[Any], asked: Asked, group: Grouper, context: Any
+    ) -> AsyncIterator[Pass]:
+        """Opens a pass over the texts of a request."""
+        async with self._registry.lease(asked.model) as engine:
+            plan, limit = asked.plan(engine.info), asked.limit(engine.info)
+            engine.validate(plan)
+            budget = self._settings.budget(engine.info.max_tokens, engine.device)
+            stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer())
+            client = context.peer()
+            intake = asyncio.create_task(
+                self._intake.fill(messages, stream, engine, asked, limit=limit, client=client, group=group)
+            )
+            try:
+                started = responses.started(engine.info, asked, plan, engine.device, limit).started
+                yield Pass(engine, plan, started, stream)
+            finally:
+                stream.close()
+                intake.cancel()
+                await asyncio.gather(intake, return_exceptions=True)
+
+
+class _Occurrences:
+    """The words of texts on their way through the model, from the texts to their sums."""
+
+    def __init__(self, finder: WordFinder, *, first: bool) -> None:
+        self.sums: WordSums | None = None
+        self._finder = finder
+        self._first = first
+        self._waiting: dict[int, list[str]] = {}
+        self._submitted = 0
+
+    def group(self, text: text_pb2.Text, string: Written, tokens: TokenizedText, field: str) -> TokenizedText | None:
+        """A row for each word found; None where there is none."""
+        search = self._finder.pick(string.string, string.words) if text.words else self._finder.find(string.string)
+        found = list(search)
+        if not found:
+            return None
+        check_count(found, f"{field}.text", text.id)
+        self._waiting[self._submitted] = [word for word, _ in found]
+        self._submitted += 1
+        return replace(tokens, groups=spanned(tokens, [span for _, span in found], first=self._first))
+
+    def add(self, items: tuple[Item, ...], rows: NDArray[np.float32]) -> None:
+        """Takes the rows of texts in; those without pieces are left out."""
+        assert self.sums is not None
+        words = [self._waiting.pop(item.index) for item in items]
+        lacking = [[row in item.empty for row in range(item.rows)] for item in items]
+        kept = ~np.array([each for some in lacking for each in some], bool)
+        numbers = [self.sums.number(word) for some in words for word in some]
+        self.sums.add(np.array(numbers, np.int64)[kept], rows[kept])
+
+
+async def _after_words(messages: AsyncIterator[Any], wanted: list[str]) -> AsyncIterator[Any]:
+    """Reads the words wanted, which come before the texts; what comes after them."""
+    async for message in messages:
+        if message.WhichOneof("message") != "words":
+            return _chained(message, messages)
+        for number, word in enumerate(message.words.words):
+            if not word or word.isspace():
+                raise InvalidArgument(
+                    f"words.words[{number}]", "Expected a word that is not empty, but got one that is"
+                )
+        wanted += message.words.words
+    return _chained(None, messages)
+
+
+async def _chained(head: Any, rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    if head is not None:
+        yield head
+    async for message in rest:
+        yield message
+
+
+def _word_pooling(pooling: int) -> Pooling:
+    table = {
+        model_pb2.POOLING_UNSPECIFIED: Pooling.WORD_MEAN,
+        model_pb2.POOLING_WORD_MEAN: Pooling.WORD_MEAN,
+        model_pb2.POOLING_WORD_FIRST: Pooling.WORD_FIRST,
+    }
+    chosen: Pooling = one_of(table, pooling, "spec.pooling", model_pb2.Pooling)
+    return chosen
+
+
+@contextmanager
+def _named(own: str, path: str) -> Iterator[None]:
+    """Names the fields of a specification by their path in the request."""
+    try:
+        yield
+    except InvalidArgument as error:
+        if error.field.startswith(own):
+            raise InvalidArgument(path + error.field.removeprefix(own), error.problem) from error
+        raise
+
+
+def _array(block: RowBlock) -> NDArray[np.float32]:
+    """The rows of a block, [r, K, d]."""
+    return np.frombuffer(b"".join(block.chunks), "<f4").reshape(block.shape)

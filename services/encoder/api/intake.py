@@ -1,0 +1,148 @@
+"""Texts from a request to the queue: checked, cut into tokens beside the event loop, given their rows, submitted."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Final
+
+from babelscope.v1 import text_pb2
+
+from services.encoder.api import requests
+from services.encoder.api.requests import Asked
+from services.encoder.api.units import Grouper, Written, written
+from services.encoder.engine import Engine
+from services.encoder.queue.streams import Stream
+from services.encoder.queue.turns import Turns
+from services.models.spec import Overflow, TokenizedText
+from services.runtime.callers.accounts import current
+from services.runtime.errors import InvalidArgument
+from services.runtime.streams import later
+
+TOKENIZE_AT_ONCE: Final = 256
+"""Texts cut into tokens by one call, so that the first reach the device while the others are being cut."""
+CHARACTERS_AT_ONCE: Final = 1 << 16
+"""Characters cut into tokens by one call, unless a single text has more."""
+
+
+class Intake:
+    """Reads texts for all requests.
+
+    Args:
+        max_texts: Largest number of texts of a message.
+    """
+
+    def __init__(self, max_texts: int) -> None:
+        self._max_texts = max_texts
+        self._tokenizers = Turns(2, CHARACTERS_AT_ONCE, "tokenize")
+
+    async def close(self) -> None:
+        """Releases the threads."""
+        await self._tokenizers.close()
+
+    async def tokenize(
+        self, engine: Engine, texts: Sequence[text_pb2.Text], overflow: Overflow, limit: int, client: str
+    ) -> list[TokenizedText]:
+        """Cuts the texts of one message into tokens, in the client's turns.
+
+        Args:
+            engine: Engine whose tokenizer cuts.
+            texts: Texts, at `texts` of the request.
+            overflow: Treatment of long texts.
+            limit: Longest input in tokens.
+            client: Client whose turn it is.
+
+        Raises:
+            InvalidArgument: A text has no tokens, is too long where that is refused, or lacks its own words.
+        """
+        found: list[TokenizedText] = []
+        for some in _portions(texts):
+            strings = _written(some, "texts", len(found))
+            tokens = await self._cut(engine, strings, limit, client)
+            requests.check_tokens(some, tokens, overflow, limit, "texts", offset=len(found))
+            _spend(tokens)
+            found += tokens
+        return found
+
+    async def fill(
+        self,
+        messages: AsyncIterator[Any],
+        stream: Stream,
+        engine: Engine,
+        asked: Asked,
+        *,
+        limit: int,
+        client: str,
+        group: Grouper,
+    ) -> None:
+        """Reads texts as fast as the queue takes them, and tells the stream how that ended.
+
+        Args:
+            messages: Messages after the first, each with `texts`.
+            stream: Stream that the texts are submitted to.
+            engine: Engine of the model.
+            asked: Request of the client.
+            limit: Longest input in tokens.
+            client: Client whose turn it is.
+            group: Function that gives each text its rows; called once for each text, in order.
+        """
+        try:
+            seen = requests.SeenIds()
+            async for message in messages:
+                if message.HasField("spec"):
+                    raise InvalidArgument("spec", "Expected `spec` once, in the first message, but got another")
+                texts = later(message, "texts").texts
+                offset = len(seen)
+                requests.check_texts(texts, "texts.texts", self._max_texts, seen)
+                for some in _portions(texts):
+                    strings = _written(some, "texts.texts", offset)
+                    tokenized = await self._cut(engine, strings, limit, client)
+                    requests.check_tokens(
+                        some,
+                        tokenized,
+                        asked.overflow,
+                        limit,
+                        "texts.texts",
+                        offset=offset,
+                        vocabulary=engine.info.vocabulary_size,
+                    )
+                    _spend(tokenized)
+                    grouped = [
+                        (text.id, group(text, string, tokens, f"texts.texts[{number}]"))
+                        for number, (text, string, tokens) in enumerate(
+                            zip(some, strings, tokenized, strict=True), offset
+                        )
+                    ]
+                    await stream.submit([(name, tokens) for name, tokens in grouped if tokens is not None])
+                    offset += len(some)
+            if not len(seen):
+                raise InvalidArgument("texts", "Expected at least one text, but the stream ended without any")
+            stream.finish()
+        except Exception as error:  # a boundary between tasks: the stream's own task raises it
+            stream.fail(error)
+
+    async def _cut(self, engine: Engine, strings: Sequence[Written], limit: int, client: str) -> list[TokenizedText]:
+        """Cuts texts into tokens in a thread, in the client's turn: tokenizers work without the interpreter's lock."""
+        texts = [each.string for each in strings]
+        return await self._tokenizers.take(
+            client, sum(map(len, texts)), lambda: engine.tokenize(texts, max_tokens=limit)
+        )
+
+
+def _written(texts: Sequence[text_pb2.Text], field: str, offset: int) -> list[Written]:
+    """Texts as they go to the tokenizer."""
+    return [written(text, f"{field}[{number}]") for number, text in enumerate(texts, offset)]
+
+
+def _portions(texts: Sequence[text_pb2.Text]) -> Iterator[Sequence[text_pb2.Text]]:
+    """Texts in portions that take a turn each."""
+    start = held = 0
+    for stop, text in enumerate(texts):
+        size = len(text.text) + sum(map(len, text.words))
+        if stop > start and (stop - start == TOKENIZE_AT_ONCE or held + size > CHARACTERS_AT_ONCE):
+            yield texts[start:stop]
+            start, held = stop, 0
+        held += size
+    yield texts[start:]
+
+
+def _spend(tokenized: Sequence[TokenizedText]) -> None:
+    """Counts tokens as the caller's; who has none left is not read from before some have come."""
+    current().spend_tokens(sum(map(len, tokenized)))

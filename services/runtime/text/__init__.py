@@ -1,0 +1,1 @@
+"""Words of running text in any script, and the longest entries of a vocabulary in it."""

@@ -1,0 +1,133 @@
+"""Words over all their contexts equal a dictionary of lists over plain hidden states, through real servers."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import babelscope
+import babelscope.aio
+import numpy as np
+import pytest
+import torch
+from babelscope import InvalidRequest, LocalMesh, Text, WordMeans
+from babelscope.cli import run
+from numpy.typing import NDArray
+from transformers import AutoModel, AutoTokenizer
+
+from tests.support.encoder_calls import sentences
+
+TEXTS = [text.capitalize() + "." for text in sentences(150, 7, longest=20)]
+PIECES = {"old cat", "bird", "the"}
+
+
+@pytest.fixture(scope="module")
+def plain(model_root: Path) -> dict[str, list[NDArray[np.float32]]]:
+    """By word, the [K, d] rows of all its occurrences, from transformers, one text at a time."""
+    tokenizer = AutoTokenizer.from_pretrained(model_root / "tiny")
+    model = AutoModel.from_pretrained(model_root / "tiny", dtype=torch.float32).eval()
+    found: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
+    for text in TEXTS:
+        encoded = tokenizer(text, return_tensors="pt", return_offsets_mapping=True)
+        with torch.no_grad():
+            states = torch.cat(model(input_ids=encoded["input_ids"], output_hidden_states=True).hidden_states).numpy()
+        for place, (start, end) in enumerate(encoded["offset_mapping"][0].tolist()):
+            if end > start and text[start].isalpha():
+                found[text[start:end]].append(states[:, place])
+    return found
+
+
+def _check(found: WordMeans, expected: dict[str, list[NDArray[np.float32]]]) -> None:
+    assert found.words == tuple(expected)
+    assert found.counts.tolist() == [len(rows) for rows in expected.values()]
+    means = np.array([np.mean(rows, 0, dtype=np.float64) for rows in expected.values()])
+    np.testing.assert_allclose(found.array, means, atol=2e-5)
+
+
+async def test_all_words_of_a_corpus(mesh: LocalMesh, plain: dict[str, list[NDArray[np.float32]]]) -> None:
+    found = mesh.encoder.encode_words(TEXTS, model="tiny")
+    _check(found, plain)
+    assert (found.layers, found.texts, found.rare_words) == ((0, 1, 2), len(TEXTS), 0)
+    async with babelscope.aio.connect(mesh.address) as aio:
+        _check(await aio.encoder.encode_words(iter(TEXTS), model="tiny"), plain)
+    shards = [mesh.encoder.encode_words(TEXTS[start : start + 40], model="tiny") for start in range(0, 150, 40)]
+    merged = WordMeans.merge(shards)
+    assert (merged.words, merged.counts.tolist()) == (found.words, found.counts.tolist())
+    np.testing.assert_allclose(merged.array, found.array, atol=1e-6)
+    frequent = mesh.encoder.encode_words(TEXTS, model="tiny", min_count=30)
+    _check(frequent, {word: rows for word, rows in plain.items() if len(rows) >= 30})
+    assert frequent.rare_words == len(plain) - len(frequent.words) > 0
+
+
+def test_case_is_folded_where_that_is_asked_for(mesh: LocalMesh, plain: dict[str, list[NDArray[np.float32]]]) -> None:
+    folded: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
+    for text in TEXTS:
+        for word in text.rstrip(".").split():
+            folded[word.lower()] = []
+    for word, rows in plain.items():
+        folded[word.lower()] += rows
+    _check(mesh.encoder.encode_words(TEXTS, model="tiny", ignore_case=True), folded)
+
+
+def test_wanted_words_alone_and_the_longest_of_them(mesh: LocalMesh) -> None:
+    found = mesh.encoder.encode_words(TEXTS, model="tiny", words=sorted(PIECES), layers=[2])
+    assert set(found.words) == PIECES
+    joined = " ".join(TEXTS)
+    assert found.counts[found.words.index("old cat")] == joined.count("old cat")
+    assert found.texts == sum(any(word in text for word in ("old cat", "bird", "the ", "the.")) for text in TEXTS)
+    spans = [
+        Text(str(number), text, spans=((text.index("old cat"), text.index("old cat") + 7),))
+        for number, text in enumerate(TEXTS)
+        if text.count("old cat") == 1
+    ]
+    rows = mesh.encoder.encode(spans, model="tiny", pooling="span", layers=[2]).array
+    single = mesh.encoder.encode_words([text.text for text in spans], model="tiny", words=["old cat"], layers=[2])
+    np.testing.assert_allclose(single.vector("old cat", 2), rows[:, 0].mean(0), atol=1e-5)
+
+
+def test_given_words_have_rows_of_their_own(mesh: LocalMesh) -> None:
+    texts = [Text("a", "the cat.", words=("the", "cat", ".")), Text("b", words=("cat", "\u200b", "dog"))]
+    found = mesh.encoder.encode_words(texts, model="tiny")
+    assert found.words == ("the", "cat", ".", "dog")
+    assert (found.counts.tolist(), found.empty_rows) == ([1, 2, 1, 1], 1)
+    first = mesh.encoder.encode_words(texts, model="tiny", pooling="word_first")
+    np.testing.assert_allclose(first.array, found.array, atol=1e-5)
+    assert mesh.encoder.encode_words(texts, model="tiny", words=["absent"]).words == ()
+
+
+def test_words_are_retrieved_by_a_dictionary(mesh: LocalMesh) -> None:
+    found = mesh.encoder.encode_words(TEXTS, model="tiny", ignore_case=True, min_count=2)
+    views = {"en": found.view("en"), "fr": found.view("fr")}
+    gold = [(word, word) for word in found.words]
+    answer = mesh.metrics.retrieve(views, ["cosine"], gold=gold, ranks=[1])
+    assert {each.value for each in answer.estimates if each.metric == "p@1"} == {1.0}
+    assert answer.pairs[0].covered_sources == len(found.words)
+
+
+def test_the_command_retrieves_words_in_their_contexts(
+    mesh: LocalMesh, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus, gold = tmp_path / "corpus.txt", tmp_path / "gold.tsv"
+    corpus.write_text("\n".join(TEXTS) + "\n")
+    words = ["old", "cat", "bird", "river", "house", "dog", "absent", "red", "sees", "eats", "and", "in", "on"]
+    gold.write_text("".join(f"{word}\t{word}\n" for word in words))
+    command = ["retrieve", "--gold", str(gold), "--corpus", f"en={corpus}", "--corpus", f"fr={corpus}", "--layers", "2"]
+    assert run([*command, "--similarity", "cosine", "--rank", "1", "--model", "tiny", "--mesh", mesh.address]) == 0
+    printed = capsys.readouterr()
+    lines = [line.split("\t") for line in printed.out.splitlines()]
+    assert {line[5] for line in lines if line[0] == "p@1"} == {"1.0"}
+    assert "en: 12 of 13 words are in the corpus" in printed.err
+    assert "12 of 13 sources of the dictionary are covered; not absent" in printed.err
+    none = ["retrieve", "--gold", str(gold), "--corpus", f"en={corpus}", "--words", "fr", "--match-case"]
+    gold.write_text("ABSENT\tcat\n")
+    assert run([*none, "--model", "tiny", "--mesh", mesh.address]) == 2
+
+
+def test_wrong_requests_are_named(mesh: LocalMesh) -> None:
+    for options, field, problem in (
+        ({"pooling": "cls"}, "spec.encode.pooling", "Expected one of POOLING_WORD_MEAN, POOLING_WORD_FIRST"),
+        ({"min_count": -1}, "spec.min_count", "0 or more, but got -1"),
+        ({"layers": [9]}, "spec.encode.layers[0]", "within 0..2"),
+        ({"words": ["cat", " "]}, "words.words[1]", "not empty"),
+    ):
+        with pytest.raises(InvalidRequest, match=problem) as caught:
+            mesh.encoder.encode_words(TEXTS, **{"model": "tiny", **options})  # type: ignore[arg-type]
+        assert caught.value.field == field

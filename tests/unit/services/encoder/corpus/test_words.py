@@ -1,0 +1,85 @@
+"""Words found in texts as literal tables, and their sums against plain lists."""
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.encoder.corpus.words import WordFinder, WordSums
+from services.runtime.errors import LimitExceeded
+
+
+@pytest.mark.parametrize(
+    ("wanted", "options", "text", "found"),
+    [
+        ((), {}, "The cat, the CAT.", ["The", "cat", "the", "CAT"]),
+        ((), {"ignore_case": True}, "The cat, the CAT.", ["the", "cat", "the", "cat"]),
+        (("cat", "sat"), {}, "The cat, the CAT concat sat.", ["cat", "sat"]),
+        (("Cat",), {"ignore_case": True}, "The cat, the CAT.", ["Cat", "Cat"]),
+        (("New York", "York"), {}, "In New  York or York, new York", ["New York", "York", "York"]),
+        (("北京", "北京大学", "大"), {}, "我在北京大学和北京。大", ["北京大学", "北京", "大"]),
+        ((), {}, "北京 abc", ["北", "京", "abc"]),
+        (("ฝน", "ฝนตก"), {}, "เมื่อวานฝนตกหนัก", ["ฝนตก"]),
+        (("I",), {"ignore_case": True, "language": "tr"}, "I ı i İ", ["I", "I"]),
+        (("caf\u00e9",), {}, "cafe\u0301 caf\u00e9", ["caf\u00e9", "caf\u00e9"]),
+        (("absent",), {}, "The cat", []),
+    ],
+)
+def test_words_are_found(wanted: tuple[str, ...], options: dict[str, object], text: str, found: list[str]) -> None:
+    assert [word for word, _ in WordFinder(wanted, **options).find(text)] == found  # type: ignore[arg-type]
+
+
+def test_spans_are_of_the_text_as_it_is() -> None:
+    text = "cafe\u0301 na\u00efve"
+    assert [text[start:end] for _, (start, end) in WordFinder().find(text)] == ["cafe\u0301", "na\u00efve"]
+
+
+def test_given_words_are_taken_as_they_are() -> None:
+    text, spans = "don't stop", [(0, 2), (2, 5), (6, 10)]
+    assert [word for word, _ in WordFinder().pick(text, spans)] == ["do", "n't", "stop"]
+    assert list(WordFinder(("STOP",), ignore_case=True).pick(text, spans)) == [("STOP", (6, 10))]
+    assert list(WordFinder(("STOP",)).pick(text, spans)) == []
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=12), min_size=1, max_size=12),
+    st.integers(0, 4),
+    st.integers(1, 3),
+)
+def test_means_are_those_of_plain_lists(batches: list[list[str]], least: int, at_once: int) -> None:
+    rng = np.random.default_rng(len(batches))
+    sums, plain = WordSums(2, 3, 1 << 20), defaultdict(list)
+    for batch in batches:
+        rows = rng.standard_normal((len(batch), 2, 3)).astype(np.float32)
+        sums.add(np.array([sums.number(word) for word in batch]), rows)
+        for word, row in zip(batch, rows, strict=True):
+            plain[word].append(row)
+    expected = {word: rows for word, rows in plain.items() if len(rows) >= least}
+    parts = list(sums.means(least, at_once))
+    assert [word for part in parts for word in part.words] == list(expected)
+    assert all(len(part.words) <= at_once for part in parts)
+    assert [count for part in parts for count in part.counts] == [len(rows) for rows in expected.values()]
+    for part in parts:
+        for word, vector in zip(part.words, part.vectors, strict=True):
+            np.testing.assert_allclose(vector, np.mean(expected[word], 0, dtype=np.float64), atol=1e-6)
+    assert sums.occurrences == sum(map(len, plain.values()))
+    assert sums.words == len(plain)
+
+
+def test_the_table_grows_with_the_vocabulary_and_no_further() -> None:
+    sums = WordSums(2, 8, 1 << 14)
+    numbers = np.array([sums.number(str(word)) for word in range(128)])
+    sums.add(numbers, np.ones((128, 2, 8), np.float32))
+    sums.add(numbers, np.ones((128, 2, 8), np.float32))
+    assert sums._sums.nbytes <= 1 << 14
+    with pytest.raises(LimitExceeded, match="more than 128 words of 128 bytes each; name the words wanted"):
+        sums.number("one more")
+
+
+def test_words_without_occurrences_are_not_answered() -> None:
+    sums = WordSums(1, 1, 1 << 20)
+    sums.number("empty")
+    sums.add(np.array([sums.number("cat")]), np.ones((1, 1, 1), np.float32))
+    assert [part.words for part in sums.means(0, 10)] == [("cat",)]
