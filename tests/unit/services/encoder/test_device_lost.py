@@ -94,8 +94,7 @@ async def test_a_device_that_fails_at_a_load_ends_the_server(
             with pytest.raises(grpc.aio.AioRpcError, match=message) as caught:
                 await stub.GetModel(request)
             assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-            ended, _ = await asyncio.wait(server._watches, timeout=30, return_when=asyncio.FIRST_COMPLETED)
-            assert len(ended) == 1  # it ends once the server is out of the balance
+            await asyncio.wait_for(asyncio.gather(*server._watches), 30)  # once the server is out of the balance
         answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
     await server.drain(0.0)
