@@ -27,6 +27,7 @@ from babelscope.data.items import ItemScores
 from babelscope.data.jobs import Checkpoint, Job, JobEvent, JobFigure
 from babelscope.data.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
 from babelscope.data.statistics import Anova, Correlation, Difference
+from babelscope.data.sweeps import SweepFigure, SweepTask
 from babelscope.data.texts import Text
 from babelscope.errors import (
     BabelscopeError,
@@ -128,6 +129,8 @@ __all__ = [
     "StoreError",
     "StoredMap",
     "StudyError",
+    "SweepFigure",
+    "SweepTask",
     "TaskInfo",
     "TensorError",
     "Text",

@@ -35,6 +35,7 @@ _COMMANDS: Final = (
     "statistics",
     "study",
     "train",
+    "sweep",
     "jobs",
     "generate",
     "prepare",
