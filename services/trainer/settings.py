@@ -53,9 +53,7 @@ class TrainerSettings(ModelSettings):
     trainer: str = Field(
         "", description="This trainer as its own jobs reach it, for studies that train; its port on loopback if empty."
     )
-    study_slots: int = Field(
-        1, ge=1, description="Studies at once; they wait for other jobs, and take none of `slots`."
-    )
+    study_slots: int = Field(1, ge=1, description="Studies at once, besides the jobs in `slots`, for which they wait.")
     peer_token: SecretStr | None = Field(None, description="Bearer token that these servers ask for.")
     peer_tls: bool = Field(False, description="Whether these servers are reached through TLS.")
     peer_ca: Path | None = Field(None, description="PEM file of the authority behind their certificates.")

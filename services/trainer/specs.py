@@ -240,6 +240,7 @@ class SweepFigure:
         delta: Mean less that of the model as it is; None where there is no such job.
         gap: Mean cross-lingual gap; None for the source itself, or where it was not scored.
         checkpoint: `checkpoints/ID` of the first seed at the best setting.
+        main: Whether it is the task's main figure.
     """
 
     task: str
@@ -260,6 +261,7 @@ class SweepFigure:
     delta: float | None
     gap: float | None
     checkpoint: str
+    main: bool
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ class SweepFigure:
         delta: Mean less that of the model as it is; None where there is no such job, and for that model itself.
         gap: Mean cross-lingual gap; None for the source itself, or where it was not scored.
         checkpoint: `checkpoints/ID` of the first seed at the best setting.
+        main: Whether it is the task's main figure, by which the best setting is chosen.
     """
 
     task: str
@@ -74,6 +75,7 @@ class SweepFigure:
     delta: float | None
     gap: float | None
     checkpoint: str
+    main: bool = False
 
     @classmethod
     def from_proto(cls, message: trainer_pb2.SweepFigure) -> "SweepFigure":
@@ -97,6 +99,7 @@ class SweepFigure:
             delta=message.delta if message.HasField("delta") else None,
             gap=message.gap if message.HasField("gap") else None,
             checkpoint=message.checkpoint,
+            main=message.main,
         )
 
     @property

@@ -935,6 +935,7 @@ class SweepFigure(_message.Message):
     DELTA_FIELD_NUMBER: _builtins.int
     GAP_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    MAIN_FIELD_NUMBER: _builtins.int
     task: _builtins.str
     """Name of the task."""
     source: _builtins.str
@@ -975,6 +976,8 @@ class SweepFigure(_message.Message):
     """Mean cross-lingual gap; not given for the source itself, nor where it was not scored."""
     checkpoint: _builtins.str
     """`checkpoints/ID` of the first seed at the best setting."""
+    main: _builtins.bool
+    """Whether it is the task's main figure, by which the best setting is chosen."""
     def __init__(
         self,
         *,
@@ -996,10 +999,11 @@ class SweepFigure(_message.Message):
         delta: _builtins.float | None = ...,
         gap: _builtins.float | None = ...,
         checkpoint: _builtins.str = ...,
+        main: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_deviation", b"_deviation", "_gap", b"_gap", "delta", b"delta", "deviation", b"deviation", "gap", b"gap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_deviation", b"_deviation", "_gap", b"_gap", "checkpoint", b"checkpoint", "delta", b"delta", "deviation", b"deviation", "domain", b"domain", "estimator", b"estimator", "gap", b"gap", "high", b"high", "low", b"low", "mean", b"mean", "metric", b"metric", "part", b"part", "reinit", b"reinit", "seeds", b"seeds", "selection", b"selection", "setting", b"setting", "source", b"source", "target", b"target", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_deviation", b"_deviation", "_gap", b"_gap", "checkpoint", b"checkpoint", "delta", b"delta", "deviation", b"deviation", "domain", b"domain", "estimator", b"estimator", "gap", b"gap", "high", b"high", "low", b"low", "main", b"main", "mean", b"mean", "metric", b"metric", "part", b"part", "reinit", b"reinit", "seeds", b"seeds", "selection", b"selection", "setting", b"setting", "source", b"source", "target", b"target", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
     _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015

@@ -42,6 +42,14 @@ class _Group(NamedTuple):
     reinit: str
 
 
+class _Choice(NamedTuple):
+    """How the hyper-parameters were chosen."""
+
+    selection: str
+    setting: str
+    checkpoint: str
+
+
 class _Key(NamedTuple):
     """What a figure is of."""
 
@@ -80,10 +88,10 @@ def summarise(runs: Sequence[Run], main: Mapping[str, str]) -> tuple[specs.Sweep
         order = sorted(settings, key=lambda name: -_dev_score(settings[name], main[group.task]))
         best = settings[order[0]]
         checkpoint = best[0].outcome.checkpoint
-        found += _figures(group, _BEST, order[0], _values(group, best), checkpoint)
+        found += _figures(group, _Choice(_BEST, order[0], checkpoint), _values(group, best), main[group.task])
         if len(order) > 1:
             both = _mean_settings([_values(group, settings[name]) for name in order[:2]])
-            found += _figures(group, _BEST_TWO, " and ".join(order[:2]), both, checkpoint)
+            found += _figures(group, _Choice(_BEST_TWO, " and ".join(order[:2]), checkpoint), both, main[group.task])
     return tuple(_with_deltas(found))
 
 
@@ -146,8 +154,10 @@ def _mean_settings(settings: Sequence[_Seeds]) -> _Seeds:
     }
 
 
-def _figures(group: _Group, selection: str, chosen: str, seeds: _Seeds, checkpoint: str) -> Iterable[specs.SweepFigure]:
+def _figures(group: _Group, choice: _Choice, seeds: _Seeds, main: str) -> Iterable[specs.SweepFigure]:
     keys = dict.fromkeys(key for values in seeds.values() for key in values)
+    # Of several variants of a figure the first is the one that chooses.
+    variant = next((key.estimator for key in keys if key.metric == main), "")
     for key in keys:
         listed = [values[key] for values in seeds.values() if key in values]
         mean = _mean(listed)
@@ -156,8 +166,7 @@ def _figures(group: _Group, selection: str, chosen: str, seeds: _Seeds, checkpoi
         yield specs.SweepFigure(
             **group._asdict(),
             **key._asdict(),
-            selection=selection,
-            setting=chosen,
+            **choice._asdict(),
             mean=mean.value,
             deviation=spread,
             low=low,
@@ -165,7 +174,7 @@ def _figures(group: _Group, selection: str, chosen: str, seeds: _Seeds, checkpoi
             seeds=len(listed),
             delta=None,
             gap=mean.gap,
-            checkpoint=checkpoint,
+            main=(key.metric, key.estimator) == (main, variant),
         )
 
 

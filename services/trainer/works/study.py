@@ -1,8 +1,10 @@
 """A study on the mesh: its numbers, its table and its report, which go to the store."""
 
 import gzip
+import io
 import threading
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from babelscope.sync.encoder import EncoderClient
 from babelscope.sync.metrics import MetricsClient
 from babelscope.sync.trainer import TrainerClient
 
-from services.runtime.errors import FailedPrecondition
+from services.runtime.errors import FailedPrecondition, LimitExceeded
 from services.trainer import specs
 from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report
@@ -29,6 +31,8 @@ from services.trainer.works.desk import Desk
 _STUDY: Final = "study.yaml"
 _BEGUN: Final = "begun"
 _INTERNAL: Final = "steps"
+_MOST_BYTES: Final = 256 << 20
+"""Bytes of a file that was handed in, unpacked."""
 
 
 def run(assignment: Assignment, channel: Channel) -> bytes:
@@ -83,11 +87,14 @@ def _unpack(desk: Desk, name: str, stored: str) -> Path:
     path = desk.folder / "files" / stored.rpartition("/")[2] / Path(name).name
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.write_bytes(gzip.decompress(desk.store.get(stored)))
-    except (OSError, EOFError) as error:
-        raise FailedPrecondition(
-            f"study file {name}", f"Expected contents compressed with gzip, but {error}"
-        ) from error
+        with gzip.GzipFile(fileobj=io.BytesIO(desk.store.get(stored))) as packed:
+            content = packed.read(_MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        subject = f"study file {name}"
+        raise FailedPrecondition(subject, f"Expected contents compressed with gzip, but {error}") from error
+    if len(content) > _MOST_BYTES:
+        raise LimitExceeded("max_file_bytes", f"Expected a file {name} of at most {_MOST_BYTES} bytes, but it has more")
+    path.write_bytes(content)
     return path
 
 

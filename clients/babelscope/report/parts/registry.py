@@ -2,10 +2,25 @@
 
 from typing import Final
 
-from babelscope.report.parts import anova, layer_grids, maps, projection, scores, token_translation, transfer, words
+from babelscope.report.parts import (
+    anova,
+    fine_tuned,
+    fine_tuning,
+    gap,
+    layer_grids,
+    maps,
+    projection,
+    scores,
+    token_translation,
+    transfer,
+    words,
+)
 from babelscope.report.parts.base import Part
 
 PARTS: Final[tuple[Part, ...]] = (
+    fine_tuning.PART,
+    fine_tuned.PART,
+    gap.PART,
     layer_grids.PART,
     projection.PART,
     words.PART,

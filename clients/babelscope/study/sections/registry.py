@@ -2,9 +2,23 @@
 
 from typing import Final
 
-from babelscope.study.sections import anova, layer_grids, maps, projection, scores, token_translation, transfer, words
+from babelscope.study.sections import (
+    anova,
+    fine_tuned,
+    fine_tuning,
+    gap,
+    layer_grids,
+    maps,
+    projection,
+    scores,
+    token_translation,
+    transfer,
+    words,
+)
 from babelscope.study.sections.base import Section
 
+TRAINED: Final = (fine_tuning.SECTION.key,)
+"""Keys of the sections that need datagen and trainer."""
 SECTIONS: Final[tuple[Section, ...]] = (
     layer_grids.SECTION,
     projection.SECTION,
@@ -12,6 +26,9 @@ SECTIONS: Final[tuple[Section, ...]] = (
     maps.SECTION,
     token_translation.SECTION,
     scores.SECTION,
+    fine_tuning.SECTION,
+    fine_tuned.SECTION,
+    gap.SECTION,
     transfer.SECTION,
     anova.SECTION,
 )
