@@ -87,6 +87,38 @@ class AxesOptions:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class TaskOptions:
+    """The one task of a grid that options make."""
+
+    task: Annotated[str, typer.Option("--task", help="Task: pos, ner, parsing, nli or qa.")] = ""
+    train: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--train",
+            metavar="LANGUAGE=FILE",
+            help="Training set of a source, which has jobs of its own. May be repeated.",
+        ),
+    ] = None
+    dev: Annotated[
+        list[str] | None,
+        typer.Option("--dev", metavar="LANGUAGE=FILE", help="Development set of a source. May be repeated."),
+    ] = None
+    test: EvalOption = None
+    format: FormatOption = None
+
+    def read(self) -> TaskGrid:
+        """The task with its sets."""
+        if not self.task or not self.train:
+            raise typer.BadParameter("Expected --task and at least one --train LANGUAGE=FILE, or --grid FILE")
+        held, train = _by_place(self.dev, "--dev"), _by_place(self.train, "--train")
+        for language in held:
+            if language not in train:
+                raise typer.BadParameter(f"Expected --dev of a language that --train has, but got {language!r}")
+        sources = {language: (where, held.get(language)) for language, where in train.items()}
+        return TaskGrid(self.task, sources, _by_place(self.test, "--eval"), format=self.format)
+
+
 def register(app: typer.Typer) -> None:
     """Adds the command."""
     app.command("sweep")(sweep)
@@ -102,23 +134,9 @@ def sweep(
     model: Annotated[
         str, typer.Option("--model", metavar="NAME", help="Model to start from; that of the file if not given.")
     ] = "",
-    task: Annotated[str, typer.Option("--task", help="Task: pos, ner, parsing, nli or qa.")] = "",
-    train: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--train",
-            metavar="LANGUAGE=FILE",
-            help="Training set of a source, which has jobs of its own. May be repeated.",
-        ),
-    ] = None,
-    dev: Annotated[
-        list[str] | None,
-        typer.Option("--dev", metavar="LANGUAGE=FILE", help="Development set of a source. May be repeated."),
-    ] = None,
-    test: EvalOption = None,
+    task: TaskOptions,
     axes: AxesOptions,
     detach: DetachOption = False,
-    format: FormatOption = None,  # noqa: A002
     results: ResultOptions,
     mesh: MeshOptions,
 ) -> None:
@@ -129,12 +147,12 @@ def sweep(
     """
     check_lasting(mesh, detach)
     if grid is not None:
-        if task or train:
+        if task.task or task.train:
             raise typer.BadParameter("Expected either --grid or --task and --train, but got both")
         named, wanted = read_grid(grid)
         model = model or named
     else:
-        wanted = axes.grid(_task(task, train or [], dev or [], test or [], format))
+        wanted = axes.grid(task.read())
     if not model:
         raise typer.BadParameter("Expected --model, but got none")
     services = ("encoder", *SERVICES) if wanted.groups is None else SERVICES
@@ -142,21 +160,9 @@ def sweep(
         follow(opened, enter_sweep(wanted, model, opened), detach, results)
 
 
-def _task(task: str, train: list[str], dev: list[str], test: list[str], format: str | None) -> TaskGrid:  # noqa: A002
-    """The task that the options make."""
-    if not task or not train:
-        raise typer.BadParameter("Expected --task and at least one --train LANGUAGE=FILE, or --grid FILE")
-    held = _by_place(dev, "--dev")
-    sources = {language: (where, held.get(language)) for language, where in _by_place(train, "--train").items()}
-    for language in held:
-        if language not in sources:
-            raise typer.BadParameter(f"Expected --dev of a language that --train has, but got {language!r}")
-    return TaskGrid(task, sources, _by_place(test, "--eval"), format=format)
-
-
-def _by_place(given: list[str], option: str) -> dict[str, Where]:
+def _by_place(given: list[str] | None, option: str) -> dict[str, Where]:
     found: dict[str, Where] = {}
-    for place, where in read_sets(given, option):
+    for place, where in read_sets(given or (), option):
         if place in found:
             raise typer.BadParameter(f"Expected {option} once for each language, but got {place!r} twice")
         found[place] = where

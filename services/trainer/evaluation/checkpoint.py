@@ -123,6 +123,7 @@ class FineTunedModel:
         language: str,
         dataset: str,
         check: Callable[[], None] = lambda: None,
+        detail: bool = False,
     ) -> SetFigures:
         """Figures of a set with their intervals.
 
@@ -132,11 +133,12 @@ class FineTunedModel:
             language: Language tag of the set; that of the first example where empty.
             dataset: Name of the dataset.
             check: Called between batches; raises to stop.
+            detail: Whether figures of single labels and confusions are wanted as well.
 
         Raises:
             ServiceError: The examples do not fit the task, or cannot be scored.
         """
-        return self.predictor.figures(self.prepare(examples, language, dataset), scorer, check)
+        return self.predictor.figures(self.prepare(examples, language, dataset), scorer, check, detail=detail)
 
 
 def load_fine_tuned(

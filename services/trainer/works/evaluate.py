@@ -47,7 +47,7 @@ class _Evaluation:
         chosen = self._choose()
         for each in self._job.eval:
             alpha = chosen.get(each.language)
-            scored = self._score(self._shifted(alpha), each)
+            scored = self._score(self._shifted(alpha), each, detail=True)
             self._keep(job_figures(scored, "eval", self._origin, domain=each.domain, alpha=alpha))
             self._warnings += [f"{scored.language}: {warning}" for warning in scored.warnings]
         training = self._model.record.training
@@ -82,11 +82,13 @@ class _Evaluation:
         edits = tuple(replace(edit, alpha=alpha) if edit.vector is not None else edit for edit in predictor.edits)
         return replace(self._model, predictor=replace(predictor, edits=edits))
 
-    def _score(self, model: FineTunedModel, each: LanguageSet) -> SetFigures:
+    def _score(self, model: FineTunedModel, each: LanguageSet, *, detail: bool = False) -> SetFigures:
         desk = self._desk
         desk.step(specs.JobStep("evaluate", self._done, self._total), self._done / self._total)
         self._done += 1
-        return model.evaluate(desk.examples(each.dataset), desk.scorer, language=each.language, dataset=each.dataset)
+        return model.evaluate(
+            desk.examples(each.dataset), desk.scorer, language=each.language, dataset=each.dataset, detail=detail
+        )
 
     def _keep(self, figures: Iterable[specs.JobFigure]) -> None:
         listed = tuple(figures)

@@ -6,14 +6,25 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import babelscope
 import numpy as np
 import pytest
-from babelscope import Example, InvalidRequest, Job, JobEvent, Model, NotFound, Refused, Sentence, Word
+from babelscope import (
+    Example,
+    Intervention,
+    InvalidRequest,
+    Job,
+    JobEvent,
+    Model,
+    NotFound,
+    Refused,
+    Sentence,
+    Shift,
+    Word,
+)
 from babelscope.aio import connect
 from babelscope.cli import run
 from babelscope.corpora import read_examples
@@ -21,20 +32,8 @@ from babelscope.corpora.writers import write_examples
 
 from tests.support.job_processes import kill_jobs
 from tests.support.tagged import tagged_sentences
-from tests.support.tiny_models import build_model
 
 HOW = {"epochs": 8.0, "learning_rate": 2e-3, "head_learning_rate": 5e-3, "step_tokens": 128, "seed": 3}
-
-
-@pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.LocalMesh]:
-    """All four servers."""
-    folder = tmp_path_factory.mktemp("trainer")
-    build_model("bert", folder / "models" / "tiny")
-    env = {"BABELSCOPE_HUB": "false", "BABELSCOPE_LEASE_SECONDS": "3", "BABELSCOPE_SLOTS": "1"}
-    services = ("encoder", "metrics", "datagen", "trainer")
-    with babelscope.local(services, store=folder / "store", model_roots=[folder / "models"], env=env) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -161,14 +160,31 @@ def test_a_killed_trainer_goes_on(mesh: babelscope.LocalMesh, sets: dict[str, st
     assert numbers == list(range(1, done.last_event + 1))
 
 
-def test_random_init_before_fine_tuning(
+def test_a_factor_is_chosen_on_dev_and_reported_on_test(
     mesh: babelscope.LocalMesh, sets: dict[str, str], tuned: tuple[Job, Any]
 ) -> None:
+    """A shift that destroys the last layer, and none: none is chosen, and the figures are those of training."""
     first, _ = tuned
-    entered = _enter(mesh, sets, model=Model("tiny").reinit_layers([1, 2], seed=5), epochs=1.0)
-    job = mesh.trainer.wait_for_job(entered.name)
+    vector = np.full(mesh.encoder.get_model(first.checkpoint).hidden_size, 50.0, dtype=np.float32)
+    vector[::2] = -50.0
+    shift = Intervention(4, Shift(vector, 1.0))
+    asked: Any = {"interventions": [shift], "alphas": (1.0, 0.0), "dev": {"sv": sets["dev"], "en": sets["dev"]}}
+    test = {"sv": sets["sv"], "en": sets["dev"]}
+    job = mesh.trainer.wait_for_job(mesh.trainer.evaluate(first.checkpoint, test, **asked).name)
     assert job.state == "succeeded", job
-    assert job.checkpoint != first.checkpoint
+    dev = {(each.target, each.alpha): each.value for each in job.figures if each.part == "dev"}
+    assert dev["sv", 0.0] > dev["sv", 1.0]
+    assert {each.alpha for each in job.figures if each.part == "eval"} == {0.0}
+    assert _value(job, "eval", "sv") == _value(first, "eval", "sv")
+    [swedish] = [each for each in job.figures if (each.part, each.target) == ("eval", "sv")]
+    assert swedish.gap == _value(job, "eval", "en") - _value(job, "eval", "sv")
+    assert (swedish.source, swedish.seed, swedish.task) == ("en", 3, "pos")
+    with pytest.raises(InvalidRequest) as caught:
+        mesh.trainer.evaluate(first.checkpoint, test, **{**asked, "dev": {"sv": sets["dev"]}})
+    assert caught.value.field == "job.evaluate.dev"
+    with pytest.raises(InvalidRequest) as caught:
+        mesh.trainer.evaluate(first.checkpoint, test, **{**asked, "interventions": []})
+    assert caught.value.field == "job.evaluate.interventions"
 
 
 def test_cancelling_and_retrying(mesh: babelscope.LocalMesh, sets: dict[str, str]) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from babelscope.v1 import trainer_pb2
 
 from tests.support.job_processes import kill_jobs, processes_of_jobs
 from tests.support.tagged import tagged_sentences
-from tests.support.tiny_models import build_model
 
 STUDY: Any = {
     "name": "small",
@@ -31,17 +29,6 @@ STUDY: Any = {
     "measures": ["cosine"],
     "random_init": {"groups": "pairs"},
 }
-
-
-@pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.LocalMesh]:
-    """All four servers, with one slot for jobs."""
-    folder = tmp_path_factory.mktemp("studies")
-    build_model("bert", folder / "models" / "tiny")
-    env = {"BABELSCOPE_HUB": "false", "BABELSCOPE_LEASE_SECONDS": "3", "BABELSCOPE_SLOTS": "1"}
-    services = ("encoder", "metrics", "datagen", "trainer")
-    with babelscope.local(services, store=folder / "store", model_roots=[folder / "models"], env=env) as made:
-        yield made
 
 
 def _result(mesh: babelscope.LocalMesh, job: str, folder: Path) -> StudyResult:
@@ -102,7 +89,7 @@ def test_a_study_that_cannot_be_read_is_refused_at_once(mesh: babelscope.LocalMe
 
 
 def test_a_study_fine_tunes_by_a_sweep_of_its_own(mesh: babelscope.LocalMesh, tmp_path: Path) -> None:
-    """One slot is enough: neither the study nor its sweep takes it. Their figures, curves and correlations are there."""
+    """One slot is enough: neither the study nor its sweep takes it."""
     targets = ("es", "de", "ru", "ar")
     files = {"train": ("en", 30, 0), "en": ("en", 12, 1)}
     files |= {language: (language, 12, seed) for seed, language in enumerate(targets, start=2)}

@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
-import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +12,12 @@ from babelscope import InvalidRequest, Job, SweepFigure, SweepTask
 from babelscope.cli import run
 from babelscope.corpora.writers import write_examples
 
-from tests.support.job_processes import kill_jobs, processes_of_jobs
+from tests.support.job_processes import processes_of_jobs
 from tests.support.tagged import tagged_sentences
-from tests.support.tiny_models import build_model
 
 GROUPS = ("1-2", "2-3", "3-4")
 SEEDS = (3, 4)
 SETS = {"train": ("en", 40, 0), "en": ("en", 20, 1), "en/web": ("en", 20, 7), "sv": ("sv", 20, 2), "de": ("de", 20, 3)}
-
-
-@pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.LocalMesh]:
-    """All four servers, with two slots for jobs."""
-    folder = tmp_path_factory.mktemp("sweeps")
-    build_model("bert", folder / "models" / "tiny")
-    env = {"BABELSCOPE_HUB": "false", "BABELSCOPE_LEASE_SECONDS": "3", "BABELSCOPE_SLOTS": "2"}
-    services = ("encoder", "metrics", "datagen", "trainer")
-    with babelscope.local(services, store=folder / "store", model_roots=[folder / "models"], env=env) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -128,39 +113,6 @@ def test_checkpoints_say_how_they_were_trained(mesh: babelscope.LocalMesh, swept
     assert (draw["layers"], draw["seed"]) == ([2, 3], SEEDS[0])
     assert json.loads(found.provenance["frozen"])["layers"] == 0
     assert (found.provenance["model"], found.provenance["source"]) == ("tiny", "en")
-
-
-def test_what_is_killed_ends_with_the_undisturbed_numbers(mesh: babelscope.LocalMesh, swept: Job) -> None:
-    """SIGKILL to the jobs' processes, then to the trainer: the same figures, no orphan, nothing left."""
-    job = _again(mesh, swept)
-    killed = 0
-    seen = False
-    while not (now := mesh.trainer.get_job(job.name)).ended:
-        running = processes_of_jobs(mesh)
-        if running and killed == 0:
-            killed += bool(kill_jobs(mesh))
-        elif now.latest.get("jobs_succeeded") and not seen:
-            pid = mesh.pids["trainer"]
-            if pid is not None:
-                os.kill(pid, signal.SIGKILL)
-                seen = True
-        time.sleep(0.05)
-    if not seen:  # both jobs ended between two looks
-        pid = mesh.pids["trainer"]
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-    done = mesh.trainer.wait_for_job(job.name)
-    assert (done.state, killed) == ("succeeded", 1), done
-    undisturbed = {
-        (child.labels["reinit"], child.labels["seed"]): child for child in mesh.trainer.list_jobs(parent=swept.name)
-    }
-    children = mesh.trainer.list_jobs(parent=job.name)
-    assert len(children) == 2
-    for child in children:
-        first = undisturbed[child.labels["reinit"], child.labels["seed"]]
-        assert (child.figures, child.checkpoint) == (first.figures, first.checkpoint)
-    assert not processes_of_jobs(mesh)
-    assert not list((mesh.logs["trainer"].parent.parent / "trainer" / "work").iterdir())
 
 
 def test_cancelling_frees_everything(mesh: babelscope.LocalMesh, swept: Job) -> None:

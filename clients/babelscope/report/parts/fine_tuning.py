@@ -23,6 +23,12 @@ _GUIDE: Final = Guide(
 _CHANCE: Final = "Chance level: a difference of 0, within the standard deviation over seeds."
 
 
+_DELTAS: Final = (2.0, 5.0)
+"""Borders of the colours of differences, in points: tables 1, 2 and 6 to 8 of the paper."""
+_SCORES: Final = (5.0, 10.0)
+"""The same of scores themselves: its table 5."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A cell of a table.
@@ -104,25 +110,29 @@ def _row_name(source: str, place: str) -> str:
 
 def _score(each: SweepFigure) -> Cell:
     spread = "" if each.deviation is None else f" ± {each.deviation:.2f}"
-    return Cell(f"{each.mean:.2f}{spread}".replace("-", "−"), colour(each.delta), _title(each))
+    return Cell(f"{each.mean:.2f}{spread}".replace("-", "−"), colour(each.delta, _SCORES), _title(each))
 
 
 def _delta(each: SweepFigure) -> Cell:
-    text = "" if each.delta is None else f"{each.delta:+.2f}".replace("-", "−")
-    return Cell(text, colour(each.delta), _title(each))
+    text = "" if each.delta is None else _signed(each.delta, 2)
+    return Cell(text, colour(each.delta, _DELTAS), _title(each))
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def _title(each: SweepFigure) -> str:
     return f"mean {each.mean:.2f} [{each.low:.2f}, {each.high:.2f}], {each.seeds} seeds, {each.setting}"
 
 
-def colour(delta: float | None) -> str:
-    """The class of a difference, by the borders of tables 1, 2 and 6 to 8 of the paper: 0, -2 and -5 points."""
+def colour(delta: float | None, borders: tuple[float, float]) -> str:
+    """The class of a difference to the model as it is: no loss, then a loss up to each of two borders, and beyond."""
     if delta is None:
         return ""
     if delta >= 0:
         return "up"
-    return "down1" if delta > -2 else "down2" if delta > -5 else "down3"
+    return "down1" if delta > -borders[0] else "down2" if delta > -borders[1] else "down3"
 
 
 def guides(records: Sequence[Swept]) -> list[tuple[Guide, str]]:
@@ -143,13 +153,13 @@ def findings(records: Sequence[Swept], result: StudyResult) -> list[Finding]:
         if not shared:
             continue
         worst = min(shared, key=lambda label: mean[label])
+        others, here = _signed(mean[worst], 2), _signed(own[worst], 2)
         found.append(
             Finding(
-                f"{mean[worst]:+.1f}".replace("-", "−"),
+                _signed(mean[worst], 1),
                 f"points of {task} in other languages without the pretrained layers {worst}",
                 f"With layers {worst} of {model} drawn anew before fine-tuning in {language_name(source)}, other "
-                f"languages change by {mean[worst]:+.2f} points on average, {language_name(source)} itself by "
-                f"{own[worst]:+.2f}.".replace("-", "−"),
+                f"languages change by {others} points on average, {language_name(source)} itself by {here}.",
             )
         )
     return found

@@ -100,15 +100,27 @@ def read(node: Node, study: Study) -> GapDesign:
 
 
 def plan(design: GapDesign, asked: Asked) -> list[Task]:
-    """A task for every model, task and source that has texts in the study; its requests are many and small."""
+    """A task for every model, task and source with enough target languages; its requests are many and small.
+
+    Raises:
+        StudyError: No task has enough.
+    """
     grid = fine_tuning_of(asked, SECTION.key)
-    return [
-        _task(design, use, each.task, source)
-        for use in asked.models
-        for each in grid.tasks
-        for source in each.sources
-        if source in asked.study.languages
-    ]
+    languages = asked.study.languages
+    most = 0
+    tasks = []
+    for each in grid.tasks:
+        for source in each.sources:
+            targets = len([place for place in each.test if place in languages and place != source])
+            most = max(most, targets if source in languages else 0)
+            if source in languages and source in each.test and targets >= FEWEST:
+                tasks += [_task(design, use, each.task, source) for use in asked.models]
+    if not tasks:
+        raise StudyError(
+            f"Expected `gap` of a task with a test set of its source and of at least {FEWEST} other languages that the "
+            f"study has texts in, but got at most {most}"
+        )
+    return tasks
 
 
 def _task(design: GapDesign, use: ModelUse, task: str, source: str) -> Task:
@@ -125,11 +137,8 @@ def _task(design: GapDesign, use: ModelUse, task: str, source: str) -> Task:
         del show
         records = []
         for (stage, metric, estimator, layer), points in _samples(use, task, source, found).items():
-            if len(points) < FEWEST:
-                raise StudyError(
-                    f"Expected `gap` of {task} from {source} to have at least {FEWEST} target languages with a score "
-                    f"and a similarity, but got {len(points)}"
-                )
+            if len(points) < FEWEST or len({point.gap for point in points}) == 1:
+                continue  # no correlation is defined, and the rest of the study is worth having
             x, y = [point.similarity for point in points], [point.gap for point in points]
             answer: dict[str, Correlation] = mesh.metrics.correlate(
                 x, y, [design.method], permutations=design.permutations, seed=design.seed
