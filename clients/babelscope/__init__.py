@@ -25,9 +25,9 @@ from babelscope.data.datasets import Dataset, DatasetDescription, Step, StepRepo
 from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 from babelscope.data.items import ItemScores
 from babelscope.data.jobs import Checkpoint, Job, JobEvent, JobFigure
+from babelscope.data.jobs.sweep import SweepFigure, SweepTask
 from babelscope.data.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
 from babelscope.data.statistics import Anova, Correlation, Difference
-from babelscope.data.sweeps import SweepFigure, SweepTask
 from babelscope.data.texts import Text
 from babelscope.errors import (
     BabelscopeError,

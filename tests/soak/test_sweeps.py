@@ -27,7 +27,12 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.LocalM
     """All four servers, with two slots for jobs; the trainer may die as often as it likes."""
     folder = tmp_path_factory.mktemp("sweeps")
     build_model("bert", folder / "models" / "tiny")
-    env = {"BABELSCOPE_HUB": "false", "BABELSCOPE_LEASE_SECONDS": "3", "BABELSCOPE_SLOTS": "2"}
+    env = {
+        "BABELSCOPE_HUB": "false",
+        "BABELSCOPE_LEASE_SECONDS": "3",
+        "BABELSCOPE_SLOTS": "2",
+        "BABELSCOPE_THREADS": "1",
+    }
     services = ("encoder", "metrics", "datagen", "trainer")
     roots = [folder / "models"]
     with babelscope.local(

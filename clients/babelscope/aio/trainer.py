@@ -19,8 +19,8 @@ from babelscope.calls.sweeps import SweepOptions, sweep_spec
 from babelscope.data.capabilities import TaskInfo
 from babelscope.data.examples import Example
 from babelscope.data.jobs import STATES, Checkpoint, Job, JobEvent
+from babelscope.data.jobs.sweep import SweepTask
 from babelscope.data.models import Intervention, Model
-from babelscope.data.sweeps import SweepTask
 from babelscope.transport.services import TRAINER, Service
 from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypedDict
 
 from babelscope.calls.jobs import datasets, fine_tune_spec
+from babelscope.data.jobs.sweep import SweepTask
 from babelscope.data.models import Model, Reinit
-from babelscope.data.sweeps import SweepTask
 from babelscope.v1 import trainer_pb2
 
 AS_IT_IS: Final = "none"

@@ -17,7 +17,7 @@ from babelscope.cli.train import (
     follow,
     read_sets,
 )
-from babelscope.study.grids import PAIRS, SweepGrid, TaskGrid, Where, enter_sweep, read_grid
+from babelscope.study.jobs.grids import PAIRS, SweepGrid, TaskGrid, Where, enter_sweep, read_grid
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from babelscope.corpora.writers.registry import format_for
 from babelscope.data.comparison import TIDY_COLUMNS
 from babelscope.data.jobs import Job
 from babelscope.errors import BabelscopeError
-from babelscope.study.grids import STORED, Where, tagged
+from babelscope.study.jobs.grids import STORED, Where, tagged
 from babelscope.sync.mesh import Mesh
 
 SERVICES: Final = ("metrics", "datagen", "trainer")

@@ -9,7 +9,7 @@ from babelscope.study.design import Study
 from babelscope.study.execution import Watcher, run_study
 from babelscope.study.result import Row, StudyResult
 from babelscope.study.schema import Overrides, load_study
-from babelscope.study.submission import submit_study, submit_study_async
+from babelscope.study.submission.submit import submit_study, submit_study_async
 
 __all__ = [
     "Overrides",

@@ -26,7 +26,9 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.LocalM
     """All four servers, with a tiny model and one slot for jobs."""
     folder = tmp_path_factory.mktemp("mesh")
     build_model("bert", folder / "models" / "tiny")
-    env = {"BABELSCOPE_HUB": "false", "BABELSCOPE_LEASE_SECONDS": "3", "BABELSCOPE_SLOTS": "1"}
+    # One thread a job: two that wait for one another are slow beyond measure on a machine that others load.
+    env = {"HUB": "false", "LEASE_SECONDS": "3", "SLOTS": "1", "THREADS": "1"}
+    env = {f"BABELSCOPE_{name}": value for name, value in env.items()}
     services = ("encoder", "metrics", "datagen", "trainer")
     with babelscope.local(services, store=folder / "store", model_roots=[folder / "models"], env=env) as made:
         yield made

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from babelscope.data.sweeps import MEAN_TARGET, SweepFigure
+from babelscope.data.jobs.sweep import MEAN_TARGET, SweepFigure
 from babelscope.report.findings import Finding
 from babelscope.report.guide import Guide
 from babelscope.report.names import language_name

@@ -13,7 +13,7 @@ from babelscope.data.comparison import Comparison, Estimate
 from babelscope.data.models import Model
 from babelscope.errors import StudyError
 from babelscope.study.design import MeasureDesign, Study
-from babelscope.study.grids import SweepGrid
+from babelscope.study.jobs.grids import SweepGrid
 from babelscope.study.nodes import Node
 from babelscope.study.offers import Wanted
 from babelscope.study.result import ModelUse

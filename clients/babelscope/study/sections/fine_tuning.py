@@ -9,11 +9,11 @@ from typing import Any
 
 from babelscope.data.activations import Progress
 from babelscope.data.jobs import Job, JobEvent
+from babelscope.data.jobs.sweep import SweepFigure
 from babelscope.data.models import Model
-from babelscope.data.sweeps import SweepFigure
 from babelscope.errors import StudyError
 from babelscope.study.design import Study
-from babelscope.study.grids import KEYS, SweepGrid, enter_sweep, grid
+from babelscope.study.jobs.grids import KEYS, SweepGrid, enter_sweep, grid
 from babelscope.study.nodes import Node
 from babelscope.study.plan import step_key
 from babelscope.study.result import ModelUse

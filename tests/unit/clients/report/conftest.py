@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 
 import pytest
-from babelscope.data.sweeps import SweepFigure
+from babelscope.data.jobs.sweep import SweepFigure
 from babelscope.study.result import LanguageUse, ModelUse, PairUse, Row, StepUse, StudyResult, Variant
 from babelscope.study.sections.anova import Analysis, FigureGroup
 from babelscope.study.sections.fine_tuned import Curve

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import pytest
-from babelscope.data.sweeps import SweepFigure
+from babelscope.data.jobs.sweep import SweepFigure
 from babelscope.report.parts.fine_tuning import colour, findings, tables
 from babelscope.study.sections.fine_tuning import Swept
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from babelscope.data.sweeps import SweepFigure
+from babelscope.data.jobs.sweep import SweepFigure
 from babelscope.v1 import trainer_pb2
 
 STATES: Final = {

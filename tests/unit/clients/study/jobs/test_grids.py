@@ -1,4 +1,4 @@
-"""Grids of fine-tuning as files say them, and what a study must have beside one."""
+"""Grids of fine-tuning as files say them."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,10 @@ from typing import Any
 
 import pytest
 from babelscope.calls.sweeps import layer_pairs, sweep_spec
+from babelscope.data.jobs.sweep import SweepTask
 from babelscope.data.models import Reinit
-from babelscope.data.sweeps import SweepTask
 from babelscope.errors import StudyError
-from babelscope.study import load_study
-from babelscope.study.grids import read_grid
-from babelscope.study.nodes import StudyFiles
-from babelscope.study.submission import pack_study
+from babelscope.study.jobs.grids import read_grid
 
 GRID: Any = {
     "model": "m",
@@ -79,28 +76,3 @@ def test_the_model_as_it_is_comes_first() -> None:
     assert (spec.tasks[0].eval[0].language, spec.tasks[0].eval[0].domain) == ("en", "web")
     with pytest.raises(ValueError, match="at least one task"):
         sweep_spec("m", [], {}, {})
-
-
-STUDY: Any = {
-    "name": "s", "title": "t", "corpus": {"pattern": "{language}.txt"}, "languages": ["en", "fr"], "models": ["m"],
-    "scores": {"score": "nli", "predictions": "said.tsv", "gold": "gold.tsv", "languages": ["en"]},
-}  # fmt: skip
-
-
-def test_a_study_is_packed_with_all_that_it_names(tmp_path: Path) -> None:
-    for language in ("en", "fr"):
-        (tmp_path / f"{language}.txt").write_text("".join(f"{number}\t{language} {number}\n" for number in range(5)))
-    for name in ("said", "gold"):
-        (tmp_path / f"{name}.tsv").write_text("id\tlabel\n")
-    packed = pack_study(_write(tmp_path, STUDY))
-    assert {language: len(texts) for language, texts in packed.corpus.items()} == {"en": 5, "fr": 5}
-    assert set(packed.files) == {"said.tsv", "gold.tsv"}
-    request = packed.request({"en": "datasets/1", "fr": "datasets/2"}, 9.0)
-    received = tmp_path / "received.yaml"
-    received.write_text(request.study.yaml)
-    files = StudyFiles({file.path: tmp_path / file.path for file in request.study.files})
-    study = load_study(received, files=files)
-    assert study.corpus.datasets == {"en": "datasets/1", "fr": "datasets/2"}
-    assert request.study.deadline_seconds == 9.0
-    with pytest.raises(StudyError, match="handed in with the study"):
-        load_study(received, files=StudyFiles({}))

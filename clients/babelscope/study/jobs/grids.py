@@ -8,8 +8,8 @@ from typing import Any, Final
 from babelscope.calls.sweeps import SweepOptions, layer_pairs
 from babelscope.corpora import Example, Options, read_examples
 from babelscope.data.jobs import Job
+from babelscope.data.jobs.sweep import SweepTask
 from babelscope.data.models import Model, parse_layers
-from babelscope.data.sweeps import SweepTask
 from babelscope.study.nodes import Node, read_yaml
 from babelscope.study.paths import corpus_path, file_digest
 from babelscope.study.values import get, need, number, one_or_more, options
