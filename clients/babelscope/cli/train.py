@@ -23,6 +23,8 @@ from babelscope.sync.mesh import Mesh
 
 SERVICES: Final = ("metrics", "datagen", "trainer")
 _SHOWN: Final = ("kind", "metric", "estimator", "source", "target", "value", "low", "high", "n")
+_LABELLED: Final = frozenset({"confusion", "label_f1", "type_f1"})
+"""Figures of single labels, which are too many for the standard output."""
 _FAILED: Final = 1
 
 CheckpointArgument = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="Fine-tuned model: checkpoints/ID.")]
@@ -245,6 +247,8 @@ def give(job: Job, results: ResultOptions) -> None:
         "warnings": list(job.warnings),
         "provenance": dict(job.provenance),
     }
-    results.give(Numbers(record, rows, rows, TIDY_COLUMNS, _SHOWN))
+    printed = results.out is None and results.output is None
+    shown = [row for row in rows if row["metric"] not in _LABELLED] if printed else rows
+    results.give(Numbers(record, rows, shown, TIDY_COLUMNS, _SHOWN))
     if job.checkpoint:
         note(f"Checkpoint: {job.checkpoint}")

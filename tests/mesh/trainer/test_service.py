@@ -176,7 +176,11 @@ def test_a_factor_is_chosen_on_dev_and_reported_on_test(
     assert dev["sv", 0.0] > dev["sv", 1.0]
     assert {each.alpha for each in job.figures if each.part == "eval"} == {0.0}
     assert _value(job, "eval", "sv") == _value(first, "eval", "sv")
-    [swedish] = [each for each in job.figures if (each.part, each.target) == ("eval", "sv")]
+    wanted = ("eval", "sv", "accuracy")
+    [swedish] = [each for each in job.figures if (each.part, each.target, each.metric) == wanted]
+    cells = [each for each in job.figures if (each.part, each.target, each.metric) == ("eval", "sv", "confusion")]
+    assert sum(each.value for each in cells) > swedish.n  # words, more than sentences
+    assert {each.left for each in job.figures if each.metric == "label_f1"} == {"NOUN", "VERB", "ADJ", "DET"}
     assert swedish.gap == _value(job, "eval", "en") - _value(job, "eval", "sv")
     assert (swedish.source, swedish.seed, swedish.task) == ("en", 3, "pos")
     with pytest.raises(InvalidRequest) as caught:
@@ -314,8 +318,10 @@ def test_commands_from_files_to_results(
     command = ["evaluate", record["checkpoint"], "--eval", f"sv={files['c']}", "--output", str(tmp_path / "again.csv")]
     assert run([*command, "--mesh", mesh.address]) == 0
     with (tmp_path / "again.csv").open(newline="") as file:
-        [again] = csv.DictReader(file)
-    assert again["value"] == next(row["value"] for row in rows if row["target"] == "sv")
+        again = list(csv.DictReader(file))
+    [accuracy] = [row for row in again if row["metric"] == "accuracy"]
+    assert accuracy["value"] == next(row["value"] for row in rows if row["target"] == "sv")
+    assert {row["metric"] for row in again} == {"accuracy", "label_f1", "confusion"}
 
     command = ["predict", record["checkpoint"], "--input", str(files["c"]), "--output", str(tmp_path / "said.conllu")]
     assert run([*command, "--mesh", mesh.address]) == 0
