@@ -31,7 +31,7 @@ def read_study(spec: trainer_pb2.StudySpec, field: str, store: Store) -> specs.S
     for number, file in enumerate(spec.files):
         if not file.path or file.path in files:
             raise InvalidArgument(f"{field}.files[{number}].path", f"Expected each path once, but got {file.path!r}")
-        files[file.path] = store.put("blobs", file.gzip)
+        files[file.path] = store.put("studies", file.gzip)
     return specs.StudyJob(spec.yaml, files, spec.deadline_seconds)
 
 

@@ -71,7 +71,7 @@ def _run(study: specs.StudyJob, job: str, desk: Desk) -> specs.Outcome:
         raise FailedPrecondition("study", str(error).replace(str(desk.folder) + "/", "")) from error
     warnings = _report(result, folder)
     kept = {
-        each.relative_to(folder).as_posix(): desk.store.put("blobs", each)
+        each.relative_to(folder).as_posix(): desk.store.put("studies", each)
         for each in sorted(folder.rglob("*"))
         if each.is_file() and each.relative_to(folder).parts[0] != _INTERNAL
     }
