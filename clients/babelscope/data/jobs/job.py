@@ -114,7 +114,7 @@ class Job:
         provenance: Digests, versions, device and seeds by name.
         children: `jobs/ID` of the jobs of a sweep.
         sweep: Figures of a sweep, means over its seeds; those of each of its jobs are in the jobs.
-        files: Paths of the files that a study has written; `TrainerClient.job_file` gets them.
+        files: Objects of the store with the files of a study, by path; `TrainerClient.job_file` gets the contents.
         created: Time at which it was created.
         spec: Its specification, as the message of the contract.
     """
@@ -135,7 +135,7 @@ class Job:
     provenance: Mapping[str, str]
     children: tuple[str, ...]
     sweep: tuple[SweepFigure, ...]
-    files: tuple[str, ...]
+    files: Mapping[str, str]
     created: datetime
     spec: Any = field(repr=False)
 
@@ -165,7 +165,7 @@ class Job:
             provenance=dict(message.result.provenance),
             children=tuple(message.result.children),
             sweep=tuple(map(SweepFigure.from_proto, message.result.sweep)),
-            files=tuple(sorted(message.result.files)),
+            files=dict(sorted(message.result.files.items())),
             created=message.create_time.ToDatetime(),
             spec=getattr(message, kind) if kind else None,
         )
