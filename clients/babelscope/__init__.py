@@ -27,6 +27,7 @@ from babelscope.data.datasets import Dataset, DatasetDescription, Step, StepRepo
 from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 from babelscope.data.items import ItemScores
 from babelscope.data.jobs import Checkpoint, Job, JobEvent, JobFigure
+from babelscope.data.jobs.sweep import SweepFigure, SweepTask
 from babelscope.data.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
 from babelscope.data.statistics import Anova, Correlation, Difference
 from babelscope.data.texts import Text
@@ -131,6 +132,8 @@ __all__ = [
     "StoreError",
     "StoredMap",
     "StudyError",
+    "SweepFigure",
+    "SweepTask",
     "TaskInfo",
     "TensorError",
     "Text",

@@ -1,11 +1,19 @@
 """Refuses jobs that cannot succeed before they are queued, by what is known without reading data or weights."""
 
+import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from babelscope.errors import StudyError
+from babelscope.study.nodes import StudyFiles
+from babelscope.study.schema import load_study
 
 from services.models.catalogue import ModelFiles
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.trainer import specs
 from services.trainer.jobs.checkpoints import Checkpoints
+from services.trainer.sweeps.grid import cells
 from services.trainer.tasks import make_task
 from services.trainer.training.checks import check
 from services.trainer.training.plan import FineTunePlan
@@ -33,6 +41,10 @@ class Checker:
                 self._fine_tune(spec, "job.fine_tune")
             case "evaluate":
                 self._evaluate(spec)
+            case "sweep":
+                self._sweep(spec)
+            case "study":
+                self._study(spec)
             case _:
                 # Such a job would stay in the queue for ever: no trainer does it.
                 raise FailedPrecondition(f"job.{kind}", f"jobs of the kind {kind} are not built yet")
@@ -45,9 +57,43 @@ class Checker:
             raise InvalidArgument(f"{field}.{error.field}", error.problem) from error
         self._files.find(job.model.name, job.model.revision)
 
+    def _sweep(self, sweep: specs.SweepJob) -> None:
+        # What the rest of the grid differs in is checked where the message is read.
+        for job in {(each.task, each.label): each for each in cells(sweep)}.values():
+            self._fine_tune(job, "job.sweep.base")
+
+    def _study(self, study: specs.StudyJob) -> None:
+        """Reads the study as its job will, whose files need not be there for that."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "study.yaml"
+            path.write_text(study.yaml, encoding="utf-8")
+            try:
+                load_study(path, files=StudyFiles({name: Path(folder) / name for name in study.files}))
+            except StudyError as error:
+                raise InvalidArgument("job.study.yaml", str(error).replace(f"{folder}/", "")) from error
+
     def _evaluate(self, job: specs.EvaluateJob) -> None:
         kind, _, name = job.checkpoint.partition("/")
         if kind != "checkpoints" or not name:
             raise InvalidArgument("job.evaluate.checkpoint", f"Expected checkpoints/ID, but got {job.checkpoint!r}")
         if not self._checkpoints.exists(name):
             raise NotFound("checkpoint", job.checkpoint)
+        if not job.alphas:
+            return
+        if not any(edit.vector for edit in job.edits):
+            raise InvalidArgument(
+                "job.evaluate.interventions", "Expected a shift whose factor is one of `alphas`, but got none"
+            )
+        for number, alpha in enumerate(job.alphas):
+            if not math.isfinite(alpha) or alpha in job.alphas[:number]:
+                raise InvalidArgument(
+                    f"job.evaluate.alphas[{number}]", f"Expected finite factors, each once, but got {alpha}"
+                )
+        languages = [each.language for each in job.dev]
+        for each in job.eval:
+            if languages.count(each.language) != 1:
+                raise InvalidArgument(
+                    "job.evaluate.dev",
+                    f"Expected one development set of {each.language or 'no language'}, on which its factor is chosen, "
+                    f"but got {languages.count(each.language)}",
+                )

@@ -20,15 +20,19 @@ from services.trainer.driver.attempt import DispatchSettings, Tables
 from services.trainer.driver.dispatcher import Dispatcher
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Database
+from services.trainer.jobs.families import Families
 from services.trainer.jobs.table import JobTable
 from services.trainer.serving.models import FineTunedModels
 from services.trainer.settings import TrainerSettings
+from services.trainer.sweeps.family import SweepFamily
 
 WORKS: Final[Mapping[str, str]] = {
     "fine_tune": "services.trainer.works.fine_tune:run",
     "evaluate": "services.trainer.works.evaluate:run",
 }
 """What does a kind of job, in a process of its own."""
+WAITING: Final[Mapping[str, str]] = {"study": "services.trainer.works.study:run"}
+"""The same for jobs that wait for other jobs, and so must not take their slots."""
 
 
 class TrainerService:
@@ -52,9 +56,12 @@ class TrainerService:
         table, checkpoints = JobTable(self._database), Checkpoints(self._database)
         gauges.watch(telemetry, self._database)
         self._dispatcher = Dispatcher(
-            Tables(table, checkpoints, self._notices.notify),
+            Tables(table, checkpoints, Families(self._database), self._notices.notify),
             DispatchSettings(
                 works=WORKS,
+                waiting=WAITING,
+                waiting_slots=settings.study_slots,
+                families={"sweep": SweepFamily()},
                 workdir=settings.work_dir,
                 slots=settings.slots,
                 lease_seconds=settings.lease_seconds,

@@ -50,6 +50,10 @@ class TrainerSettings(ModelSettings):
     datagen: str = Field("127.0.0.1:50053", min_length=1, description="The datagen server, from which data is read.")
     metrics: str = Field("127.0.0.1:50052", min_length=1, description="The metrics server, which scores predictions.")
     encoder: str = Field("127.0.0.1:50051", min_length=1, description="The encoder, for jobs that run a study.")
+    trainer: str = Field(
+        "", description="This trainer as its own jobs reach it, for studies that train; its port on loopback if empty."
+    )
+    study_slots: int = Field(1, ge=1, description="Studies at once, besides the jobs in `slots`, for which they wait.")
     peer_token: SecretStr | None = Field(None, description="Bearer token that these servers ask for.")
     peer_tls: bool = Field(False, description="Whether these servers are reached through TLS.")
     peer_ca: Path | None = Field(None, description="PEM file of the authority behind their certificates.")
@@ -80,6 +84,13 @@ class TrainerSettings(ModelSettings):
             stream_timeout=None,
             retry=RetryPolicy(patience=self.peer_patience, first_patience=self.peer_patience),
         )
+
+    def own_address(self) -> str:
+        """This trainer's own address, for its jobs."""
+        if self.trainer:
+            return self.trainer
+        bound = self.port_file.read_text("utf-8").strip() if self.port_file and self.port_file.exists() else ""
+        return f"127.0.0.1:{bound or self.port}"
 
     def chosen_device(self) -> str:
         """The device that the setting means: `auto` is the first GPU where there is one."""

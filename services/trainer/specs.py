@@ -78,12 +78,16 @@ class EvaluateJob:
         eval: Test sets.
         edits: Interventions while scoring.
         max_tokens: Longest input in tokens; that of training where 0.
+        dev: Development sets on which a factor of the shifts is chosen, one for each language of the test sets.
+        alphas: Factors of the shifts to choose from; the interventions' own where empty.
     """
 
     checkpoint: str
     eval: tuple[LanguageSet, ...]
     edits: tuple[StoredEdit, ...] = ()
     max_tokens: int = 0
+    dev: tuple[LanguageSet, ...] = ()
+    alphas: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ class ReinitChoice:
 
     Attributes:
         label: Label in tables.
-        reinit: What is drawn, in order; nothing for the model as it is.
+        reinit: What is drawn, in order, from the seed of each draw and that of the job added up; nothing for the model
+            as it is.
     """
 
     label: str
@@ -113,22 +118,43 @@ class SweepSource:
 
 
 @dataclass(frozen=True)
+class SweepTask:
+    """One task of a sweep.
+
+    Attributes:
+        task: Name of the task.
+        sources: Sources.
+        eval: Test sets.
+        options: Options of the task by name.
+        epochs: Passes over the training examples.
+    """
+
+    task: str
+    sources: tuple[SweepSource, ...]
+    eval: tuple[LanguageSet, ...]
+    options: Mapping[str, str]
+    epochs: float
+
+
+@dataclass(frozen=True)
 class SweepJob:
     """A grid of fine-tuning jobs.
 
     Attributes:
         base: Settings that all jobs share.
+        tasks: Tasks with their sets.
         choices: Layers drawn anew.
-        sources: Sources.
         seeds: Seeds.
         learning_rates: Learning rates of the encoder.
+        step_tokens: Tokens of an optimiser step.
     """
 
     base: FineTuneJob
+    tasks: tuple[SweepTask, ...]
     choices: tuple[ReinitChoice, ...]
-    sources: tuple[SweepSource, ...]
     seeds: tuple[int, ...]
     learning_rates: tuple[float, ...]
+    step_tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -137,9 +163,13 @@ class StudyJob:
 
     Attributes:
         yaml: Contents of the study file.
+        files: Objects of the store with the files that it names, by their paths in it.
+        deadline_seconds: Seconds from its entry after which the job fails; no bound where 0.
     """
 
     yaml: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    deadline_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -159,6 +189,12 @@ class JobFigure:
         signature: All settings behind the number, in one line.
         reinit: Label of the layers drawn anew.
         seed: Seed of the training.
+        task: Name of the task.
+        domain: Domain of the set that was scored; empty for that of the training sets.
+        gap: Value on the set of the source language less this one; None for the source itself, or without one.
+        alpha: Factor of the shifts that was chosen; None where none was to be chosen.
+        left: Gold label, for a cell of a confusion matrix or the scores of a label.
+        right: Predicted label, for a cell of a confusion matrix.
     """
 
     part: str
@@ -173,6 +209,59 @@ class JobFigure:
     signature: str
     reinit: str = ""
     seed: int = 0
+    task: str = ""
+    domain: str = ""
+    gap: float | None = None
+    alpha: float | None = None
+    left: str = ""
+    right: str = ""
+
+
+@dataclass(frozen=True)
+class SweepFigure:
+    """A figure of a sweep: mean over its seeds.
+
+    Attributes:
+        task: Name of the task.
+        source: Language of the training set.
+        target: Language of the set that was scored; `X` for the mean over all languages but the source.
+        domain: Domain of the set that was scored.
+        part: `dev` or `eval`.
+        metric: Name of the figure.
+        estimator: Variant of the figure.
+        reinit: Label of the layers drawn anew; empty for the model as it is.
+        selection: How the setting of the hyper-parameters was chosen: `best` or `best two`.
+        setting: The setting, in words.
+        mean: Mean over the seeds.
+        deviation: Standard deviation over the seeds; None for one seed.
+        low: Lower end of the 95 % interval.
+        high: Upper end of the 95 % interval.
+        seeds: Number of seeds.
+        delta: Mean less that of the model as it is; None where there is no such job.
+        gap: Mean cross-lingual gap; None for the source itself, or where it was not scored.
+        checkpoint: `checkpoints/ID` of the first seed at the best setting.
+        main: Whether it is the task's main figure.
+    """
+
+    task: str
+    source: str
+    target: str
+    domain: str
+    part: str
+    metric: str
+    estimator: str
+    reinit: str
+    selection: str
+    setting: str
+    mean: float
+    deviation: float | None
+    low: float
+    high: float
+    seeds: int
+    delta: float | None
+    gap: float | None
+    checkpoint: str
+    main: bool
 
 
 @dataclass(frozen=True)
@@ -180,7 +269,7 @@ class JobStep:
     """How far a job is.
 
     Attributes:
-        stage: `prepare`, `train`, `evaluate` or `save`.
+        stage: `prepare`, `train`, `evaluate` or `save`; `sweep` or `study` for the parts of one.
         done: Steps done in all.
         total: Steps in all; 0 where unknown.
         figures: Figures by name: loss, learning_rate, tokens_per_second, seconds_left.
@@ -202,6 +291,8 @@ class Outcome:
         warnings: Warnings, in sentences.
         provenance: Digests, versions, device, seeds by name.
         children: Ids of the jobs of a sweep.
+        sweep: Figures of a sweep.
+        files: Objects of the store with the files that a study has written, by their paths.
     """
 
     checkpoint: str = ""
@@ -209,6 +300,8 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     children: tuple[str, ...] = ()
+    sweep: tuple[SweepFigure, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -225,6 +318,7 @@ class CheckpointNote:
         hidden_size: Width of the hidden states.
         max_tokens: Longest input in training.
         figures: Figures on the development sets.
+        provenance: How it was trained, by name.
     """
 
     task: str
@@ -236,6 +330,7 @@ class CheckpointNote:
     hidden_size: int
     max_tokens: int
     figures: tuple[JobFigure, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
 
 KINDS: dict[str, type[Any]] = {

@@ -9,11 +9,13 @@ from services.trainer.driver.attempt import DispatchSettings, Tables
 from services.trainer.driver.dispatcher import Dispatcher
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Database
+from services.trainer.jobs.families import Families
 from services.trainer.jobs.table import JobTable
+from tests.support.job_works import Counts
 
 WORKS = {
     name: f"tests.support.job_works:{name}"
-    for name in ("count", "with_children", "stubborn", "refused", "broken", "deadly")
+    for name in ("count", "with_children", "stubborn", "refused", "broken", "deadly", "needs")
 }
 
 
@@ -22,9 +24,15 @@ def main() -> None:
     url, workdir, lease, slots = sys.argv[1:]
     database = Database(url)
     settings = DispatchSettings(
-        WORKS, Path(workdir), slots=int(slots), lease_seconds=float(lease), idle_seconds=0.05, stop_seconds=1.0
+        WORKS,
+        Path(workdir),
+        slots=int(slots),
+        families={"family": Counts()},
+        lease_seconds=float(lease),
+        idle_seconds=0.05,
+        stop_seconds=1.0,
     )
-    dispatcher = Dispatcher(Tables(JobTable(database), Checkpoints(database)), settings)
+    dispatcher = Dispatcher(Tables(JobTable(database), Checkpoints(database), Families(database)), settings)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     dispatcher.start()

@@ -11,7 +11,7 @@ from babelscope.errors import DataCorrupted
 from babelscope.v1 import trainer_pb2
 
 Sets = Mapping[str, str] | Sequence[tuple[str, str]]
-"""Names of stored datasets by language tag; pairs where a language has several."""
+"""Names of stored datasets by language tag; `en/literature` is a set of another domain. Pairs where one has several."""
 
 _DTYPES: Final = {
     "float32": trainer_pb2.TRAINING_DTYPE_F32,
@@ -80,6 +80,8 @@ class JobOptions(TypedDict, total=False):
     """Jobs of higher priority are started first."""
     labels: Mapping[str, str]
     """Labels by name, for people and filters."""
+    parent: str
+    """`jobs/ID` of the running job that enters it, and with which it is cancelled."""
     timeout: float | None
     """Seconds for the call."""
 
@@ -134,8 +136,11 @@ def fine_tune_spec(
 
 def datasets(sets: Sets) -> list[trainer_pb2.LanguageDataset]:
     """Sets as messages."""
-    pairs = sets.items() if isinstance(sets, Mapping) else sets
-    return [trainer_pb2.LanguageDataset(language=language, dataset=name) for language, name in pairs]
+    found = []
+    for place, name in sets.items() if isinstance(sets, Mapping) else sets:
+        language, _, domain = place.partition("/")
+        found.append(trainer_pb2.LanguageDataset(language=language, dataset=name, domain=domain))
+    return found
 
 
 class Watch:
@@ -168,6 +173,37 @@ class Watch:
 
     def finish(self) -> None:
         """The answer has ended: the job has."""
+
+
+class JobFile:
+    """A call of GetJobFile, which is made again from the start after a break.
+
+    Args:
+        name: `jobs/ID`.
+        path: Path of the file.
+    """
+
+    method = "GetJobFile"
+    repeatable = True
+
+    def __init__(self, name: str, path: str) -> None:
+        self._name, self._path = name, path
+        self._given = self._seen = 0
+
+    def begin(self) -> trainer_pb2.GetJobFileRequest:
+        """The request of a new attempt."""
+        self._seen = 0
+        return trainer_pb2.GetJobFileRequest(name=self._name, path=self._path)
+
+    def receive(self, response: trainer_pb2.GetJobFileResponse) -> list[bytes]:
+        """The bytes of a message that have not been given before."""
+        fresh = response.chunk[max(0, self._given - self._seen) :]
+        self._seen += len(response.chunk)
+        self._given += len(fresh)
+        return [fresh]
+
+    def finish(self) -> None:
+        """The answer has ended: the file has."""
 
 
 class Prediction:

@@ -1,5 +1,6 @@
 """`babelscope jobs list|show|watch|cancel|retry`: the jobs of a trainer."""
 
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -7,8 +8,9 @@ import typer
 from babelscope.cli.console import note
 from babelscope.cli.job_progress import watch as show_course
 from babelscope.cli.options import MeshOptions, one_of, with_options
-from babelscope.cli.output import ResultOptions, print_table
+from babelscope.cli.output import ResultOptions, folder, print_table
 from babelscope.cli.train import give
+from babelscope.data.atomic import whole
 from babelscope.data.jobs import STATES, Job
 from babelscope.errors import BabelscopeError
 
@@ -23,6 +25,7 @@ def register(app: typer.Typer) -> None:
     jobs.command("list")(list_jobs)
     jobs.command("show")(show)
     jobs.command("watch")(watch)
+    jobs.command("fetch")(fetch)
     jobs.command("cancel")(cancel)
     jobs.command("retry")(retry)
     app.add_typer(jobs, name="jobs")
@@ -67,6 +70,30 @@ def watch(name: NameArgument, *, results: ResultOptions, mesh: MeshOptions) -> N
 
 
 @with_options
+def fetch(
+    name: NameArgument,
+    *,
+    out: Annotated[Path, folder("results.json, results.csv, report.html and figures/ of a study")],
+    mesh: MeshOptions,
+) -> None:
+    """Fetches the files that a study has written as a job."""
+    with mesh.open("trainer") as opened:
+        job = opened.trainer.get_job(name)
+        if not job.files:
+            raise BabelscopeError(
+                f"Expected a study that has succeeded, but {job.name} has no files: it is {job.state}"
+            )
+        for path in job.files:
+            target = out / path
+            if not target.resolve().is_relative_to(out.resolve()):
+                raise BabelscopeError(f"Expected files within the folder, but got {path!r}")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with whole(target) as file:
+                file.write(opened.trainer.job_file(name, path))
+    note(f"{len(job.files)} files: {out}")
+
+
+@with_options
 def cancel(name: NameArgument, *, mesh: MeshOptions) -> None:
     """Stops a job; the checkpoints that it has saved are kept."""
     with mesh.open("trainer") as opened:
@@ -89,8 +116,8 @@ def _row(job: Job) -> dict[str, Any]:
         "kind": job.kind,
         "state": job.state,
         "progress": f"{job.progress:.0%}",
-        "task": getattr(job.spec, "task", ""),
-        "model": getattr(getattr(job.spec, "model", None), "name", "") or getattr(job.spec, "checkpoint", ""),
+        "task": getattr(job.spec, "task", "") or ", ".join(each.task for each in getattr(job.spec, "tasks", ())),
+        "model": job.model,
         "attempts": job.attempts,
         "created": f"{job.created:%Y-%m-%d %H:%M}",
         "reason": " ".join(job.reason.split())[:80],

@@ -100,7 +100,7 @@ def _of_trainer(trainer: Any) -> tuple[dict[str, str], dict[str, str]]:
         live[checkpoint.name] = f"the trainer's list of checkpoints, made by {checkpoint.job}"
     for job in trainer.list_jobs():
         running = running or job.state not in _ENDED
-        for name in names_in(f"{job.spec} {job.checkpoint}".encode()):
+        for name in names_in(f"{job.spec} {job.checkpoint} {dict(job.files)}".encode()):
             live.setdefault(name, job.name)
     return live, {"states": "kept, as a job is not at its end"} if running else {}
 

@@ -11,9 +11,9 @@ import typer
 from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.options import MeshOptions, with_options
 from babelscope.cli.output import folder
-from babelscope.study import Overrides, StudyResult, Watcher, load_study, run_study
+from babelscope.study import Overrides, StudyResult, Watcher, load_study, run_study, submit_study
 from babelscope.study.execution import RESULTS
-from babelscope.study.sections import ShowProgress
+from babelscope.study.sections import TRAINED, ShowProgress
 
 
 def register(app: typer.Typer) -> None:
@@ -35,9 +35,15 @@ def study(
         str, typer.Option("--languages", metavar="LIST", help="Languages in place of the file's, as en,fr.")
     ] = "",
     sentences: Annotated[int | None, typer.Option("--sentences", min=4, help="Largest number of sentences.")] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Enter the file as a job of the mesh's trainer and print the job's name.")
+    ] = False,
     mesh: MeshOptions,
 ) -> None:
     """Runs a study file: numbers, figures and one report. What its folder holds already is not computed again."""
+    if detach:
+        _enter(file, mesh, changed=bool(model or languages or sentences))
+        return
     from babelscope.report import write_report
 
     chosen = tuple(part.strip() for part in languages.split(",") if part.strip())
@@ -45,12 +51,24 @@ def study(
     target = out or Path("out") / design.name
     command = _command(file, model=model, languages=languages, sentences=str(sentences or ""))
     where = "local" if mesh.mesh is None else "a running mesh"
-    with mesh.open("encoder", "metrics") as opened:
+    trains = any(key in design.sections for key in TRAINED)
+    services = ("encoder", "metrics", "datagen", "trainer") if trains else ("encoder", "metrics")
+    with mesh.open(*services) as opened:
         result = run_study(design, opened, target, force=force, command=command, where=where, watcher=_Watcher())
     page = write_report(result, target)
     for use in result.models:
         typer.echo(f"model: {use.used}" + (f" (stands in for {use.asked}: {use.reason})" if use.reason else ""))
     typer.echo(f"report: {page}")
+
+
+def _enter(file: Path, mesh: MeshOptions, *, changed: bool) -> None:
+    """Enters a study as a job; `babelscope jobs watch` and `jobs fetch` see to it then."""
+    if mesh.mesh is None:
+        raise typer.BadParameter("Expected --mesh with --detach: servers that are started here end with the command")
+    if changed:
+        raise typer.BadParameter("Expected --detach without --model, --languages and --sentences: the file is the job")
+    with mesh.open("datagen", "trainer") as opened:
+        typer.echo(submit_study(file, opened).name)
 
 
 def report(results: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study's results.")]) -> None:

@@ -1,7 +1,7 @@
 """`babelscope train | evaluate | predict`: fine-tuned models, their scores on any language, and their answers."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -16,13 +16,15 @@ from babelscope.corpora import Options, read_examples
 from babelscope.corpora.writers import write_examples
 from babelscope.corpora.writers.registry import format_for
 from babelscope.data.comparison import TIDY_COLUMNS
-from babelscope.data.examples import Example
 from babelscope.data.jobs import Job
 from babelscope.errors import BabelscopeError
+from babelscope.study.jobs.grids import STORED, Where, tagged
 from babelscope.sync.mesh import Mesh
 
 SERVICES: Final = ("metrics", "datagen", "trainer")
 _SHOWN: Final = ("kind", "metric", "estimator", "source", "target", "value", "low", "high", "n")
+_LABELLED: Final = frozenset({"confusion", "label_f1", "type_f1"})
+"""Figures of single labels, which are too many for the standard output."""
 _FAILED: Final = 1
 
 CheckpointArgument = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="Fine-tuned model: checkpoints/ID.")]
@@ -31,7 +33,8 @@ EvalOption = Annotated[
     typer.Option(
         "--eval",
         metavar="LANGUAGE=FILE",
-        help="Test set of a language: a file, or datasets/DIGEST for a stored one. May be repeated.",
+        help="Test set of a language, or of a domain in it as en/literature: a file or a stored datasets/DIGEST. "
+        "May be repeated.",
     ),
 ]
 MaxTokensOption = Annotated[
@@ -125,7 +128,7 @@ def train(
     The best checkpoint is that of the best mean score on the development sets. It is kept in the store as
     `checkpoints/ID`, which the encoder serves and `evaluate` and `predict` take.
     """
-    _check_lasting(mesh, detach)
+    check_lasting(mesh, detach)
     with mesh.open(*SERVICES) as opened:
         job = opened.trainer.fine_tune(
             read_model(model, "", how.random_init, how.seed),
@@ -136,7 +139,7 @@ def train(
             options=read_named(how.option or [], "--option"),
             **how.arguments(),
         )
-        _follow(opened, job, detach, results)
+        follow(opened, job, detach, results)
 
 
 @with_options
@@ -153,10 +156,10 @@ def evaluate(
     """Scores a fine-tuned model on test sets of any language."""
     if not test:
         raise typer.BadParameter("Expected at least one --eval LANGUAGE=FILE, but got none")
-    _check_lasting(mesh, detach)
+    check_lasting(mesh, detach)
     with mesh.open(*SERVICES) as opened:
         sets = _put(opened, test, "--eval", format)
-        _follow(opened, opened.trainer.evaluate(checkpoint, sets, max_tokens=max_tokens), detach, results)
+        follow(opened, opened.trainer.evaluate(checkpoint, sets, max_tokens=max_tokens), detach, results)
 
 
 @with_options
@@ -182,35 +185,40 @@ def predict(
     note(f"{written} examples: {output}")
 
 
-def _check_lasting(mesh: MeshOptions, detach: bool) -> None:
+def check_lasting(mesh: MeshOptions, detach: bool) -> None:
     """Refuses a job in the background of servers that end with the command."""
     if detach and mesh.mesh is None:
         raise typer.BadParameter("Expected --mesh with --detach: servers that are started here end with the command")
 
 
-def _put(mesh: Mesh, given: Iterable[str], option: str, format: str | None) -> Sets:  # noqa: A002
-    """Names of stored datasets by language; files are stored first."""
-    sets: list[tuple[str, str]] = []
+def read_sets(given: Iterable[str], option: str) -> list[tuple[str, Where]]:
+    """LANGUAGE=FILE options, where a file may be the name of a stored dataset, and a language may have a domain."""
+    sets: list[tuple[str, Where]] = []
     for text in given:
         language, equals, where = text.partition("=")
         if not (language and equals and where):
             raise typer.BadParameter(f"Expected {option} LANGUAGE=FILE, but got {text!r}")
-        if not where.startswith("datasets/"):
-            path = Path(where)
-            if not path.is_file():
-                raise typer.BadParameter(f"Expected a file in {option} {text}, but there is none")
-            where = mesh.datagen.put_dataset(_tagged(path, language, format), title=path.name).name
-        sets.append((language, where))
+        if not where.startswith(STORED) and not Path(where).is_file():
+            raise typer.BadParameter(f"Expected a file in {option} {text}, but there is none")
+        sets.append((language, where if where.startswith(STORED) else Path(where)))
     return sets
 
 
-def _tagged(path: Path, language: str, format: str | None) -> Iterator[Example]:  # noqa: A002
-    """The examples of a file, with the language that was given."""
-    for example in read_examples(path, format=format, options=Options(language=language)):
-        yield example if example.language == language else replace(example, language=language)
+def _put(mesh: Mesh, given: Iterable[str], option: str, format: str | None) -> Sets:  # noqa: A002
+    """Names of stored datasets by language; files are stored first."""
+    sets: list[tuple[str, str]] = []
+    for place, where in read_sets(given, option):
+        language = place.partition("/")[0]
+        stored = (
+            mesh.datagen.put_dataset(tagged(where, language, format), title=where.name).name
+            if isinstance(where, Path)
+            else where
+        )
+        sets.append((place, stored))
+    return sets
 
 
-def _follow(mesh: Mesh, job: Job, detach: bool, results: ResultOptions) -> None:
+def follow(mesh: Mesh, job: Job, detach: bool, results: ResultOptions) -> None:
     """Shows a job's course until it ends, and gives its figures."""
     if detach:
         typer.echo(job.name)
@@ -234,9 +242,13 @@ def give(job: Job, results: ResultOptions) -> None:
         "job": job.name,
         "checkpoint": job.checkpoint,
         "figures": [asdict(figure) for figure in job.figures],
+        "sweep": [asdict(figure) for figure in job.sweep],
+        "children": list(job.children),
         "warnings": list(job.warnings),
         "provenance": dict(job.provenance),
     }
-    results.give(Numbers(record, rows, rows, TIDY_COLUMNS, _SHOWN))
+    printed = results.out is None and results.output is None
+    shown = [row for row in rows if row["metric"] not in _LABELLED] if printed else rows
+    results.give(Numbers(record, rows, shown, TIDY_COLUMNS, _SHOWN))
     if job.checkpoint:
         note(f"Checkpoint: {job.checkpoint}")

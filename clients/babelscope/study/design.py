@@ -20,7 +20,8 @@ class CorpusDesign:
     """The parallel corpus.
 
     Attributes:
-        files: Path by language.
+        files: Path by language; empty where the texts are stored.
+        datasets: Name of the stored dataset by language; empty where the texts are in files.
         format: Name of a format; told from each file where None.
         column: Part of an item that is its text, see `babelscope.corpora.Options`.
         id_column: Column of a TSV file that holds the ids.
@@ -30,6 +31,11 @@ class CorpusDesign:
     format: str | None = None
     column: str = ""
     id_column: str = ""
+    datasets: Mapping[str, str] = field(default_factory=dict)
+
+    def place(self, language: str) -> str:
+        """Where the texts of a language are, in words."""
+        return self.datasets.get(language) or str(self.files[language])
 
 
 @dataclass(frozen=True, slots=True)

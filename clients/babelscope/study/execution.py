@@ -36,6 +36,9 @@ class Watcher:
     def note(self, text: str) -> None:
         """Something that the user should know, in one line."""
 
+    def done(self, steps: int, total: int) -> None:
+        """So many of all requests are answered."""
+
     def step(self, summary: str) -> AbstractContextManager[ShowProgress | None]:
         """A request begins; its progress goes to what the context manager gives, and it has ended when that closes."""
         del summary
@@ -74,7 +77,7 @@ def run_study(
     """
     watcher = watcher or Watcher()
     check_offers(_wanted(study), mesh.metrics)
-    texts = read_texts(study)
+    texts = read_texts(study, lambda: mesh.datagen)
     for language in texts.uses:
         if language.missing:
             watcher.note(f"{language.language} lacks {language.missing} of the ids that other languages have")
@@ -122,6 +125,7 @@ class _Run:
             self._answers.keep(key, answer)
         self._watcher.note(f"{told}: found done" if reused else f"{told}: {answer.seconds:.0f} s")
         self.uses.append(StepUse(key, summary, answer.seconds, answer.computed, reused))
+        self._watcher.done(len(self.uses), self._total)
         return answer
 
 

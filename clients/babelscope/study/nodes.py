@@ -1,7 +1,7 @@
 """Reading a YAML document strictly: every value is asked for by path, and what nobody asked for is an error."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -24,6 +24,30 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class StudyFiles:
+    """The files that a document names, by their paths as it has them.
+
+    Args:
+        given: Where they are; they are looked up on this machine where None.
+    """
+
+    def __init__(self, given: Mapping[str, Path] | None = None) -> None:
+        self._given = given
+        self.named: dict[str, Path] = {}
+
+    def find(self, path: str) -> Path | None:
+        """Where a file is; None where it is to be looked up.
+
+        Raises:
+            LookupError: It was not given.
+        """
+        if self._given is None:
+            return None
+        if path not in self._given:
+            raise LookupError(path)
+        return self._given[path]
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A value of the document with where it stands.
@@ -32,11 +56,13 @@ class Node:
         file: The document.
         path: Path of the value: `models[0].name`; empty for the root.
         value: The value as YAML gives it.
+        files: The files that the document names.
     """
 
     file: Path
     path: str
     value: Any
+    files: StudyFiles = field(default_factory=StudyFiles, compare=False, repr=False)
 
     @property
     def place(self) -> str:
@@ -63,7 +89,7 @@ class Node:
         for key in entries:
             if key not in keys:
                 where = f"{self.path}.{key}" if self.path else key
-                Node(self.file, where, key).fail(f"one of the keys {', '.join(keys)}")
+                Node(self.file, where, key, self.files).fail(f"one of the keys {', '.join(keys)}")
         return entries
 
     def entries(self) -> "Mapping[str, Node]":
@@ -76,9 +102,9 @@ class Node:
             self.fail("a mapping")
         for key in self.value:
             if not isinstance(key, str):
-                Node(self.file, self.path, key).fail("keys that are strings")
+                Node(self.file, self.path, key, self.files).fail("keys that are strings")
         prefix = f"{self.path}." if self.path else ""
-        return {key: Node(self.file, prefix + key, value) for key, value in self.value.items()}
+        return {key: Node(self.file, prefix + key, value, self.files) for key, value in self.value.items()}
 
     def items(self) -> "Sequence[Node]":
         """The items of a list that holds at least one.
@@ -88,7 +114,7 @@ class Node:
         """
         if not isinstance(self.value, list) or not self.value:
             self.fail("a list of at least one item")
-        return [Node(self.file, f"{self.path}[{at}]", value) for at, value in enumerate(self.value)]
+        return [Node(self.file, f"{self.path}[{at}]", value, self.files) for at, value in enumerate(self.value)]
 
     def unique(self, read: "Callable[[Node], Value]") -> tuple[Value, ...]:
         """The items of a list, read one by one, all different.
@@ -155,8 +181,12 @@ class Node:
         return float(self.value)
 
 
-def read_yaml(path: Path) -> Node:
+def read_yaml(path: Path, files: StudyFiles | None = None) -> Node:
     """The root of a YAML document.
+
+    Args:
+        path: The document.
+        files: The files that it names.
 
     Raises:
         StudyError: The file cannot be read or is not YAML; names the line.
@@ -177,4 +207,4 @@ def read_yaml(path: Path) -> Node:
         raise StudyError(f"{path}:{line}: Expected YAML, but got: {error.problem or error.context}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # also dates that are none, lists within lists
         raise StudyError(f"{path}: Expected YAML, but got: {error}") from error
-    return Node(path, "", value)
+    return Node(path, "", value, files or StudyFiles())

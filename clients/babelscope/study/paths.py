@@ -27,6 +27,17 @@ def corpus_path(node: Node, language: str) -> Path:
     pattern = node.text()
     if pattern.startswith(BUNDLED):
         return Path(str(files("babelscope") / "samples" / Path(pattern.removeprefix(BUNDLED)).name))
+    named = pattern.replace("{language}", language)
+    try:
+        given = node.files.find(named)
+    except LookupError:
+        node.fail("a file that was handed in with the study", named)
+    found = node.files.named[named] = given or _local(node, pattern, language)
+    return found
+
+
+def _local(node: Node, pattern: str, language: str) -> Path:
+    """A file of this machine."""
 
     def value(match: re.Match[str]) -> str:
         name, default = match["name"], match["default"]

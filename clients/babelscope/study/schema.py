@@ -20,7 +20,7 @@ from babelscope.study.design import (
     Scheme,
     Study,
 )
-from babelscope.study.nodes import Node, read_yaml
+from babelscope.study.nodes import Node, StudyFiles, read_yaml
 from babelscope.study.paths import corpus_path
 from babelscope.study.sections import SECTIONS
 from babelscope.study.values import get
@@ -45,17 +45,18 @@ class Overrides:
     sentences: int = 0
 
 
-def load_study(path: str | Path, overrides: Overrides | None = None) -> Study:
+def load_study(path: str | Path, overrides: Overrides | None = None, files: StudyFiles | None = None) -> Study:
     """Reads a study file.
 
     Args:
         path: The file.
         overrides: What to take in place of what it says. Languages may be any that its corpus has files for.
+        files: The files that it names, where they are not to be looked up on this machine; also notes what was.
 
     Raises:
         StudyError: The file cannot be read or does not follow the schema; names the key, what was expected and got.
     """
-    root = read_yaml(Path(path))
+    root = read_yaml(Path(path), files)
     keys = root.mapping(
         "name", "title", "corpus", "languages", "sources", "models", "sentences", "layers", "pooling", "pairs",
         "measures", "standardise", "drop_top_variance", "random_init", "retrieval", "overflow", "alignment",
@@ -112,9 +113,15 @@ def _language(node: Node) -> str:
 
 
 def _corpus(node: Node, languages: tuple[str, ...], known: tuple[str, ...]) -> CorpusDesign:
-    keys = node.mapping("pattern", "files", "format", "column", "id_column")
-    if ("pattern" in keys) == ("files" in keys):
-        node.fail("either the key pattern or the key files", sorted(keys))
+    keys = node.mapping("pattern", "files", "datasets", "format", "column", "id_column")
+    if sum(key in keys for key in ("pattern", "files", "datasets")) != 1:
+        node.fail("one of the keys pattern, files and datasets", sorted(keys))
+    if "datasets" in keys:
+        stored = {language: each.text() for language, each in keys["datasets"].mapping(*known).items()}
+        for language in languages:
+            if language not in stored:
+                keys["datasets"].fail(f"a dataset for language {language}", sorted(stored))
+        return CorpusDesign({}, datasets={language: stored[language] for language in languages})
     if "pattern" in keys:
         files = {language: corpus_path(keys["pattern"], language) for language in languages}
     else:

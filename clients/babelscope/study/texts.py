@@ -2,16 +2,19 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from babelscope.corpora import ParallelCorpus, find_format, read_parallel
 from babelscope.data.texts import Text
 from babelscope.errors import StudyError
-from babelscope.study.design import Study
+from babelscope.study.design import CorpusDesign, Study
 from babelscope.study.result import LanguageUse
 
+STORED = "dataset"
+"""Format of a corpus that is stored."""
 MINIMUM = 4  # debiased CKA is not defined for fewer
 
 _EXAMPLES = 5
@@ -34,15 +37,19 @@ class StudyTexts:
     uses: tuple[LanguageUse, ...]
 
 
-def read_texts(study: Study) -> StudyTexts:
+def read_texts(study: Study, datagen: Callable[[], Any]) -> StudyTexts:
     """Reads the corpus of a study.
+
+    Args:
+        study: The study.
+        datagen: Gives the client that stored datasets are read by; called where the corpus names any.
 
     Raises:
         CorpusError: A file cannot be read or does not follow its format.
         StudyError: A pair of languages shares too few ids, or ids are missing under `alignment: strict`.
     """
     design = study.corpus
-    whole = read_parallel(design.files, format=design.format, column=design.column, id_column=design.id_column)
+    whole = _stored(design.datasets, datagen()) if design.datasets else _read(design)
     ids = sorted(whole.ids, key=natural)
     corpus = whole.select(ids[: study.sentences] if study.sentences else ids)
     missing = corpus.missing()
@@ -61,15 +68,15 @@ def read_texts(study: Study) -> StudyTexts:
         shared = len(corpus.pair(left, right)[0])
         if shared < MINIMUM:
             raise StudyError(
-                f"Expected at least {MINIMUM} ids that both {left} ({design.files[left]}) and {right} "
-                f"({design.files[right]}) have, but got {shared}"
+                f"Expected at least {MINIMUM} ids that both {left} ({design.place(left)}) and {right} "
+                f"({design.place(right)}) have, but got {shared}"
             )
     digests = {language: digest(texts) for language, texts in corpus.texts.items()}
     uses = tuple(
         LanguageUse(
             language=language,
-            file=design.files[language].name,
-            format=find_format(Path(design.files[language]), design.format).name,
+            file=design.datasets.get(language) or design.files[language].name,
+            format=STORED if design.datasets else find_format(Path(design.files[language]), design.format).name,
             texts=len(texts),
             digest=digests[language],
             missing=len(missing[language]),
@@ -78,6 +85,27 @@ def read_texts(study: Study) -> StudyTexts:
         for language, texts in corpus.texts.items()
     )
     return StudyTexts(corpus, digests, uses)
+
+
+def _read(design: CorpusDesign) -> ParallelCorpus:
+    return read_parallel(design.files, format=design.format, column=design.column, id_column=design.id_column)
+
+
+def _stored(datasets: Mapping[str, str], datagen: Any) -> ParallelCorpus:
+    """The texts of stored datasets.
+
+    Raises:
+        StudyError: An example is no text.
+    """
+    texts: dict[str, tuple[Text, ...]] = {}
+    for language, name in datasets.items():
+        listed = []
+        for example in datagen.get_dataset(name):
+            if not isinstance(example.content, str):
+                raise StudyError(f"{name}: Expected examples that are texts, but {example.id!r} is none")
+            listed.append(Text(example.id, example.content, language))
+        texts[language] = tuple(listed)
+    return ParallelCorpus(texts)
 
 
 def natural(name: str) -> tuple[tuple[int, int | str], ...]:

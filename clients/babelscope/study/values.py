@@ -1,12 +1,14 @@
 """Values that several keys of a study file share, and how each is read."""
 
+import re
 from collections.abc import Callable, Mapping
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from babelscope.study.design import MeasureDesign, Pairs
 from babelscope.study.nodes import Node
 
 Value = TypeVar("Value")
+_EXPONENT: Final = re.compile(r"[+-]?[0-9]+[eE][+-]?[0-9]+")
 
 
 def get(keys: Mapping[str, Node], name: str, read: Callable[[Node], Value], default: Value) -> Value:
@@ -64,6 +66,8 @@ def number(node: Node) -> float:
         StudyError: It is not.
     """
     value = node.value
+    if isinstance(value, str) and _EXPONENT.fullmatch(value):
+        value = float(value)  # YAML 1.1 takes 1e-5, which has no point, for a string
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < float("inf"):
         node.fail("a finite number")
     return float(value)

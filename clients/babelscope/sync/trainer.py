@@ -4,11 +4,22 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Unpack
 
-from babelscope.calls.jobs import FineTuneOptions, JobOptions, Prediction, Sets, Watch, datasets, fine_tune_spec
+from babelscope.calls.jobs import (
+    FineTuneOptions,
+    JobFile,
+    JobOptions,
+    Prediction,
+    Sets,
+    Watch,
+    datasets,
+    fine_tune_spec,
+)
 from babelscope.calls.options import check_options
+from babelscope.calls.sweeps import SweepOptions, sweep_spec
 from babelscope.data.capabilities import TaskInfo
 from babelscope.data.examples import Example
 from babelscope.data.jobs import STATES, Checkpoint, Job, JobEvent
+from babelscope.data.jobs.sweep import SweepTask
 from babelscope.data.models import Intervention, Model
 from babelscope.sync.client import Client
 from babelscope.transport.services import TRAINER, Service
@@ -63,6 +74,8 @@ class TrainerClient(Client):
         test: Sets,
         *,
         interventions: Sequence[Intervention] = (),
+        dev: Sets = (),
+        alphas: Sequence[float] = (),
         max_tokens: int = 0,
         entry: JobOptions | None = None,
     ) -> Job:
@@ -72,6 +85,9 @@ class TrainerClient(Client):
             checkpoint: `checkpoints/ID` of a fine-tuned model.
             test: Names of the test sets by language.
             interventions: Interventions on the hidden states.
+            dev: Names of the development sets by language, on which a factor of `alphas` is chosen.
+            alphas: Factors of the shifts in `interventions`, of which the best on a language's development set is used
+                on its test sets (Liu et al. 2020, table 4).
             max_tokens: Longest input in tokens; that of training where 0.
             entry: `request_id`, `priority`, `labels` and `timeout`.
 
@@ -85,8 +101,39 @@ class TrainerClient(Client):
             eval=datasets(test),
             interventions=[each.to_proto() for each in interventions],
             max_tokens=max_tokens,
+            dev=datasets(dev),
+            alphas=alphas,
         )
         return self.create_job(trainer_pb2.Job(evaluate=spec), **(entry or {}))
+
+    def sweep(
+        self,
+        model: Model | str,
+        tasks: Sequence[SweepTask],
+        *,
+        axes: SweepOptions | None = None,
+        entry: JobOptions | None = None,
+        **how: Unpack[FineTuneOptions],
+    ) -> Job:
+        """Enters a grid of fine-tuning jobs as one job.
+
+        Args:
+            model: Model to start from.
+            tasks: Tasks with their sources and test sets.
+            axes: `random_init`, `seeds`, `learning_rates` and `sizes`: see `babelscope.calls.sweeps.SweepOptions`.
+            entry: `request_id`, `priority`, `labels` and `timeout`.
+            how: What all jobs share: see `babelscope.calls.jobs.FineTuneOptions`.
+
+        Raises:
+            ValueError: There is no task.
+            InvalidRequest: `.field` names what is wrong.
+            NotFound: There is no such model.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        check_options(how, FineTuneOptions, "sweep")
+        check_options(axes or {}, SweepOptions, "sweep")
+        spec = sweep_spec(model, tasks, axes or {}, how)
+        return self.create_job(trainer_pb2.Job(sweep=spec), **(entry or {}))
 
     def create_job(self, job: trainer_pb2.Job, **entry: Unpack[JobOptions]) -> Job:
         """Enters a job of any kind, given as the message of the contract.
@@ -102,6 +149,7 @@ class TrainerClient(Client):
         check_options(entry, JobOptions, "create_job")
         job.priority = entry.get("priority", 0)
         job.labels.update(entry.get("labels", {}))
+        job.parent = entry.get("parent", "")
         # An id of its own makes a call that is tried again harmless.
         request_id = entry.get("request_id") or self._caller.config.new_request_id()
         request = trainer_pb2.CreateJobRequest(job=job, request_id=request_id)
@@ -147,6 +195,23 @@ class TrainerClient(Client):
 
         pages = self._pages("ListJobs", request, timeout)
         return [Job.from_proto(each) for page in pages for each in page.jobs]
+
+    def job_file(self, name: str, path: str, *, timeout: float | None = None) -> bytes:
+        """A file that a study has written.
+
+        Args:
+            name: `jobs/ID`.
+            path: Path of the file, one of the job's `files`.
+            timeout: Seconds for the whole call.
+
+        Raises:
+            NotFound: There is no such job, or it has no such file.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        content = bytearray()
+        for chunk in self._caller.stream(JobFile(name, path), self._caller.stream_timeout(timeout)):
+            content += chunk
+        return bytes(content)
 
     def cancel_job(self, name: str, *, timeout: float | None = None) -> Job:
         """Stops a job; the checkpoints that it has saved are kept.

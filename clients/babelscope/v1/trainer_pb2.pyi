@@ -119,19 +119,23 @@ class LanguageDataset(_message.Message):
 
     LANGUAGE_FIELD_NUMBER: _builtins.int
     DATASET_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
     language: _builtins.str
     """Language tag under which figures are reported; the examples' own language where empty."""
     dataset: _builtins.str
     """`datasets/DIGEST`."""
+    domain: _builtins.str
+    """Domain of a test set beside its language, for tables: `literature`. Empty for the domain of the training sets."""
     def __init__(
         self,
         *,
         language: _builtins.str = ...,
         dataset: _builtins.str = ...,
+        domain: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "language", b"language"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "domain", b"domain", "language", b"language"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -366,6 +370,8 @@ class EvaluateSpec(_message.Message):
     EVAL_FIELD_NUMBER: _builtins.int
     INTERVENTIONS_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    DEV_FIELD_NUMBER: _builtins.int
+    ALPHAS_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.str
     """`checkpoints/ID` of a fine-tuned model."""
     max_tokens: _builtins.int
@@ -378,6 +384,16 @@ class EvaluateSpec(_message.Message):
     def interventions(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Intervention]:
         """Interventions on the hidden states."""
 
+    @_builtins.property
+    def dev(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageDataset]:
+        """Development sets on which a factor of `alphas` is chosen, one for each language of `eval`."""
+
+    @_builtins.property
+    def alphas(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Factors of the shifts in `interventions`, of which the best on a language's development set is used on its test
+        sets (Liu et al. 2020, table 4); the interventions' own factors where empty.
+        """
+
     def __init__(
         self,
         *,
@@ -385,10 +401,12 @@ class EvaluateSpec(_message.Message):
         eval: _abc.Iterable[Global___LanguageDataset] | None = ...,
         interventions: _abc.Iterable[_model_pb2.Intervention] | None = ...,
         max_tokens: _builtins.int = ...,
+        dev: _abc.Iterable[Global___LanguageDataset] | None = ...,
+        alphas: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "eval", b"eval", "interventions", b"interventions", "max_tokens", b"max_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alphas", b"alphas", "checkpoint", b"checkpoint", "dev", b"dev", "eval", b"eval", "interventions", b"interventions", "max_tokens", b"max_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -453,8 +471,72 @@ class SweepSource(_message.Message):
 Global___SweepSource: _TypeAlias = SweepSource  # noqa: Y015
 
 @_typing.final
+class SweepTask(_message.Message):
+    """One task of a sweep, with what differs from the base."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class OptionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TASK_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    EVAL_FIELD_NUMBER: _builtins.int
+    EPOCHS_FIELD_NUMBER: _builtins.int
+    task: _builtins.str
+    """Name of the task; ListTasks has all."""
+    epochs: _builtins.float
+    """Passes over the training examples; those of the base where 0."""
+    @_builtins.property
+    def options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Options of the task by name."""
+
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SweepSource]:
+        """Sources; those of the sweep where empty."""
+
+    @_builtins.property
+    def eval(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageDataset]:
+        """Test sets; those of the base where empty."""
+
+    def __init__(
+        self,
+        *,
+        task: _builtins.str = ...,
+        options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        sources: _abc.Iterable[Global___SweepSource] | None = ...,
+        eval: _abc.Iterable[Global___LanguageDataset] | None = ...,
+        epochs: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epochs", b"epochs", "eval", b"eval", "options", b"options", "sources", b"sources", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SweepTask: _TypeAlias = SweepTask  # noqa: Y015
+
+@_typing.final
 class SweepSpec(_message.Message):
-    """A grid of fine-tuning jobs over layers, sources, seeds and learning rates."""
+    """A grid of fine-tuning jobs over layers, tasks, sources, seeds, learning rates and sizes of a step."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -463,6 +545,8 @@ class SweepSpec(_message.Message):
     SOURCES_FIELD_NUMBER: _builtins.int
     SEEDS_FIELD_NUMBER: _builtins.int
     LEARNING_RATES_FIELD_NUMBER: _builtins.int
+    STEP_TOKENS_FIELD_NUMBER: _builtins.int
+    TASKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def base(self) -> Global___FineTuneSpec:
         """Settings that all jobs share. Its train and dev sets are those of `sources`."""
@@ -485,6 +569,14 @@ class SweepSpec(_message.Message):
         empty.
         """
 
+    @_builtins.property
+    def step_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Tokens of an optimiser step, of which the best is reported in the same way; the base's own where empty."""
+
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___SweepTask]:
+        """Tasks; the base's own where empty."""
+
     def __init__(
         self,
         *,
@@ -493,14 +585,42 @@ class SweepSpec(_message.Message):
         sources: _abc.Iterable[Global___SweepSource] | None = ...,
         seeds: _abc.Iterable[_builtins.int] | None = ...,
         learning_rates: _abc.Iterable[_builtins.float] | None = ...,
+        step_tokens: _abc.Iterable[_builtins.int] | None = ...,
+        tasks: _abc.Iterable[Global___SweepTask] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "learning_rates", b"learning_rates", "reinit", b"reinit", "seeds", b"seeds", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "learning_rates", b"learning_rates", "reinit", b"reinit", "seeds", b"seeds", "sources", b"sources", "step_tokens", b"step_tokens", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SweepSpec: _TypeAlias = SweepSpec  # noqa: Y015
+
+@_typing.final
+class StudyFile(_message.Message):
+    """A file that a study file names."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    GZIP_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Path as the study file has it, with the language in the place of `{language}`."""
+    gzip: _builtins.bytes
+    """Contents, compressed with gzip."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        gzip: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gzip", b"gzip", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StudyFile: _TypeAlias = StudyFile  # noqa: Y015
 
 @_typing.final
 class StudySpec(_message.Message):
@@ -509,16 +629,26 @@ class StudySpec(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     YAML_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    DEADLINE_SECONDS_FIELD_NUMBER: _builtins.int
     yaml: _builtins.str
-    """Contents of the study file."""
+    """Contents of the study file. Its corpus names datasets of the store, or files that come with the package."""
+    deadline_seconds: _builtins.float
+    """Seconds from its entry after which the job fails; no bound where 0."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___StudyFile]:
+        """Further files that it names: dictionaries, tables, predictions."""
+
     def __init__(
         self,
         *,
         yaml: _builtins.str = ...,
+        files: _abc.Iterable[Global___StudyFile] | None = ...,
+        deadline_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["yaml", b"yaml"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline_seconds", b"deadline_seconds", "files", b"files", "yaml", b"yaml"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -602,7 +732,7 @@ class Job(_message.Message):
     priority: _builtins.int
     """Jobs of higher priority are claimed first."""
     parent: _builtins.str
-    """`jobs/ID` of the sweep that made it; empty where none did."""
+    """`jobs/ID` of the job that made it, and with which it is cancelled; empty where none did."""
     last_event: _builtins.int
     """Number of its latest event."""
     @_builtins.property
@@ -700,6 +830,12 @@ class JobFigure(_message.Message):
     SIGNATURE_FIELD_NUMBER: _builtins.int
     REINIT_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    GAP_FIELD_NUMBER: _builtins.int
+    ALPHA_FIELD_NUMBER: _builtins.int
+    LEFT_FIELD_NUMBER: _builtins.int
+    RIGHT_FIELD_NUMBER: _builtins.int
     part: _builtins.str
     """Set that was scored: `dev` or `eval`."""
     source: _builtins.str
@@ -724,6 +860,20 @@ class JobFigure(_message.Message):
     """Label of the layers drawn anew; empty where none were."""
     seed: _builtins.int
     """Seed of the training."""
+    task: _builtins.str
+    """Name of the task."""
+    domain: _builtins.str
+    """Domain of the set that was scored; empty for that of the training sets."""
+    gap: _builtins.float
+    """Cross-lingual gap: the value on the set of the source language less this one (Hu et al. 2020). Not given for the
+    source itself, nor where it was not scored.
+    """
+    alpha: _builtins.float
+    """Factor of the shifts that was chosen on the development set; not given where none was to be chosen."""
+    left: _builtins.str
+    """Gold label, for a cell of a confusion matrix or the scores of a label."""
+    right: _builtins.str
+    """Predicted label, for a cell of a confusion matrix."""
     def __init__(
         self,
         *,
@@ -739,14 +889,136 @@ class JobFigure(_message.Message):
         signature: _builtins.str = ...,
         reinit: _builtins.str = ...,
         seed: _builtins.int = ...,
+        task: _builtins.str = ...,
+        domain: _builtins.str = ...,
+        gap: _builtins.float | None = ...,
+        alpha: _builtins.float | None = ...,
+        left: _builtins.str = ...,
+        right: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_gap", b"_gap", "alpha", b"alpha", "gap", b"gap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimator", b"estimator", "high", b"high", "low", b"low", "metric", b"metric", "n", b"n", "part", b"part", "reinit", b"reinit", "seed", b"seed", "signature", b"signature", "source", b"source", "target", b"target", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_gap", b"_gap", "alpha", b"alpha", "domain", b"domain", "estimator", b"estimator", "gap", b"gap", "high", b"high", "left", b"left", "low", b"low", "metric", b"metric", "n", b"n", "part", b"part", "reinit", b"reinit", "right", b"right", "seed", b"seed", "signature", b"signature", "source", b"source", "target", b"target", "task", b"task", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
+    _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
+    _WhichOneofReturnType__gap: _TypeAlias = _typing.Literal["gap"]  # noqa: Y015
+    _WhichOneofArgType__gap: _TypeAlias = _typing.Literal["_gap", b"_gap"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__alpha) -> _WhichOneofReturnType__alpha | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gap) -> _WhichOneofReturnType__gap | None: ...
 
 Global___JobFigure: _TypeAlias = JobFigure  # noqa: Y015
+
+@_typing.final
+class SweepFigure(_message.Message):
+    """A figure of a sweep: mean over its seeds, at the best setting of the hyper-parameters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    ESTIMATOR_FIELD_NUMBER: _builtins.int
+    REINIT_FIELD_NUMBER: _builtins.int
+    SELECTION_FIELD_NUMBER: _builtins.int
+    SETTING_FIELD_NUMBER: _builtins.int
+    MEAN_FIELD_NUMBER: _builtins.int
+    DEVIATION_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    SEEDS_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
+    GAP_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    MAIN_FIELD_NUMBER: _builtins.int
+    task: _builtins.str
+    """Name of the task."""
+    source: _builtins.str
+    """Language of the training set."""
+    target: _builtins.str
+    """Language of the set that was scored; `X` for the mean over all languages but the source."""
+    domain: _builtins.str
+    """Domain of the set that was scored; empty for that of the training sets."""
+    part: _builtins.str
+    """Set that was scored: `dev` or `eval`."""
+    metric: _builtins.str
+    """Name of the figure."""
+    estimator: _builtins.str
+    """Variant of the figure."""
+    reinit: _builtins.str
+    """Label of the layers drawn anew; empty for the model as it is."""
+    selection: _builtins.str
+    """How the setting of the hyper-parameters was chosen by the mean score on the source's development set: `best`, or
+    `best two` for the mean of the two best settings (Conneau et al. 2020).
+    """
+    setting: _builtins.str
+    """The setting: `learning_rate=5e-05 step_tokens=1024`."""
+    mean: _builtins.float
+    """Mean over the seeds."""
+    deviation: _builtins.float
+    """Standard deviation over the seeds; not given for one seed."""
+    low: _builtins.float
+    """Lower end of the 95 % interval of the mean over seeds (Student's t); that of the one seed over items where there is
+    only one.
+    """
+    high: _builtins.float
+    """Upper end of that interval."""
+    seeds: _builtins.int
+    """Number of seeds."""
+    delta: _builtins.float
+    """Mean less that of the model as it is; not given where the sweep has none."""
+    gap: _builtins.float
+    """Mean cross-lingual gap; not given for the source itself, nor where it was not scored."""
+    checkpoint: _builtins.str
+    """`checkpoints/ID` of the first seed at the best setting."""
+    main: _builtins.bool
+    """Whether it is the task's main figure, by which the best setting is chosen."""
+    def __init__(
+        self,
+        *,
+        task: _builtins.str = ...,
+        source: _builtins.str = ...,
+        target: _builtins.str = ...,
+        domain: _builtins.str = ...,
+        part: _builtins.str = ...,
+        metric: _builtins.str = ...,
+        estimator: _builtins.str = ...,
+        reinit: _builtins.str = ...,
+        selection: _builtins.str = ...,
+        setting: _builtins.str = ...,
+        mean: _builtins.float = ...,
+        deviation: _builtins.float | None = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+        seeds: _builtins.int = ...,
+        delta: _builtins.float | None = ...,
+        gap: _builtins.float | None = ...,
+        checkpoint: _builtins.str = ...,
+        main: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_deviation", b"_deviation", "_gap", b"_gap", "delta", b"delta", "deviation", b"deviation", "gap", b"gap"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_deviation", b"_deviation", "_gap", b"_gap", "checkpoint", b"checkpoint", "delta", b"delta", "deviation", b"deviation", "domain", b"domain", "estimator", b"estimator", "gap", b"gap", "high", b"high", "low", b"low", "main", b"main", "mean", b"mean", "metric", b"metric", "part", b"part", "reinit", b"reinit", "seeds", b"seeds", "selection", b"selection", "setting", b"setting", "source", b"source", "target", b"target", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
+    _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015
+    _WhichOneofReturnType__deviation: _TypeAlias = _typing.Literal["deviation"]  # noqa: Y015
+    _WhichOneofArgType__deviation: _TypeAlias = _typing.Literal["_deviation", b"_deviation"]  # noqa: Y015
+    _WhichOneofReturnType__gap: _TypeAlias = _typing.Literal["gap"]  # noqa: Y015
+    _WhichOneofArgType__gap: _TypeAlias = _typing.Literal["_gap", b"_gap"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delta) -> _WhichOneofReturnType__delta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__deviation) -> _WhichOneofReturnType__deviation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gap) -> _WhichOneofReturnType__gap | None: ...
+
+Global___SweepFigure: _TypeAlias = SweepFigure  # noqa: Y015
 
 @_typing.final
 class JobResult(_message.Message):
@@ -774,11 +1046,33 @@ class JobResult(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class FilesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     FIGURES_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
     CHILDREN_FIELD_NUMBER: _builtins.int
+    SWEEP_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.str
     """`checkpoints/ID` of the best model; empty where the job makes none."""
     @_builtins.property
@@ -797,6 +1091,14 @@ class JobResult(_message.Message):
     def children(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """`jobs/ID` of the jobs of a sweep."""
 
+    @_builtins.property
+    def sweep(self) -> _containers.RepeatedCompositeFieldContainer[Global___SweepFigure]:
+        """Figures of a sweep; those of each of its jobs are in the jobs."""
+
+    @_builtins.property
+    def files(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Files that a study has written, by their paths: `results.json`, `report.html`."""
+
     def __init__(
         self,
         *,
@@ -805,14 +1107,64 @@ class JobResult(_message.Message):
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         provenance: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         children: _abc.Iterable[_builtins.str] | None = ...,
+        sweep: _abc.Iterable[Global___SweepFigure] | None = ...,
+        files: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "children", b"children", "figures", b"figures", "provenance", b"provenance", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "children", b"children", "figures", b"figures", "files", b"files", "provenance", b"provenance", "sweep", b"sweep", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JobResult: _TypeAlias = JobResult  # noqa: Y015
+
+@_typing.final
+class GetJobFileRequest(_message.Message):
+    """Asks for a file of a study's result."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`jobs/ID`."""
+    path: _builtins.str
+    """Path of the file, as the result lists it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        path: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetJobFileRequest: _TypeAlias = GetJobFileRequest  # noqa: Y015
+
+@_typing.final
+class GetJobFileResponse(_message.Message):
+    """A part of a file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes."""
+    def __init__(
+        self,
+        *,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetJobFileResponse: _TypeAlias = GetJobFileResponse  # noqa: Y015
 
 @_typing.final
 class CreateJobRequest(_message.Message):
@@ -826,7 +1178,7 @@ class CreateJobRequest(_message.Message):
     """Makes a repeated call harmless; the same id with another spec is refused."""
     @_builtins.property
     def job(self) -> Global___Job:
-        """Its spec, priority and labels count."""
+        """Its spec, priority, labels and parent count."""
 
     def __init__(
         self,
@@ -1113,7 +1465,7 @@ class JobProgress(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     FIGURES_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
-    """Stage: `prepare`, `train`, `evaluate`, `save`."""
+    """Stage: `prepare`, `train`, `evaluate`, `save`; `sweep` or `study` for the parts of one."""
     done: _builtins.int
     """Steps done in all."""
     total: _builtins.int
@@ -1174,11 +1526,32 @@ class Checkpoint(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ProvenanceEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
     FIGURES_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -1199,6 +1572,10 @@ class Checkpoint(_message.Message):
         """Labels of its head, in order."""
 
     @_builtins.property
+    def provenance(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """How it was trained, by name: model and its digest, layers drawn anew, frozen parts, sources, seed."""
+
+    @_builtins.property
     def figures(self) -> _containers.RepeatedCompositeFieldContainer[Global___JobFigure]:
         """Figures on the development sets when it was saved."""
 
@@ -1214,13 +1591,14 @@ class Checkpoint(_message.Message):
         model: _model_pb2.Model | None = ...,
         task: _builtins.str = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
+        provenance: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         figures: _abc.Iterable[Global___JobFigure] | None = ...,
         bytes: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "create_time", b"create_time", "figures", b"figures", "job", b"job", "labels", b"labels", "model", b"model", "name", b"name", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "create_time", b"create_time", "figures", b"figures", "job", b"job", "labels", b"labels", "model", b"model", "name", b"name", "provenance", b"provenance", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

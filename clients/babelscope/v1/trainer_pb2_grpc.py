@@ -60,6 +60,11 @@ class TrainerServiceStub:
                 request_serializer=babelscope_dot_v1_dot_trainer__pb2.RetryJobRequest.SerializeToString,
                 response_deserializer=babelscope_dot_v1_dot_trainer__pb2.Job.FromString,
                 _registered_method=True)
+        self.GetJobFile = channel.unary_stream(
+                '/babelscope.v1.TrainerService/GetJobFile',
+                request_serializer=babelscope_dot_v1_dot_trainer__pb2.GetJobFileRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_trainer__pb2.GetJobFileResponse.FromString,
+                _registered_method=True)
         self.WatchJob = channel.unary_stream(
                 '/babelscope.v1.TrainerService/WatchJob',
                 request_serializer=babelscope_dot_v1_dot_trainer__pb2.WatchJobRequest.SerializeToString,
@@ -125,7 +130,15 @@ class TrainerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryJob(self, request, context):
-        """Queues a job that failed or was cancelled again; it goes on from its last checkpoint.
+        """Queues a job that failed or was cancelled again; it goes on from its last checkpoint. A sweep retries those of its
+        jobs that failed or were cancelled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJobFile(self, request, context):
+        """A file that a study has written.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -200,6 +213,11 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.RetryJob,
                     request_deserializer=babelscope_dot_v1_dot_trainer__pb2.RetryJobRequest.FromString,
                     response_serializer=babelscope_dot_v1_dot_trainer__pb2.Job.SerializeToString,
+            ),
+            'GetJobFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetJobFile,
+                    request_deserializer=babelscope_dot_v1_dot_trainer__pb2.GetJobFileRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_trainer__pb2.GetJobFileResponse.SerializeToString,
             ),
             'WatchJob': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchJob,
@@ -368,6 +386,33 @@ class TrainerService:
             '/babelscope.v1.TrainerService/RetryJob',
             babelscope_dot_v1_dot_trainer__pb2.RetryJobRequest.SerializeToString,
             babelscope_dot_v1_dot_trainer__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJobFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/babelscope.v1.TrainerService/GetJobFile',
+            babelscope_dot_v1_dot_trainer__pb2.GetJobFileRequest.SerializeToString,
+            babelscope_dot_v1_dot_trainer__pb2.GetJobFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,7 +42,11 @@ class TrainerServiceStub:
     CancelJob: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.CancelJobRequest, _trainer_pb2.Job]
     """Stops a job. The checkpoints that it has saved are kept."""
     RetryJob: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.RetryJobRequest, _trainer_pb2.Job]
-    """Queues a job that failed or was cancelled again; it goes on from its last checkpoint."""
+    """Queues a job that failed or was cancelled again; it goes on from its last checkpoint. A sweep retries those of its
+    jobs that failed or were cancelled.
+    """
+    GetJobFile: _grpc.UnaryStreamMultiCallable[_trainer_pb2.GetJobFileRequest, _trainer_pb2.GetJobFileResponse]
+    """A file that a study has written."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_trainer_pb2.WatchJobRequest, _trainer_pb2.WatchJobResponse]
     """The events of a job from a given number on, until the job ends."""
     ListCheckpoints: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.ListCheckpointsRequest, _trainer_pb2.ListCheckpointsResponse]
@@ -70,7 +74,11 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     CancelJob: _aio.UnaryUnaryMultiCallable[_trainer_pb2.CancelJobRequest, _trainer_pb2.Job]  # type: ignore[assignment]
     """Stops a job. The checkpoints that it has saved are kept."""
     RetryJob: _aio.UnaryUnaryMultiCallable[_trainer_pb2.RetryJobRequest, _trainer_pb2.Job]  # type: ignore[assignment]
-    """Queues a job that failed or was cancelled again; it goes on from its last checkpoint."""
+    """Queues a job that failed or was cancelled again; it goes on from its last checkpoint. A sweep retries those of its
+    jobs that failed or were cancelled.
+    """
+    GetJobFile: _aio.UnaryStreamMultiCallable[_trainer_pb2.GetJobFileRequest, _trainer_pb2.GetJobFileResponse]  # type: ignore[assignment]
+    """A file that a study has written."""
     WatchJob: _aio.UnaryStreamMultiCallable[_trainer_pb2.WatchJobRequest, _trainer_pb2.WatchJobResponse]  # type: ignore[assignment]
     """The events of a job from a given number on, until the job ends."""
     ListCheckpoints: _aio.UnaryUnaryMultiCallable[_trainer_pb2.ListCheckpointsRequest, _trainer_pb2.ListCheckpointsResponse]  # type: ignore[assignment]
@@ -125,7 +133,17 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trainer_pb2.RetryJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trainer_pb2.Job, _abc.Awaitable[_trainer_pb2.Job]]:
-        """Queues a job that failed or was cancelled again; it goes on from its last checkpoint."""
+        """Queues a job that failed or was cancelled again; it goes on from its last checkpoint. A sweep retries those of its
+        jobs that failed or were cancelled.
+        """
+
+    @_abc_1.abstractmethod
+    def GetJobFile(
+        self,
+        request: _trainer_pb2.GetJobFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_trainer_pb2.GetJobFileResponse], _abc.AsyncIterator[_trainer_pb2.GetJobFileResponse]]:
+        """A file that a study has written."""
 
     @_abc_1.abstractmethod
     def WatchJob(

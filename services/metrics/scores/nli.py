@@ -8,16 +8,13 @@ from typing import ClassVar, Final
 import numpy as np
 from babelscope.data.examples import Example, TextPair
 
-from services.metrics.arrays import F64
 from services.metrics.scores.base import Figure, ItemTable, Score, content, ratio
+from services.metrics.scores.confusion import MAX_LABELS, MISSING, Column
 from services.metrics.scores.inventory import outside
 from services.metrics.scores.placeholders import refuse_constant
 from services.runtime.errors import InvalidArgument
 from services.runtime.options import option
 
-MAX_LABELS: Final = 64
-MISSING: Final = "(none)"
-"""Stands for a prediction without label in the confusion matrix."""
 NO_GOLD: Final = "-"
 """SNLI's label of a pair whose annotators did not agree (Bowman et al. 2015): such a pair is not scored."""
 
@@ -102,7 +99,7 @@ class Nli:
                 row[numbers[right] * size + numbers[found]] = 1
                 row[-2:] = right == found, 1
         cells = tuple(
-            Figure("confusion", "count", _Column(numbers[gold] * size + numbers[found]), gold, found, by_item=False)
+            Figure("confusion", "count", Column(numbers[gold] * size + numbers[found]), gold, found, by_item=False)
             for gold in names
             if gold in golds
             for found in names
@@ -147,14 +144,3 @@ def _refuse_numbers(said: Counter[str], golds: set[str]) -> None:
                 f"Expected {side} labels such as {', '.join(map(repr, names[:5]))}, but got the numbers "
                 f"{', '.join(numbers[:5])}: the option `labels` tells their names in order, that of 0 first",
             )
-
-
-class _Column:
-    """The figure that is one of the sums."""
-
-    def __init__(self, index: int) -> None:
-        self._index = index
-
-    def __call__(self, sums: F64) -> F64:
-        column: F64 = sums[..., self._index]
-        return column

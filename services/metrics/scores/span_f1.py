@@ -20,6 +20,7 @@ from babelscope.data.examples import Example
 
 from services.metrics.arrays import F64
 from services.metrics.scores.base import Figure, ItemTable, Score, ratio
+from services.metrics.scores.confusion import by_type
 from services.metrics.scores.inventory import outside
 from services.metrics.scores.schemes import SCHEMES, Tag, as_bio, break_of, read_tags
 from services.metrics.scores.words import paired
@@ -51,6 +52,7 @@ class SpanF1Options:
         "Scheme of the gold tags: `iob1`, `iob2`, `iobes` or `bilou`; `found` from them where not given.",
         default="found",
     )
+    types: bool = option("Whether F1 by type is given as well.", default=False)
 
 
 class SpanF1:
@@ -68,6 +70,8 @@ class SpanF1:
     def __init__(self, language: str, options: SpanF1Options) -> None:
         self._repair = options.repair
         self._scheme = options.scheme
+        self._types = options.types
+        self._by_type: list[tuple[list[Span], list[Span], list[Span]]] = []
         self._gold = {scheme: _Breaks() for scheme in SCHEMES if self._scheme in {_FOUND, scheme}}
         self._predicted_iob1 = True
         self._kinds: Counter[str] = Counter()
@@ -95,6 +99,8 @@ class SpanF1:
         self._gold_kinds.update(kind for _, kind in tags if kind)
         self._repaired.append((len(set(found) & set(right)), len(found)))
         self._as_written.append((len(set(written) & set(right)), len(written)))
+        if self._types:
+            self._by_type.append((right, found, written))
         missing = sum(said is None or not said.ner for _, said in pairs)
         self._rest.append((len(right), missing, len(pairs)))
 
@@ -128,6 +134,7 @@ class SpanF1:
         self._repaired += other._repaired
         self._as_written += other._as_written
         self._rest += other._rest
+        self._by_type += other._by_type
 
     def table(self) -> ItemTable:
         """Right, predicted and gold spans a sentence."""
@@ -146,11 +153,15 @@ class SpanF1:
             warnings.append("Nothing is predicted: precision is set to 0")
         warnings += slips
         warnings += outside(self._kinds, self._gold_kinds, "entity types")
-        figures = (
+        figures: tuple[Figure, ...] = (
             Figure("f1", "micro", _f1, alone=_f1_alone),
             Figure("precision", "micro", ratio(0, 1, empty=0.0), by_item=False),
             Figure("recall", "micro", ratio(0, 2), by_item=False),
         )
+        if self._types:
+            counted = [_counted(gold, written if plain else repaired) for gold, repaired, written in self._by_type]
+            more, of_types = by_type(counted, rows.shape[1])
+            rows, figures = np.hstack([rows, more]), (*figures, *of_types)
         settings: dict[str, str | int | float] = {
             "scheme": scheme,
             "repair": "none" if plain else self._repair,
@@ -176,6 +187,16 @@ class SpanF1:
         if self._repair == "conll":
             return "none", (f"{share} break {scheme}{others}: all are read as conlleval does",)
         raise InvalidArgument(breaks.first.field, f"{breaks.first.problem}: {share} break it{others}")
+
+
+def _counted(gold: list[Span], said: list[Span]) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """Right, predicted and gold spans of a sentence by their type."""
+    right = set(gold) & set(said)
+    return (
+        Counter(kind for _, _, kind in right),
+        Counter(kind for _, _, kind in said),
+        Counter(kind for _, _, kind in gold),
+    )
 
 
 def spans(tags: Sequence[str], where: str = "tags", last_type: bool = True) -> list[Span]:

@@ -8,6 +8,7 @@ import numpy as np
 from babelscope.data.examples import Example
 
 from services.metrics.scores.base import Figure, ItemTable, Score, ratio
+from services.metrics.scores.confusion import MISSING, confusion
 from services.metrics.scores.inventory import UPOS, outside
 from services.metrics.scores.placeholders import refuse_constant
 from services.metrics.scores.words import paired
@@ -20,6 +21,7 @@ class TaggingOptions:
     """Options of the accuracy of tags."""
 
     tag: Literal["upos", "ner"] = option("Field of a word whose tags are compared.", default="upos")
+    confusion: bool = option("Whether F1 by tag and the confusion matrix are given as well.", default=False)
 
 
 class Tagging:
@@ -35,7 +37,8 @@ class Tagging:
     Options = TaggingOptions
 
     def __init__(self, language: str, options: TaggingOptions) -> None:
-        self._tag = options.tag
+        self._tag, self._confusion = options.tag, options.confusion
+        self._cells: list[Counter[tuple[str, str]]] = []
         self._rows: list[tuple[int, int, int]] = []
         self._golds: list[str] = []
         self._predicted: Counter[str] = Counter()
@@ -43,6 +46,7 @@ class Tagging:
     def add(self, prediction: Example, gold: Example, where: str) -> None:
         """Counts right tags of a sentence."""
         right = words = missing = 0
+        cells: Counter[tuple[str, str]] = Counter()
         for index, (word, said) in enumerate(paired(prediction, gold, where)):
             tag = str(getattr(word, self._tag))
             if not tag:
@@ -53,14 +57,18 @@ class Tagging:
             found = getattr(said, self._tag) if said is not None else ""
             words, right, missing = words + 1, right + (found == tag), missing + (not found)
             self._golds.append(tag)
+            cells[tag, found or MISSING] += 1
             if found:
                 self._predicted[found] += 1
         self._rows.append((right, words, missing))
+        if self._confusion:
+            self._cells.append(cells)
 
     def merge(self, other: Score) -> None:
         """Joins the counts of a shard."""
         assert isinstance(other, Tagging)
         self._rows += other._rows
+        self._cells += other._cells
         self._golds += other._golds
         self._predicted += other._predicted
 
@@ -72,5 +80,8 @@ class Tagging:
         warnings = [f"{missing} of {words} words have no predicted tag and count as errors"] if missing else []
         closed = UPOS if self._tag == "upos" else frozenset[str]()
         warnings += outside(self._predicted, set(self._golds), "tags", closed=closed)
-        figure = Figure("accuracy", "micro", ratio(0, 1))
-        return ItemTable(rows, (figure,), {"tag": self._tag, "words": words}, tuple(warnings))
+        figures: tuple[Figure, ...] = (Figure("accuracy", "micro", ratio(0, 1)),)
+        if self._confusion:
+            cells, more = confusion(self._cells, rows.shape[1])
+            rows, figures = np.hstack([rows, cells]), (*figures, *more)
+        return ItemTable(rows, figures, {"tag": self._tag, "words": words}, tuple(warnings))

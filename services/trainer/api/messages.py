@@ -1,15 +1,16 @@
 """Jobs, events and checkpoints to messages."""
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import asdict
+from typing import Any, Final
 
 from babelscope.v1 import model_pb2, trainer_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.runtime.errors import InvalidArgument
+from services.runtime.errors import InvalidArgument, NotFound
 from services.runtime.rpc.listing import option_messages
 from services.trainer import specs
-from services.trainer.api.specs import write_job_spec
+from services.trainer.api.jobs import write_job_spec
 from services.trainer.jobs.records import CheckpointRecord, EventRecord, JobRecord, State
 from services.trainer.tasks import TASKS, describe_options
 
@@ -90,6 +91,18 @@ def write_job(job: JobRecord) -> trainer_pb2.Job:
     return message
 
 
+def file_of(job: JobRecord, path: str) -> str:
+    """The object of the store that holds a file of a job's result.
+
+    Raises:
+        NotFound: The job has no such file.
+    """
+    files = specs.read(specs.Outcome, job.result).files if job.result else {}
+    if path not in files:
+        raise NotFound(f"file of jobs/{job.id}", path, tuple(files))
+    return files[path]
+
+
 def write_event(event: EventRecord) -> trainer_pb2.JobEvent:
     """An event."""
     message = trainer_pb2.JobEvent(number=event.number, time=_time(event.time))
@@ -127,6 +140,7 @@ def write_checkpoint(record: CheckpointRecord) -> trainer_pb2.Checkpoint:
         task=note.task,
         labels=note.labels,
         figures=[_figure(figure) for figure in note.figures],
+        provenance=dict(note.provenance),
         bytes=record.size,
         create_time=_time(record.created),
     )
@@ -152,24 +166,18 @@ def _result(outcome: specs.Outcome) -> trainer_pb2.JobResult:
         warnings=outcome.warnings,
         provenance=dict(outcome.provenance),
         children=[f"{_JOBS}{child}" for child in outcome.children],
+        sweep=[trainer_pb2.SweepFigure(**_given(figure)) for figure in outcome.sweep],
+        files=dict(outcome.files),
     )
 
 
 def _figure(figure: specs.JobFigure) -> trainer_pb2.JobFigure:
-    return trainer_pb2.JobFigure(
-        part=figure.part,
-        source=figure.source,
-        target=figure.target,
-        metric=figure.metric,
-        estimator=figure.estimator,
-        value=figure.value,
-        low=figure.low,
-        high=figure.high,
-        n=figure.n,
-        signature=figure.signature,
-        reinit=figure.reinit,
-        seed=figure.seed,
-    )
+    return trainer_pb2.JobFigure(**_given(figure))
+
+
+def _given(record: specs.JobFigure | specs.SweepFigure) -> dict[str, Any]:
+    """The fields of a record, whose names are those of its message, but for those that are not given."""
+    return {name: value for name, value in asdict(record).items() if value is not None}
 
 
 def _time(seconds: float) -> Timestamp:

@@ -11,7 +11,7 @@ from babelscope.data.example_messages import from_proto, to_proto
 from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
 
 from services.models.api.messages import read_edits
-from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.errors import FailedPrecondition, InvalidArgument, LimitExceeded
 from services.runtime.files.folders import delete_folder
 from services.runtime.files.store import Store
 from services.runtime.memory import Account, Memory, accounted
@@ -20,16 +20,17 @@ from services.runtime.streams import Writer, first, later
 from services.runtime.work import Feed, Workers
 from services.trainer import specs
 from services.trainer.api import messages
-from services.trainer.api.specs import read_job
+from services.trainer.api.jobs import read_job
 from services.trainer.api.watching import Notices
 from services.trainer.jobs.checkpoints import Checkpoints
-from services.trainer.jobs.records import Filter, JobRecord, NewJob
+from services.trainer.jobs.records import Filter, JobRecord, NewJob, State
 from services.trainer.jobs.table import EVENTS_A_READ, JobTable
 from services.trainer.serving.models import FineTunedModels
 from services.trainer.settings import TrainerSettings
 
 _POLL_SECONDS: Final = 1.0
 """Time after which a watcher looks at the table without a notice: another trainer may have written to it."""
+_CHUNK_BYTES: Final = 1 << 20
 _MOST_LABELS: Final = 64
 _LONGEST_LABEL: Final = 255
 _LONGEST_REQUEST_ID: Final = 255
@@ -99,12 +100,15 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
                 f"Expected a priority within -{_LARGEST_PRIORITY}..{_LARGEST_PRIORITY}, but got {request.job.priority}",
             )
         labels = _read_labels(request.job.labels, "job.labels")
+        parent = messages.read_job_name(request.job.parent, "job.parent") if request.job.parent else ""
 
         def enter(account: Account) -> JobRecord:
             with accounted(account):
                 kind, spec = read_job(request.job, self._store)
             self._check(kind, spec)
-            new = NewJob(kind, specs.write(spec), priority=request.job.priority, labels=labels)
+            if parent and self._table.get(parent).state is not State.RUNNING:
+                raise FailedPrecondition(f"job {parent}", "Expected a running job as `job.parent`, but it does not run")
+            new = NewJob(kind, specs.write(spec), priority=request.job.priority, parent=parent, labels=labels)
             return self._table.create(new, request.request_id)
 
         with self._memory.account() as account:
@@ -160,6 +164,17 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         self._notices.notify(job)
         self._entered()
         return messages.write_job(found)
+
+    async def GetJobFile(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
+        self, request: trainer_pb2.GetJobFileRequest, context: Any
+    ) -> None:
+        """A file that a study has written."""
+        job = messages.read_job_name(request.name)
+        name = messages.file_of(await asyncio.to_thread(self._table.get, job), request.path)
+        content = await asyncio.to_thread(self._store.get, name)
+        writer = Writer(context)
+        for start in range(0, max(1, len(content)), _CHUNK_BYTES):
+            await writer.write(trainer_pb2.GetJobFileResponse(chunk=content[start : start + _CHUNK_BYTES]))
 
     async def WatchJob(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request: trainer_pb2.WatchJobRequest, context: Any

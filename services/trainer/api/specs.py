@@ -13,10 +13,9 @@ from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.files.store import Store
 from services.trainer import specs
 from services.trainer.training.plan import Course, Frozen, LanguageSet, Optimisation
+from services.trainer.training.provenance import reinit_label
 
 MOST_SETS: Final = 1000
-MOST_CELLS: Final = 10_000
-"""Jobs of a sweep."""
 
 _SHARES: Final[dict[Literal["warmup", "weight_decay", "clip", "dropout"], float]] = {
     "warmup": 1.0,
@@ -46,30 +45,6 @@ _POSITIONS: Final[dict[Positions, model_pb2.Positions.ValueType]] = {
 }
 
 
-def read_job(job: trainer_pb2.Job, store: Store) -> tuple[str, Any]:
-    """The kind of a job and its specification. Writes inline arrays to the store: call it in a thread.
-
-    Raises:
-        InvalidArgument: A field is wrong.
-        LimitExceeded: A list is too long.
-    """
-    kind = job.WhichOneof("spec")
-    match kind:
-        case "fine_tune":
-            return kind, read_fine_tune(job.fine_tune, "job.fine_tune", store)
-        case "evaluate":
-            return kind, _read_evaluate(job.evaluate, "job.evaluate", store)
-        case "sweep":
-            return kind, _read_sweep(job.sweep, "job.sweep", store)
-        case "study":
-            if not job.study.yaml.strip():
-                raise InvalidArgument("job.study.yaml", "Expected the contents of a study file, but got none")
-            return kind, specs.StudyJob(job.study.yaml)
-        case _:
-            offered = ", ".join(specs.KINDS)
-            raise InvalidArgument("job", f"Expected one of {offered}, but got none")
-
-
 def read_fine_tune(spec: trainer_pb2.FineTuneSpec, field: str, store: Store) -> specs.FineTuneJob:
     """Reads a FineTuneSpec.
 
@@ -79,73 +54,48 @@ def read_fine_tune(spec: trainer_pb2.FineTuneSpec, field: str, store: Store) -> 
     if not spec.task:
         raise InvalidArgument(f"{field}.task", "Expected the name of a task, but got none")
     _at_least(spec.max_tokens, 0, f"{field}.max_tokens")
+    model = read_model(spec.model, f"{field}.model")
     return specs.FineTuneJob(
-        model=read_model(spec.model, f"{field}.model"),
+        model=model,
         task=spec.task,
-        train=_sets(spec.train, f"{field}.train", least=1),
-        dev=_sets(spec.dev, f"{field}.dev"),
-        eval=_sets(spec.eval, f"{field}.eval"),
+        train=read_sets(spec.train, f"{field}.train", least=1),
+        dev=read_sets(spec.dev, f"{field}.dev"),
+        eval=read_sets(spec.eval, f"{field}.eval"),
         options=dict(spec.options),
         frozen=_frozen(spec.frozen, f"{field}.frozen"),
         optimisation=_optimisation(spec.optimisation, f"{field}.optimisation"),
         max_tokens=spec.max_tokens,
         edits=_edits(spec.interventions, f"{field}.interventions", store),
+        label=reinit_label(model),
     )
 
 
-def _read_evaluate(spec: trainer_pb2.EvaluateSpec, field: str, store: Store) -> specs.EvaluateJob:
+def read_evaluate(spec: trainer_pb2.EvaluateSpec, field: str, store: Store) -> specs.EvaluateJob:
+    """Reads an EvaluateSpec.
+
+    Raises:
+        InvalidArgument: A field is wrong.
+    """
     if not spec.checkpoint:
         raise InvalidArgument(f"{field}.checkpoint", "Expected `checkpoints/ID`, but got none")
     _at_least(spec.max_tokens, 0, f"{field}.max_tokens")
     return specs.EvaluateJob(
         checkpoint=spec.checkpoint,
-        eval=_sets(spec.eval, f"{field}.eval", least=1),
+        eval=read_sets(spec.eval, f"{field}.eval", least=1),
         edits=_edits(spec.interventions, f"{field}.interventions", store),
         max_tokens=spec.max_tokens,
+        dev=read_sets(spec.dev, f"{field}.dev"),
+        alphas=tuple(spec.alphas),
     )
 
 
-def _read_sweep(spec: trainer_pb2.SweepSpec, field: str, store: Store) -> specs.SweepJob:
-    sources = tuple(_source(source, f"{field}.sources[{number}]") for number, source in enumerate(spec.sources))
-    base_spec = trainer_pb2.FineTuneSpec()
-    base_spec.CopyFrom(spec.base)
-    if sources and not base_spec.train:
-        # The sets of each job are those of its source; this one stands in until then.
-        base_spec.train.append(trainer_pb2.LanguageDataset(dataset=sources[0].train.dataset))
-    base = read_fine_tune(base_spec, f"{field}.base", store)
-    choices = []
-    for number, choice in enumerate(spec.reinit):
-        path = f"{field}.reinit[{number}]"
-        if not choice.label:
-            raise InvalidArgument(f"{path}.label", "Expected a label for the tables, but got none")
-        drawn = read_model(model_pb2.ModelRef(name=base.model.name, reinit=choice.reinit), path).reinit
-        choices.append(specs.ReinitChoice(choice.label, drawn))
-    _unique([choice.label for choice in choices], f"{field}.reinit", "label")
-    _unique(list(spec.seeds), f"{field}.seeds", "seed")
-    for number, rate in enumerate(spec.learning_rates):
-        _positive(rate, f"{field}.learning_rates[{number}]")
-    job = specs.SweepJob(
-        base=base,
-        choices=tuple(choices) or (specs.ReinitChoice("", base.model.reinit),),
-        sources=sources or (specs.SweepSource(base.train[0], base.dev[0] if base.dev else None),),
-        seeds=tuple(spec.seeds) or (base.optimisation.seed,),
-        learning_rates=tuple(spec.learning_rates) or (base.optimisation.learning_rate,),
-    )
-    cells = len(job.choices) * len(job.sources) * len(job.seeds) * len(job.learning_rates)
-    if cells > MOST_CELLS:
-        raise LimitExceeded("max_cells", f"Expected a sweep of at most {MOST_CELLS} jobs, but got {cells}")
-    return job
+def read_sets(sets: Sequence[trainer_pb2.LanguageDataset], field: str, *, least: int = 0) -> tuple[LanguageSet, ...]:
+    """Reads sets.
 
-
-def _source(source: trainer_pb2.SweepSource, field: str) -> specs.SweepSource:
-    for name in ("language", "train"):
-        if not getattr(source, name):
-            raise InvalidArgument(f"{field}.{name}", f"Expected `{name}`, but got none")
-    dev = LanguageSet(source.language, source.dev) if source.dev else None
-    return specs.SweepSource(LanguageSet(source.language, source.train), dev)
-
-
-def _sets(sets: Sequence[trainer_pb2.LanguageDataset], field: str, *, least: int = 0) -> tuple[LanguageSet, ...]:
+    Raises:
+        InvalidArgument: One lacks its dataset, or there are too few.
+        LimitExceeded: There are too many.
+    """
     if len(sets) < least:
         raise InvalidArgument(field, f"Expected at least {least} dataset, but got none")
     if len(sets) > MOST_SETS:
@@ -153,7 +103,7 @@ def _sets(sets: Sequence[trainer_pb2.LanguageDataset], field: str, *, least: int
     for number, each in enumerate(sets):
         if not each.dataset:
             raise InvalidArgument(f"{field}[{number}].dataset", "Expected `datasets/DIGEST`, but got none")
-    return tuple(LanguageSet(each.language, each.dataset) for each in sets)
+    return tuple(LanguageSet(each.language, each.dataset, each.domain) for each in sets)
 
 
 def _frozen(frozen: trainer_pb2.Frozen, field: str) -> Frozen:
@@ -217,42 +167,21 @@ def _edit(message: model_pb2.Intervention, field: str, store: Store) -> specs.St
     )
 
 
-def _unique(values: Sequence[Any], field: str, what: str) -> None:
-    seen: set[Any] = set()
-    for number, value in enumerate(values):
-        if value in seen:
-            raise InvalidArgument(f"{field}[{number}]", f"Expected each {what} once, but got {value!r} again")
-        seen.add(value)
-
-
 def _at_least(value: int, least: int, field: str) -> None:
     if value < least:
         raise InvalidArgument(field, f"Expected a whole number of {least} or more, but got {value}")
 
 
-def _positive(value: float, field: str) -> None:
-    if not (value > 0 and math.isfinite(value)):
-        raise InvalidArgument(field, f"Expected a finite number above 0, but got {value}")
-
-
-def write_job_spec(kind: str, spec: Any) -> Mapping[str, Any]:
-    """The field of a Job message that holds a specification."""
-    match kind:
-        case "fine_tune":
-            return {"fine_tune": write_fine_tune(spec)}
-        case "evaluate":
-            return {
-                "evaluate": trainer_pb2.EvaluateSpec(
-                    checkpoint=spec.checkpoint,
-                    eval=_write_sets(spec.eval),
-                    interventions=_write_edits(spec.edits),
-                    max_tokens=spec.max_tokens,
-                )
-            }
-        case "sweep":
-            return {"sweep": _write_sweep(spec)}
-        case _:
-            return {"study": trainer_pb2.StudySpec(yaml=spec.yaml)}
+def write_evaluate(spec: specs.EvaluateJob) -> trainer_pb2.EvaluateSpec:
+    """An EvaluateSpec."""
+    return trainer_pb2.EvaluateSpec(
+        checkpoint=spec.checkpoint,
+        eval=write_sets(spec.eval),
+        interventions=_write_edits(spec.edits),
+        max_tokens=spec.max_tokens,
+        dev=write_sets(spec.dev),
+        alphas=spec.alphas,
+    )
 
 
 def write_fine_tune(job: specs.FineTuneJob) -> trainer_pb2.FineTuneSpec:
@@ -280,9 +209,9 @@ def write_fine_tune(job: specs.FineTuneJob) -> trainer_pb2.FineTuneSpec:
         model=write_model(job.model),
         task=job.task,
         options=dict(job.options),
-        train=_write_sets(job.train),
-        dev=_write_sets(job.dev),
-        eval=_write_sets(job.eval),
+        train=write_sets(job.train),
+        dev=write_sets(job.dev),
+        eval=write_sets(job.eval),
         frozen=trainer_pb2.Frozen(
             embeddings=job.frozen.embeddings, layers=job.frozen.layers, patterns=job.frozen.patterns
         ),
@@ -294,10 +223,11 @@ def write_fine_tune(job: specs.FineTuneJob) -> trainer_pb2.FineTuneSpec:
 
 def write_model(model: ModelSpec) -> model_pb2.ModelRef:
     """A ModelRef."""
-    return model_pb2.ModelRef(name=model.name, revision=model.revision, reinit=_write_reinit(model))
+    return model_pb2.ModelRef(name=model.name, revision=model.revision, reinit=write_reinit(model))
 
 
-def _write_reinit(model: ModelSpec | specs.ReinitChoice) -> list[model_pb2.ReinitLayers]:
+def write_reinit(model: ModelSpec | specs.ReinitChoice) -> list[model_pb2.ReinitLayers]:
+    """Draws as messages."""
     return [
         model_pb2.ReinitLayers(
             layers=draw.layers, embeddings=draw.embeddings, seed=draw.seed, scheme=_SCHEMES[draw.scheme]
@@ -306,25 +236,11 @@ def _write_reinit(model: ModelSpec | specs.ReinitChoice) -> list[model_pb2.Reini
     ]
 
 
-def _write_sweep(sweep: specs.SweepJob) -> trainer_pb2.SweepSpec:
-    return trainer_pb2.SweepSpec(
-        base=write_fine_tune(sweep.base),
-        reinit=[trainer_pb2.ReinitChoice(label=choice.label, reinit=_write_reinit(choice)) for choice in sweep.choices],
-        sources=[
-            trainer_pb2.SweepSource(
-                language=source.train.language,
-                train=source.train.dataset,
-                dev=source.dev.dataset if source.dev else "",
-            )
-            for source in sweep.sources
-        ],
-        seeds=sweep.seeds,
-        learning_rates=sweep.learning_rates,
-    )
-
-
-def _write_sets(sets: Iterable[LanguageSet]) -> list[trainer_pb2.LanguageDataset]:
-    return [trainer_pb2.LanguageDataset(language=each.language, dataset=each.dataset) for each in sets]
+def write_sets(sets: Iterable[LanguageSet]) -> list[trainer_pb2.LanguageDataset]:
+    """Sets as messages."""
+    return [
+        trainer_pb2.LanguageDataset(language=each.language, dataset=each.dataset, domain=each.domain) for each in sets
+    ]
 
 
 def _write_edits(edits: Iterable[specs.StoredEdit]) -> list[model_pb2.Intervention]:

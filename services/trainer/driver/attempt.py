@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Final
 
 from services.runtime.errors import Unavailable
+from services.trainer.driver.families import Family
 from services.trainer.driver.process import JobProcess
 from services.trainer.driver.protocol import Assignment, Report
 from services.trainer.jobs.checkpoints import Checkpoints
+from services.trainer.jobs.families import Families
 from services.trainer.jobs.records import JobRecord, Lease, NewEvent, State
 from services.trainer.jobs.table import JobTable, LeaseLost
 
 log = logging.getLogger(__name__)
 
 _TICK: Final = 0.1
+_LONGEST_RENEWAL: Final = 2.0
+"""Most seconds between two renewals of a lease: a job that is cancelled learns of it by the next one."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,10 @@ class DispatchSettings:
         works: `MODULE:FUNCTION` by kind of job; kinds that are not named are left to other trainers.
         workdir: Folder of the jobs' own folders.
         slots: Jobs at once.
-        lease_seconds: Length of a lease; it is renewed at a third of it.
+        waiting: As `works`, for jobs that wait for other jobs most of the time, and so must not take their slots.
+        waiting_slots: Such jobs at once.
+        families: Kinds of jobs that have jobs of their own, and take no slot at all.
+        lease_seconds: Length of a lease; it is renewed at a third of it, and every two seconds at least.
         idle_seconds: Time between two looks at an empty queue.
         stop_seconds: Time that a process has between SIGTERM and SIGKILL.
         env: Environment of the processes, beside this process's own.
@@ -38,10 +45,17 @@ class DispatchSettings:
     works: Mapping[str, str]
     workdir: Path
     slots: int = 1
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    waiting_slots: int = 1
+    families: Mapping[str, Family] = field(default_factory=dict)
     lease_seconds: float = 60.0
     idle_seconds: float = 1.0
     stop_seconds: float = 5.0
     env: Mapping[str, str] = field(default_factory=dict)
+
+    def work(self, kind: str) -> str:
+        """What does a kind of job."""
+        return self.works.get(kind) or self.waiting[kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +65,13 @@ class Tables:
     Attributes:
         jobs: The jobs.
         checkpoints: The checkpoints that they make.
+        families: Jobs with jobs of their own; None where this trainer leaves them to others.
         notify: Called with a job's id after every write, so that those who watch it need not poll fast.
     """
 
     jobs: JobTable
     checkpoints: Checkpoints
+    families: Families | None = None
     notify: Callable[[str], None] = lambda _: None
 
 
@@ -73,7 +89,7 @@ class Attempt:
         self._tables, self._settings = tables, settings
         self._lease, self._job = lease, job
         self._folder = settings.workdir / job.id
-        self._due = time.monotonic() + settings.lease_seconds / 3
+        self._due = time.monotonic() + self._renewal
         self._held_until = time.monotonic() + settings.lease_seconds
         self._cancelled = False
 
@@ -85,7 +101,7 @@ class Attempt:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         process = JobProcess(
-            self._settings.works[self._job.kind],
+            self._settings.work(self._job.kind),
             Assignment(
                 job=self._job.id,
                 kind=self._job.kind,
@@ -111,6 +127,11 @@ class Attempt:
             process.stop(0.0 if final is not None else self._settings.stop_seconds if self._patient(closing) else 0.0)
         self._end(process, final, closing)
 
+    @property
+    def _renewal(self) -> float:
+        """Seconds between two renewals of the lease."""
+        return min(self._settings.lease_seconds / 3, _LONGEST_RENEWAL)
+
     def _patient(self, closing: threading.Event) -> bool:
         return closing.is_set() or self._cancelled
 
@@ -129,7 +150,7 @@ class Attempt:
             return
         # Counted from before the call: the table's clock started to run then at the earliest.
         self._held_until = asked + self._settings.lease_seconds
-        self._due = asked + self._settings.lease_seconds / 3
+        self._due = asked + self._renewal
         process.renew(self._held_until - time.monotonic())
 
     def _write(self, report: Report) -> None:

@@ -9,6 +9,7 @@ from babelscope.data import atomic
 
 from services.runtime.errors import NotFound, Unavailable
 from services.trainer.driver.attempt import Attempt, DispatchSettings, Tables
+from services.trainer.driver.families import FamilyWatch
 from services.trainer.jobs.table import LeaseLost
 
 log = logging.getLogger(__name__)
@@ -26,31 +27,51 @@ class Dispatcher:
         self._tables, self._settings = tables, settings
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
         self._closing = threading.Event()
-        self._wake = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._slot, name=f"job-slot-{number}") for number in range(settings.slots)
-        ]
+        pools = [(settings.slots, tuple(settings.works))]
+        if settings.slots:
+            pools.append((settings.waiting_slots, tuple(settings.waiting)))
+        # One event a thread: a notice that wakes one thread must not be lost to the others.
+        self._wakes: list[threading.Event] = []
+        self._threads: list[threading.Thread] = []
+        for slots, kinds in pools:
+            for _ in range(slots if kinds else 0):
+                wake = threading.Event()
+                self._wakes.append(wake)
+                name = f"job-slot-{len(self._threads)}"
+                self._threads.append(threading.Thread(target=self._slot, args=(kinds, wake), name=name))
+        self._families = (
+            FamilyWatch(tables.families, settings.families, tables.notify, settings.idle_seconds)
+            if settings.slots and settings.families and tables.families is not None
+            else None
+        )
 
     def start(self) -> None:
         """Starts to claim jobs."""
         self._settings.workdir.mkdir(parents=True, exist_ok=True)
-        self._sweep()
+        self._tidy()
         for thread in self._threads:
             thread.start()
+        if self._families is not None:
+            self._families.start()
 
     def wake(self) -> None:
         """Looks at the queue at once: a job was entered."""
-        self._wake.set()
+        for wake in self._wakes:
+            wake.set()
+        if self._families is not None:
+            self._families.wake()
 
     def close(self) -> None:
         """Stops: running jobs go back to the queue, to go on from their last checkpoint. Waits for their processes."""
         self._closing.set()
-        self._wake.set()
+        self.wake()
+        if self._families is not None:
+            self._families.close()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
 
-    def _sweep(self) -> None:
+    def _tidy(self) -> None:
         """Removes what ended and unknown jobs have left, unless a process still works there."""
         for folder in self._settings.workdir.iterdir():
             try:
@@ -60,18 +81,16 @@ class Dispatcher:
             if ended:
                 atomic.remove_unowned(folder)
 
-    def _slot(self) -> None:
+    def _slot(self, kinds: tuple[str, ...], wake: threading.Event) -> None:
         while not self._closing.is_set():
             try:
-                claimed = self._tables.jobs.claim(
-                    self._owner, self._settings.lease_seconds, tuple(self._settings.works)
-                )
+                claimed = self._tables.jobs.claim(self._owner, self._settings.lease_seconds, kinds)
             except Unavailable as error:
                 log.warning("the job table cannot be asked", extra={"reason": str(error)})
                 claimed = None
             if claimed is None:
-                self._wake.wait(self._settings.idle_seconds)
-                self._wake.clear()
+                wake.wait(self._settings.idle_seconds)
+                wake.clear()
                 continue
             lease, job = claimed
             self._tables.notify(job.id)
@@ -82,3 +101,5 @@ class Dispatcher:
             except Exception:
                 # The job's lease runs out, and it is claimed again: nothing is lost.
                 log.exception("a job could not be seen through", extra={"job": job.id})
+            if self._families is not None and job.parent:
+                self._families.wake()

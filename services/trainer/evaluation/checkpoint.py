@@ -2,12 +2,12 @@
 
 config.json, model.safetensors, tokenizer files    an ordinary model, which the encoder serves
 head.safetensors                                   weights of the head
-task.json                                          task, options, labels, longest input, arithmetic
+task.json                                          task, options, labels, longest input, arithmetic, provenance
 """
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class TaskRecord:
         labels: Labels of the head by kind, in order.
         max_tokens: Longest input in training.
         dtype: Arithmetic in training.
+        training: How it was trained, by name: model and its digest, layers drawn anew, frozen parts, sources, seed.
     """
 
     task: str
@@ -49,6 +50,7 @@ class TaskRecord:
     labels: Labels
     max_tokens: int
     dtype: ComputeType
+    training: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The file's text."""
@@ -121,6 +123,7 @@ class FineTunedModel:
         language: str,
         dataset: str,
         check: Callable[[], None] = lambda: None,
+        detail: bool = False,
     ) -> SetFigures:
         """Figures of a set with their intervals.
 
@@ -130,11 +133,12 @@ class FineTunedModel:
             language: Language tag of the set; that of the first example where empty.
             dataset: Name of the dataset.
             check: Called between batches; raises to stop.
+            detail: Whether figures of single labels and confusions are wanted as well.
 
         Raises:
             ServiceError: The examples do not fit the task, or cannot be scored.
         """
-        return self.predictor.figures(self.prepare(examples, language, dataset), scorer, check)
+        return self.predictor.figures(self.prepare(examples, language, dataset), scorer, check, detail=detail)
 
 
 def load_fine_tuned(

@@ -74,22 +74,27 @@ class Predictor:
             self.task.decode(example, each, self.labels) for example, each in zip(prepared.examples, said, strict=True)
         ]
 
-    def figures(self, prepared: PreparedSet, scorer: Scorer, check: Callable[[], None] = lambda: None) -> SetFigures:
+    def figures(
+        self, prepared: PreparedSet, scorer: Scorer, check: Callable[[], None] = lambda: None, *, detail: bool = False
+    ) -> SetFigures:
         """Figures of a set.
 
         Args:
             prepared: The set.
             scorer: Computes them.
             check: Called between batches; raises to stop.
+            detail: Whether figures of single labels and confusions are wanted as well.
 
         Raises:
             FailedPrecondition: No example has a gold answer.
             ServiceError: The predictions cannot be scored.
         """
-        return figures(self.task, prepared, self.predict(prepared, check), scorer)
+        return figures(self.task, prepared, self.predict(prepared, check), scorer, detail=detail)
 
 
-def figures(task: Task, prepared: PreparedSet, predictions: Sequence[Example], scorer: Scorer) -> SetFigures:
+def figures(
+    task: Task, prepared: PreparedSet, predictions: Sequence[Example], scorer: Scorer, *, detail: bool = False
+) -> SetFigures:
     """Figures of predictions.
 
     Args:
@@ -97,6 +102,7 @@ def figures(task: Task, prepared: PreparedSet, predictions: Sequence[Example], s
         prepared: The set.
         predictions: One of each of its examples, in order.
         scorer: Computes them.
+        detail: Whether figures of single labels and confusions are wanted as well.
 
     Raises:
         FailedPrecondition: No example has a gold answer.
@@ -108,7 +114,8 @@ def figures(task: Task, prepared: PreparedSet, predictions: Sequence[Example], s
             f"dataset {prepared.dataset}",
             f"Expected examples with gold answers, which are scored, but none of {len(predictions)} has one",
         )
-    scored = scorer(task.score, prepared.language, task.score_options(), pairs)
+    options = {**task.score_options(), **(task.detail_options() if detail else {})}
+    scored = scorer(task.score, prepared.language, options, pairs)
     left_out = len(predictions) - len(pairs)
     own = (f"{left_out} of {len(predictions)} examples have no gold answer and are not scored",) if left_out else ()
     return SetFigures(prepared.language, prepared.dataset, scored.figures, own + scored.warnings)

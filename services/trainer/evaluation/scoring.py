@@ -1,12 +1,16 @@
 """Figures from the metrics service."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from babelscope.errors import InvalidRequest
 from babelscope.sync.metrics import MetricsClient
 
 from services.runtime.errors import FailedPrecondition
 from services.trainer.evaluation.figures import Figure, Pair, Scored
+
+_LABELLED: Final = frozenset({"confusion", "label_f1", "type_f1"})
+"""Figures of a label."""
 
 
 class MetricsScorer:
@@ -51,7 +55,7 @@ class MetricsScorer:
                 high=each.high,
                 n=each.n,
                 signature=each.signature,
-                left=each.left if each.metric == "confusion" else "",
+                left=each.left if each.metric in _LABELLED else "",
                 right=each.right if each.metric == "confusion" else "",
             )
             for each in scores.estimates

@@ -89,13 +89,17 @@ class Checkpoints:
 
         Raises:
             NotFound: There is none of that id.
-            FailedPrecondition: The job that made it has not ended.
+            FailedPrecondition: The job that made it, the sweep of that job, or another job that names it has not ended.
         """
         with self._database.transaction() as connection:
             row = connection.execute(select(checkpoints.c.job).where(checkpoints.c.id == name)).first()
             if row is None:
                 raise NotFound("checkpoint", name)
-            state = connection.execute(select(jobs.c.state).where(jobs.c.id == row.job)).scalar()
-            if state is not None and not State(state).ended:
-                raise FailedPrecondition(f"checkpoint {name}", f"its job {row.job} has not ended: it is {state}")
+            going_on = select(jobs.c.id, jobs.c.spec).where(
+                jobs.c.state.in_([state.value for state in State if not state.ended])
+            )
+            family = {row.job, connection.execute(select(jobs.c.parent).where(jobs.c.id == row.job)).scalar()}
+            for job in connection.execute(going_on):
+                if job.id in family or f"checkpoints/{name}".encode() in bytes(job.spec):
+                    raise FailedPrecondition(f"checkpoint {name}", f"jobs/{job.id}, which names it, has not ended")
             connection.execute(delete(checkpoints).where(checkpoints.c.id == name))

@@ -6,11 +6,10 @@ another trainer holds the job, so that a trainer that was paused for long cannot
 
 import json
 import secrets
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, case, exists, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.runtime.errors import FailedPrecondition, InvalidArgument
@@ -18,8 +17,10 @@ from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import EventRecord, Filter, JobRecord, Lease, NewEvent, NewJob, State
 from services.trainer.jobs.rows import beyond, read_job, read_jobs
 from services.trainer.jobs.schema import events, jobs, labels
+from services.trainer.jobs.writing import append, append_state, enter
 
 EVENTS_A_READ: Final = 1000
+_OPEN: Final = (State.QUEUED.value, State.RUNNING.value)
 
 
 class LeaseLost(Exception):
@@ -47,7 +48,7 @@ class JobTable:
             return known
         try:
             with self._database.transaction() as connection:
-                return self._enter(connection, job, request_id)
+                return read_job(connection, enter(self._database, connection, job, request_id))
         except IntegrityError:
             # Another call with the same id was faster.
             if request_id and (known := self._by_request(job, request_id)):
@@ -124,7 +125,7 @@ class JobTable:
                 )
                 if not taken.rowcount:
                     continue  # another trainer was faster
-                self._append(connection, lease.job, [NewEvent("state", State.RUNNING.value.encode())])
+                append_state(self._database, connection, lease.job, State.RUNNING)
                 return lease, read_job(connection, lease.job)
 
     def renew(self, lease: Lease, lease_seconds: float) -> bool:
@@ -172,15 +173,17 @@ class JobTable:
                 before = connection.execute(select(jobs.c.figures).where(jobs.c.id == lease.job)).scalar_one()
                 values["figures"] = json.dumps(json.loads(before) | dict(figures))
             self._write(connection, lease, **values)
-            self._append(connection, lease.job, happened)
+            append(self._database, connection, lease.job, happened)
 
     def finish(self, lease: Lease, state: State, *, reason: str = "", result: bytes = b"") -> None:
-        """Ends a job.
+        """Ends a job; the jobs that it made are cancelled where it did not succeed.
 
         Raises:
             LeaseLost: The lease is another's by now; nothing is written.
         """
         with self._database.transaction() as connection:
+            if state is not State.SUCCEEDED:
+                self._cancel_children(connection, lease.job)
             values: dict[str, Any] = {"progress": 1.0} if state is State.SUCCEEDED else {}
             self._write(
                 connection,
@@ -194,7 +197,7 @@ class JobTable:
                 ended=self._database.now(),
                 **values,
             )
-            self._append(connection, lease.job, [NewEvent("state", state.value.encode())])
+            append_state(self._database, connection, lease.job, state, reason)
 
     def release(self, lease: Lease, *, counted: bool) -> None:
         """Gives a job back to the queue; what it has done is kept.
@@ -216,12 +219,12 @@ class JobTable:
                 lease_until=0.0,
                 attempts=jobs.c.attempts - (0 if counted else 1),
             )
-            self._append(connection, lease.job, [NewEvent("state", State.QUEUED.value.encode())])
+            append_state(self._database, connection, lease.job, State.QUEUED)
 
     def cancel(self, job: str) -> JobRecord:
         """Cancels a job: at once where nobody works on it, otherwise as soon as its trainer renews its lease.
 
-        The jobs that it made are cancelled with it.
+        The jobs that it made are cancelled with it; it has ended when the last of them has.
 
         Raises:
             NotFound: There is none of that id.
@@ -231,18 +234,18 @@ class JobTable:
             found = read_job(connection, job)
             if found.state in (State.SUCCEEDED, State.FAILED):
                 raise FailedPrecondition(f"job {job}", f"it has ended: {found.state.value}")
-            open_states = [State.QUEUED.value, State.RUNNING.value]
-            family = select(jobs.c.id).where(or_(jobs.c.id == job, jobs.c.parent == job), jobs.c.state.in_(open_states))
-            for (each,) in connection.execute(family).all():
-                self._cancel(connection, each)
+            if not found.state.ended:
+                self._cancel(connection, job)
             return read_job(connection, job)
 
     def retry(self, job: str) -> JobRecord:
         """Queues a job that failed or was cancelled again, with its attempts counted anew.
 
+        Those of its own jobs that failed or were cancelled are queued with it.
+
         Raises:
             NotFound: There is none of that id.
-            FailedPrecondition: It has not failed and was not cancelled.
+            FailedPrecondition: It has not failed and was not cancelled, or the job that made it has ended.
         """
         with self._database.transaction() as connection:
             found = read_job(connection, job)
@@ -250,19 +253,11 @@ class JobTable:
                 raise FailedPrecondition(
                     f"job {job}", f"Expected a job that failed or was cancelled, but it is {found.state.value}"
                 )
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.id == job, jobs.c.state == found.state.value)
-                .values(
-                    state=State.QUEUED.value,
-                    reason="",
-                    attempts=0,
-                    cancel_requested=False,
-                    ended=0.0,
-                    updated=self._database.now(),
+            if found.parent and read_job(connection, found.parent).state.ended:
+                raise FailedPrecondition(
+                    f"job {job}", f"it is one of jobs/{found.parent}, which has ended: retry that one"
                 )
-            )
-            self._append(connection, job, [NewEvent("state", State.QUEUED.value.encode())])
+            self._queue_again(connection, job)
             return read_job(connection, job)
 
     def events(self, job: str, start: int = 1, limit: int = EVENTS_A_READ) -> Sequence[EventRecord]:
@@ -288,30 +283,6 @@ class JobTable:
             )
         return found[0]
 
-    def _enter(self, connection: Connection, job: NewJob, request_id: str) -> JobRecord:
-        new = uuid.uuid4().hex
-        now = self._database.now()
-        connection.execute(
-            insert(jobs).values(
-                id=new,
-                request_id=request_id or None,
-                kind=job.kind,
-                spec=job.spec,
-                state=State.QUEUED.value,
-                max_attempts=job.max_attempts,
-                priority=job.priority,
-                parent=job.parent,
-                created=now,
-                updated=now,
-            )
-        )
-        if job.labels:
-            connection.execute(
-                insert(labels), [{"job": new, "name": name, "value": value} for name, value in job.labels.items()]
-            )
-        self._append(connection, new, [NewEvent("state", State.QUEUED.value.encode())])
-        return read_job(connection, new)
-
     def _next(self, kinds: Sequence[str]) -> Select[Any]:
         """The job to be claimed next; on PostgreSQL those that another trainer looks at are passed over."""
         free = or_(
@@ -326,6 +297,7 @@ class JobTable:
 
     def _give_up(self, connection: Connection, row: Row[Any]) -> None:
         """Ends a job that nobody works on: it was cancelled meanwhile, or its trainers died too often."""
+        self._cancel_children(connection, row.id)
         state = State.CANCELLED if row.cancel_requested else State.FAILED
         reason = (
             ""
@@ -346,11 +318,23 @@ class JobTable:
             )
         )
         if ended.rowcount:
-            self._append(connection, row.id, [NewEvent("state", state.value.encode())])
+            append_state(self._database, connection, row.id, state, reason)
+
+    def _children(self, connection: Connection, job: str, states: Sequence[str]) -> Sequence[str]:
+        """The jobs that a job made and that are in some states, always in the same order."""
+        query = select(jobs.c.id).where(jobs.c.parent == job, jobs.c.state.in_(states)).order_by(jobs.c.id)
+        return connection.execute(query).scalars().all()
+
+    def _cancel_children(self, connection: Connection, job: str) -> None:
+        for child in self._children(connection, job, _OPEN):
+            self._cancel(connection, child)
 
     def _cancel(self, connection: Connection, job: str) -> None:
+        """Cancels a job after those that it made: a queued one at once, unless one of those still runs."""
+        self._cancel_children(connection, job)
         now = self._database.now()
-        queued = jobs.c.state == State.QUEUED.value
+        waits = self._children(connection, job, _OPEN)
+        queued = jobs.c.state == ("" if waits else State.QUEUED.value)
         connection.execute(
             update(jobs)
             .where(jobs.c.id == job)
@@ -362,7 +346,25 @@ class JobTable:
             )
         )
         if read_job(connection, job).state is State.CANCELLED:
-            self._append(connection, job, [NewEvent("state", State.CANCELLED.value.encode())])
+            append_state(self._database, connection, job, State.CANCELLED)
+
+    def _queue_again(self, connection: Connection, job: str) -> None:
+        """Queues a job again after those that it made and that did not succeed."""
+        for child in self._children(connection, job, (State.FAILED.value, State.CANCELLED.value)):
+            self._queue_again(connection, child)
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.id == job)
+            .values(
+                state=State.QUEUED.value,
+                reason="",
+                attempts=0,
+                cancel_requested=False,
+                ended=0.0,
+                updated=self._database.now(),
+            )
+        )
+        append_state(self._database, connection, job, State.QUEUED)
 
     def _write(self, connection: Connection, lease: Lease, **values: Any) -> None:
         """Changes a job whose lease is held; LeaseLost where it is not."""
@@ -373,20 +375,3 @@ class JobTable:
         )
         if not changed.rowcount:
             raise LeaseLost(f"The lease of job {lease.job} (attempt {lease.attempt}) is another's by now")
-
-    def _append(self, connection: Connection, job: str, happened: Sequence[NewEvent]) -> None:
-        """Adds events with the next numbers; the job's own row, which is locked by the update, gives them out."""
-        if not happened:
-            return
-        last = connection.execute(
-            update(jobs)
-            .where(jobs.c.id == job)
-            .values(last_event=jobs.c.last_event + len(happened))
-            .returning(jobs.c.last_event)
-        ).scalar_one()
-        for number, each in enumerate(happened, last - len(happened) + 1):
-            connection.execute(
-                insert(events).values(
-                    job=job, number=number, time=self._database.now(), kind=each.kind, payload=each.payload
-                )
-            )

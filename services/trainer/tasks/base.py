@@ -74,6 +74,9 @@ class Task(Protocol):
     def score_options(self) -> Mapping[str, str]:
         """Options of the score."""
 
+    def detail_options(self) -> Mapping[str, str]:
+        """Further options of the score for figures of single labels and confusions."""
+
     def labels(self, examples: Sequence[Example]) -> Labels:
         """All labels of the training examples, sorted.
 

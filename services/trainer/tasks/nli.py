@@ -34,6 +34,10 @@ class Nli:
         """None."""
         return {}
 
+    def detail_options(self) -> Mapping[str, str]:
+        """Further options of the score: its figures have no labels but those that are always given."""
+        return {}
+
     def labels(self, examples: Sequence[Example]) -> Labels:
         """All labels of the examples."""
         return {"label": tuple(sorted({content(each, TextPair, self.name).label.strip() for each in examples} - {""}))}

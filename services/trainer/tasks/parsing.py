@@ -49,6 +49,10 @@ class Parsing:
         """None."""
         return {}
 
+    def detail_options(self) -> Mapping[str, str]:
+        """Further options of the score: its figures have no labels but those that are always given."""
+        return {}
+
     def labels(self, examples: Sequence[Example]) -> Labels:
         """All relations of the examples."""
         found = {self._relation(word) for each in examples for word in content(each, Sentence, self.name).words}

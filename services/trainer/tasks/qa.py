@@ -73,6 +73,10 @@ class Qa:
         """Options of the score."""
         return {"normaliser": self._normaliser} if self._normaliser else {}
 
+    def detail_options(self) -> Mapping[str, str]:
+        """Further options of the score: its figures have no labels but those that are always given."""
+        return {}
+
     def labels(self, examples: Sequence[Example]) -> Labels:
         """None."""
         for example in examples:

@@ -37,6 +37,10 @@ class WordTags:
         """Options of the score."""
         raise NotImplementedError
 
+    def detail_options(self) -> Mapping[str, str]:
+        """Further options of the score for figures of single labels and confusions."""
+        return {"confusion": "true"} if self.score == "tagging" else {"types": "true"}
+
     def labels(self, examples: Sequence[Example]) -> Labels:
         """All tags of the examples."""
         found = {self._tag(word) for example in examples for word in content(example, Sentence, self.name).words}

@@ -24,6 +24,7 @@ from services.trainer.training.folder import write_folder
 from services.trainer.training.material import Material
 from services.trainer.training.optimiser import Optimiser
 from services.trainer.training.plan import FineTuned, FineTunePlan
+from services.trainer.training.provenance import provenance
 from services.trainer.training.state import Best, Place, RunFolder
 
 CHECKPOINT_SECONDS = 120.0
@@ -274,10 +275,7 @@ class _Run:
     def _provenance(self) -> dict[str, str]:
         """What another needs to get the same numbers."""
         return {
-            "model": self._plan.model.name,
-            "model_digest": self._material.encoder.digest,
-            "task": self._plan.task,
-            "seed": str(self._plan.optimisation.seed),
+            **provenance(self._plan, self._material.encoder.digest),
             "device": self._device if self._device == "cpu" else torch.cuda.get_device_name(self._device),
             "threads": str(torch.get_num_threads()),
             "torch": torch.__version__,

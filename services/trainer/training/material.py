@@ -18,6 +18,7 @@ from services.trainer.tasks.base import Cutting, Head, Labels
 from services.trainer.training.encoder import TrainableEncoder
 from services.trainer.training.events import Event, Prepared
 from services.trainer.training.plan import FineTunePlan
+from services.trainer.training.provenance import provenance
 
 _LEAST_CONTENT = 4
 """Tokens besides special ones that an input must have room for."""
@@ -135,7 +136,14 @@ class Material:
 
     def record(self, plan: FineTunePlan) -> TaskRecord:
         """What is said of the model beside its weights."""
-        return TaskRecord(plan.task, dict(plan.options), self.labels, self.max_tokens, plan.optimisation.dtype)
+        return TaskRecord(
+            task=plan.task,
+            options=dict(plan.options),
+            labels=self.labels,
+            max_tokens=self.max_tokens,
+            dtype=plan.optimisation.dtype,
+            training=provenance(plan, self.encoder.digest),
+        )
 
 
 def _prepared(part: str, prepared: PreparedSet) -> Prepared:

@@ -25,10 +25,12 @@ class LanguageSet:
     Attributes:
         language: BCP 47 language tag; the examples' own language where empty.
         dataset: Name of the dataset, as the caller's `examples` takes it.
+        domain: Domain of a test set, for tables; empty for that of the training sets.
     """
 
     language: str
     dataset: str
+    domain: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,11 @@ class FineTunePlan:
     max_tokens: int = 0
     edits: tuple[Edit, ...] = ()
     threads: int = 0
+
+    @property
+    def source(self) -> str:
+        """Languages of the training sets, joined by `+`."""
+        return "+".join(dict.fromkeys(each.language for each in self.train if each.language))
 
 
 @dataclass(frozen=True)

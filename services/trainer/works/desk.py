@@ -1,8 +1,9 @@
 """What the work of every kind needs: the mesh's services, models, and the way of checkpoints to the store."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -109,6 +110,11 @@ class Desk(AbstractContextManager["Desk"]):
         name = put_folder(self.store, "states", state.parent, leave_out=states).name
         self.tell(Report(resume=name))
 
+    def keep_folder(self, folder: Path) -> None:
+        """Puts a folder that the next attempt goes on from where trainers on other machines find it."""
+        if self.settings.shares_states:
+            self.tell(Report(resume=put_folder(self.store, "states", folder).name))
+
     def __enter__(self) -> Self:
         return self
 
@@ -119,23 +125,40 @@ class Desk(AbstractContextManager["Desk"]):
         self._metrics.close()
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What figures say of the model that they are of.
+
+    Attributes:
+        task: Name of the task.
+        source: Languages of the training sets, joined by `+`.
+        reinit: Label of the layers drawn anew; empty where none were.
+        seed: Seed of the training.
+    """
+
+    task: str
+    source: str
+    reinit: str
+    seed: int
+
+
 def job_figures(
-    found: Sequence[SetFigures], part: str, *, source: str, labels: Mapping[str, str], seed: int
+    found: SetFigures, part: str, origin: Origin, *, domain: str = "", alpha: float | None = None
 ) -> tuple[specs.JobFigure, ...]:
-    """Figures of sets as figures of a job.
+    """Figures of a set as figures of a job.
 
     Args:
-        found: Figures of each set.
+        found: Figures of the set.
         part: `dev` or `eval`.
-        source: Languages of the training sets.
-        labels: `reinit`: label of the layers drawn anew.
-        seed: Seed of the training.
+        origin: The model.
+        domain: Domain of the set.
+        alpha: Factor of the shifts that was chosen.
     """
     return tuple(
         specs.JobFigure(
             part=part,
-            source=source,
-            target=each.language,
+            source=origin.source,
+            target=found.language,
             metric=figure.metric,
             estimator=figure.estimator,
             value=figure.value,
@@ -143,15 +166,40 @@ def job_figures(
             high=figure.high,
             n=figure.n,
             signature=figure.signature,
-            reinit=labels.get("reinit", ""),
-            seed=seed,
+            reinit=origin.reinit,
+            seed=origin.seed,
+            task=origin.task,
+            domain=domain,
+            alpha=alpha,
+            left=figure.left,
+            right=figure.right,
         )
-        for each in found
-        for figure in each.figures
-        if figure.metric != "confusion"
+        for figure in found.figures
+        if part == "eval" or figure.metric != "confusion"
+    )
+
+
+def with_gaps(figures: Sequence[specs.JobFigure]) -> tuple[specs.JobFigure, ...]:
+    """Figures of test sets with their cross-lingual gaps (Hu et al. 2020): the source's own value less each one.
+
+    The set of the source is that of its language, and of no domain of its own.
+    """
+    own = {
+        (each.metric, each.estimator): each.value
+        for each in figures
+        if each.part == "eval" and each.target == each.source and not (each.domain or each.left or each.right)
+    }
+    return tuple(
+        replace(each, gap=own[each.metric, each.estimator] - each.value)
+        if each.part == "eval"
+        and each.target != each.source
+        and not (each.left or each.right)
+        and (each.metric, each.estimator) in own
+        else each
+        for each in figures
     )
 
 
 def figure_events(figures: Sequence[specs.JobFigure]) -> tuple[tuple[str, bytes], ...]:
-    """Figures as events."""
-    return tuple(("figure", specs.write(figure)) for figure in figures)
+    """Figures as events, but for the cells of confusion matrices, which the result has."""
+    return tuple(("figure", specs.write(figure)) for figure in figures if figure.metric != "confusion")

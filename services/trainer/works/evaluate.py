@@ -1,35 +1,96 @@
-"""Evaluation: a checkpoint on sets of any language."""
+"""Evaluation: a checkpoint on sets of any language, with a factor of the shifts chosen on development sets."""
+
+from collections.abc import Iterable
+from dataclasses import replace
 
 from services.runtime.files.folders import fetch_folder
 from services.trainer import specs
 from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report
-from services.trainer.evaluation.checkpoint import load_fine_tuned
-from services.trainer.works.desk import Desk, figure_events, job_figures
+from services.trainer.evaluation.checkpoint import FineTunedModel, load_fine_tuned
+from services.trainer.evaluation.figures import SetFigures
+from services.trainer.training.plan import LanguageSet
+from services.trainer.works.desk import Desk, Origin, figure_events, job_figures, with_gaps
 
 
 def run(assignment: Assignment, channel: Channel) -> bytes:
     """Does a job of the kind `evaluate`."""
     job = specs.read(specs.EvaluateJob, assignment.spec)
     with Desk(assignment, channel) as desk:
-        return specs.write(_evaluate(job, desk))
+        return specs.write(_Evaluation(job, desk).finish())
 
 
-def _evaluate(job: specs.EvaluateJob, desk: Desk) -> specs.Outcome:
-    folder = fetch_folder(desk.store, job.checkpoint, desk.settings.checkpoint_dir)
-    model = load_fine_tuned(folder, edits=desk.edits(job.edits), max_tokens=job.max_tokens, device=desk.device)
-    found: list[specs.JobFigure] = []
-    warnings: list[str] = []
-    for number, each in enumerate(job.eval):
-        desk.step(specs.JobStep("evaluate", number, len(job.eval)), number / len(job.eval))
-        scored = model.evaluate(desk.examples(each.dataset), desk.scorer, language=each.language, dataset=each.dataset)
-        figures = job_figures((scored,), "eval", source="", labels={}, seed=0)
-        desk.tell(Report(events=figure_events(figures)))
-        found.extend(figures)
-        warnings.extend(f"{scored.language}: {warning}" for warning in scored.warnings)
-    return specs.Outcome(
-        checkpoint=job.checkpoint,
-        figures=tuple(found),
-        warnings=tuple(warnings),
-        provenance={"model": model.model.info.digest, "device": desk.device},
-    )
+class _Evaluation:
+    """One job.
+
+    Args:
+        job: What it is to do.
+        desk: What it works with.
+    """
+
+    def __init__(self, job: specs.EvaluateJob, desk: Desk) -> None:
+        self._job, self._desk = job, desk
+        folder = fetch_folder(desk.store, job.checkpoint, desk.settings.checkpoint_dir)
+        self._model = load_fine_tuned(
+            folder, edits=desk.edits(job.edits), max_tokens=job.max_tokens, device=desk.device
+        )
+        training = self._model.record.training
+        self._origin = Origin(
+            self._model.record.task, training.get("source", ""), training.get("label", ""), int(training.get("seed", 0))
+        )
+        self._done, self._total = 0, len(job.eval) + len(job.dev) * len(job.alphas)
+        self._figures: list[specs.JobFigure] = []
+        self._warnings: list[str] = []
+
+    def finish(self) -> specs.Outcome:
+        """Chooses the factors, and scores the test sets."""
+        chosen = self._choose()
+        for each in self._job.eval:
+            alpha = chosen.get(each.language)
+            scored = self._score(self._shifted(alpha), each, detail=True)
+            self._keep(job_figures(scored, "eval", self._origin, domain=each.domain, alpha=alpha))
+            self._warnings += [f"{scored.language}: {warning}" for warning in scored.warnings]
+        training = self._model.record.training
+        return specs.Outcome(
+            checkpoint=self._job.checkpoint,
+            figures=with_gaps(self._figures),
+            warnings=tuple(dict.fromkeys(self._warnings)),
+            provenance={
+                "model": self._model.model.info.digest,
+                "device": self._desk.device,
+                **{f"training.{name}": value for name, value in training.items()},
+            },
+        )
+
+    def _choose(self) -> dict[str, float]:
+        """The factor of each language: the best by the main figure on its development set; of equals, the smallest."""
+        chosen: dict[str, float] = {}
+        for each in self._job.dev if self._job.alphas else ():
+            scores: dict[float, float] = {}
+            for alpha in sorted(self._job.alphas, key=abs):
+                scored = self._score(self._shifted(alpha), each)
+                scores[alpha] = scored.find(self._model.predictor.task.main).value
+                self._keep(job_figures(scored, "dev", self._origin, domain=each.domain, alpha=alpha))
+            chosen[each.language] = max(scores, key=lambda alpha: scores[alpha])
+        return chosen
+
+    def _shifted(self, alpha: float | None) -> FineTunedModel:
+        """The model with another factor of its shifts; as the job says where None."""
+        if alpha is None:
+            return self._model
+        predictor = self._model.predictor
+        edits = tuple(replace(edit, alpha=alpha) if edit.vector is not None else edit for edit in predictor.edits)
+        return replace(self._model, predictor=replace(predictor, edits=edits))
+
+    def _score(self, model: FineTunedModel, each: LanguageSet, *, detail: bool = False) -> SetFigures:
+        desk = self._desk
+        desk.step(specs.JobStep("evaluate", self._done, self._total), self._done / self._total)
+        self._done += 1
+        return model.evaluate(
+            desk.examples(each.dataset), desk.scorer, language=each.language, dataset=each.dataset, detail=detail
+        )
+
+    def _keep(self, figures: Iterable[specs.JobFigure]) -> None:
+        listed = tuple(figures)
+        self._desk.tell(Report(events=figure_events(listed)))
+        self._figures += listed

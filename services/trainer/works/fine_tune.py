@@ -13,7 +13,7 @@ from services.trainer.evaluation.figures import SetFigures
 from services.trainer.training.events import Checkpointed, Evaluated, Event, Prepared, Progressed
 from services.trainer.training.fit import fit
 from services.trainer.training.plan import FineTuned, FineTunePlan
-from services.trainer.works.desk import Desk, figure_events, job_figures
+from services.trainer.works.desk import Desk, Origin, figure_events, job_figures, with_gaps
 
 _TRAINING: Final = 0.9
 """Share of a job's progress that training is; the rest is the test sets."""
@@ -37,8 +37,8 @@ class _FineTune:
 
     def __init__(self, job: specs.FineTuneJob, desk: Desk) -> None:
         self._job, self._desk = job, desk
-        self._source = "+".join(dict.fromkeys(each.language for each in job.train if each.language))
-        self._seed = job.optimisation.seed
+        source = "+".join(dict.fromkeys(each.language for each in job.train if each.language))
+        self._origin = Origin(job.task, source, job.label, job.optimisation.seed)
         self._told = 0.0
         self._warnings: list[str] = []
 
@@ -66,12 +66,12 @@ class _FineTune:
             report=self._report,
             device=desk.device,
         )
-        dev = self._figures(tuned.figures, "dev")
+        dev = self._dev_figures(tuned.figures)
         checkpoint = self._keep(tuned, dev)
         figures, warnings = self._score(tuned)
         return specs.Outcome(
             checkpoint=checkpoint,
-            figures=(*dev, *figures),
+            figures=with_gaps((*dev, *figures)),
             warnings=tuple(dict.fromkeys((*self._warnings, *tuned.warnings, *warnings))),
             provenance=tuned.provenance,
         )
@@ -91,6 +91,7 @@ class _FineTune:
             hidden_size=model.info.hidden_size,
             max_tokens=record.max_tokens,
             figures=figures,
+            provenance=record.training,
         )
         self._desk.tell(
             Report(
@@ -117,14 +118,14 @@ class _FineTune:
             scored = model.evaluate(
                 desk.examples(each.dataset), desk.scorer, language=each.language, dataset=each.dataset
             )
-            figures = self._figures((scored,), "eval")
+            figures = job_figures(scored, "eval", self._origin, domain=each.domain)
             desk.tell(Report(events=figure_events(figures)))
             found.extend(figures)
             warnings.extend(f"{scored.language}: {warning}" for warning in scored.warnings)
         return tuple(found), warnings
 
-    def _figures(self, found: tuple[SetFigures, ...], part: str) -> tuple[specs.JobFigure, ...]:
-        return job_figures(found, part, source=self._source, labels={"reinit": self._job.label}, seed=self._seed)
+    def _dev_figures(self, found: tuple[SetFigures, ...]) -> tuple[specs.JobFigure, ...]:
+        return tuple(figure for each in found for figure in job_figures(each, "dev", self._origin))
 
     def _report(self, event: Event) -> None:
         """Tells the trainer what training tells."""
@@ -152,6 +153,6 @@ class _FineTune:
                 self._desk.step(step, _TRAINING * event.step / max(1, event.of))
             case Evaluated():
                 figures = {"dev_score": event.score}
-                self._desk.tell(Report(figures=figures, events=figure_events(self._figures(event.figures, "dev"))))
+                self._desk.tell(Report(figures=figures, events=figure_events(self._dev_figures(event.figures))))
             case Checkpointed():
                 self._desk.keep_state(event.folder)

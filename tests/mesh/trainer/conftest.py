@@ -9,14 +9,29 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import babelscope
 import pytest
 
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import JobRecord, NewJob
 from services.trainer.jobs.table import JobTable
 from tests.support.postgres import Postgres, running_postgres
+from tests.support.tiny_models import build_model
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.LocalMesh]:
+    """All four servers, with a tiny model and one slot for jobs."""
+    folder = tmp_path_factory.mktemp("mesh")
+    build_model("bert", folder / "models" / "tiny")
+    # One thread a job: two that wait for one another are slow beyond measure on a machine that others load.
+    env = {"HUB": "false", "LEASE_SECONDS": "3", "SLOTS": "1", "THREADS": "1"}
+    env = {f"BABELSCOPE_{name}": value for name, value in env.items()}
+    services = ("encoder", "metrics", "datagen", "trainer")
+    with babelscope.local(services, store=folder / "store", model_roots=[folder / "models"], env=env) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -6,55 +6,43 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import babelscope
 import numpy as np
 import pytest
-from babelscope import Example, InvalidRequest, Job, JobEvent, Model, NotFound, Refused, Sentence, Word
+from babelscope import (
+    Example,
+    Intervention,
+    InvalidRequest,
+    Job,
+    JobEvent,
+    Model,
+    NotFound,
+    Refused,
+    Sentence,
+    Shift,
+    Word,
+)
 from babelscope.aio import connect
 from babelscope.cli import run
 from babelscope.corpora import read_examples
 from babelscope.corpora.writers import write_examples
-from babelscope.v1 import trainer_pb2
 
-from tests.support.tiny_models import build_model
+from tests.support.job_processes import kill_jobs
+from tests.support.tagged import tagged_sentences
 
-WORDS = {"cat": "NOUN", "dog": "NOUN", "sees": "VERB", "hears": "VERB", "red": "ADJ", "old": "ADJ", "the": "DET"}
 HOW = {"epochs": 8.0, "learning_rate": 2e-3, "head_learning_rate": 5e-3, "step_tokens": 128, "seed": 3}
-
-
-def _sentences(count: int, language: str, seed: int) -> list[Example]:
-    rng = np.random.default_rng(seed)
-    forms = list(WORDS)
-    made = []
-    for number in range(count):
-        chosen = [forms[place] for place in rng.integers(0, len(forms), int(rng.integers(3, 8)))]
-        words = tuple(Word(form, upos=WORDS[form]) for form in chosen)
-        made.append(Example(f"{language}-{number}", Sentence(words, " ".join(chosen)), language))
-    return made
-
-
-@pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.LocalMesh]:
-    """All four servers."""
-    folder = tmp_path_factory.mktemp("trainer")
-    build_model("bert", folder / "models" / "tiny")
-    env = {"BABELSCOPE_HUB": "false", "BABELSCOPE_LEASE_SECONDS": "3", "BABELSCOPE_SLOTS": "1"}
-    services = ("encoder", "metrics", "datagen", "trainer")
-    with babelscope.local(services, store=folder / "store", model_roots=[folder / "models"], env=env) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
 def sets(mesh: babelscope.LocalMesh) -> dict[str, str]:
     """Stored datasets by name."""
     return {
-        "train": mesh.datagen.put_dataset(_sentences(60, "en", 0)).name,
-        "dev": mesh.datagen.put_dataset(_sentences(20, "en", 1)).name,
-        "sv": mesh.datagen.put_dataset(_sentences(20, "sv", 2)).name,
+        "train": mesh.datagen.put_dataset(tagged_sentences(60, "en", 0)).name,
+        "dev": mesh.datagen.put_dataset(tagged_sentences(20, "en", 1)).name,
+        "sv": mesh.datagen.put_dataset(tagged_sentences(20, "sv", 2)).name,
     }
 
 
@@ -112,7 +100,7 @@ def test_checkpoints_are_listed_and_predict(mesh: babelscope.LocalMesh, tuned: t
     [found] = [each for each in mesh.trainer.list_checkpoints(job=job.name) if each.name == job.checkpoint]
     assert (found.task, found.job, set(found.labels) >= {"NOUN", "VERB"}) == ("pos", job.name, True)
     assert mesh.trainer.get_checkpoint(job.checkpoint) == found
-    asked = _sentences(300, "en", 9)
+    asked = tagged_sentences(300, "en", 9)
     blank = [
         Example(each.id, Sentence(tuple(Word(word.form) for word in each.content.words), each.content.text), "en")  # type: ignore[union-attr]
         for each in asked
@@ -145,7 +133,7 @@ def test_a_job_that_is_killed_ends_with_the_undisturbed_numbers(
     kills = 0
     for event in mesh.trainer.watch_job(job.name):
         if event.kind == "progress" and event.stage == "train" and kills < 2 and event.done >= 5 * (kills + 1):
-            kills += _kill_jobs(mesh)
+            kills += kill_jobs(mesh)
     done = mesh.trainer.get_job(job.name)
     assert (done.state, kills, done.attempts) == ("succeeded", 2, 3), done
     assert done.checkpoint == first.checkpoint
@@ -172,14 +160,35 @@ def test_a_killed_trainer_goes_on(mesh: babelscope.LocalMesh, sets: dict[str, st
     assert numbers == list(range(1, done.last_event + 1))
 
 
-def test_random_init_before_fine_tuning(
+def test_a_factor_is_chosen_on_dev_and_reported_on_test(
     mesh: babelscope.LocalMesh, sets: dict[str, str], tuned: tuple[Job, Any]
 ) -> None:
+    """A shift that destroys the last layer, and none: none is chosen, and the figures are those of training."""
     first, _ = tuned
-    entered = _enter(mesh, sets, model=Model("tiny").reinit_layers([1, 2], seed=5), epochs=1.0)
-    job = mesh.trainer.wait_for_job(entered.name)
+    vector = np.full(mesh.encoder.get_model(first.checkpoint).hidden_size, 50.0, dtype=np.float32)
+    vector[::2] = -50.0
+    shift = Intervention(4, Shift(vector, 1.0))
+    asked: Any = {"interventions": [shift], "alphas": (1.0, 0.0), "dev": {"sv": sets["dev"], "en": sets["dev"]}}
+    test = {"sv": sets["sv"], "en": sets["dev"]}
+    job = mesh.trainer.wait_for_job(mesh.trainer.evaluate(first.checkpoint, test, **asked).name)
     assert job.state == "succeeded", job
-    assert job.checkpoint != first.checkpoint
+    dev = {(each.target, each.alpha): each.value for each in job.figures if each.part == "dev"}
+    assert dev["sv", 0.0] > dev["sv", 1.0]
+    assert {each.alpha for each in job.figures if each.part == "eval"} == {0.0}
+    assert _value(job, "eval", "sv") == _value(first, "eval", "sv")
+    wanted = ("eval", "sv", "accuracy")
+    [swedish] = [each for each in job.figures if (each.part, each.target, each.metric) == wanted]
+    cells = [each for each in job.figures if (each.part, each.target, each.metric) == ("eval", "sv", "confusion")]
+    assert sum(each.value for each in cells) > swedish.n  # words, more than sentences
+    assert {each.left for each in job.figures if each.metric == "label_f1"} == {"NOUN", "VERB", "ADJ", "DET"}
+    assert swedish.gap == _value(job, "eval", "en") - _value(job, "eval", "sv")
+    assert (swedish.source, swedish.seed, swedish.task) == ("en", 3, "pos")
+    with pytest.raises(InvalidRequest) as caught:
+        mesh.trainer.evaluate(first.checkpoint, test, **{**asked, "dev": {"sv": sets["dev"]}})
+    assert caught.value.field == "job.evaluate.dev"
+    with pytest.raises(InvalidRequest) as caught:
+        mesh.trainer.evaluate(first.checkpoint, test, **{**asked, "interventions": []})
+    assert caught.value.field == "job.evaluate.interventions"
 
 
 def test_cancelling_and_retrying(mesh: babelscope.LocalMesh, sets: dict[str, str]) -> None:
@@ -253,15 +262,6 @@ def test_data_that_does_not_fit_fails_the_job_with_the_reason(mesh: babelscope.L
     assert missing in job.reason, job.reason
 
 
-def test_kinds_that_nobody_does_are_refused(mesh: babelscope.LocalMesh, sets: dict[str, str]) -> None:
-    base = trainer_pb2.FineTuneSpec(model=Model("tiny").to_proto(), task="pos")
-    base.train.add(language="en", dataset=sets["train"])
-    with pytest.raises(Refused, match="jobs of the kind sweep are not built yet"):
-        mesh.trainer.create_job(trainer_pb2.Job(sweep=trainer_pb2.SweepSpec(base=base)))
-    with pytest.raises(Refused, match="jobs of the kind study are not built yet"):
-        mesh.trainer.create_job(trainer_pb2.Job(study=trainer_pb2.StudySpec(yaml="name: x")))
-
-
 def test_tasks_are_listed(mesh: babelscope.LocalMesh) -> None:
     assert {"pos", "ner", "parsing", "nli", "qa"} <= {task.name for task in mesh.trainer.list_tasks()}
 
@@ -284,22 +284,7 @@ def test_deleting_a_checkpoint(mesh: babelscope.LocalMesh, sets: dict[str, str])
     with pytest.raises(NotFound):
         mesh.trainer.get_checkpoint(job.checkpoint)
     with pytest.raises(NotFound):
-        list(mesh.trainer.predict(job.checkpoint, _sentences(1, "en", 0)))
-
-
-def _kill_jobs(mesh: babelscope.LocalMesh) -> int:
-    """Kills the processes of jobs of this mesh's trainer; how many."""
-    killed = 0
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (path / "cmdline").read_bytes()
-            parent = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
-        except (OSError, ValueError):
-            continue
-        if b"services.trainer.driver.child" in command and parent == mesh.pids["trainer"]:
-            os.kill(int(path.name), signal.SIGKILL)
-            killed += 1
-    return killed
+        list(mesh.trainer.predict(job.checkpoint, tagged_sentences(1, "en", 0)))
 
 
 def _conllu(path: Path, examples: list[Example]) -> Path:
@@ -311,7 +296,9 @@ def test_commands_from_files_to_results(
     mesh: babelscope.LocalMesh, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """`train`, then `evaluate`, `predict` and `jobs`, on CoNLL-U files."""
-    files = {name: _conllu(tmp_path / f"{name}.conllu", _sentences(30, "en", seed)) for seed, name in enumerate("abc")}
+    files = {
+        name: _conllu(tmp_path / f"{name}.conllu", tagged_sentences(30, "en", seed)) for seed, name in enumerate("abc")
+    }
     out = tmp_path / "out"
     command = ["train", "--task", "pos", "--model", "tiny", "--train", f"en={files['a']}", "--dev", f"en={files['b']}"]
     command += ["--eval", f"sv={files['c']}", "--epochs", "8", "--learning-rate", "2e-3", "--step-tokens", "128"]
@@ -331,13 +318,15 @@ def test_commands_from_files_to_results(
     command = ["evaluate", record["checkpoint"], "--eval", f"sv={files['c']}", "--output", str(tmp_path / "again.csv")]
     assert run([*command, "--mesh", mesh.address]) == 0
     with (tmp_path / "again.csv").open(newline="") as file:
-        [again] = csv.DictReader(file)
-    assert again["value"] == next(row["value"] for row in rows if row["target"] == "sv")
+        again = list(csv.DictReader(file))
+    [accuracy] = [row for row in again if row["metric"] == "accuracy"]
+    assert accuracy["value"] == next(row["value"] for row in rows if row["target"] == "sv")
+    assert {row["metric"] for row in again} == {"accuracy", "label_f1", "confusion"}
 
     command = ["predict", record["checkpoint"], "--input", str(files["c"]), "--output", str(tmp_path / "said.conllu")]
     assert run([*command, "--mesh", mesh.address]) == 0
     said_words = [word.upos for each in read_examples(tmp_path / "said.conllu") for word in each.content.words]  # type: ignore[union-attr]
-    gold_words = [word.upos for each in _sentences(30, "en", 2) for word in each.content.words]  # type: ignore[union-attr]
+    gold_words = [word.upos for each in tagged_sentences(30, "en", 2) for word in each.content.words]  # type: ignore[union-attr]
     assert np.mean([a == b for a, b in zip(said_words, gold_words, strict=True)]) > 0.8
 
     assert run(["jobs", "list", "--state", "succeeded", "--mesh", mesh.address]) == 0

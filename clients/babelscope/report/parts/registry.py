@@ -4,6 +4,9 @@ from typing import Final
 
 from babelscope.report.parts import (
     anova,
+    fine_tuned,
+    fine_tuning,
+    gap,
     layer_grids,
     maps,
     projection,
@@ -16,6 +19,9 @@ from babelscope.report.parts import (
 from babelscope.report.parts.base import Part
 
 PARTS: Final[tuple[Part, ...]] = (
+    fine_tuning.PART,
+    fine_tuned.PART,
+    gap.PART,
     layer_grids.PART,
     projection.PART,
     words.PART,

@@ -31,6 +31,14 @@ class Services(Protocol):
     def metrics(self) -> Any:
         """The client of the metrics server."""
 
+    @property
+    def datagen(self) -> Any:
+        """The client of the datagen server, for studies with stored data or fine-tuning."""
+
+    @property
+    def trainer(self) -> Any:
+        """The client of the trainer, for studies with fine-tuning."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

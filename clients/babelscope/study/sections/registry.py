@@ -4,6 +4,9 @@ from typing import Final
 
 from babelscope.study.sections import (
     anova,
+    fine_tuned,
+    fine_tuning,
+    gap,
     layer_grids,
     maps,
     projection,
@@ -15,6 +18,8 @@ from babelscope.study.sections import (
 )
 from babelscope.study.sections.base import Section
 
+TRAINED: Final = (fine_tuning.SECTION.key,)
+"""Keys of the sections that need datagen and trainer."""
 SECTIONS: Final[tuple[Section, ...]] = (
     layer_grids.SECTION,
     projection.SECTION,
@@ -22,6 +27,9 @@ SECTIONS: Final[tuple[Section, ...]] = (
     maps.SECTION,
     token_translation.SECTION,
     scores.SECTION,
+    fine_tuning.SECTION,
+    fine_tuned.SECTION,
+    gap.SECTION,
     transfer.SECTION,
     spans.SECTION,
     anova.SECTION,

@@ -62,7 +62,7 @@ def test_json_has_everything(mesh: list[str], tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["list", "colours"], "Expected one of measures, methods, scores, transforms, but got 'colours'"),
+        (["list", "colours"], "Expected one of measures, methods, scores, tasks, transforms, but got 'colours'"),
         (["list", "scores", "bleu"], "one of the scores, score_0, score_1, score_2, but got 'bleu'"),
     ],
 )

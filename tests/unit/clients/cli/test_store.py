@@ -87,7 +87,9 @@ def test_age_and_kind_bound_what_goes(filled: Any, tmp_path: Path, capsys: Any) 
 
 def test_the_trainer_says_which_checkpoints_live(filled: Any, tmp_path: Path, monkeypatch: Any) -> None:
     """A checkpoint that it lists stays with all files; one that it does not goes, without the files that both have."""
-    job = SimpleNamespace(name="jobs/1", state="succeeded", spec=f'dataset: "{filled.dataset}"', checkpoint="")
+    job = SimpleNamespace(
+        name="jobs/1", state="succeeded", spec=f'dataset: "{filled.dataset}"', checkpoint="", files={}
+    )
     trainer = SimpleNamespace(
         list_checkpoints=lambda: [SimpleNamespace(name=filled.one, job="jobs/1")], list_jobs=lambda: [job]
     )

@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 
 import pytest
+from babelscope.data.jobs.sweep import SweepFigure
 from babelscope.study.result import LanguageUse, ModelUse, PairUse, Row, StepUse, StudyResult, Variant
 from babelscope.study.sections.anova import Analysis, FigureGroup
+from babelscope.study.sections.fine_tuned import Curve
+from babelscope.study.sections.fine_tuning import Swept
+from babelscope.study.sections.gap import GapCorrelation, GapPoint
 from babelscope.study.sections.layer_grids import Grid
 from babelscope.study.sections.maps import Mapped, Precision
 from babelscope.study.sections.projection import Cloud, Projected
@@ -181,6 +185,33 @@ def words(target: str) -> WordsFound:
     return WordsFound(f"en-{target}.tsv", "en", target, MODEL, 140, 120, 90, ("zebra", "yak"), 80, rows)
 
 
+def swept(target: str, reinit: str, mean: float, delta: float | None, domain: str = "") -> Swept:
+    return Swept(
+        MODEL,
+        SweepFigure(
+            "pos", "en", target, domain, "eval", "accuracy", "micro", reinit, "best", "learning_rate=5e-05", mean, 0.31,
+            mean - 0.5, mean + 0.5, 2, delta, None if target == "en" else 96.5 - mean, "checkpoints/1", main=True,
+        ),
+    )  # fmt: skip
+
+
+def curve(target: str, reinit: str, height: float) -> Curve:
+    values = tuple(height - abs(layer - 2) / 10 for layer in range(4))
+    return Curve(
+        MODEL, "pos", "en", target, reinit, "checkpoints/1", "cka", "debiased", (0, 1, 2, 3), values,
+        tuple(value - 0.02 for value in values), tuple(value + 0.02 for value in values), (0.001,) * 4, 200,
+        "metric:cka",
+    )  # fmt: skip
+
+
+def gap(stage: str, layer: int | None, value: float) -> GapCorrelation:
+    points = tuple(GapPoint(target, 0.1 * at, 20.0 - at) for at, target in enumerate(("fr", "ru", "ja", "xx")))
+    return GapCorrelation(
+        MODEL, "pos", "en", stage, "cka", "debiased", layer, points, "spearman", value, value - 0.2, value + 0.2, 0.04,
+        "method:spearman",
+    )  # fmt: skip
+
+
 def records() -> dict[str, tuple[object, ...]]:
     """Records of every section, by key."""
     return {
@@ -200,6 +231,14 @@ def records() -> dict[str, tuple[object, ...]]:
             correlated("LAS", 1, 0.2),
         ),
         "spans": (correlated("EM", 0, 0.0), correlated("EM", 1, 0.1)),
+        "fine_tuning": (
+            swept("en", "", 96.5, None), swept("en", "1-2", 96.2, -0.3), swept("en", "11-12", 96.6, 0.1),
+            swept("fr", "", 88.0, None), swept("fr", "1-2", 79.0, -9.0), swept("fr", "11-12", 85.5, -2.5),
+            swept("X", "", 80.0, None), swept("X", "1-2", 70.0, -10.0), swept("X", "11-12", 80.0, 0.0),
+            swept("en", "", 69.0, None, "ugc <tweets>"), swept("en", "1-2", 67.0, -2.0, "ugc <tweets>"),
+        ),
+        "fine_tuned": (curve("fr", "", 0.8), curve("fr", "1-2", 0.4), curve("ja", "", 0.6), curve("ja", "1-2", 0.3)),
+        "gap": (gap("pretrained", 1, -0.7), gap("fine-tuned", 1, -0.6), gap("fine-tuned", None, -0.75)),
         "scores": (scored("NLI <zero-shot>", "fr", 5), scored("NLI <zero-shot>", "ja", 20)),
         "anova": (
             Analysis("F1", "corpus", "table 2",

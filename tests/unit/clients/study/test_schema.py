@@ -120,7 +120,7 @@ def test_what_is_wrong_is_said_with_its_place(study_file: Write, extra: str, pro
         ("models: [tiny]", "models: [{label: x}]", r"models\[0\]: Expected the key name"),
         ("models: [tiny]", "models: [{name: a, label: x}, {name: b, label: x}]", "a label of its own"),
         ("models: [tiny]", "models: [{name: a, fallbak: b}]", r"models\[0\].fallbak: Expected one of the keys"),
-        (PATTERN, "format: csv", "corpus: Expected either the key pattern or the key files"),
+        (PATTERN, "format: csv", "corpus: Expected one of the keys pattern, files and datasets"),
         (PATTERN, "files: {en: a, fr: b}", "corpus.files: Expected a file for language sw"),
         (
             'pattern: "{language}.txt"',

@@ -38,8 +38,15 @@ def test_every_kind_comes_back() -> None:
     jobs = {
         "fine_tune": base,
         "evaluate": specs.EvaluateJob("checkpoints/x", (LanguageSet("", "d"),)),
-        "sweep": specs.SweepJob(base, (specs.ReinitChoice("1-2", (Reinit((1, 2)),)),), (source,), (0, 1), (3e-5,)),
-        "study": specs.StudyJob("name: x\n"),
+        "sweep": specs.SweepJob(
+            base,
+            (specs.SweepTask("pos", (source,), (LanguageSet("en", "d", "web"),), {"a": "b"}, 6.0),),
+            (specs.ReinitChoice("1-2", (Reinit((1, 2)),)),),
+            (0, 1),
+            (3e-5,),
+            (1024,),
+        ),
+        "study": specs.StudyJob("name: x\n", {"a.csv": "blobs/" + "0" * 64}, 60.0),
     }
     assert jobs.keys() == specs.KINDS.keys()
     for kind, job in jobs.items():

@@ -19,7 +19,7 @@ def test_a_score_describes_its_options_and_those_of_all(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("bleu1", ["tokens"]), ("qa", ["normaliser"]), ("span_f1", ["repair", "scheme"]), ("nli", ["labels"])],
+    [("bleu1", ["tokens"]), ("qa", ["normaliser"]), ("span_f1", ["repair", "scheme", "types"]), ("nli", ["labels"])],
 )
 def test_the_options_of_a_score_come_before_those_of_all(name: str, options: list[str]) -> None:
     assert [each.name for each in describe_options(name)] == [*options, "resamples", "seed"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from babelscope.data.jobs.sweep import SweepFigure
 from babelscope.v1 import trainer_pb2
 
 STATES: Final = {
@@ -34,6 +35,13 @@ class JobFigure:
         signature: All settings behind the number, in one line.
         reinit: Label of the layers drawn anew; empty where none were.
         seed: Seed of the training.
+        task: Name of the task.
+        domain: Domain of the set that was scored; empty for that of the training sets.
+        gap: Cross-lingual gap: value on the set of the source language less this one (Hu et al. 2020); None for the
+            source itself, or where it was not scored.
+        alpha: Factor of the shifts that was chosen on the development set; None where none was to be chosen.
+        left: Gold label, for a cell of a confusion matrix or the scores of a label.
+        right: Predicted label, for a cell of a confusion matrix.
     """
 
     part: str
@@ -48,6 +56,17 @@ class JobFigure:
     signature: str
     reinit: str = ""
     seed: int = 0
+    task: str = ""
+    domain: str = ""
+    gap: float | None = None
+    alpha: float | None = None
+    left: str = ""
+    right: str = ""
+
+    @property
+    def place(self) -> str:
+        """Language and domain of the set that was scored: `en`, `en/literature`."""
+        return f"{self.target}/{self.domain}" if self.domain else self.target
 
     @classmethod
     def from_proto(cls, message: trainer_pb2.JobFigure) -> "JobFigure":
@@ -65,6 +84,12 @@ class JobFigure:
             signature=message.signature,
             reinit=message.reinit,
             seed=message.seed,
+            task=message.task,
+            domain=message.domain,
+            gap=message.gap if message.HasField("gap") else None,
+            alpha=message.alpha if message.HasField("alpha") else None,
+            left=message.left,
+            right=message.right,
         )
 
 
@@ -88,6 +113,8 @@ class Job:
         warnings: Warnings, in sentences.
         provenance: Digests, versions, device and seeds by name.
         children: `jobs/ID` of the jobs of a sweep.
+        sweep: Figures of a sweep, means over its seeds; those of each of its jobs are in the jobs.
+        files: Objects of the store with the files of a study, by path; `TrainerClient.job_file` gets the contents.
         created: Time at which it was created.
         spec: Its specification, as the message of the contract.
     """
@@ -107,6 +134,8 @@ class Job:
     warnings: tuple[str, ...]
     provenance: Mapping[str, str]
     children: tuple[str, ...]
+    sweep: tuple[SweepFigure, ...]
+    files: Mapping[str, str]
     created: datetime
     spec: Any = field(repr=False)
 
@@ -135,30 +164,41 @@ class Job:
             warnings=tuple(message.result.warnings),
             provenance=dict(message.result.provenance),
             children=tuple(message.result.children),
+            sweep=tuple(map(SweepFigure.from_proto, message.result.sweep)),
+            files=dict(sorted(message.result.files.items())),
             created=message.create_time.ToDatetime(),
             spec=getattr(message, kind) if kind else None,
         )
 
     def table(self) -> list[dict[str, Any]]:
         """The figures as rows of the tidy table that all commands share."""
-        started_from = getattr(getattr(self.spec, "model", None), "name", "")
-        return [
-            {
+        rows = [row for figure in self.sweep for row in figure.rows(self.model)]
+        for figure in self.figures:
+            labels = f" {figure.left} as {figure.right}" if figure.right else f" {figure.left}" if figure.left else ""
+            alpha = "" if figure.alpha is None else f" alpha={figure.alpha!r}"
+            common = {
                 "kind": f"{self.kind}/{figure.part}",
-                "metric": figure.metric,
-                "estimator": figure.estimator,
-                "model": started_from or getattr(self.spec, "checkpoint", ""),
+                "estimator": f"{figure.estimator}{labels}",
+                "model": self.model,
                 "reinit": figure.reinit,
                 "source": figure.source,
-                "target": figure.target,
-                "value": figure.value,
-                "low": figure.low,
-                "high": figure.high,
+                "target": figure.place,
                 "n": figure.n,
-                "signature": figure.signature,
+                "signature": f"{figure.signature}{alpha}",
             }
-            for figure in self.figures
-        ]
+            rows.append(
+                {**common, "metric": figure.metric, "value": figure.value, "low": figure.low, "high": figure.high}
+            )
+            if figure.gap is not None:
+                rows.append({**common, "metric": f"{figure.metric}/gap", "value": figure.gap})
+        return rows
+
+    @property
+    def model(self) -> str:
+        """Name of the model that it starts from: that of a sweep's jobs, or the checkpoint of an evaluation."""
+        spec = getattr(self.spec, "base", self.spec)
+        name = getattr(getattr(spec, "model", None), "name", "") or getattr(spec, "checkpoint", "")
+        return str(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +260,7 @@ class Checkpoint:
         family: Hugging Face model type.
         layers: Number of blocks.
         figures: Figures on the development sets.
+        provenance: How it was trained, by name: model and its digest, layers drawn anew, frozen parts, sources, seed.
         bytes: Size in the store.
         created: Time at which it was saved.
     """
@@ -231,6 +272,7 @@ class Checkpoint:
     family: str
     layers: int
     figures: tuple[JobFigure, ...]
+    provenance: Mapping[str, str]
     bytes: int
     created: datetime
 
@@ -245,6 +287,7 @@ class Checkpoint:
             family=message.model.family,
             layers=message.model.layers,
             figures=tuple(map(JobFigure.from_proto, message.figures)),
+            provenance=dict(message.provenance),
             bytes=message.bytes,
             created=message.create_time.ToDatetime(),
         )

@@ -1,0 +1,76 @@
+"""What several doors of the job table write: entries, events, and what a job's parent is told of it."""
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, select, update
+
+from services.trainer.jobs.database import Database
+from services.trainer.jobs.records import NewEvent, NewJob, State
+from services.trainer.jobs.schema import events, jobs, labels
+
+
+def enter(database: Database, connection: Connection, job: NewJob, request_id: str = "") -> str:
+    """Enters a job.
+
+    Returns:
+        Its id.
+
+    Raises:
+        IntegrityError: The request id has made a job before.
+    """
+    new = uuid.uuid4().hex
+    now = database.now()
+    connection.execute(
+        insert(jobs).values(
+            id=new,
+            request_id=request_id or None,
+            kind=job.kind,
+            spec=job.spec,
+            state=State.QUEUED.value,
+            max_attempts=job.max_attempts,
+            priority=job.priority,
+            parent=job.parent,
+            created=now,
+            updated=now,
+        )
+    )
+    if job.labels:
+        connection.execute(
+            insert(labels), [{"job": new, "name": name, "value": value} for name, value in job.labels.items()]
+        )
+    append(database, connection, new, [NewEvent("state", State.QUEUED.value.encode())])
+    return new
+
+
+def append(database: Database, connection: Connection, job: str, happened: Sequence[NewEvent]) -> None:
+    """Adds events with the next numbers; the job's own row, which is locked by the update, gives them out."""
+    if not happened:
+        return
+    last = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job)
+        .values(last_event=jobs.c.last_event + len(happened))
+        .returning(jobs.c.last_event)
+    ).scalar_one()
+    for number, each in enumerate(happened, last - len(happened) + 1):
+        connection.execute(
+            insert(events).values(job=job, number=number, time=database.now(), kind=each.kind, payload=each.payload)
+        )
+
+
+def append_state(database: Database, connection: Connection, job: str, state: State, reason: str = "") -> None:
+    """Adds the event of a job's new state; where it has ended, its parent is told in the same transaction.
+
+    The row of a job is always locked before that of its parent, so that no two transactions wait for one another.
+    """
+    append(database, connection, job, [NewEvent("state", state.value.encode())])
+    if not state.ended:
+        return
+    parent = connection.execute(select(jobs.c.parent).where(jobs.c.id == job)).scalar_one()
+    if not parent or connection.execute(select(jobs.c.id).where(jobs.c.id == parent)).first() is None:
+        return
+    tags = connection.execute(select(labels.c.name, labels.c.value).where(labels.c.job == job).order_by(labels.c.name))
+    said = ", ".join(f"{name} {value}" for name, value in tags)
+    words = f"jobs/{job}" + (f" ({said})" if said else "") + f" has ended: {state.value}"
+    append(database, connection, parent, [NewEvent("note", (f"{words}: {reason}" if reason else words).encode())])
