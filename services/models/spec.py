@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Scheme = Literal["model", "torch_default"]
 Positions = Literal["non_special", "all"]
 ComputeType = Literal["float32", "bfloat16"]
+EngineName = Literal["packed", "general"]
 
 
 class Pooling(Enum):
@@ -137,6 +138,8 @@ class ModelInfo:
         parameters: Numbers in the tensors served.
         digest: SHA-256 over configuration, tokenizer and weights, with the re-initialisation.
         predicts_tokens: Whether the checkpoint carries a masked-language-model head.
+        engine: What computes it: `packed`, the families' own blocks without padding; `general`, transformers' modules.
+        languages: The languages of which a text must name one; empty where the model needs none.
     """
 
     name: str
@@ -150,6 +153,8 @@ class ModelInfo:
     parameters: int
     digest: str
     predicts_tokens: bool
+    engine: EngineName = "packed"
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +169,7 @@ class TokenizedText:
         truncated: Whether the text was cut to T tokens.
         full_length: Tokens before cutting; at least so many where `whole` is false.
         whole: Whether all of the text was cut into tokens, not only as much as gives the T that are kept.
+        language: What a model that must be told the language takes for it; None where a token says it, or nothing.
     """
 
     ids: NDArray[np.int64]
@@ -173,6 +179,7 @@ class TokenizedText:
     truncated: bool
     full_length: int
     whole: bool = True
+    language: int | None = None
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])

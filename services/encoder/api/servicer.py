@@ -94,7 +94,15 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             limit = engine.info.max_tokens
             tokenized: list[TokenizedText] = []
             for some in _portions(request.texts):
-                found = await self._tokenize(engine, some, limit, context.peer())
+                found = await self._tokenize(
+                    engine,
+                    some,
+                    limit,
+                    context.peer(),
+                    field="texts",
+                    offset=len(tokenized),
+                    language=request.language,
+                )
                 requests.check_tokens(some, found, overflow, limit, "texts", offset=len(tokenized))
                 _spend(found)
                 tokenized += found
@@ -183,7 +191,9 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
                 offset = len(seen)
                 requests.check_texts(texts, "texts.texts", self._settings.max_texts, seen)
                 for some in _portions(texts):
-                    tokenized = await self._tokenize(engine, some, limit, client)
+                    tokenized = await self._tokenize(
+                        engine, some, limit, client, field="texts.texts", offset=offset, language=asked.language
+                    )
                     requests.check_tokens(
                         some,
                         tokenized,
@@ -203,12 +213,23 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             stream.fail(error)
 
     async def _tokenize(
-        self, engine: Engine, texts: Sequence[text_pb2.Text], limit: int, client: str
+        self,
+        engine: Engine,
+        texts: Sequence[text_pb2.Text],
+        limit: int,
+        client: str,
+        *,
+        field: str,
+        offset: int,
+        language: str,
     ) -> list[TokenizedText]:
         """Cuts texts into tokens in a thread, in the client's turn: tokenizers work without the interpreter's lock."""
         strings = [text.text for text in texts]
+        languages = [text.language or language for text in texts]
         return await self._tokenizers.take(
-            client, sum(map(len, strings)), lambda: engine.tokenize(strings, max_tokens=limit)
+            client,
+            sum(map(len, strings)),
+            lambda: engine.tokenize(strings, max_tokens=limit, languages=languages, field=field, offset=offset),
         )
 
 

@@ -88,6 +88,10 @@ class Interventions:
                 bias = None if edit.bias is None else torch.from_numpy(np.array(edit.bias, dtype=np.float32)).to(device)
                 steps.append(_Map(matrix, bias, edit.matrix_positions))
 
+    def touches(self, layer: int) -> bool:
+        """Whether a layer has edits."""
+        return bool(self._steps.get(layer))
+
     def apply(self, layer: int, hidden_TD: Tensor, layout: Layout) -> Tensor:
         """The hidden states of a layer after its edits: [T, d]; the argument itself where there are none."""
         for step in self._steps.get(layer, ()):
