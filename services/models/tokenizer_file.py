@@ -95,8 +95,8 @@ def read_tokenizer(folder: Path, subject: str) -> TokenizerFile:
         problem = f"its tokenizer does not load: {crash_of(error)}"
         if not given:
             problem = (
-                f"Expected a fast tokenizer, but the folder has no {TOKENIZER_FILE}, and transformers makes none of its "
-                f"other files: {crash_of(error)}"
+                f"Expected a fast tokenizer, but the folder has no {TOKENIZER_FILE}, and transformers makes none of "
+                f"its other files: {crash_of(error)}"
             )
         raise FailedPrecondition(subject, problem) from error
     side = settings.get("truncation_side", (backend.truncation or {}).get("direction", "right"))

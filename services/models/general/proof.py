@@ -61,7 +61,7 @@ def prove(taps: Taps, structure: Structure, inputs: Inputs, probe: Sequence[int]
 
 
 def _prove_cut(taps: Taps, structure: Structure, inputs: Mapping[str, Any], states: Sequence[Tensor]) -> None:
-    """Make sure that layers see nothing of earlier ones but the hidden state between: what is put there decides.
+    """Make sure that what is put in place of a hidden state is all that later layers see of it.
 
     Another text is run, and each of its hidden states is replaced by that of the first: the next must then be that of
     the first as well.
