@@ -79,14 +79,22 @@ class EncoderClient(Client):
         *,
         model: Model | str,
         overflow: Overflow = "refuse",
+        language: str = "",
         timeout: float | None = None,
     ) -> list[Tokens]:
         """The pieces of texts as a model sees them, in order.
 
+        Args:
+            texts: Read at once; a plain string gets its position as id.
+            model: The weights.
+            overflow: `refuse` or `truncate` texts of too many tokens.
+            language: Language tag of texts that name none; read by models that must be told it.
+            timeout: Seconds for the whole call.
+
         Raises:
             InvalidRequest: A text is empty, or too long under `refuse`.
         """
-        request = tokenize_request(texts, model, overflow)
+        request = tokenize_request(texts, model, overflow, language)
         answer = self._caller.unary("Tokenize", request, self._load_timeout(timeout))
         return [Tokens.from_proto(text) for text in answer.texts]
 
@@ -108,8 +116,8 @@ class EncoderClient(Client):
             output_dtype: Elements of the answer on their way.
             progress: Called after every block.
             timeout: Seconds for the whole call.
-            options: `layers`, `pooling`, `interventions`, `overflow`, `compute_dtype` and `max_tokens`: see
-                `babelscope.calls.options.EncodeOptions`.
+            options: `layers`, `pooling`, `interventions`, `overflow`, `compute_dtype`, `max_tokens` and
+                `language`: see `babelscope.calls.options.EncodeOptions`.
 
         Raises:
             InvalidRequest: `.field` names what is wrong.
