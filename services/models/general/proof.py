@@ -12,8 +12,9 @@ from services.models.general.taps import Taps
 Inputs = Callable[[Sequence[Sequence[int]]], Mapping[str, Any]]
 """Token ids of some texts to keyword arguments of the module, padded on the right."""
 
-TOLERANCE: Final = 1e-5
-"""Largest difference, against the size of the hidden states, that is put down to rounding."""
+TOLERANCE: Final = 1e-4
+"""Largest difference, against the size of the hidden states, that is put down to rounding: deep models in float32 come
+near a tenth of it, and a model that sees padding or other texts is far above it."""
 _LENGTHS: Final = (24, 7, 3)
 
 
