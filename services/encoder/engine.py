@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.encoder.backends.base import Backend, NotFinite
+from services.models.general.languages import Languages
 from services.models.layers import interventions
 from services.models.spec import Edit, EncodePlan, ModelInfo, Prediction, PredictPlan, TokenizedText
 from services.models.tokenization import Tokenizer
@@ -22,29 +23,45 @@ class Engine:
         info: Description of the model.
         tokenizer: Its tokenizer.
         backend: Its weights on a device.
+        languages: The languages that it must be told; None where it needs none.
 
     Attributes:
         info: Description of the model.
         device: Device of the model, `cpu` or `cuda:0`.
     """
 
-    def __init__(self, info: ModelInfo, tokenizer: Tokenizer, backend: Backend) -> None:
+    def __init__(
+        self, info: ModelInfo, tokenizer: Tokenizer, backend: Backend, languages: Languages | None = None
+    ) -> None:
         self.info = info
         self.device = backend.device
         self._tokenizer = tokenizer
         self._backend = backend
+        self._languages = languages
         self._one_batch = threading.Lock()
 
-    def tokenize(self, texts: Sequence[str], *, max_tokens: int | None = None) -> list[TokenizedText]:
+    def tokenize(
+        self,
+        texts: Sequence[str],
+        *,
+        max_tokens: int | None = None,
+        languages: Sequence[str] | None = None,
+        field: str = "texts",
+        offset: int = 0,
+    ) -> list[TokenizedText]:
         """Cut texts into tokens, special tokens included.
 
         Args:
             texts: The texts.
+            languages: The language tag of each, empty where not known; read by models that must be told it.
+            field: Path of the list of texts in the request.
+            offset: Position of the first of `texts` in that list.
             max_tokens: Longer ones are cut, special tokens kept, and say so by `.truncated` and `.full_length`; None
                 for the model's own limit.
 
         Raises:
-            InvalidArgument: A limit beyond the model's, or without room for a token beside the special ones.
+            InvalidArgument: A limit beyond the model's, or without room for a token beside the special ones; or the
+                model must be told the language of a text, and is told none that it has.
         """
         limit = self.info.max_tokens if max_tokens is None else max_tokens
         fewest = self._tokenizer.special_count + 1
@@ -53,7 +70,15 @@ class Engine:
                 "spec.max_tokens",
                 f"Expected a limit within {fewest}..{self.info.max_tokens} for model {self.info.name}, but got {limit}",
             )
-        return self._tokenizer.tokenize(texts, limit)
+        told = languages or [""] * len(texts)
+        if self._languages is None:
+            return self._tokenizer.tokenize(texts, limit)
+        codes = [
+            self._languages.code(tag, f"{field}[{place}].language", self.info.name)
+            for place, tag in enumerate(told, start=offset)
+        ]
+        tokenized = self._tokenizer.tokenize(texts, limit)
+        return [self._languages.told(text, code) for text, code in zip(tokenized, codes, strict=True)]
 
     def pieces(self, ids: Sequence[int] | NDArray[np.int64]) -> list[str]:
         """The vocabulary's entries for token ids; empty for ids that it does not have."""

@@ -3,15 +3,18 @@
 import os
 
 from services.encoder.backends.torch import TorchBackend
+from services.encoder.backends.transformers import TransformersBackend
 from services.encoder.engine import Engine
 from services.models.catalogue import ModelFiles, load_model
+from services.models.families import FAMILIES
+from services.models.general_model import load_general
 from services.models.spec import ModelSpec
 
 
 def load_engine(
     files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", threads: int | None = None, cached: bool = False
 ) -> Engine:
-    """Load a model for the PyTorch back end.
+    """Load a model: packed where its family is, otherwise as transformers' own modules.
 
     Args:
         files: Files of the models that may be loaded.
@@ -21,9 +24,18 @@ def load_engine(
         cached: Whether `files.resolve` has just found the model.
 
     Raises:
-        ServiceError: As `load_model`.
+        ServiceError: As `load_model` and `load_general`.
     """
-    model = load_model(files, spec, device=device, cached=cached)
     cores = threads or len(os.sched_getaffinity(0))
+    folder = files.find(spec.name, spec.revision, cached=cached)
+    if folder.family not in FAMILIES:
+        general = load_general(files, folder, spec, device)
+        return Engine(
+            general.info,
+            general.tokenizer,
+            TransformersBackend(general.encoder, threads=cores),
+            general.encoder.base.languages,
+        )
+    model = load_model(files, spec, device=device, cached=True)
     backend = TorchBackend(model.encoder, model.positions, device=device, threads=cores)
     return Engine(model.info, model.tokenizer, backend)

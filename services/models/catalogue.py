@@ -2,10 +2,10 @@
 
 import threading
 import weakref
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from services.models import reinit as random_init
 from services.models.allowed import Allowed
@@ -24,6 +24,7 @@ from services.models.files.folders import (
 )
 from services.models.files.heads import Headless, read_head
 from services.models.files.hub import Hub
+from services.models.general import modules
 from services.models.layers.packing import PositionRule
 from services.models.spec import ModelInfo, ModelSpec
 from services.models.tokenization import Tokenizer
@@ -35,6 +36,8 @@ from services.runtime.suggestions import closest
 
 FLOAT_BYTES: Final = 4
 """Bytes of a weight in memory: all are float32 there."""
+Shared = TypeVar("Shared")
+"""Weights of a model as one of the engines keeps them."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ class ModelFiles:
         self._aliases = {name: Path(path) for name, path in (aliases or {}).items()}
         self._hub = Hub(cache_dir) if hub else None
         self._checkpoints = checkpoints
-        self._loaded: weakref.WeakValueDictionary[tuple[str, str], Encoder] = weakref.WeakValueDictionary()
+        self._loaded: weakref.WeakValueDictionary[tuple[str, str], Any] = weakref.WeakValueDictionary()
         self._lock = threading.Lock()
 
     def resolve(self, name: str, revision: str = "") -> Path:
@@ -260,7 +263,12 @@ class ModelFiles:
             ServiceError: As `find`, or its configuration does not load or does not fit its weights' shapes.
         """
         folder, subject = self.find(name, revision, cached=cached), f"model {name}"
-        config, family = configuration(folder, subject), FAMILIES[folder.family]
+        if folder.family not in FAMILIES:
+            general = modules.configuration(folder, subject)
+            outline = modules.outline(general, subject)
+            limit = modules.longest_input(general, outline, Tokenizer.load(folder.path, subject).limit)
+            return ModelSize(limit, sum(part.numel() for part in outline.parameters()) * FLOAT_BYTES)
+        config, family = configuration(folder, subject), packed_family(folder, subject)
         sizes = family.dimensions(config)
         with Checkpoint(folder.weights, family, subject, "cpu", tied=tied(config)) as checkpoint:
             _build(checkpoint, family, config, sizes.layers)
@@ -270,12 +278,20 @@ class ModelFiles:
     def base(self, folder: ModelFolder, config: Any, subject: str, device: str) -> tuple[Encoder, str]:
         """A folder's weights, shared by all engines that live, and their digest."""
         digest = folder_digest(folder.files)
+        return self.shared((digest, device), lambda: _read(folder, config, subject, device)), digest
+
+    def shared(self, key: tuple[str, str], load: Callable[[], Shared]) -> Shared:
+        """What is kept of a model while any engine uses it; loaded where nobody does.
+
+        Args:
+            key: Digest of the files, and device.
+            load: Reads the weights.
+        """
         with self._lock:
-            encoder = self._loaded.get((digest, device))
-            if encoder is None:
-                encoder = _read(folder, config, subject, device)
-                self._loaded[digest, device] = encoder
-        return encoder, digest
+            found: Shared | None = self._loaded.get(key)
+            if found is None:
+                found = self._loaded[key] = load()
+        return found
 
 
 def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", cached: bool = False) -> LoadedModel:
@@ -298,7 +314,7 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", cache
     folder = files.find(spec.name, spec.revision, cached=cached)
     subject = f"model {spec.name}"
     config = configuration(folder, subject)
-    family = FAMILIES[folder.family]
+    family = packed_family(folder, subject)
     sizes = family.dimensions(config)
     random_init.check(spec.reinit, sizes.layers, spec.name)
     tokenizer = Tokenizer.load(folder.path, subject)
@@ -328,15 +344,34 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", cache
     return LoadedModel(info, tokenizer, encoder, family.position_rule(config))
 
 
+def packed_family(folder: ModelFolder, subject: str) -> Family:
+    """The packed family of a folder.
+
+    Raises:
+        FailedPrecondition: It has none; the encoder service runs it as transformers' own modules.
+    """
+    if folder.family not in FAMILIES:
+        raise FailedPrecondition(
+            subject,
+            f"its family is {folder.family!r}, which is served but cannot be trained here; those that can are "
+            f"{', '.join(sorted(FAMILIES))}",
+        )
+    return FAMILIES[folder.family]
+
+
 def configuration(folder: ModelFolder, subject: str) -> Any:
-    """Transformers' configuration object, which knows the defaults and the old names of settings."""
+    """Transformers' configuration object, which knows the defaults and the old names of settings.
+
+    Raises:
+        FailedPrecondition: It does not load, or describes no model of a packed family.
+    """
     from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(str(folder.path), local_files_only=True, trust_remote_code=False)
     except Exception as error:  # each field of each family has errors of its own, some without a common base
         raise FailedPrecondition(subject, f"its configuration does not load: {error}") from error
-    reason = FAMILIES[folder.family].refusal(config)
+    reason = packed_family(folder, subject).refusal(config)
     if reason:
         raise FailedPrecondition(subject, reason)
     return config
@@ -344,7 +379,7 @@ def configuration(folder: ModelFolder, subject: str) -> Any:
 
 def _read(folder: ModelFolder, config: Any, subject: str, device: str) -> Encoder:
     """All weights of a folder."""
-    family = FAMILIES[folder.family]
+    family = packed_family(folder, subject)
     sizes = family.dimensions(config)
     with Checkpoint(folder.weights, family, subject, device, tied=tied(config)) as checkpoint:
         # Shapes first: sizes that do not fit the checkpoint are named before any memory is taken for them.

@@ -87,11 +87,16 @@ class Draw:
         layer: Number of the layer; 0 for the embeddings.
         scheme: `model`, the rule of the slot; `torch_default`, what PyTorch's constructors draw.
         device: Device that receives the tensors. The draw itself is on the CPU, so that it is the same everywhere.
+
+    Attributes:
+        scheme: The distribution.
+        generator: The layer's own.
     """
 
     def __init__(self, seed: int, layer: int, scheme: Scheme, device: str) -> None:
         digest = hashlib.sha256(f"babelscope reinit seed={seed} layer={layer}".encode()).digest()
-        self._generator = torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
+        self.scheme = scheme
+        self.generator = torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
         self._draw = _draw_own if scheme == "model" else _draw_default
         self._device = device
 
@@ -104,7 +109,7 @@ class Draw:
             case "offset":
                 drawn.zero_()
             case _:
-                self._draw(drawn, slot, self._generator)
+                self._draw(drawn, slot, self.generator)
         if slot.rule == "table" and slot.padding is not None:
             drawn[slot.padding] = 0.0
         return drawn.to(self._device)

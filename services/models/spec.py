@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Scheme = Literal["model", "torch_default"]
 Positions = Literal["non_special", "all"]
 ComputeType = Literal["float32", "bfloat16"]
+EngineName = Literal["packed", "general"]
 
 
 class Pooling(Enum):
@@ -185,6 +186,8 @@ class ModelInfo:
         digest: SHA-256 over configuration, tokenizer and weights, with the re-initialisation.
         predicts_tokens: Whether the checkpoint carries a masked-language-model head.
         headless: Why it carries none that can be served; empty where it does, or where it was not looked for.
+        engine: What computes it: `packed`, the families' own blocks without padding; `general`, transformers' modules.
+        languages: The languages of which a text must name one; empty where the model needs none.
     """
 
     name: str
@@ -199,6 +202,8 @@ class ModelInfo:
     digest: str
     predicts_tokens: bool
     headless: str = ""
+    engine: EngineName = "packed"
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,6 +241,7 @@ class TokenizedText:
         whole: Whether all of the text was cut into tokens, not only as much as gives the T that are kept.
         groups: Rows of the answer where the text itself determines them: its words, spans or positions. None where the
             pooling alone does.
+        language: What a model that must be told the language takes for it; None where a token says it, or nothing.
     """
 
     ids: NDArray[np.int64]
@@ -246,6 +252,7 @@ class TokenizedText:
     full_length: int
     whole: bool = True
     groups: RowGroups | None = field(default=None, repr=False)
+    language: int | None = None
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])

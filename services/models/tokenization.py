@@ -52,13 +52,18 @@ class Tokenizer:
         backend: A `tokenizers.Tokenizer`; its own truncation and padding are switched off.
         truncation_side: End of a long text that is cut, `right` or `left`.
         difference: Digest of what tells its tokens from those that transformers makes of the same folder.
+        limit: Longest input in tokens that the folder's settings name; None where they name none.
 
     Attributes:
         difference: The same; empty where there is no difference.
+        limit: The same.
     """
 
-    def __init__(self, backend: Any, truncation_side: str = "right", difference: str = "") -> None:
+    def __init__(
+        self, backend: Any, truncation_side: str = "right", difference: str = "", limit: int | None = None
+    ) -> None:
         self.difference = difference
+        self.limit = limit
         backend.no_truncation()
         backend.no_padding()
         self._backend = backend
@@ -73,7 +78,7 @@ class Tokenizer:
             FailedPrecondition: There is no fast tokenizer, or it needs code of its own, or does not load.
         """
         found = read_tokenizer(folder, subject)
-        tokenizer = cls(found.backend, found.truncation_side, found.difference)
+        tokenizer = cls(found.backend, found.truncation_side, found.difference, found.limit)
         tokenizer.check(subject)
         for note in found.notes:
             log.warning("tokenizer", extra={"subject": subject, "note": note})
@@ -183,6 +188,11 @@ class Tokenizer:
             after=tuple(tokens[last + 1 :]),
             segments=(probe.type_ids[first], probe.type_ids[last])[:texts],
         )
+
+    @property
+    def backend(self) -> Any:
+        """The `tokenizers.Tokenizer`; not to be changed."""
+        return self._backend
 
     @property
     def special_count(self) -> int:

@@ -9,8 +9,8 @@ only, the special tokens around a text where the file says nothing of them.
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,16 @@ from services.runtime.errors import FailedPrecondition
 from services.runtime.names import read_bounded
 
 TOKENIZER_FILE = "tokenizer.json"
+SLOW_FILES = (
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+    "sentencepiece.model",
+    "tokenizer.model",
+    "vocab.txt",
+    "vocab.json",
+)
+"""Files of slow tokenizers, from which transformers makes fast ones of most classes."""
 SETTINGS_FILE = "tokenizer_config.json"
 _MOST_SETTINGS_BYTES = 16 << 20
 _PREFIXED = re.compile(rb'"continuing_subword_prefix"\s*:\s*"(?!")')
@@ -51,12 +61,14 @@ class TokenizerFile:
         difference: Digest of what tells this tokenizer from the one that transformers makes of the same folder; empty
             where both give the same tokens.
         notes: What was done, a sentence each.
+        limit: `model_max_length` of tokenizer_config.json; None where it names none.
     """
 
     backend: Any
     truncation_side: str = "right"
     difference: str = ""
     notes: tuple[str, ...] = ()
+    limit: int | None = None
 
 
 def read_tokenizer(folder: Path, subject: str) -> TokenizerFile:
@@ -69,18 +81,24 @@ def read_tokenizer(folder: Path, subject: str) -> TokenizerFile:
     Raises:
         FailedPrecondition: There is no fast tokenizer, it needs code of its own, or it does not load.
     """
-    if not (folder / TOKENIZER_FILE).is_file():
-        raise FailedPrecondition(subject, f"Expected a fast tokenizer, but the folder has no {TOKENIZER_FILE}")
+    check_files({path.name for path in folder.glob("*") if path.is_file()}, subject)
     settings = _settings(folder / SETTINGS_FILE)
     if settings.get("auto_map"):
         raise FailedPrecondition(subject, "its tokenizer names code of its own (`auto_map`), which is never run")
     _check_merges(folder / TOKENIZER_FILE, subject)
     from tokenizers import Tokenizer
 
+    given = (folder / TOKENIZER_FILE).is_file()
     try:
-        backend = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+        backend = Tokenizer.from_file(str(folder / TOKENIZER_FILE)) if given else _converted(folder)
     except BaseException as error:
-        raise FailedPrecondition(subject, f"its tokenizer does not load: {crash_of(error)}") from error
+        problem = f"its tokenizer does not load: {crash_of(error)}"
+        if not given:
+            problem = (
+                f"Expected a fast tokenizer, but the folder has no {TOKENIZER_FILE}, and transformers makes none of "
+                f"its other files: {crash_of(error)}"
+            )
+        raise FailedPrecondition(subject, problem) from error
     side = settings.get("truncation_side", (backend.truncation or {}).get("direction", "right"))
     if side not in ("right", "left"):
         raise FailedPrecondition(
@@ -88,7 +106,42 @@ def read_tokenizer(folder: Path, subject: str) -> TokenizerFile:
         )
     for one in (backend.no_truncation, backend.no_padding):
         one()
-    return _compared(backend, side, _by_class(folder))
+    limit = settings.get("model_max_length")
+    found = _compared(backend, side, _by_class(folder)) if given else _made(backend, side)
+    return replace(found, limit=limit if type(limit) is int else None)
+
+
+def check_files(present: Collection[str], subject: str) -> None:
+    """Make sure that a folder has a fast tokenizer, or files of which transformers makes one.
+
+    Raises:
+        FailedPrecondition: It has neither.
+    """
+    if not any(name in present for name in (TOKENIZER_FILE, *SLOW_FILES)):
+        raise FailedPrecondition(
+            subject,
+            f"Expected a fast tokenizer, but the folder has no {TOKENIZER_FILE}, and none of the files from which one "
+            f"can be made: {', '.join(SLOW_FILES)}",
+        )
+
+
+def _converted(folder: Path) -> Any:
+    """The fast tokenizer that transformers makes of a slow one's files.
+
+    Raises:
+        ValueError: It makes none of this class.
+    """
+    from transformers import AutoTokenizer
+
+    loaded = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    if not loaded.is_fast:
+        raise ValueError(f"a {type(loaded).__name__} has no fast tokenizer")
+    return loaded.backend_tokenizer
+
+
+def _made(backend: Any, side: str) -> TokenizerFile:
+    note = f"the folder has no {TOKENIZER_FILE}; texts get the tokens that transformers makes of its other files"
+    return TokenizerFile(backend, side, notes=(note,))
 
 
 def _check_merges(path: Path, subject: str) -> None:

@@ -1,20 +1,45 @@
 """One model twice, ours and transformers' own, and the float64 references that tests hold against ours."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 from transformers import AutoModel, PreTrainedModel
 
 from services.encoder.engine import Engine
 from services.encoder.loading import load_engine
 from services.models.catalogue import ModelFiles
-from services.models.spec import Edit, ModelSpec, Pooling, TokenizedText
+from services.models.spec import Edit, ModelSpec, Pooling, Reinit, TokenizedText
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the hidden states of a model of transformers are.
+
+    Attributes:
+        entry: Module whose first argument is hidden state 0; empty where `embeddings` gives it.
+        block: Name of the module that gives hidden state l, with `{}` for l - 1.
+        last: Module that gives the last hidden state, where that is no block.
+        embeddings: Module that gives hidden state 0.
+        shared: Whether one block is run for all layers.
+        language: Language tag that its texts are given; empty where it needs none.
+    """
+
+    entry: str
+    block: str
+    last: str = ""
+    embeddings: str = ""
+    shared: bool = False
+    language: str = ""
+
 
 PLAIN = (Pooling.MEAN, Pooling.CLS, Pooling.TOKEN)
 """The poolings of texts without words, spans or positions."""
@@ -27,22 +52,41 @@ class Pair:
     engine: Engine
     plain: PreTrainedModel
     folder: Path
+    places: Places | None = None
 
     @classmethod
-    def of(cls, folder: Path) -> "Pair":
-        """Both from one folder, in float32."""
-        engine = load_engine(ModelFiles(aliases={"model": folder}), ModelSpec("model"), threads=2)
+    def of(cls, folder: Path, *, places: Places | None = None, reinit: Sequence[Reinit] = ()) -> "Pair":
+        """Both from one folder, in float32.
+
+        Args:
+            folder: The model.
+            places: Where the hidden states of the plain model are; None where its blocks tell.
+            reinit: Layers that ours draws anew; the plain one keeps its own.
+        """
+        engine = load_engine(ModelFiles(aliases={"model": folder}), ModelSpec("model", reinit=tuple(reinit)), threads=2)
         plain = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
-        return cls(engine, plain, folder)
+        return cls(engine, plain.get_encoder() if plain.config.is_encoder_decoder else plain, folder, places)
 
     def in_float64(self) -> "Pair":
         """The same with the plain model in float64."""
-        return Pair(self.engine, copy.deepcopy(self.plain).double(), self.folder)
+        return Pair(self.engine, copy.deepcopy(self.plain).double(), self.folder, self.places)
+
+    def tokenize(self, texts: Sequence[str], *, max_tokens: int | None = None) -> list[TokenizedText]:
+        """Texts to tokens, in a language of the model where it must be told one."""
+        language = self.places.language if self.places else ""
+        return self.engine.tokenize(texts, max_tokens=max_tokens, languages=[language] * len(texts))
+
+    def inputs(self, text: TokenizedText) -> dict[str, Tensor]:
+        """The plain model's arguments for one text alone."""
+        told = {} if text.language is None else {"lang_ids": torch.tensor([text.language])}
+        if self.engine.info.family == "xlm":
+            told = {"langs": torch.full((1, len(text)), text.language)}
+        return {"input_ids": torch.from_numpy(text.ids)[None], **told}
 
     def states(self, text: TokenizedText) -> NDArray[np.float32]:
         """transformers' `output_hidden_states` of one text alone: [L + 1, T, d]."""
         with torch.no_grad():
-            out = self.plain(input_ids=torch.from_numpy(text.ids)[None], output_hidden_states=True)
+            out = self.plain(**self.inputs(text), output_hidden_states=True)
         return torch.cat(out.hidden_states).numpy()
 
     def edited_states(self, text: TokenizedText, edits: Sequence[Edit]) -> NDArray[np.float32]:
@@ -57,20 +101,32 @@ class Pair:
             seen[layer] = hidden
             return hidden
 
-        blocks = _blocks(self.plain)
-        handles = [blocks[0].register_forward_pre_hook(lambda _, args: (edited(0, args[0]), *args[1:]))]
-        outputs = list(blocks)
-        if hasattr(self.plain, "final_norm"):
-            outputs[-1] = self.plain.final_norm
-        for layer, module in enumerate(outputs, start=1):
-            handles.append(module.register_forward_hook(lambda _, __, out, layer=layer: edited(layer, out)))
+        handles = self._hooked(edited)
         try:
             with torch.no_grad():
-                self.plain(input_ids=torch.from_numpy(text.ids)[None])
+                self.plain(**self.inputs(text))
         finally:
             for handle in handles:
                 handle.remove()
-        return torch.cat([seen[layer] for layer in range(len(blocks) + 1)]).numpy()
+        return torch.cat([seen[layer] for layer in range(self.engine.info.layers + 1)]).numpy()
+
+    def _hooked(self, edited: Callable[[int, Tensor], Tensor]) -> list[RemovableHandle]:
+        """Forward hooks at the hidden states of the plain model."""
+        places = self.places or _places(self.plain)
+        find = self.plain.get_submodule
+        handles = []
+        if places.entry:
+            handles.append(find(places.entry).register_forward_pre_hook(_first_entering(edited), with_kwargs=True))
+        else:
+            handles.append(find(places.embeddings).register_forward_hook(lambda _, __, out: edited(0, out)))
+        if places.shared:
+            handles.append(find(places.block).register_forward_hook(_counted(edited)))
+            return handles
+        last = self.engine.info.layers
+        for layer in range(1, last + 1):
+            name = places.last if layer == last and places.last else places.block.format(layer - 1)
+            handles.append(find(name).register_forward_hook(_leaving(edited, layer)))
+        return handles
 
 
 def reduced(states: NDArray[np.float32], text: TokenizedText, pooling: Pooling) -> NDArray[np.float64]:
@@ -81,10 +137,39 @@ def reduced(states: NDArray[np.float32], text: TokenizedText, pooling: Pooling) 
     return wide[:, :1].transpose(1, 0, 2) if pooling is Pooling.CLS else wide.transpose(1, 0, 2)
 
 
-def _blocks(plain: PreTrainedModel) -> nn.ModuleList:
-    """The blocks of any family."""
-    lists = [module for module in plain.modules() if isinstance(module, nn.ModuleList)]
-    return lists[0]
+def _places(plain: PreTrainedModel) -> Places:
+    """Where the hidden states of a packed family are: its blocks are its first list of modules."""
+    name, _ = next((name, part) for name, part in plain.named_modules() if isinstance(part, nn.ModuleList))
+    return Places(f"{name}.0", f"{name}.{{}}", "final_norm" if hasattr(plain, "final_norm") else "")
+
+
+def _first_entering(edited: Callable[[int, Tensor], Tensor]) -> Callable[..., Any]:
+    """A hook that edits hidden state 0 where it enters the first block, the first time."""
+    calls = count()
+
+    def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return None if next(calls) else ((edited(0, args[0]), *args[1:]), kwargs)
+
+    return hook
+
+
+def _leaving(edited: Callable[[int, Tensor], Tensor], layer: int) -> Callable[..., Any]:
+    """A hook that edits what a module gives."""
+
+    def hook(_: nn.Module, __: Any, out: Any) -> Any:
+        return edited(layer, out) if isinstance(out, Tensor) else (edited(layer, out[0]), *out[1:])
+
+    return hook
+
+
+def _counted(edited: Callable[[int, Tensor], Tensor]) -> Callable[..., Any]:
+    """A hook that edits what a block gives that is run for one layer after the other."""
+    layers = count(1)
+
+    def hook(module: nn.Module, args: Any, out: Any) -> Any:
+        return _leaving(edited, next(layers))(module, args, out)
+
+    return hook
 
 
 def _edited(hidden: Tensor, edit: Edit, content: Tensor) -> Tensor:

@@ -82,9 +82,9 @@ TOKENIZER_CLASSES = {
 """The classes that the families' published folders name, from which transformers rebuilds parts of a tokenizer."""
 
 
-def build_tokenizer(family: str) -> PreTrainedTokenizerFast:
-    """A tokenizer of the family's kind, trained on the lines above."""
-    kind = _KINDS[family]
+def build_tokenizer(family: str, kind: str = "") -> PreTrainedTokenizerFast:
+    """A tokenizer of the family's kind, or of the kind given, trained on the lines above."""
+    kind = kind or _KINDS[family]
     specials = list(_SPECIALS[kind])
     if kind == "wordpiece":
         pad, unknown, first, last, mask = specials

@@ -73,6 +73,7 @@ def encode_spec(
     compute_dtype: str = "float32",
     output_dtype: str = "float32",
     max_tokens: int | None = None,
+    language: str = "",
 ) -> encoder_pb2.EncodeSpec:
     """The specification of an encode request.
 
@@ -88,6 +89,7 @@ def encode_spec(
         compute_dtype=choose(_FLOATS, "compute_dtype", compute_dtype),
         output_dtype=choose(_FLOATS, "output_dtype", output_dtype),
         max_tokens=max_tokens or 0,
+        language=language,
     )
 
 

@@ -35,6 +35,8 @@ class EncodeOptions(TypedDict, total=False):
     """Arithmetic of the model; `float32` by default."""
     max_tokens: int | None
     """Longest input in tokens; the model's own limit where None."""
+    language: str
+    """Language tag of texts that name none; read by models that must be told the language of a text."""
 
 
 class ViewOptions(EncodeOptions, total=False):

@@ -45,7 +45,9 @@ class Tokens:
         )
 
 
-def tokenize_request(texts: Iterable[Text | str], model: Model | str, overflow: str) -> encoder_pb2.TokenizeRequest:
+def tokenize_request(
+    texts: Iterable[Text | str], model: Model | str, overflow: str, language: str = ""
+) -> encoder_pb2.TokenizeRequest:
     """Asks for the pieces of texts.
 
     Raises:
@@ -55,4 +57,5 @@ def tokenize_request(texts: Iterable[Text | str], model: Model | str, overflow: 
         model=Model.of(model).to_proto(),
         texts=[text.to_proto() for text in as_texts(texts)],
         overflow=overflow_value(overflow),
+        language=language,
     )

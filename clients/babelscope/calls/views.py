@@ -116,6 +116,7 @@ class Views:
         model = chosen.pop("model", None)
         if not model:
             raise ValueError(f"Expected a `model` for view {name!r} or for the call, but got none")
+        chosen["language"] = view.language or options.get("language", "")
         spec = encode_spec(model, **chosen)
         language = view.language or (texts[0].language if texts else "")
         self.protos.append(metrics_pb2.View(name=name, language=language, encode=spec))

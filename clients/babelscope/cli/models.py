@@ -10,7 +10,7 @@ from babelscope.cli.output import print_table
 from babelscope.data.models import ModelInfo
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the model: a hub id, or that of a folder.")]
-_COLUMNS = ("name", "family", "state", "layers", "width", "parameters", "digest", "reason")
+_COLUMNS = ("name", "family", "engine", "state", "layers", "width", "parameters", "digest", "reason")
 
 
 def register(app: typer.Typer) -> None:
@@ -66,6 +66,7 @@ def _row(model: ModelInfo) -> dict[str, object]:
     return {
         "name": model.name,
         "family": model.family,
+        "engine": "" if model.engine == "unspecified" else model.engine,
         "state": model.state,
         "layers": model.layers or "",
         "width": model.hidden_size or "",

@@ -256,6 +256,9 @@ class ModelInfo:
         reason: Why it is refused.
         predicts_tokens: Whether it predicts masked tokens.
         poolings: Poolings offered: `mean`, `cls`, `token`, `word_first`, `word_mean`, `span`.
+        engine: What computes it: `packed`, blocks without padding; `general`, transformers' own modules; `unspecified`
+            until it is loaded.
+        languages: Languages of which every text must name one, by the model's own names; empty where it needs none.
     """
 
     name: str
@@ -272,6 +275,8 @@ class ModelInfo:
     reason: str = ""
     predicts_tokens: bool = False
     poolings: tuple[str, ...] = ()
+    engine: str = "unspecified"
+    languages: tuple[str, ...] = ()
 
     @classmethod
     def from_proto(cls, model: model_pb2.Model) -> "ModelInfo":
@@ -291,6 +296,8 @@ class ModelInfo:
             reason=model.reason,
             predicts_tokens=model.predicts_tokens,
             poolings=tuple(enum_name(model_pb2.Pooling, pooling, "POOLING_") for pooling in model.poolings),
+            engine=enum_name(model_pb2.Engine, model.engine, "ENGINE_"),
+            languages=tuple(model.languages),
         )
 
 

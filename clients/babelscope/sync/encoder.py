@@ -84,14 +84,22 @@ class EncoderClient(Client):
         *,
         model: Model | str,
         overflow: Overflow = "refuse",
+        language: str = "",
         timeout: float | None = None,
     ) -> list[Tokens]:
         """The pieces of texts as a model sees them, in order.
 
+        Args:
+            texts: Read at once; a plain string gets its position as id.
+            model: The weights.
+            overflow: `refuse` or `truncate` texts of too many tokens.
+            language: Language tag of texts that name none; read by models that must be told it.
+            timeout: Seconds for the whole call.
+
         Raises:
             InvalidRequest: A text is empty, or too long under `refuse`.
         """
-        request = tokenize_request(texts, model, overflow)
+        request = tokenize_request(texts, model, overflow, language)
         answer = self._caller.unary("Tokenize", request, self._load_timeout(timeout))
         return [Tokens.from_proto(text) for text in answer.texts]
 
@@ -113,8 +121,8 @@ class EncoderClient(Client):
             output_dtype: Elements of the answer on their way.
             progress: Function that is called after every block.
             timeout: Seconds for the whole call.
-            options: `layers`, `pooling`, `interventions`, `overflow`, `compute_dtype` and `max_tokens`: see
-                `babelscope.calls.options.EncodeOptions`.
+            options: `layers`, `pooling`, `interventions`, `overflow`, `compute_dtype`, `max_tokens` and
+                `language`: see `babelscope.calls.options.EncodeOptions`.
 
         Raises:
             InvalidRequest: `.field` names what is wrong.
@@ -234,7 +242,6 @@ class EncoderClient(Client):
         words: Sequence[str] = (),
         ignore_case: bool = False,
         min_count: int = 0,
-        language: str = "",
         progress: ShowProgress | None = None,
         timeout: float | None = None,
         **options: Unpack[EncodeOptions],
@@ -249,10 +256,10 @@ class EncoderClient(Client):
                 without spaces all characters.
             ignore_case: Whether words that differ in case alone are one.
             min_count: Fewest occurrences of a word that is answered.
-            language: BCP 47 tag of the corpus, for the case of the Turkish i.
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
-            options: Those of `encode`; the pooling is `word_mean` (the default) or `word_first`.
+            options: Those of `encode`; the pooling is `word_mean` (the default) or `word_first`, and the language also
+                decides the case of the Turkish i.
 
         Raises:
             InvalidRequest: `.field` names what is wrong.
@@ -261,7 +268,10 @@ class EncoderClient(Client):
         """
         options.setdefault("pooling", "word_mean")
         spec = encoder_pb2.EncodeWordsSpec(
-            encode=encode_spec(model, **options), ignore_case=ignore_case, min_count=min_count, language=language
+            encode=encode_spec(model, **options),
+            ignore_case=ignore_case,
+            min_count=min_count,
+            language=options.get("language", ""),
         )
         return self._fold(WordsWork(spec, texts, words), progress, timeout)
 

@@ -210,8 +210,11 @@ class TokenizeRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     TEXTS_FIELD_NUMBER: _builtins.int
     OVERFLOW_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     overflow: _text_pb2.Overflow.ValueType
     """What to do with long texts."""
+    language: _builtins.str
+    """Language tag of the texts that name no language themselves; read by models that must be told it."""
     @_builtins.property
     def model(self) -> _model_pb2.ModelRef:
         """Whose tokenizer."""
@@ -226,10 +229,11 @@ class TokenizeRequest(_message.Message):
         model: _model_pb2.ModelRef | None = ...,
         texts: _abc.Iterable[_text_pb2.Text] | None = ...,
         overflow: _text_pb2.Overflow.ValueType = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "overflow", b"overflow", "texts", b"texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "model", b"model", "overflow", b"overflow", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -329,6 +333,7 @@ class EncodeSpec(_message.Message):
     COMPUTE_DTYPE_FIELD_NUMBER: _builtins.int
     OUTPUT_DTYPE_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     pooling: _model_pb2.Pooling.ValueType
     """MEAN where not given."""
     overflow: _text_pb2.Overflow.ValueType
@@ -339,6 +344,10 @@ class EncodeSpec(_message.Message):
     """Elements of the answer: F32 (default) or BF16."""
     max_tokens: _builtins.int
     """Longest input in tokens; the model's own limit where 0."""
+    language: _builtins.str
+    """Language tag of the texts that name no language themselves. Read by models that must be told the language of a text:
+    see `Model.languages`.
+    """
     @_builtins.property
     def model(self) -> _model_pb2.ModelRef:
         """The weights."""
@@ -362,10 +371,11 @@ class EncodeSpec(_message.Message):
         compute_dtype: _tensor_pb2.DataType.ValueType = ...,
         output_dtype: _tensor_pb2.DataType.ValueType = ...,
         max_tokens: _builtins.int = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute_dtype", b"compute_dtype", "interventions", b"interventions", "layers", b"layers", "max_tokens", b"max_tokens", "model", b"model", "output_dtype", b"output_dtype", "overflow", b"overflow", "pooling", b"pooling"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute_dtype", b"compute_dtype", "interventions", b"interventions", "language", b"language", "layers", b"layers", "max_tokens", b"max_tokens", "model", b"model", "output_dtype", b"output_dtype", "overflow", b"overflow", "pooling", b"pooling"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

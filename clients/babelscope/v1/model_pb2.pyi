@@ -144,6 +144,30 @@ MODEL_STATE_REFUSED: ModelState.ValueType  # 4
 """Cannot be served; `reason` says why."""
 Global___ModelState: _TypeAlias = ModelState  # noqa: Y015
 
+class _Engine:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EngineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Engine.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ENGINE_UNSPECIFIED: _Engine.ValueType  # 0
+    """Not known: the model is not loaded."""
+    ENGINE_PACKED: _Engine.ValueType  # 1
+    """Blocks of our own, on texts without padding: the families for which there are some."""
+    ENGINE_GENERAL: _Engine.ValueType  # 2
+    """The modules of transformers with hooks, on padded batches: every other encoder."""
+
+class Engine(_Engine, metaclass=_EngineEnumTypeWrapper):
+    """What computes a model's hidden states. Both give the same numbers."""
+
+ENGINE_UNSPECIFIED: Engine.ValueType  # 0
+"""Not known: the model is not loaded."""
+ENGINE_PACKED: Engine.ValueType  # 1
+"""Blocks of our own, on texts without padding: the families for which there are some."""
+ENGINE_GENERAL: Engine.ValueType  # 2
+"""The modules of transformers with hooks, on padded batches: every other encoder."""
+Global___Engine: _TypeAlias = Engine  # noqa: Y015
+
 @_typing.final
 class ModelRef(_message.Message):
     """Determines a model's weights. Servers hold no session state: any replica answers any request with the same numbers."""
@@ -376,6 +400,8 @@ class Model(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     PREDICTS_TOKENS_FIELD_NUMBER: _builtins.int
     POOLINGS_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
+    LANGUAGES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name by which requests call it."""
     revision: _builtins.str
@@ -402,9 +428,15 @@ class Model(_message.Message):
     """Why it is refused."""
     predicts_tokens: _builtins.bool
     """Whether it predicts masked tokens."""
+    engine: Global___Engine.ValueType
+    """What computes it, once it is loaded."""
     @_builtins.property
     def poolings(self) -> _containers.RepeatedScalarFieldContainer[Global___Pooling.ValueType]:
         """Poolings offered."""
+
+    @_builtins.property
+    def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Languages of which every text must name one, by the model's own names; empty where the model needs none."""
 
     def __init__(
         self,
@@ -423,10 +455,12 @@ class Model(_message.Message):
         reason: _builtins.str = ...,
         predicts_tokens: _builtins.bool = ...,
         poolings: _abc.Iterable[Global___Pooling.ValueType] | None = ...,
+        engine: Global___Engine.ValueType = ...,
+        languages: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "family", b"family", "heads", b"heads", "hidden_size", b"hidden_size", "layers", b"layers", "max_tokens", b"max_tokens", "name", b"name", "parameters", b"parameters", "poolings", b"poolings", "predicts_tokens", b"predicts_tokens", "reason", b"reason", "revision", b"revision", "state", b"state", "vocabulary_size", b"vocabulary_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "engine", b"engine", "family", b"family", "heads", b"heads", "hidden_size", b"hidden_size", "languages", b"languages", "layers", b"layers", "max_tokens", b"max_tokens", "name", b"name", "parameters", b"parameters", "poolings", b"poolings", "predicts_tokens", b"predicts_tokens", "reason", b"reason", "revision", b"revision", "state", b"state", "vocabulary_size", b"vocabulary_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -38,7 +38,14 @@ class Intake:
         await self._tokenizers.close()
 
     async def tokenize(
-        self, engine: Engine, texts: Sequence[text_pb2.Text], overflow: Overflow, limit: int, client: str
+        self,
+        engine: Engine,
+        texts: Sequence[text_pb2.Text],
+        overflow: Overflow,
+        limit: int,
+        client: str,
+        *,
+        language: str,
     ) -> list[TokenizedText]:
         """Cuts the texts of one message into tokens, in the client's turns.
 
@@ -48,6 +55,7 @@ class Intake:
             overflow: Treatment of long texts.
             limit: Longest input in tokens.
             client: Client whose turn it is.
+            language: Language of texts that name none, for a model that must be told.
 
         Raises:
             InvalidArgument: A text has no tokens, is too long where that is refused, or lacks its own words.
@@ -55,7 +63,8 @@ class Intake:
         found: list[TokenizedText] = []
         for some in _portions(texts):
             strings = _written(some, "texts", len(found))
-            tokens = await self._cut(engine, strings, limit, client)
+            languages = [text.language or language for text in some]
+            tokens = await self._cut(engine, strings, languages, limit, client, place=("texts", len(found)))
             requests.check_tokens(some, tokens, overflow, limit, "texts", offset=len(found))
             _spend(tokens)
             found += tokens
@@ -93,7 +102,10 @@ class Intake:
                 requests.check_texts(texts, "texts.texts", self._max_texts, seen)
                 for some in _portions(texts):
                     strings = _written(some, "texts.texts", offset)
-                    tokenized = await self._cut(engine, strings, limit, client)
+                    languages = [text.language or asked.language for text in some]
+                    tokenized = await self._cut(
+                        engine, strings, languages, limit, client, place=("texts.texts", offset)
+                    )
                     requests.check_tokens(
                         some,
                         tokenized,
@@ -118,11 +130,31 @@ class Intake:
         except Exception as error:  # a boundary between tasks: the stream's own task raises it
             stream.fail(error)
 
-    async def _cut(self, engine: Engine, strings: Sequence[Written], limit: int, client: str) -> list[TokenizedText]:
-        """Cuts texts into tokens in a thread, in the client's turn: tokenizers work without the interpreter's lock."""
-        texts = [each.string for each in strings]
+    async def _cut(
+        self,
+        engine: Engine,
+        strings: Sequence[Written],
+        languages: Sequence[str],
+        limit: int,
+        client: str,
+        *,
+        place: tuple[str, int],
+    ) -> list[TokenizedText]:
+        """Cuts texts into tokens in a thread, in the client's turn: tokenizers work without the interpreter's lock.
+
+        Args:
+            engine: Engine whose tokenizer cuts.
+            strings: Texts.
+            languages: Language of each, empty where not known.
+            limit: Longest input in tokens.
+            client: Client whose turn it is.
+            place: Field of the texts and number of texts before them, for errors.
+        """
+        texts, (field, offset) = [each.string for each in strings], place
         return await self._tokenizers.take(
-            client, sum(map(len, texts)), lambda: engine.tokenize(texts, max_tokens=limit)
+            client,
+            sum(map(len, texts)),
+            lambda: engine.tokenize(texts, max_tokens=limit, languages=languages, field=field, offset=offset),
         )
 
 

@@ -58,6 +58,7 @@ class Asked:
         compute: Arithmetic of the model.
         output: Elements of the answer.
         max_tokens: Longest input; the model's own limit where 0.
+        language: Tag of the texts that name no language themselves.
     """
 
     model: ModelSpec
@@ -68,6 +69,7 @@ class Asked:
     compute: ComputeType
     output: OutputType
     max_tokens: int
+    language: str = ""
 
     def plan(self, info: ModelInfo) -> EncodePlan:
         """What the model computes: all layers where none are named."""
@@ -129,6 +131,7 @@ def read_spec(spec: encoder_pb2.EncodeSpec, store: Objects, max_interventions: i
         compute=one_of(_TYPES, spec.compute_dtype, "spec.compute_dtype", tensor_pb2.DataType),
         output=one_of(_TYPES, spec.output_dtype, "spec.output_dtype", tensor_pb2.DataType),
         max_tokens=spec.max_tokens,
+        language=spec.language,
     )
 
 

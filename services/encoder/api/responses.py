@@ -19,6 +19,7 @@ POOLINGS: Final = {
     Pooling.WORD_MEAN: model_pb2.POOLING_WORD_MEAN,
     Pooling.SPAN: model_pb2.POOLING_SPAN,
 }
+ENGINES: Final = {"packed": model_pb2.ENGINE_PACKED, "general": model_pb2.ENGINE_GENERAL}
 TYPES: Final = {"float32": tensor_pb2.DATA_TYPE_F32, "bfloat16": tensor_pb2.DATA_TYPE_BF16}
 _STATES: Final = {
     State.AVAILABLE: model_pb2.MODEL_STATE_AVAILABLE,
@@ -44,6 +45,8 @@ def loaded_model(info: ModelInfo) -> model_pb2.Model:
         state=model_pb2.MODEL_STATE_READY,
         predicts_tokens=info.predicts_tokens,
         poolings=POOLINGS.values(),
+        engine=ENGINES[info.engine],
+        languages=info.languages,
     )
 
 

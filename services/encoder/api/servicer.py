@@ -99,7 +99,9 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         requests.check_texts(request.texts, "texts", self._settings.max_texts)
         async with self._lease(spec, "model") as engine:
             limit = engine.info.max_tokens
-            tokenized = await self._intake.tokenize(engine, request.texts, overflow, limit, context.peer())
+            tokenized = await self._intake.tokenize(
+                engine, request.texts, overflow, limit, context.peer(), language=request.language
+            )
             answer = encoder_pb2.TokenizeResponse(
                 texts=[
                     responses.tokenized(text.id, tokens, engine.pieces(tokens.ids))

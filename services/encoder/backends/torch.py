@@ -10,6 +10,7 @@ from torch import Tensor
 from services.encoder.backends.base import NotFinite
 from services.encoder.backends.branches import walk
 from services.encoder.backends.decoding import decode
+from services.encoder.backends.places import answer_places
 from services.encoder.backends.workers import Workers
 from services.models.layers.blocks import Layout
 from services.models.layers.interventions import Interventions
@@ -76,7 +77,7 @@ class TorchBackend:
         def compute(members: NDArray[np.int64]) -> None:
             packed = pack(batch, members, self._position_rule)
             groups = gather([batch[place] for place in members], packed.starts, plan.pooling, self.device)
-            places = torch.from_numpy(_places(members, offsets))
+            places = torch.from_numpy(answer_places(members, offsets))
             with torch.inference_mode():
                 layout = Layout.of(packed, self.device)
                 for state in walk(self._encoder, layout, settings, max(wanted), _TYPES[plan.dtype]):
@@ -112,7 +113,7 @@ class TorchBackend:
 
         def compute(members: NDArray[np.int64]) -> None:
             packed = pack(batch, members, self._position_rule)
-            places = torch.from_numpy(_places(members, offsets))
+            places = torch.from_numpy(answer_places(members, offsets))
             with torch.inference_mode():
                 layout = Layout.of(packed, self.device)
                 for state in walk(self._encoder, layout, settings, max(plan.layers), dtype):
@@ -148,10 +149,3 @@ def _finite(rows: Tensor, layer: int) -> Tensor:
     if not bool(torch.isfinite(rows).all()):
         raise NotFinite(layer)
     return rows
-
-
-def _places(members: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Row of the answer for each row that `pool` gives for some texts, [n] places in the batch."""
-    counts = (offsets[1:] - offsets[:-1])[members]
-    before = np.cumsum(counts) - counts
-    return np.repeat(offsets[members] - before, counts) + np.arange(int(counts.sum()))

@@ -222,7 +222,16 @@ class Order:
         plain.CopyFrom(self.spec)
         del plain.layers[:]
         plain.layers.extend(self.layers)
-        parts = (_FORMAT, plain.SerializeToString(deterministic=True), self.model.digest.encode(), self.data.encode())
+        # A tag changes the rows of those models only that must be told the language of a text.
+        plain.ClearField("language")
+        languages = [text.language or self.spec.language for text in self.corpus.texts] if self.model.languages else []
+        parts = (
+            _FORMAT,
+            plain.SerializeToString(deterministic=True),
+            self.model.digest.encode(),
+            self.data.encode(),
+            *(language.encode() for language in languages),
+        )
         return hashlib.sha256(b"".join(len(part).to_bytes(8, "little") + part for part in parts)).hexdigest()
 
     def report(self, facts: dict[str, Any]) -> ViewReport:

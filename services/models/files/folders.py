@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.models.families import FAMILIES, common_refusal
+from services.models.families.known import refusal
 from services.models.files.checkpoint import weight_names
-from services.models.tokenizer_file import TOKENIZER_FILE
+from services.models.tokenizer_file import SLOW_FILES, TOKENIZER_FILE, check_files
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.runtime.names import problem_of, read_bounded, shown
 
@@ -23,9 +23,8 @@ TEXT_FILES = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
     "merges.txt",
+    *SLOW_FILES,
 )
 """What determines a model's computation beside its weights."""
 _DEEPEST = 3
@@ -112,17 +111,12 @@ def family_of(config: dict[str, Any], subject: str) -> str:
     """The family of a configuration.
 
     Raises:
-        FailedPrecondition: It is not offered; lists those that are.
+        FailedPrecondition: It is not offered, with the reason.
     """
-    family = config.get("model_type")
-    if not isinstance(family, str) or family not in FAMILIES:
-        raise FailedPrecondition(
-            subject, f"its family is {family!r}; the families offered are {', '.join(sorted(FAMILIES))}"
-        )
-    reason = common_refusal(config)
+    reason = refusal(config)
     if reason:
         raise FailedPrecondition(subject, reason)
-    return family
+    return str(config["model_type"])
 
 
 def required_files(present: Collection[str], folder: Path, subject: str) -> RequiredFiles:
@@ -138,8 +132,7 @@ def required_files(present: Collection[str], folder: Path, subject: str) -> Requ
     """
     family = family_of(read_config(folder, subject), subject)
     weights = weight_names(present, folder, subject)
-    if TOKENIZER_FILE not in present:
-        raise FailedPrecondition(subject, f"Expected a fast tokenizer, but the folder has no {TOKENIZER_FILE}")
+    check_files(present, subject)
     return RequiredFiles(family, tuple(weights))
 
 

@@ -96,6 +96,10 @@ class Interventions:
         """What is done at a layer: equal keys, equal edits; empty where nothing is."""
         return self._keys.get(layer, ())
 
+    def touches(self, layer: int) -> bool:
+        """Whether a layer has edits."""
+        return bool(self._steps.get(layer))
+
     def apply(self, layer: int, hidden_TD: Tensor, layout: Layout) -> Tensor:
         """The hidden states of a layer after its edits: [T, d]; the argument itself where there are none."""
         for step in self._steps.get(layer, ()):

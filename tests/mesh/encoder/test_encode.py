@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 from babelscope.data.tensors import CHUNK_BYTES, bf16_to_f32, to_proto
@@ -12,6 +13,8 @@ from services.encoder.loading import load_engine
 from services.models.catalogue import ModelFiles
 from services.models.spec import EncodePlan, ModelSpec, Pooling
 from tests.support.encoder_calls import encode, sentences, spec, texts
+from tests.support.general_models import build_general
+from tests.support.refusals import read_failure
 
 
 @pytest.mark.parametrize(
@@ -128,3 +131,21 @@ async def test_tokenize_shows_what_the_model_sees(serve: Any) -> None:
     (text,) = (await server.stub.Tokenize(request)).texts
     assert list(text.tokens) == ["[CLS]", "the", "cat", "[UNK]", "now", "[SEP]"]
     assert list(zip(text.starts, text.ends, strict=True))[1:-1] == [(0, 3), (4, 7), (7, 8), (9, 12)]
+
+
+async def test_a_model_that_must_be_told_the_language(serve: Any, tmp_path: Any) -> None:
+    build_general("xmod", tmp_path / "models" / "xmod")
+    server = await serve(model_roots=(tmp_path / "models",))
+    model = await server.stub.GetModel(encoder_pb2.GetModelRequest(model=model_pb2.ModelRef(name="xmod")))
+    assert (model.engine, list(model.languages)) == (model_pb2.ENGINE_GENERAL, ["en_XX", "sw_KE"])
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await encode(server.stub, spec("xmod"), texts("the river rose"))
+    failure = read_failure(caught.value)
+    assert "one of en_XX, sw_KE, but got none" in failure.fields["texts.texts[0].language"]
+    named = encoder_pb2.EncodeRequest(
+        texts=encoder_pb2.EncodeTexts(texts=[text_pb2.Text(id="t1", text="the river rose", language="en")])
+    )
+    english = await encode(server.stub, spec("xmod", language="en"), texts("the river rose"))
+    both = await encode(server.stub, spec("xmod", language="sw"), texts("the river rose"), named)
+    np.testing.assert_allclose(both.arrays[1], english.arrays[0], atol=1e-5)
+    assert np.abs(both.arrays[0] - english.arrays[0]).max() > 1e-3

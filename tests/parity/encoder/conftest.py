@@ -8,29 +8,38 @@ from pathlib import Path
 import pytest
 
 from tests.support.encoder_pairs import Pair
+from tests.support.general_models import GENERAL, build_general
 from tests.support.tiny_models import CONFIGURATIONS, build_model
 
 
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Pair]]:
-    """Finds or makes the pair of a family; `minilm` is the real all-MiniLM-L6-v2."""
+    """Finds or makes the pair of a family, packed or not; `minilm` is the real all-MiniLM-L6-v2."""
     pairs: dict[str, Pair] = {}
     with ExitStack() as stack:
 
         def get(family: str) -> Pair:
             if family not in pairs:
-                folder = _minilm() if family == "minilm" else build_model(family, tmp_path_factory.mktemp(family))
-                pairs[family] = Pair.of(folder)
+                pairs[family] = _pair(family, tmp_path_factory)
                 stack.enter_context(closing(pairs[family].engine))
             return pairs[family]
 
         yield get
 
 
-@pytest.fixture(params=[*CONFIGURATIONS, "minilm"])
+@pytest.fixture(params=[*CONFIGURATIONS, *GENERAL, "minilm"])
 def twin(request: pytest.FixtureRequest, pair: Callable[[str], Pair]) -> Pair:
     """Every family in turn."""
     return pair(request.param)
+
+
+def _pair(family: str, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    if family == "minilm":
+        return Pair.of(_minilm())
+    folder = tmp_path_factory.mktemp(family)
+    if family in GENERAL:
+        return Pair.of(build_general(family, folder), places=GENERAL[family].places)
+    return Pair.of(build_model(family, folder))
 
 
 def _minilm() -> Path:

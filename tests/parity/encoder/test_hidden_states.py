@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from services.models.spec import EncodePlan, Pooling, TokenizedText
@@ -20,22 +21,30 @@ def _all_layers(twin: Pair) -> tuple[int, ...]:
     return tuple(range(twin.engine.info.layers + 1))
 
 
-def _made_up(rng: np.random.Generator, size: int, vocabulary: int) -> TokenizedText:
+def _made_up(rng: np.random.Generator, size: int, twin: Pair) -> TokenizedText:
+    [told] = twin.tokenize(["a"])
     special = np.zeros(size, dtype=bool)
     special[[0, -1]] = True
     nowhere = np.zeros(size, dtype=np.int32)
-    return TokenizedText(rng.integers(5, vocabulary, size), special, nowhere, nowhere, False, size)
+    ids = rng.integers(5, twin.engine.info.vocabulary_size, size)
+    return TokenizedText(ids, special, nowhere, nowhere, False, size, language=told.language)
 
 
 def test_tokens_are_those_of_transformers(twin: Pair) -> None:
+    family = twin.engine.info.family
     texts = [*mixed_texts(60), "", "a", "🦉 e\u0301 naïve\u00a0x", "[MASK] <mask> [UNK]"]
     limit = min(twin.engine.info.max_tokens, 128)
     theirs = AutoTokenizer.from_pretrained(twin.folder)(
         texts, truncation=True, max_length=limit, return_special_tokens_mask=True, return_offsets_mapping=True
     )
-    ours = twin.engine.tokenize(texts, max_tokens=limit)
+    ours = twin.tokenize(texts, max_tokens=limit)
     for place, text in enumerate(ours):
-        assert text.ids.tolist() == theirs["input_ids"][place]
+        expected = theirs["input_ids"][place]
+        if twin.engine.info.languages and text.language is None:
+            # transformers puts its default language before every text, ours the language of the text.
+            assert twin.engine.pieces(text.ids[:1]) == [{"m2m_100": "deu_Latn", "mbart": "fr_XX"}[family]]
+            expected = [int(text.ids[0]), *expected[1:]]
+        assert text.ids.tolist() == expected
         assert text.special.astype(int).tolist() == theirs["special_tokens_mask"][place]
         offsets = [tuple(pair) for pair in theirs["offset_mapping"][place]]
         assert list(zip(text.starts.tolist(), text.ends.tolist(), strict=True)) == offsets
@@ -44,9 +53,9 @@ def test_tokens_are_those_of_transformers(twin: Pair) -> None:
 
 @pytest.mark.parametrize("pooling", PLAIN)
 def test_every_layer_alone_and_in_a_mixed_batch(twin: Pair, pooling: Pooling) -> None:
-    batch = twin.engine.tokenize(mixed_texts(36, longest=60))
+    batch = twin.tokenize(mixed_texts(36, longest=60))
     rng = np.random.default_rng(3)
-    batch += [_made_up(rng, size, twin.engine.info.vocabulary_size) for size in (3, 4, 5, 64, 65, 199, 200)]
+    batch += [_made_up(rng, size, twin) for size in (3, 4, 5, 64, 65, 199, 200)]
     plan = EncodePlan(_all_layers(twin), pooling)
     together = twin.engine.encode(batch, plan)
     for text, packed in zip(batch, together, strict=True):
@@ -60,21 +69,27 @@ def test_every_layer_alone_and_in_a_mixed_batch(twin: Pair, pooling: Pooling) ->
 
 
 def test_padded_batches_of_transformers_agree(twin: Pair) -> None:
-    texts = mixed_texts(12, seed=4, longest=20)
-    tokenizer = AutoTokenizer.from_pretrained(twin.folder)
-    padded = tokenizer(texts, padding=True, truncation=True, max_length=100, return_tensors="pt")
+    batch = twin.tokenize(mixed_texts(12, seed=4, longest=20), max_tokens=100)
+    alone = [twin.inputs(text) for text in batch]
+    padding = {"input_ids": twin.plain.config.pad_token_id, "langs": 0}
+    padded = {
+        name: pad_sequence([inputs[name][0] for inputs in alone], True, padding[name])
+        for name in alone[0]
+        if name != "lang_ids"
+    }
+    if "lang_ids" in alone[0]:
+        padded["lang_ids"] = torch.cat([inputs["lang_ids"] for inputs in alone])
+    mask = pad_sequence([torch.ones(len(text), dtype=torch.int64) for text in batch], True)
     with torch.no_grad():
-        states = twin.plain(
-            input_ids=padded["input_ids"], attention_mask=padded["attention_mask"], output_hidden_states=True
-        ).hidden_states
-    ours = twin.engine.encode(twin.engine.tokenize(texts, max_tokens=100), EncodePlan(_all_layers(twin), Pooling.TOKEN))
+        states = twin.plain(**padded, attention_mask=mask, output_hidden_states=True).hidden_states
+    ours = twin.engine.encode(batch, EncodePlan(_all_layers(twin), Pooling.TOKEN))
     for place, rows in enumerate(ours):
         expected = torch.stack([state[place, : rows.shape[0]] for state in states], dim=1).numpy()
         np.testing.assert_allclose(rows, expected, atol=TOLERANCE, rtol=0)
 
 
 def test_layer_subsets_in_any_order_and_early_exit(twin: Pair) -> None:
-    batch = twin.engine.tokenize(mixed_texts(10, seed=5))
+    batch = twin.tokenize(mixed_texts(10, seed=5))
     everything = twin.engine.encode(batch, EncodePlan(_all_layers(twin)))
     for layers in ((0,), (1,), (2, 0), (twin.engine.info.layers, 1, 0), (1, 1)):
         for part, whole in zip(twin.engine.encode(batch, EncodePlan(layers)), everything, strict=True):
@@ -82,7 +97,7 @@ def test_layer_subsets_in_any_order_and_early_exit(twin: Pair) -> None:
 
 
 def test_bfloat16_stays_near(twin: Pair) -> None:
-    batch = twin.engine.tokenize(mixed_texts(20, seed=6))
+    batch = twin.tokenize(mixed_texts(20, seed=6))
     layers = _all_layers(twin)
     exact = np.concatenate(twin.engine.encode(batch, EncodePlan(layers)))
     rough = np.concatenate(twin.engine.encode(batch, EncodePlan(layers, dtype="bfloat16")))
@@ -95,7 +110,7 @@ def test_bfloat16_stays_near(twin: Pair) -> None:
 @given(sizes=st.lists(st.integers(2, 200), min_size=1, max_size=24), seed=st.integers(0, 2**32 - 1))
 def test_results_do_not_depend_on_the_batch(twin: Pair, sizes: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    batch = [_made_up(rng, size, twin.engine.info.vocabulary_size) for size in sizes]
+    batch = [_made_up(rng, size, twin) for size in sizes]
     plan = EncodePlan(_all_layers(twin), Pooling.TOKEN)
     chosen = int(rng.integers(len(batch)))
     together = twin.engine.encode(batch, plan)[chosen]
@@ -109,7 +124,7 @@ def test_results_do_not_depend_on_the_batch(twin: Pair, sizes: list[int], seed: 
 def test_modernbert_beyond_its_window(pair: Callable[[str], Pair], size: int) -> None:
     twin = pair("modernbert")
     rng = np.random.default_rng(size)
-    batch = [_made_up(rng, length, twin.engine.info.vocabulary_size) for length in (size, size, 9, size)]
+    batch = [_made_up(rng, length, twin) for length in (size, size, 9, size)]
     plan = EncodePlan(_all_layers(twin), Pooling.TOKEN)
     for text, packed in zip(batch, twin.engine.encode(batch, plan), strict=True):
         expected = reduced(twin.states(text), text, Pooling.TOKEN)
@@ -119,7 +134,7 @@ def test_modernbert_beyond_its_window(pair: Callable[[str], Pair], size: int) ->
 @pytest.mark.parametrize("family", ["roberta", "xlm-roberta", "camembert"])
 def test_a_padding_token_written_in_a_text_keeps_its_position(pair: Callable[[str], Pair], family: str) -> None:
     twin = pair(family)
-    [text] = twin.engine.tokenize(["the river <pad> rose <pad><pad> in the night"])
+    [text] = twin.tokenize(["the river <pad> rose <pad><pad> in the night"])
     assert (text.ids == twin.plain.config.pad_token_id).sum() == 3
     [rows] = twin.engine.encode([text], EncodePlan(_all_layers(twin), Pooling.TOKEN))
     np.testing.assert_allclose(rows, reduced(twin.states(text), text, Pooling.TOKEN), atol=TOLERANCE, rtol=0)
@@ -131,7 +146,7 @@ def test_checkpoints_with_a_head_load_the_same_encoder(family: str, tmp_path_fac
     twin = Pair.of(folder)
     whole = AutoModelForMaskedLM.from_pretrained(folder, dtype=torch.float32).eval()
     assert twin.engine.info.predicts_tokens
-    batch = twin.engine.tokenize(mixed_texts(4, seed=7))
+    batch = twin.tokenize(mixed_texts(4, seed=7))
     for text, rows in zip(batch, twin.engine.encode(batch, EncodePlan(_all_layers(twin), Pooling.TOKEN)), strict=True):
         with torch.no_grad():
             out = whole(input_ids=torch.from_numpy(text.ids)[None], output_hidden_states=True)
@@ -141,7 +156,7 @@ def test_checkpoints_with_a_head_load_the_same_encoder(family: str, tmp_path_fac
 
 
 def test_as_near_to_float64_as_transformers(twin: Pair) -> None:
-    batch = twin.engine.tokenize(mixed_texts(16, seed=8, longest=60))
+    batch = twin.tokenize(mixed_texts(16, seed=8, longest=60))
     exact = twin.in_float64()
     ours = theirs = 0.0
     for text, rows in zip(batch, twin.engine.encode(batch, EncodePlan(_all_layers(twin), Pooling.TOKEN)), strict=True):

@@ -24,7 +24,7 @@ def _matrix(twin: Pair, seed: int) -> np.ndarray:
 def _check(twin: Pair, edits: tuple[Edit, ...], pooling: Pooling = Pooling.TOKEN) -> None:
     layers = tuple(range(twin.engine.info.layers + 1))
     exact = twin.in_float64()
-    batch = twin.engine.tokenize(mixed_texts(9, seed=11, longest=30))
+    batch = twin.tokenize(mixed_texts(9, seed=11, longest=30))
     for text, rows in zip(batch, twin.engine.encode(batch, EncodePlan(layers, pooling, edits)), strict=True):
         expected = reduced(twin.edited_states(text, edits), text, pooling)
         truth = reduced(exact.edited_states(text, edits), text, pooling)
@@ -34,7 +34,7 @@ def _check(twin: Pair, edits: tuple[Edit, ...], pooling: Pooling = Pooling.TOKEN
 
 
 def test_the_hooks_see_what_transformers_reports(twin: Pair) -> None:
-    [text] = twin.engine.tokenize(["the river rose"])
+    [text] = twin.tokenize(["the river rose"])
     np.testing.assert_array_equal(twin.edited_states(text, ()), twin.states(text))
 
 
@@ -68,7 +68,7 @@ def test_several_edits_in_order(twin: Pair, pooling: Pooling) -> None:
 
 def test_a_shift_of_zero_changes_no_bit(twin: Pair) -> None:
     layers = tuple(range(twin.engine.info.layers + 1))
-    batch = twin.engine.tokenize(mixed_texts(20, seed=12))
+    batch = twin.tokenize(mixed_texts(20, seed=12))
     for pooling in PLAIN:
         plain = twin.engine.encode(batch, EncodePlan(layers, pooling))
         edits = tuple(Edit(layer, _vector(twin, layer), 0.0) for layer in layers)
@@ -78,7 +78,7 @@ def test_a_shift_of_zero_changes_no_bit(twin: Pair) -> None:
 
 
 def test_edits_leave_earlier_layers_alone(twin: Pair) -> None:
-    batch = twin.engine.tokenize(mixed_texts(5, seed=13))
+    batch = twin.tokenize(mixed_texts(5, seed=13))
     layers = tuple(range(twin.engine.info.layers + 1))
     plain = twin.engine.encode(batch, EncodePlan(layers))
     edited = twin.engine.encode(batch, EncodePlan(layers, edits=(Edit(2, _vector(twin, 0), 1.0),)))

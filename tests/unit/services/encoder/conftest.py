@@ -48,7 +48,7 @@ class FakeEngine:
             if not 0 <= layer <= self.info.layers:
                 raise InvalidArgument(f"spec.layers[{place}]", f"Expected `layers` within 0..2, but got {layer}")
 
-    def tokenize(self, texts: Sequence[str], *, max_tokens: int | None = None) -> list[TokenizedText]:
+    def tokenize(self, texts: Sequence[str], *, max_tokens: int | None = None, **_: object) -> list[TokenizedText]:
         """A token a word, between two special ones."""
         limit = max_tokens or self.info.max_tokens
         lengths = [len(text.split()) + 2 for text in texts]

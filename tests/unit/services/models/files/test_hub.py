@@ -74,13 +74,13 @@ def test_names_that_are_no_hub_ids(cache: Path, name: str) -> None:
 def test_refusals_come_before_the_weights(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = cache / "models--org--tiny" / "snapshots" / COMMIT / "config.json"
     config.unlink()
-    config.write_text('{"model_type": "t5"}')
+    config.write_text('{"model_type": "llama"}')
 
     def refuse(*_: object) -> Path:
         raise AssertionError("the weights were fetched")
 
     monkeypatch.setattr(Hub, "model", refuse)
-    with pytest.raises(FailedPrecondition, match="its family is 't5'"):
+    with pytest.raises(FailedPrecondition, match="its family is 'llama'"):
         ModelFiles(hub=True, cache_dir=cache).resolve("org/tiny")
 
 
@@ -159,7 +159,8 @@ def _without_any_weights(source: Path) -> None:
 
 
 def _without_tokenizer(source: Path) -> None:
-    (source / "tokenizer.json").unlink()
+    for name in ("tokenizer.json", "vocab.txt"):
+        (source / name).unlink(missing_ok=True)
 
 
 def _with_an_index_of_files_that_are_missing(source: Path) -> None:
@@ -178,7 +179,7 @@ def _with_an_index_of_pickles(source: Path) -> None:
 
 
 def _of_another_family(source: Path) -> None:
-    (source / "config.json").write_text('{"model_type": "t5"}')
+    (source / "config.json").write_text('{"model_type": "llama"}')
 
 
 def _without_configuration(source: Path) -> None:
@@ -194,7 +195,7 @@ def _without_configuration(source: Path) -> None:
         (_with_an_index_of_files_that_are_missing, "names files that are missing: b.safetensors"),
         (_with_an_index_that_leads_out, "not safetensors files of this folder"),
         (_with_an_index_of_pickles, "not safetensors files of this folder"),
-        (_of_another_family, "its family is 't5'"),
+        (_of_another_family, "its family is 'llama'"),
         (_without_configuration, "it has no config.json"),
     ],
 )

@@ -1,0 +1,128 @@
+"""The general back end: transformers' own modules with hooks, on padded batches of texts of similar length."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from services.encoder.backends.base import NotFinite
+from services.encoder.backends.places import answer_places
+from services.encoder.backends.workers import Workers
+from services.models.general.loading import arguments
+from services.models.general.padding import Rows, buckets
+from services.models.general_model import GeneralEncoder
+from services.models.layers.blocks import Layout
+from services.models.layers.interventions import Interventions
+from services.models.layers.packing import Pack, pack
+from services.models.layers.pooling import Groups, gather, pool
+from services.models.row_groups import row_count
+from services.models.spec import EncodePlan, Prediction, PredictPlan, TokenizedText
+
+CPU_BATCH_TOKENS = 1024
+"""Padded tokens of a batch on a processor: enough for full speed of the products, few enough for the caches."""
+GPU_BATCH_TOKENS = 1 << 15
+"""Padded tokens of a batch on an accelerator."""
+
+
+class TransformersBackend:
+    """An encoder of transformers on a processor or on an accelerator.
+
+    Args:
+        encoder: The hooked encoder, on that device.
+        threads: Cores to use on a processor.
+        batch_tokens: Padded tokens computed at a time; None for what suits the device.
+    """
+
+    def __init__(self, encoder: GeneralEncoder, *, threads: int, batch_tokens: int | None = None) -> None:
+        self.device = encoder.base.device
+        self._encoder = encoder
+        on_cpu = self.device == "cpu"
+        self._batch_tokens = batch_tokens or (CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS)
+        self._workers = Workers(threads if on_cpu else 1)
+
+    def run(self, batch: Sequence[TokenizedText], plan: EncodePlan) -> list[NDArray[np.float32]]:
+        """One [rows, K, d] float32 array a text, in order; views into one block.
+
+        Args:
+            batch: At least one text, each of at least one token.
+            plan: Fits the model.
+
+        Raises:
+            NotFinite: The model, or an edit, drives the hidden states out of the finite numbers.
+        """
+        base = self._encoder.base
+        lengths = [len(text) for text in batch]
+        offsets = np.cumsum([0, *(row_count(text, plan.pooling) for text in batch)])
+        answer = torch.empty((int(offsets[-1]), len(plan.layers), base.structure.hidden_size), dtype=torch.float32)
+        interventions = Interventions(plan.edits, self.device)
+
+        def compute(members: NDArray[np.int64]) -> None:
+            packed = pack(batch, members, _no_positions)
+            texts = [batch[place] for place in members]
+            groups = gather(texts, packed.starts, plan.pooling, self.device)
+            places = torch.from_numpy(answer_places(members, offsets))
+
+            def take(columns: Sequence[int], rows_ND: Tensor) -> None:
+                for column in columns:
+                    answer[:, column].index_copy_(0, places, rows_ND.to("cpu"))
+
+            self._compute(texts, packed, groups, plan, interventions=interventions, take=take)
+
+        self._workers.run(compute, buckets(lengths, self._batch_tokens, self._workers.threads, padded=base.padded))
+        block = answer.numpy()
+        return [block[first:last] for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+
+    def _compute(
+        self,
+        texts: Sequence[TokenizedText],
+        packed: Pack,
+        groups: Groups,
+        plan: EncodePlan,
+        *,
+        interventions: Interventions,
+        take: Callable[[Sequence[int], Tensor], None],
+    ) -> None:
+        """Run one batch up to the highest layer wanted: edit every layer, pool those that are wanted."""
+        base = self._encoder.base
+        wanted: dict[int, list[int]] = {}
+        for column, layer in enumerate(plan.layers):
+            wanted.setdefault(layer, []).append(column)
+        with torch.inference_mode():
+            layout = Layout.of(packed, self.device)
+            rows = Rows(packed.lengths, int(packed.lengths.max()), len(packed.ids) - packed.rows, self.device)
+
+            def visit(layer: int, hidden_BTD: Tensor) -> Tensor:
+                if layer not in wanted and not interventions.touches(layer):
+                    return hidden_BTD
+                return rows.changed(hidden_BTD, lambda rows_TD: edited(layer, rows_TD))
+
+            def edited(layer: int, rows_TD: Tensor) -> Tensor:
+                rows_TD = interventions.apply(layer, rows_TD, layout)
+                if layer in wanted:
+                    pooled_ND = pool(rows_TD, groups)
+                    if not bool(torch.isfinite(pooled_ND).all()):
+                        raise NotFinite(layer)
+                    take(wanted[layer], pooled_ND)
+                return rows_TD
+
+            inputs = arguments(texts, base.languages, base.padding, self.device)
+            self._encoder.taps.run(inputs, visit, max(plan.layers), rounded=plan.dtype == "bfloat16")
+
+    def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:
+        """Nothing: no model of this path says that it predicts tokens.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("Expected a model with a masked-language-model head")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._workers.close()
+
+
+def _no_positions(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The modules number their tokens themselves."""
+    return np.zeros_like(ids)

@@ -1,0 +1,63 @@
+"""Which model types are encoders of text, by config.json alone."""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from services.models.families import FAMILIES, common_refusal
+
+_OTHERS: Final = ("bert-generation", "splinter")
+"""Encoders of text of which transformers has neither a masked-language-model head nor a text-encoder class."""
+_LAYER_FIELDS: Final = (
+    "num_hidden_layers",
+    "num_layers",
+    "num_decoder_layers",
+    "n_layers",
+    "n_layer",
+    "encoder_layers",
+    "decoder_layers",
+)
+_MOST_LAYERS: Final = 1024
+_ENCODER_DECODERS: Final = ("is_encoder_decoder", "is_decoder", "position_embedding_type", "add_cross_attention")
+"""Fields that the packed families refuse, and of which transformers' own modules know what they mean."""
+
+
+def refusal(raw: Mapping[str, Any]) -> str:
+    """Why a model cannot be served, packed or not; empty where nothing in config.json speaks against it.
+
+    Args:
+        raw: config.json as it was read.
+    """
+    family = raw.get("model_type")
+    if isinstance(family, str) and family in FAMILIES:
+        return common_refusal(raw)
+    if not isinstance(family, str) or family not in text_encoders():
+        return (
+            f"its family is {family!r}, which is no encoder of text that transformers knows; the families offered are "
+            f"{', '.join(sorted({*FAMILIES, *text_encoders()}))}"
+        )
+    if raw.get("is_decoder") and not raw.get("is_encoder_decoder"):
+        return "it is a decoder (`is_decoder`); only encoders are served"
+    for name in _LAYER_FIELDS:
+        value = raw.get(name)
+        if value is not None and not (type(value) is int and 1 <= value <= _MOST_LAYERS):
+            return f"Expected `{name}` in config.json to be a whole number within 1..{_MOST_LAYERS}, but got {value!r}"
+    # Code that the configuration names is not run: transformers has modules of its own for this family.
+    return common_refusal({name: value for name, value in raw.items() if name not in (*_ENCODER_DECODERS, "auto_map")})
+
+
+@lru_cache(maxsize=1)
+def text_encoders() -> frozenset[str]:
+    """Model types of which transformers itself has an encoder of text."""
+    from transformers.models.auto import modeling_auto as auto
+    from transformers.models.auto import processing_auto as processors
+
+    encoders = {
+        *auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+        *auto.MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES,
+        *auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+        *_OTHERS,
+    }
+    names: Iterable[str] = vars(processors)["PROCESSOR_MAPPING_NAMES"]
+    # What has a processor beside a tokenizer reads sounds or images.
+    return frozenset(encoders & set(auto.MODEL_MAPPING_NAMES) - set(names))

@@ -1,0 +1,35 @@
+"""Linear layers that multiply in bfloat16 while a run wants it, and hand on float32, as the model expects."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def round_linears(module: nn.Module, wanted: Callable[[], bool]) -> None:
+    """Have the linear layers of a module ask before each product.
+
+    PyTorch's own autocast hands on bfloat16, which modules that write into tensors of their own do not take (X-MOD).
+
+    Args:
+        module: Changed in place; its weights stay float32, and get a second copy once it is needed.
+        wanted: Whether products of this thread are in bfloat16 now.
+    """
+    for part in module.modules():
+        if type(part) is nn.Linear:
+            vars(part)["forward"] = _asking(part, wanted)
+
+
+def _asking(linear: nn.Linear, wanted: Callable[[], bool]) -> Callable[[Tensor], Tensor]:
+    rounded: list[tuple[Tensor, Tensor | None]] = []
+
+    def forward(x: Tensor) -> Tensor:
+        if not wanted():
+            return functional.linear(x, linear.weight, linear.bias)
+        if not rounded:
+            bias = None if linear.bias is None else linear.bias.to(torch.bfloat16)
+            rounded.append((linear.weight.to(torch.bfloat16), bias))
+        return functional.linear(x.to(torch.bfloat16), *rounded[0]).to(x.dtype)
+
+    return forward

@@ -1,0 +1,91 @@
+"""A model of the general path from its name: weights, tokenizer, languages."""
+
+from dataclasses import dataclass
+
+from services.models.catalogue import ModelFiles
+from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
+from services.models.files.folders import ModelFolder
+from services.models.general import modules, reinit
+from services.models.general.loading import Base, load_base, twin
+from services.models.general.taps import Taps
+from services.models.reinit import check
+from services.models.spec import ModelInfo, ModelSpec
+from services.models.tokenization import Tokenizer
+from services.runtime.errors import FailedPrecondition
+
+
+@dataclass(frozen=True, eq=False)
+class GeneralEncoder:
+    """An encoder with hooks, re-initialised layers included.
+
+    Attributes:
+        base: The model that it is a variant of, or the model itself.
+        taps: Its modules, hooked.
+    """
+
+    base: Base
+    taps: Taps
+
+
+@dataclass(frozen=True, eq=False)
+class GeneralModel:
+    """A model in memory.
+
+    Attributes:
+        info: What clients are told of it.
+        tokenizer: Its tokenizer.
+        encoder: Its weights.
+    """
+
+    info: ModelInfo
+    tokenizer: Tokenizer
+    encoder: GeneralEncoder
+
+
+def load_general(files: ModelFiles, folder: ModelFolder, spec: ModelSpec, device: str) -> GeneralModel:
+    """Load a model that is no packed family.
+
+    Variants with re-initialised layers share all other tensors with their base model while any of them lives.
+
+    Args:
+        files: Where it comes from; keeps what is shared.
+        folder: As `files.find` gave it.
+        spec: Which weights.
+        device: `cpu`, `cuda:0`.
+
+    Raises:
+        Stopped: Nobody waits for it any more.
+        InvalidArgument: Layers that the model does not have, or that share a block with others.
+        FailedPrecondition: It cannot be served, with the reason.
+    """
+    subject = f"model {spec.name}"
+    config = modules.configuration(folder, subject)
+    tokenizer = Tokenizer.load(folder.path, subject)
+    digest = folder_digest(folder.files)
+    base = files.shared((digest, device), lambda: load_base(folder, config, tokenizer, subject, device))
+    check(spec.reinit, base.structure.layers, spec.name)
+    reinit.check_shared(base, spec.reinit, spec.name)
+    if base.max_tokens <= tokenizer.special_count:
+        raise FailedPrecondition(
+            subject,
+            f"Expected `max_position_embeddings` in config.json to leave room beside {tokenizer.special_count} special "
+            f"tokens, but it leaves {base.max_tokens} tokens",
+        )
+    module = reinit.reinitialised(base, spec.reinit, subject) if spec.reinit else twin(base.module)
+    info = ModelInfo(
+        name=spec.name,
+        revision=spec.revision,
+        family=folder.family,
+        layers=base.structure.layers,
+        hidden_size=base.structure.hidden_size,
+        heads=base.heads,
+        vocabulary_size=base.vocabulary_size,
+        max_tokens=base.max_tokens,
+        parameters=base.parameters,
+        digest=reinit_digest(tokens_digest(digest, tokenizer.difference), spec.reinit),
+        predicts_tokens=False,
+        headless="heads are read for the packed families only",
+        engine="general",
+        languages=() if base.languages is None else base.languages.names,
+    )
+    return GeneralModel(info, tokenizer, GeneralEncoder(base, Taps(module, base.structure.sites)))
