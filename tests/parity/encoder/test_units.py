@@ -36,7 +36,7 @@ def _cut(twin: Pair, strings: list[str]) -> tuple[list[TokenizedText], list[list
     theirs = AutoTokenizer.from_pretrained(twin.folder)(
         strings, truncation=True, max_length=limit, return_offsets_mapping=True
     )
-    return twin.engine.tokenize(strings, max_tokens=limit), [list(each) for each in theirs["offset_mapping"]]
+    return twin.tokenize(strings, max_tokens=limit), [list(each) for each in theirs["offset_mapping"]]
 
 
 def _edits(twin: Pair) -> tuple[Edit, ...]:
