@@ -21,7 +21,7 @@ class DatagenService:
     """What `services.runtime.server` serves.
 
     Args:
-        settings: Of the server.
+        settings: Settings of the server.
 
     Attributes:
         memory: Bytes that requests hold.

@@ -82,7 +82,7 @@ def write_layers(store: Writable, vectors: NDArray[np.float64], layers: Sequence
     """Stores vectors by layer, for `read_array`.
 
     Args:
-        store: Where to.
+        store: Store that receives the vectors.
         vectors: [K, d].
         layers: K layers.
         about: What else the object says of itself.

@@ -48,9 +48,9 @@ def load_general(files: ModelFiles, folder: ModelFolder, spec: ModelSpec, device
     Variants with re-initialised layers share all other tensors with their base model while any of them lives.
 
     Args:
-        files: Where it comes from; keeps what is shared.
-        folder: As `files.find` gave it.
-        spec: Which weights.
+        files: Files of the models, which keep what is shared.
+        folder: Folder that `files.find` gave.
+        spec: Specification of the weights.
         device: `cpu`, `cuda:0`.
 
     Raises:

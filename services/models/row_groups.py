@@ -16,8 +16,8 @@ def row_groups(text: TokenizedText, pooling: Pooling) -> RowGroups:
     """The rows of a text's answer.
 
     Args:
-        text: With its groups, where the pooling is by word or span.
-        pooling: Of the plan.
+        text: The text, with its groups where the pooling is by word or span.
+        pooling: Pooling of the plan.
 
     Raises:
         ValueError: Pooling by word or span of a text without groups.

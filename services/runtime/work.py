@@ -111,7 +111,7 @@ class Workers:
         threads: Requests at work at once; others wait their turn between two items of an answer, and one that waits
             for its client's next message holds a thread.
         name: Prefix of the threads' names.
-        memory: Of the server: what work counts by `memory.hold_here` is taken from it until the work is closed.
+        memory: Memory of the server: what work counts by `memory.hold_here` is taken from it until the work is closed.
     """
 
     def __init__(self, threads: int, name: str = "work", memory: Memory | None = None) -> None:

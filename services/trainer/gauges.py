@@ -14,7 +14,7 @@ def watch(telemetry: Telemetry, database: Database) -> None:
     """Reads the table at every scrape. All trainers of one table tell the same.
 
     Args:
-        telemetry: Where the metrics are registered.
+        telemetry: Metrics in which they are registered.
         database: Database that holds the job table.
     """
 

@@ -224,7 +224,7 @@ class AsyncEncoderClient(AsyncClient):
             model: The weights.
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
-            options: Those of `encode`; the pooling can only be `mean`.
+            options: Options, the same as those of `encode`; the pooling can only be `mean`.
 
         Raises:
             InvalidRequest: `.field` names what is wrong.
@@ -257,8 +257,8 @@ class AsyncEncoderClient(AsyncClient):
             min_count: Fewest occurrences of a word that is answered.
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
-            options: Those of `encode`; the pooling is `word_mean` (the default) or `word_first`, and the language also
-                decides the case of the Turkish i.
+            options: Options, as of `encode`; the pooling is `word_mean` (the default) or `word_first`, and the language
+                also decides the case of the Turkish i.
 
         Raises:
             InvalidRequest: `.field` names what is wrong.

@@ -123,7 +123,7 @@ def shift(
     Args:
         source: Means of the language that texts are in, or their name in the store.
         target: Means of the language to move to, or their name.
-        layer: Where the edit is made.
+        layer: Layer of the edit.
         alpha: Factor of the difference.
         positions: Positions touched; the non-special ones where None.
 

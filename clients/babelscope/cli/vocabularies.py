@@ -28,7 +28,7 @@ class Side:
         given: Rows that are at hand; None where words are encoded.
         corpus: Texts in which words are looked for; None where they are encoded by themselves.
         match_case: Whether words of the corpus must have the case of the vocabulary.
-        edits: Of hidden states.
+        edits: Edits of hidden states.
     """
 
     language: str
@@ -114,7 +114,7 @@ class DictionaryOptions:
 
         Args:
             pairs: The dictionary.
-            format: Of the corpora; told from each file where None.
+            format: Format of the corpora; told from each file where None.
             encode: How words are encoded.
         """
         corpora = read_named(self.corpus or [], "--corpus")

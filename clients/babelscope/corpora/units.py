@@ -64,9 +64,9 @@ def read_units(
 
     Args:
         path: A file, plain or gzip.
-        pooling: With `word_first` and `word_mean`, sentences with their words; with `span`, contexts with the first
-            answer of each question that has one; with others, texts as `read_texts` gives them.
-        format: Of the file; told from it where None.
+        pooling: Pooling: with `word_first` and `word_mean`, sentences with their words; with `span`, contexts with the
+            first answer of each question that has one; with others, texts as `read_texts` gives them.
+        format: Format of the file; told from it where None.
         language: BCP 47 tag of the texts.
 
     Raises:

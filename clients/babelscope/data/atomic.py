@@ -63,7 +63,7 @@ def partial_file(folder: Path, label: str) -> Iterator[Path]:
     """An empty file that is gone after the block unless it was renamed.
 
     Args:
-        folder: Where it lies.
+        folder: Folder that it lies in.
         label: What it becomes, for people who look into the folder.
 
     Raises:
@@ -88,7 +88,7 @@ def partial_folder(folder: Path, label: str) -> Iterator[Path]:
     """An empty folder, for its user alone, that is gone after the block with all in it unless it was renamed.
 
     Args:
-        folder: Where it lies.
+        folder: Folder that it lies in.
         label: What it becomes, for people who look into the folder.
 
     Raises:

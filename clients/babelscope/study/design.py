@@ -134,7 +134,7 @@ class InterventionDesign:
     """An edit of hidden states.
 
     Attributes:
-        layer: Where it is made.
+        layer: Layer of the edit.
         languages: Languages whose texts are edited; all where None.
         shift: Files of two means by layer, from and to, that `babelscope means` wrote; None for a map.
         alpha: Factor of the shift.

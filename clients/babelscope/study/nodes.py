@@ -28,7 +28,7 @@ class StudyFiles:
     """The files that a document names, by their paths as it has them.
 
     Args:
-        given: Where they are; they are looked up on this machine where None.
+        given: Local paths of the files; they are looked up on this machine where None.
     """
 
     def __init__(self, given: Mapping[str, Path] | None = None) -> None:

@@ -68,7 +68,7 @@ class CorpusDoor:
     Args:
         registry: The models.
         scheduler: The device.
-        store: Where interventions' arrays are kept, and means.
+        store: Store of interventions' arrays and of means.
         settings: Limits.
         intake: Reader of texts.
         memory: Bytes that requests hold beside their texts.

@@ -22,7 +22,7 @@ class Written:
 
     Attributes:
         string: The text itself, or its words joined by spaces.
-        words: Where in it the words are, in code points.
+        words: Places of the words in it, in code points.
     """
 
     string: str

@@ -39,7 +39,7 @@ class Corpus:
         field: Path of the view in the request.
         plan: Plan of the view.
         texts: In the order they came.
-        rows: Theirs, all together.
+        rows: Rows of its texts, all together.
     """
 
     field: str

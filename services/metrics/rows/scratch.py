@@ -105,8 +105,8 @@ class Writer:
 
         Args:
             positions: Their numbers, ascending.
-            shape: Of all rows placed.
-            dtype: Of the rows.
+            shape: Shape of all rows placed.
+            dtype: Type of the rows.
         """
         if not positions:
             return

@@ -78,7 +78,7 @@ def read_edits(
 
     Args:
         edits: The messages.
-        store: Where named arrays are kept.
+        store: Store that holds named arrays.
         field: Path of their list in the request.
         most: How many there may be.
 

@@ -61,7 +61,7 @@ def weight_names(present: Collection[str], folder: Path, subject: str) -> list[s
 
     Args:
         present: Names of the checkpoint's files, of which the folder may hold only some.
-        folder: Where the index is, if there is one.
+        folder: Folder of the index, if there is one.
         subject: What to call it in errors.
 
     Raises:

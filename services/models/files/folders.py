@@ -124,7 +124,7 @@ def required_files(present: Collection[str], folder: Path, subject: str) -> Requ
 
     Args:
         present: Names of its files.
-        folder: Where its small files are: the configuration, the index of its weights.
+        folder: Folder of its small files: the configuration, the index of its weights.
         subject: What to call it in errors.
 
     Raises:

@@ -32,7 +32,7 @@ class Base:
         padded: Whether texts of different lengths may share a batch.
         max_tokens: Longest input, special tokens included.
         padding: Token that fills the rows of a batch up; None where any will do.
-        device: Where it is.
+        device: Device of the module.
     """
 
     module: nn.Module
@@ -103,10 +103,10 @@ def arguments(
     """Keyword arguments of a module for some texts, padded on the right: ids and mask [B, T], and their languages.
 
     Args:
-        texts: At least one.
+        texts: At least one text.
         languages: The languages that the model must be told, if it must.
         padding: Token that fills the rows up; 0 where there is none.
-        device: Where the module is.
+        device: Device of the module.
     """
     longest = max(len(text) for text in texts)
     ids = np.full((len(texts), longest), padding or 0, dtype=np.int64)

@@ -50,7 +50,7 @@ class Rows:
         lengths: [n] tokens of each text.
         width: Tokens of a row of the batch, padding included.
         filler: Rows that belong to no text, which follow the tokens.
-        device: Where the hidden states are.
+        device: Device of the hidden states.
     """
 
     def __init__(self, lengths: NDArray[np.int64], width: int, filler: int, device: str) -> None:

@@ -47,8 +47,8 @@ class _Event:
     """A module that begins or ends.
 
     Attributes:
-        name: Of the module.
-        call: Which of its calls.
+        name: Name of the module.
+        call: Number of the module's call.
         entry: Whether it begins.
         equal: Layers whose hidden state is its first argument or its result.
     """

@@ -44,10 +44,10 @@ def gather(texts: Sequence[TokenizedText], starts: NDArray[np.int64], pooling: P
     """The groups of some texts, text after text.
 
     Args:
-        texts: At least one.
+        texts: At least one text.
         starts: [n] int64, hidden row of each text's first token; its others follow.
-        pooling: Of the plan.
-        device: Where the hidden states are.
+        pooling: Pooling of the plan.
+        device: Device of the hidden states.
     """
     found = [row_groups(text, pooling) for text in texts]
     counts = np.concatenate([groups.counts for groups in found])
@@ -71,7 +71,7 @@ def pool(hidden_TD: Tensor, groups: Groups) -> Tensor:
 
     Args:
         hidden_TD: [T, d] float32, hidden rows of one layer.
-        groups: Of rows among them.
+        groups: Groups of rows among them.
 
     Returns:
         [R, d] float32; zero for groups of no row.

@@ -23,7 +23,7 @@ class Child:
     """A job of a job that has succeeded.
 
     Attributes:
-        id: Its id.
+        id: Id of the text.
         spec: Its specification.
         result: Its result.
     """
@@ -62,7 +62,7 @@ class FamilyWatch:
     """Starts jobs that have jobs of their own, adds up how far these are, and ends them.
 
     Args:
-        families: Where they are.
+        families: Jobs with jobs of their own.
         kinds: What each kind does.
         notify: Called with a job's id after every write.
         idle_seconds: Time between two looks.

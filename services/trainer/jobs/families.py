@@ -46,7 +46,7 @@ class Families:
     """Jobs with jobs of their own.
 
     Args:
-        database: Where they are.
+        database: Database that holds them.
     """
 
     def __init__(self, database: Database) -> None:

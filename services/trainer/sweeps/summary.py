@@ -27,7 +27,7 @@ class Run:
 
     Attributes:
         job: What it was to do.
-        outcome: What came of it.
+        outcome: Outcome of the job.
     """
 
     job: specs.FineTuneJob

@@ -25,7 +25,7 @@ class _Evaluation:
 
     Args:
         job: What it is to do.
-        desk: What it works with.
+        desk: Parts of the server that it uses.
     """
 
     def __init__(self, job: specs.EvaluateJob, desk: Desk) -> None:

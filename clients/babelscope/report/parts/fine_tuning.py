@@ -34,7 +34,7 @@ class Cell:
     """A cell of a table.
 
     Attributes:
-        text: What it says.
+        text: Text of the cell.
         colour: Class of its colour; empty for none.
         title: What is said beside it.
     """
@@ -49,7 +49,7 @@ class DeltaTable:
     """Scores of the model as it is, and differences under RANDOM-INIT.
 
     Attributes:
-        caption: What it shows.
+        caption: Caption of the table.
         head: Names of the columns.
         body: Cells by row.
     """

@@ -48,7 +48,7 @@ class Curve:
         reinit: Label of the layers drawn anew before; empty for the model as it is.
         checkpoint: `checkpoints/ID` of the first seed at the best setting.
         metric: Measure of similarity.
-        estimator: Its variant.
+        estimator: Variant of the measure.
         layers: Layers, ascending.
         values: The similarity at each.
         low: Lower ends of the 95 % intervals.

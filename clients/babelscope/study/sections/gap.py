@@ -31,8 +31,8 @@ class GapDesign:
 
     Attributes:
         method: Correlation.
-        permutations: Of the tests.
-        seed: Of the permutations.
+        permutations: Number of random permutations of the tests.
+        seed: Seed of the permutations.
     """
 
     method: str = "spearman"
@@ -59,7 +59,7 @@ class GapCorrelation:
         source: Language of the training set.
         stage: Model in which similarity was measured: `pretrained` or `fine-tuned`.
         metric: Measure of similarity.
-        estimator: Its variant.
+        estimator: Variant of the measure.
         layer: The layer; None for the mean over all.
         points: One a target language.
         method: Correlation.
@@ -67,7 +67,7 @@ class GapCorrelation:
         low: Lower end of its 95 % interval.
         high: Upper end.
         p_value: Two-sided permutation p-value.
-        signature: All settings.
+        signature: All settings behind the numbers, in one line.
     """
 
     model: str
