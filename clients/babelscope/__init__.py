@@ -10,16 +10,16 @@
 asynchronous callers, `babelscope.errors` the errors.
 """
 
+from babelscope.calls.corpus.means import LayerMeans, shift
+from babelscope.calls.corpus.word_means import WordMeans
 from babelscope.calls.encode import Window
 from babelscope.calls.maps import FittedMap, StoredMap, load_map
-from babelscope.calls.means import LayerMeans, shift
 from babelscope.calls.measures import Measure
 from babelscope.calls.predictions import PredictedText, Predictions
 from babelscope.calls.projection import Projection
 from babelscope.calls.scoring import Scores
 from babelscope.calls.tokens import Tokens
 from babelscope.calls.views import View
-from babelscope.calls.word_means import WordMeans
 from babelscope.data.activations import Activations, EncodedBlock, EncodedItem, EncodeInfo, EncodeTotals, Progress
 from babelscope.data.capabilities import MapMethodInfo, MeasureInfo, OptionInfo, ScoreInfo, TaskInfo, TransformInfo
 from babelscope.data.comparison import Comparison, Estimate, PairReport, ViewReport, ViewUse

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from services.models import reinit as random_init
 from services.models.allowed import Allowed
+from services.models.checkpoints import StoredCheckpoints
 from services.models.families import FAMILIES, Family
 from services.models.files.checkpoint import Checkpoint
 from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
@@ -29,10 +30,9 @@ from services.models.layers.packing import PositionRule
 from services.models.spec import ModelInfo, ModelSpec
 from services.models.tokenization import Tokenizer
 from services.models.weights import Encoder
-from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
-from services.runtime.files.folders import drop_copy, fetch_folder, folder_exists
-from services.runtime.files.store import Store
+from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.runtime.suggestions import closest
+from services.runtime.work import importing
 
 FLOAT_BYTES: Final = 4
 """Bytes of a weight in memory: all are float32 there."""
@@ -83,41 +83,6 @@ class LoadedModel:
     tokenizer: Tokenizer
     encoder: Encoder
     positions: PositionRule
-
-
-class StoredCheckpoints:
-    """Checkpoints of the trainer, fetched from the store when they are first named.
-
-    Args:
-        store: Store that holds the checkpoints.
-        cache: Folder of local copies.
-    """
-
-    PREFIX: Final = "checkpoints/"
-
-    def __init__(self, store: Store, cache: Path) -> None:
-        self._store, self._cache = store, cache
-
-    def fetch(self, name: str) -> Path:
-        """The local copy of `checkpoints/ID`.
-
-        A copy of a checkpoint that was deleted is removed. While the store cannot be reached, copies are served.
-
-        Raises:
-            NotFound: There is no such checkpoint.
-            DataLoss: It is damaged.
-            Unavailable: The store cannot be reached.
-        """
-        if not self.exists(name):
-            drop_copy(name, self._cache)
-        return fetch_folder(self._store, name, self._cache)
-
-    def exists(self, name: str) -> bool:
-        """Whether a checkpoint has not been deleted, as far as the store can be asked."""
-        try:
-            return folder_exists(self._store, name)
-        except Unavailable:
-            return True
 
 
 class ModelFiles:
@@ -365,7 +330,8 @@ def configuration(folder: ModelFolder, subject: str) -> Any:
     Raises:
         FailedPrecondition: It does not load, or describes no model of a packed family.
     """
-    from transformers import AutoConfig
+    with importing:
+        from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(str(folder.path), local_files_only=True, trust_remote_code=False)

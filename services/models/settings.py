@@ -6,7 +6,8 @@ from pathlib import Path
 from pydantic import Field
 
 from services.models.allowed import Allowed
-from services.models.catalogue import ModelFiles, StoredCheckpoints
+from services.models.catalogue import ModelFiles
+from services.models.checkpoints import StoredCheckpoints
 from services.runtime.files.store import Store
 from services.runtime.settings import Folders, Names, Seconds, ServerSettings
 

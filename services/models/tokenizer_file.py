@@ -17,6 +17,7 @@ from typing import Any
 from services.models.crashes import crash_of
 from services.runtime.errors import FailedPrecondition
 from services.runtime.names import read_bounded
+from services.runtime.work import importing
 
 TOKENIZER_FILE = "tokenizer.json"
 SLOW_FILES = (
@@ -131,7 +132,8 @@ def _converted(folder: Path) -> Any:
     Raises:
         ValueError: It makes none of this class.
     """
-    from transformers import AutoTokenizer
+    with importing:
+        from transformers import AutoTokenizer
 
     loaded = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     if not loaded.is_fast:
@@ -193,7 +195,8 @@ def _compared(backend: Any, side: str, rebuilt: Any) -> TokenizerFile:
 
 def _by_class(folder: Path) -> Any:
     """The tokenizer that transformers makes of a folder; None where it makes none, as then the file is all there is."""
-    from transformers import AutoTokenizer
+    with importing:
+        from transformers import AutoTokenizer
 
     try:
         loaded = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)

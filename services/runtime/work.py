@@ -32,6 +32,13 @@ _WAITING: Final = 4
 _END_SECONDS: Final = 0.05
 """How long an end of a stream is waited for to be none."""
 
+importing: Final = threading.RLock()
+"""Held around the import of a large library within a function that several threads may run.
+
+transformers resolves its names lazily: two threads that ask for the first ones at once may be told that a name does not
+exist, because the module that has it is half imported.
+"""
+
 
 class Stopped(Exception):
     """The work was stopped: nobody waits for it."""

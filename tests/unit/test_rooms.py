@@ -11,6 +11,8 @@ MODULES_AT_MOST = 15
 LISTED_BY = {
     "clients/babelscope/cli": "__init__.py",
     "clients/babelscope/corpora": "registry.py",
+    "clients/babelscope/report/parts": "registry.py",
+    "clients/babelscope/study/sections": "registry.py",
     "services/datagen/transforms": "registry.py",
     "services/metrics/maps": "registry.py",
     "services/metrics/scores": "registry.py",

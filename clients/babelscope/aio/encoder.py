@@ -5,14 +5,14 @@ from typing import ClassVar, Unpack
 
 from babelscope.aio.client import AsyncClient
 from babelscope.aio.streams import AsyncEncodeStream, Texts
-from babelscope.calls.corpora import CorpusWork, MeansWork
+from babelscope.calls.corpus.corpora import CorpusWork, MeansWork
+from babelscope.calls.corpus.means import LayerMeans
+from babelscope.calls.corpus.word_means import WordMeans, WordsWork
 from babelscope.calls.encode import EncodeSession, Window, encode_spec
-from babelscope.calls.means import LayerMeans
 from babelscope.calls.metrics import Answer, FoldedCall
 from babelscope.calls.options import EncodeOptions, FloatType, Overflow
 from babelscope.calls.predictions import PredictCall, Predictions, Setting, prediction_spec
 from babelscope.calls.tokens import Tokens, tokenize_request
-from babelscope.calls.word_means import WordMeans, WordsWork
 from babelscope.data.activations import Activations, Gather, Progress, ShowProgress
 from babelscope.data.models import Model, ModelInfo, Unloaded
 from babelscope.data.texts import Text, count

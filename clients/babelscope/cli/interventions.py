@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from babelscope.calls.corpus.means import LayerMeans, shift
 from babelscope.calls.maps import load_map
-from babelscope.calls.means import LayerMeans, shift
 from babelscope.cli.options import ReinitOptions, one_of, usage
 from babelscope.data.models import Intervention, LinearMap, Positions
 from babelscope.errors import DataCorrupted

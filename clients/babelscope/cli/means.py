@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from babelscope.calls.means import LayerMeans
+from babelscope.calls.corpus.means import LayerMeans
 from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.interventions import EditOptions
 from babelscope.cli.options import FormatOption, MeshOptions, ModelOption, read_named, with_options

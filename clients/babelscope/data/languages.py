@@ -76,9 +76,11 @@ def read_tag(tag: str) -> Language:
     Args:
         tag: BCP 47 tag or a common variant of one: any case, `_` for `-`, ISO 639-3 or 639-2 codes, deprecated codes.
     """
-    parts = _SEPARATORS.split(tag.strip()[:_LONGEST])
-    whole = _parsed("-".join(parts))
-    parsed = whole or _parsed(parts[0])
+    parts = [part for part in _SEPARATORS.split(tag.strip()[:_LONGEST]) if part] or [""]
+    # As many of the first subtags as are well-formed together.
+    known, parsed = next(
+        ((count, found) for count in range(len(parts), 0, -1) if (found := _parsed("-".join(parts[:count])))), (0, None)
+    )
     if parsed is None:
         primary = parts[0].lower()
         told = next((part.title() for part in parts[1:] if _SCRIPT.fullmatch(part)), "")
@@ -87,8 +89,7 @@ def read_tag(tag: str) -> Language:
     likely = _likely_script(plain)
     script = _WIDER.get(parsed.script or "", parsed.script) or likely
     canonical = (plain if script == likely else parsed).to_tag()
-    if whole is None:
-        canonical = "-".join([canonical, *map(str.lower, parts[1:])])
+    canonical = "-".join([canonical, *map(str.lower, parts[known:])])
     language = parsed.language or ""
     return Language(tag, canonical, language, _macrolanguage(language), script, registered=True)
 

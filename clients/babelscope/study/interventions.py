@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from babelscope.calls.corpus.means import LayerMeans, shift
 from babelscope.calls.maps import load_map
-from babelscope.calls.means import LayerMeans, shift
 from babelscope.data.models import Intervention, LinearMap
 from babelscope.errors import DataCorrupted, StudyError
 from babelscope.study.design import InterventionDesign

@@ -7,6 +7,7 @@ from typing import Any
 
 from services.datagen.translation.languages import code
 from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.runtime.work import importing
 
 _LONGEST = 512
 
@@ -23,7 +24,8 @@ class SourceTokenizer:
 
     def __init__(self, folder: Path) -> None:
         try:
-            from transformers import AutoTokenizer
+            with importing:
+                from transformers import AutoTokenizer
         except ImportError as error:
             raise FailedPrecondition(
                 "transformers", "Expected the package transformers: install the extra `datagen`"

@@ -6,6 +6,7 @@ from typing import Any
 
 from services.datagen.translation.tokenizing import SourceTokenizer
 from services.runtime.errors import FailedPrecondition
+from services.runtime.work import importing
 
 _GROWTH, _SLACK = 2, 16
 """A translation may have so many times the tokens of its source, and so many more."""
@@ -26,7 +27,9 @@ class TransformersEngine:
         try:
             import torch
             from safetensors import SafetensorError
-            from transformers import AutoModelForSeq2SeqLM
+
+            with importing:
+                from transformers import AutoModelForSeq2SeqLM
         except ImportError as error:
             raise FailedPrecondition(
                 "transformers", "Expected the packages torch and transformers: install the extra `datagen`"

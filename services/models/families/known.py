@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from services.models.families import FAMILIES, common_refusal
+from services.runtime.work import importing
 
 _OTHERS: Final = ("bert-generation", "splinter")
 """Encoders of text of which transformers has neither a masked-language-model head nor a text-encoder class."""
@@ -49,8 +50,9 @@ def refusal(raw: Mapping[str, Any]) -> str:
 @lru_cache(maxsize=1)
 def text_encoders() -> frozenset[str]:
     """Model types of which transformers itself has an encoder of text."""
-    from transformers.models.auto import modeling_auto as auto
-    from transformers.models.auto import processing_auto as processors
+    with importing:
+        from transformers.models.auto import modeling_auto as auto
+        from transformers.models.auto import processing_auto as processors
 
     encoders = {
         *auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES,

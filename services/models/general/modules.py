@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from services.models.crashes import crash_of
 from services.models.files.folders import ModelFolder
 from services.runtime.errors import FailedPrecondition
+from services.runtime.work import importing
 
 DEFAULT_MAX_TOKENS: Final = 512
 """Longest input where neither positions nor tokenizer limit it: relative positions go on for ever, memory does not."""
@@ -23,7 +24,8 @@ def configuration(folder: ModelFolder, subject: str) -> Any:
     Raises:
         FailedPrecondition: It does not load.
     """
-    from transformers import AutoConfig
+    with importing:
+        from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(str(folder.path), local_files_only=True, trust_remote_code=False)
@@ -54,7 +56,8 @@ def load(folder: ModelFolder, config: Any, subject: str, device: str) -> nn.Modu
     Raises:
         FailedPrecondition: Weights are missing, do not fit, or are not understood.
     """
-    from transformers.utils import logging
+    with importing:
+        from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     sketch = outline(config, subject)
@@ -114,8 +117,9 @@ def longest_input(config: Any, module: nn.Module, tokenizer_limit: int | None) -
 
 def _model_class(config: Any) -> Any:
     """Transformers' class that loads the encoder, and no decoder where it has one that does without."""
-    from transformers import AutoModel, AutoModelForTextEncoding
-    from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
+    with importing:
+        from transformers import AutoModel, AutoModelForTextEncoding
+        from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
 
     alone = config.is_encoder_decoder and config.model_type in MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
     return AutoModelForTextEncoding if alone else AutoModel

@@ -1,7 +1,7 @@
 """Requests for maps that are wrong: each has its status, names its field, and leaves nothing behind."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import numpy as np
@@ -57,14 +57,12 @@ WRONG_SPECS = {
     "one name": ([spec(view("x"), view("x"))], "spec.target.name", "another name"),
     "no layers": ([spec(view("x", ()))], "spec.source.layers", "neither"),
     "layer twice": ([spec(target=view("y", (1, 1)))], "spec.target.layers", "once"),
-    "token pooling": (
+    "unknown pooling": (
         [
             spec(
                 metrics_pb2.View(
                     name="x",
-                    encode=encoder_pb2.EncodeSpec(
-                        model=model_pb2.ModelRef(name="tiny"), pooling=model_pb2.POOLING_TOKEN
-                    ),
+                    encode=encoder_pb2.EncodeSpec(model=model_pb2.ModelRef(name="tiny"), pooling=cast(Any, 99)),
                 )
             )
         ],

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from babelscope.calls.corpus.word_means import WordMeans
 from babelscope.calls.views import View
-from babelscope.calls.word_means import WordMeans
 from babelscope.corpora import WordPairs, as_words, read_texts, read_word_pairs, read_words
 from babelscope.data.comparison import Comparison, Estimate
 from babelscope.data.models import Model

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import yaml
 
+from babelscope.data.atomic import write_atomically
 from babelscope.data.texts import Text
 from babelscope.errors import StudyError
 from babelscope.study.nodes import StudyFiles, read_yaml
@@ -73,7 +74,7 @@ def pack_study(study: Path | str | Mapping[str, Any]) -> PackedStudy:
     if isinstance(study, Mapping):
         with TemporaryDirectory(dir=Path.cwd(), prefix=".study-") as folder:
             path = Path(folder) / "study.yaml"
-            path.write_text(yaml.safe_dump(dict(study), allow_unicode=True), encoding="utf-8")
+            write_atomically(path, yaml.safe_dump(dict(study), allow_unicode=True))
             return pack_study(path)
     files = StudyFiles()
     path = Path(study)

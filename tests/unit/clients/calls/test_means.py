@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from babelscope.calls.means import LayerMeans, shift
+from babelscope.calls.corpus.means import LayerMeans, shift
 from babelscope.data.models import Shift
 
 EN = LayerMeans((0, 2), np.array([[1.0, 2.0], [3.0, 4.0]]), 10, 2, 1, "digest", "vectors/" + "a" * 64)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from services.encoder.loading import load_engine
-from services.models.catalogue import ModelFiles, StoredCheckpoints
+from services.models.catalogue import ModelFiles
+from services.models.checkpoints import StoredCheckpoints
 from services.models.spec import ModelSpec, Reinit
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.runtime.files.folders import put_folder

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from babelscope.calls.means import LayerMeans
+from babelscope.calls.corpus.means import LayerMeans
 from babelscope.errors import StudyError
 from babelscope.study import Study, StudyResult
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from babelscope.calls.corpora import text_messages
+from babelscope.calls.corpus.corpora import text_messages
 from babelscope.calls.views import View
 from babelscope.data.activations import EncodeInfo, Progress
 from babelscope.data.tensors import to_numpy

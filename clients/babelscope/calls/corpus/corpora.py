@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from babelscope.calls.corpus.means import LayerMeans
 from babelscope.calls.encode import MESSAGE_BYTES, MESSAGE_TEXTS
-from babelscope.calls.means import LayerMeans
 from babelscope.calls.metrics import Answer_co, Repeatable
 from babelscope.data.activations import Progress
 from babelscope.data.tensors import to_numpy
