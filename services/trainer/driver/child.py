@@ -4,6 +4,7 @@ The function gets the assignment and a `Channel`, and answers with the result. W
 `ServiceError` with its own words, anything else with its type and message; the log has the traceback.
 """
 
+import fcntl
 import importlib
 import logging
 import os
@@ -65,6 +66,11 @@ class Lease:
     def _until(seconds: float) -> float:
         return time.monotonic() + seconds * (1 - _MARGIN)
 
+    @property
+    def seconds(self) -> float:
+        """Seconds that the lease holds from now, less a margin."""
+        return self._end - time.monotonic()
+
     def _read(self) -> None:
         import json
 
@@ -88,7 +94,8 @@ def main() -> None:
     """Does one job."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     channel = Channel(os.fdopen(int(os.environ.pop(EVENTS_VARIABLE)), "wb"))
-    lines = sys.stdin.buffer
+    # Without a buffer, whose lock a thread that reads would hold for ever when the interpreter ends.
+    lines = os.fdopen(0, "rb", buffering=0)
     assignment = Assignment.read(lines.readline())
     Lease(lines, assignment.lease_seconds)
     with owned(Path(assignment.workdir)):
@@ -98,6 +105,9 @@ def main() -> None:
 def _work(assignment: Assignment, channel: Channel) -> None:
     """Does what is assigned, and reports how it ended."""
     module, _, name = sys.argv[1].partition(":")
+    # The process of an attempt that was given up may live a moment longer than its trainer knows.
+    folder = os.open(assignment.workdir, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
     try:
         work: Work = getattr(importlib.import_module(module), name)
         channel.tell(Report(result=work(assignment, channel)))
