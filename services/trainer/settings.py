@@ -41,7 +41,7 @@ class TrainerSettings(ModelSettings):
     )
     runner: Literal["process", "ray"] = Field(
         "process",
-        description="What runs jobs: processes of this machine, or Ray: `process` or `ray`.",
+        description="What runs jobs: `process` (processes of this machine) or `ray`.",
     )
     ray_address: str = Field(
         default_factory=lambda: os.environ.get("RAY_ADDRESS", ""),
