@@ -124,8 +124,8 @@ def _ray(settings: TrainerSettings) -> RayRunner | None:
         gpus=settings.ray_gpus,
         slots=settings.slots,
         stop_seconds=settings.stop_seconds,
-        # A job has the same threads wherever it goes on, the GPU that Ray gives it, and its states in the store where the
-        # next attempt may be on another machine.
+        # A job has the same threads wherever it goes on, and the GPU that Ray gives it; its states are in the store
+        # where the next attempt may run on another machine.
         env={
             "BABELSCOPE_THREADS": str(threads),
             "BABELSCOPE_DEVICE": "cuda:0" if settings.ray_gpus else "cpu",

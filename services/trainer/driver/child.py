@@ -4,7 +4,6 @@ The function gets the assignment and a `Channel`, and answers with the result. W
 `ServiceError` with its own words, anything else with its type and message; the log has the traceback.
 """
 
-import fcntl
 import importlib
 import logging
 import os
@@ -105,9 +104,6 @@ def main() -> None:
 def _work(assignment: Assignment, channel: Channel) -> None:
     """Does what is assigned, and reports how it ended."""
     module, _, name = sys.argv[1].partition(":")
-    # The process of an attempt that was given up may live a moment longer than its trainer knows.
-    folder = os.open(assignment.workdir, os.O_RDONLY)
-    fcntl.flock(folder, fcntl.LOCK_EX)
     try:
         work: Work = getattr(importlib.import_module(module), name)
         channel.tell(Report(result=work(assignment, channel)))
