@@ -1,18 +1,25 @@
-"""Fine-tuning on Ray ends with the checkpoint and the figures of fine-tuning without it, also where it is killed."""
+"""Jobs on Ray whose processes are killed, from those of Ray to the trainer: all end with the undisturbed results."""
 
 import contextlib
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import babelscope
 import pytest
 from babelscope import Job
 
+from services.trainer.cluster.session import members
+from services.trainer.jobs.records import State
+from tests.mesh.trainer.conftest import Rig
 from tests.support.job_processes import processes_of_jobs
+from tests.support.job_works import expected
+from tests.support.ray_processes import RayOfTrainer, parent
 from tests.support.tagged import tagged_sentences
 from tests.support.tiny_models import build_model
 
@@ -47,10 +54,84 @@ def test_a_killed_fine_tuning_on_ray_equals_the_undisturbed_one_without_it(tmp_p
             time.sleep(4.0)
             for process in processes_of_jobs(mesh):
                 with contextlib.suppress(OSError):
-                    worker = int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
-                    os.kill(worker, signal.SIGKILL)
+                    os.kill(parent(process), signal.SIGKILL)
                     kills += 1
         done = mesh.trainer.wait_for_job(job.name)
     assert kills
     assert (done.state, done.checkpoint) == ("succeeded", undisturbed.checkpoint), done
     assert done.figures == undisturbed.figures
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    """A job table without trainers yet."""
+    made = Rig(f"sqlite:///{tmp_path}/jobs.db", tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ray() -> Iterator[RayOfTrainer]:
+    """A place for Ray whose path is short enough for the names of sockets."""
+    with tempfile.TemporaryDirectory(prefix="rt-") as folder:
+        yield RayOfTrainer(Path(folder))
+
+
+def _ends(condition: Any, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("victim", ["raylet", "gcs_server", "host", "driver"])
+def test_whatever_is_killed_the_job_ends_with_the_undisturbed_result(rig: Rig, ray: RayOfTrainer, victim: str) -> None:
+    trainer = rig.trainer(runner="ray", TMPDIR=str(ray.temporary))
+    job = rig.job("count", b"[100, 0.1]", max_attempts=10)
+    for share in (0.1, 0.4):
+        rig.until(job, lambda each, share=share: each.progress > share, 180)
+        session = ray.host(trainer)
+        match victim:
+            case "host":
+                os.kill(session, signal.SIGKILL)
+            case "driver":
+                [driver] = ray.drivers(trainer)
+                os.kill(driver, signal.SIGKILL)
+            case _:
+                ray.kill(session, victim)
+    done = rig.until(job, lambda each: each.state.ended, 240)
+    assert (done.state, done.result) == (State.SUCCEEDED, expected(100))
+    told = [int(note) for note in rig.notes(job) if note.isdigit()]
+    # What was told within the last half second of Ray's life may be lost; nothing is told twice or out of order.
+    assert told == sorted(set(told))
+    session = ray.host(trainer)
+    trainer.terminate()
+    assert trainer.wait(60) == 0
+    assert not members(session)
+    assert not ray.folders()
+
+
+def test_a_killed_trainer_takes_its_ray_along(rig: Rig, ray: RayOfTrainer) -> None:
+    trainer = rig.trainer(runner="ray", lease=3.0, TMPDIR=str(ray.temporary))
+    job = rig.job("count", b"[100, 0.1]")
+    rig.until(job, lambda each: each.progress > 0.1, 180)
+    session, processes = ray.host(trainer), rig.processes()
+    trainer.kill()
+    _ends(lambda: not members(session) and not ray.folders() and not rig.processes())
+    assert processes
+    rig.trainer(lease=3.0)
+    assert rig.until(job, lambda each: each.state.ended).result == expected(100)
+
+
+def test_cancelling_frees_everything(rig: Rig, ray: RayOfTrainer) -> None:
+    trainer = rig.trainer(runner="ray", TMPDIR=str(ray.temporary))
+    job = rig.job("with_children")
+    rig.until(job, lambda _: bool(rig.notes(job)), 180)
+    children = [int(pid) for pid in rig.notes(job)[0].split(b",")]
+    start = time.monotonic()
+    rig.table.cancel(job)
+    assert rig.until(job, lambda each: each.state.ended).state is State.CANCELLED
+    _ends(lambda: not any(Path(f"/proc/{pid}").exists() for pid in [*children, *rig.processes()]), 10.0)
+    assert time.monotonic() - start < 20
+    assert not list((rig._folder / "work").iterdir())
+    assert members(ray.host(trainer))
