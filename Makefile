@@ -86,7 +86,7 @@ docs: $(VENV)/.dev ## Generate the reference pages
 
 lock: ## Pin the newest versions that pyproject.toml allows
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[dev,demo]'
+	build/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[dev,demo,ray-cluster]'
 	build/lock/bin/python scripts/lock.py > requirements.lock
 
 clean: ## Remove what the targets made

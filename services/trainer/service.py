@@ -16,8 +16,10 @@ from services.trainer import gauges
 from services.trainer.api.servicer import Records, TrainerServicer
 from services.trainer.api.watching import Notices
 from services.trainer.checking import Checker
+from services.trainer.cluster.runner import RayRunner
 from services.trainer.driver.attempt import DispatchSettings, Tables
 from services.trainer.driver.dispatcher import Dispatcher
+from services.trainer.driver.process import launch
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.families import Families
@@ -55,6 +57,7 @@ class TrainerService:
         self._database = Database(settings.database.get_secret_value())
         table, checkpoints = JobTable(self._database), Checkpoints(self._database)
         gauges.watch(telemetry, self._database)
+        self._ray = _ray(settings)
         self._dispatcher = Dispatcher(
             Tables(table, checkpoints, Families(self._database), self._notices.notify),
             DispatchSettings(
@@ -67,6 +70,7 @@ class TrainerService:
                 lease_seconds=settings.lease_seconds,
                 stop_seconds=settings.stop_seconds,
                 env={"OMP_NUM_THREADS": str(settings.threads_of_a_job())},
+                launch=self._ray.launch if self._ray is not None else launch,
             ),
         )
         files = settings.model_files(self._store)
@@ -99,5 +103,32 @@ class TrainerService:
     async def stop(self) -> None:
         """Gives running jobs back, ends their processes, and closes the table."""
         await asyncio.to_thread(self._dispatcher.close)
+        if self._ray is not None:
+            await asyncio.to_thread(self._ray.close)
         await self._workers.close()
         await asyncio.to_thread(self._database.close)
+
+
+def _ray(settings: TrainerSettings) -> RayRunner | None:
+    """What gives jobs to Ray; None where they are processes of this machine.
+
+    Raises:
+        FailedPrecondition: Ray is not installed.
+    """
+    if settings.runner != "ray":
+        return None
+    threads = settings.threads_of_a_job()
+    return RayRunner(
+        settings.cluster,
+        cpus=threads,
+        gpus=settings.ray_gpus,
+        slots=settings.slots,
+        stop_seconds=settings.stop_seconds,
+        # A job has the same threads wherever it goes on, and the GPU that Ray gives it; its states are in the store
+        # where the next attempt may run on another machine.
+        env={
+            "BABELSCOPE_THREADS": str(threads),
+            "BABELSCOPE_DEVICE": "cuda:0" if settings.ray_gpus else "cpu",
+            "BABELSCOPE_SHARE_STATES": str(settings.shares_states).lower(),
+        },
+    )

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from babelscope.transport.channel import TLS, ClientConfig
 from babelscope.transport.retry import RetryPolicy
@@ -38,6 +39,16 @@ class TrainerSettings(ModelSettings):
     lease_seconds: float = Field(
         60.0, ge=1.0, description="Time after which a job whose trainer is silent is another's."
     )
+    runner: Literal["process", "ray"] = Field(
+        "process",
+        description="What runs jobs: `process` (processes of this machine) or `ray`.",
+    )
+    ray_address: str = Field(
+        default_factory=lambda: os.environ.get("RAY_ADDRESS", ""),
+        description="The Ray cluster of the runner `ray`; that of `RAY_ADDRESS` if not given, and without either a Ray "
+        "of this machine, which the first job starts.",
+    )
+    ray_gpus: float = Field(0.0, ge=0.0, description="GPUs that a job asks Ray for; below 1, jobs share one.")
     stop_seconds: Seconds = Field(5.0, description="Time that a job's process has to end before it is killed.")
     device: str = Field(
         "auto",
@@ -64,7 +75,7 @@ class TrainerSettings(ModelSettings):
     share_states: bool | None = Field(
         None,
         description="Whether the states of running jobs go to the store, so that trainers on other machines can go on "
-        "from them; where not given, if the job table is a PostgreSQL.",
+        "from them; where not given, if the job table is a PostgreSQL or jobs run on a Ray cluster.",
     )
     predict_threads: int = Field(1, ge=1, description="Requests for predictions that are worked on at once.")
     max_models: int = Field(2, ge=1, description="Fine-tuned models in memory; the one unused for longest makes room.")
@@ -101,10 +112,15 @@ class TrainerSettings(ModelSettings):
         return self.device
 
     @property
+    def cluster(self) -> str:
+        """Address of the Ray cluster that runs jobs; empty where they run on this machine."""
+        return self.ray_address if self.runner == "ray" and self.ray_address != "local" else ""
+
+    @property
     def shares_states(self) -> bool:
         """Whether the states of running jobs go to the store."""
         if self.share_states is None:
-            return self.database.get_secret_value().startswith("postgres")
+            return bool(self.cluster) or self.database.get_secret_value().startswith("postgres")
         return self.share_states
 
     def threads_of_a_job(self) -> int:

@@ -1,12 +1,15 @@
-"""A trainer without a door, as a process: `python -m tests.support.trainer_process URL WORKDIR LEASE SLOTS`."""
+"""A trainer without a door, as a process: `python -m tests.support.trainer_process URL WORKDIR LEASE SLOTS RUNNER`."""
 
+import os
 import signal
 import sys
 import threading
 from pathlib import Path
 
+from services.trainer.cluster.runner import RayRunner
 from services.trainer.driver.attempt import DispatchSettings, Tables
 from services.trainer.driver.dispatcher import Dispatcher
+from services.trainer.driver.process import launch
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.families import Families
@@ -21,8 +24,10 @@ WORKS = {
 
 def main() -> None:
     """Works until SIGTERM."""
-    url, workdir, lease, slots = sys.argv[1:]
+    url, workdir, lease, slots, runner = sys.argv[1:]
     database = Database(url)
+    address = os.environ.get("RAY_ADDRESS", "")
+    ray = RayRunner(address, cpus=1, gpus=0.0, slots=int(slots), stop_seconds=2.0, env={}) if runner == "ray" else None
     settings = DispatchSettings(
         WORKS,
         Path(workdir),
@@ -30,7 +35,8 @@ def main() -> None:
         families={"family": Counts()},
         lease_seconds=float(lease),
         idle_seconds=0.05,
-        stop_seconds=1.0,
+        stop_seconds=1.0 if ray is None else 5.0,
+        launch=launch if ray is None else ray.launch,
     )
     dispatcher = Dispatcher(Tables(JobTable(database), Checkpoints(database), Families(database)), settings)
     ended = threading.Event()
@@ -40,6 +46,8 @@ def main() -> None:
     sys.stdout.flush()
     ended.wait()
     dispatcher.close()
+    if ray is not None:
+        ray.close()
 
 
 if __name__ == "__main__":

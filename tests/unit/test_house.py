@@ -16,7 +16,7 @@ from tests.support.code import ROOT, WINGS, imports, label, sources, within, wro
 START_UP = {"__main__.py", "service.py"}
 KNOWN_TO = {
     ("sqlalchemy", "alembic"): ("trainer/jobs",),
-    ("ray",): ("trainer/driver", "trainer/serving"),
+    ("ray",): ("trainer/cluster", "trainer/serving"),
 }
 LINES_AT_MOST = 400
 

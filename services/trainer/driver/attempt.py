@@ -11,7 +11,7 @@ from typing import Final
 
 from services.runtime.errors import Unavailable
 from services.trainer.driver.families import Family
-from services.trainer.driver.process import JobProcess
+from services.trainer.driver.process import JobProcess, Launch, launch
 from services.trainer.driver.protocol import Assignment, Report
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.families import Families
@@ -40,6 +40,7 @@ class DispatchSettings:
         idle_seconds: Time between two looks at an empty queue.
         stop_seconds: Time that a process has between SIGTERM and SIGKILL.
         env: Environment of the processes, beside this process's own.
+        launch: How the jobs of `works` are started; those that wait for other jobs are processes of this machine.
     """
 
     works: Mapping[str, str]
@@ -52,10 +53,13 @@ class DispatchSettings:
     idle_seconds: float = 1.0
     stop_seconds: float = 5.0
     env: Mapping[str, str] = field(default_factory=dict)
+    launch: Launch = launch
 
-    def work(self, kind: str) -> str:
-        """What does a kind of job."""
-        return self.works.get(kind) or self.waiting[kind]
+    def start(self, assignment: Assignment, log: Path) -> JobProcess:
+        """Starts what does a job."""
+        if work := self.works.get(assignment.kind):
+            return self.launch(work, assignment, self.env, log)
+        return launch(self.waiting[assignment.kind], assignment, self.env, log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,7 @@ class Attempt:
             LeaseLost: The job is another trainer's by now; the process is gone.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        process = JobProcess(
-            self._settings.work(self._job.kind),
+        process = self._settings.start(
             Assignment(
                 job=self._job.id,
                 kind=self._job.kind,
@@ -111,7 +114,6 @@ class Attempt:
                 workdir=str(self._folder),
                 lease_seconds=self._held_until - time.monotonic(),
             ),
-            self._settings.env,
             self._folder / "log",
         )
         final: Report | None = None

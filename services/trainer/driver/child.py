@@ -65,6 +65,11 @@ class Lease:
     def _until(seconds: float) -> float:
         return time.monotonic() + seconds * (1 - _MARGIN)
 
+    @property
+    def seconds(self) -> float:
+        """Seconds that the lease holds from now, less a margin."""
+        return self._end - time.monotonic()
+
     def _read(self) -> None:
         import json
 
@@ -88,7 +93,8 @@ def main() -> None:
     """Does one job."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     channel = Channel(os.fdopen(int(os.environ.pop(EVENTS_VARIABLE)), "wb"))
-    lines = sys.stdin.buffer
+    # Without a buffer, whose lock a thread that reads would hold for ever when the interpreter ends.
+    lines = os.fdopen(0, "rb", buffering=0)
     assignment = Assignment.read(lines.readline())
     Lease(lines, assignment.lease_seconds)
     with owned(Path(assignment.workdir)):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,26 +16,27 @@ from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Report
 
 _LOG_TAIL: Final = 2000
 _POLL_SECONDS: Final = 0.02
+_LAST_REPORTS_SECONDS: Final = 1.0
 
 
 class JobProcess:
     """A running process.
 
     Args:
-        work: `MODULE:FUNCTION` that does the job.
+        command: Module that the process runs, with its arguments; it keeps to `protocol`.
         assignment: What it is to do.
         env: Environment, beside this process's own.
         log: File that receives its output.
     """
 
-    def __init__(self, work: str, assignment: Assignment, env: Mapping[str, str], log: Path) -> None:
+    def __init__(self, command: Sequence[str], assignment: Assignment, env: Mapping[str, str], log: Path) -> None:
         read_end, write_end = os.pipe()
         self._log = log
         self._reports: queue.Queue[Report | None] = queue.Queue()
         try:
             with log.open("ab") as output:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "services.trainer.driver.child", work],
+                    [sys.executable, "-m", *command],
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=output,
@@ -48,7 +49,8 @@ class JobProcess:
             raise
         finally:
             os.close(write_end)
-        threading.Thread(target=self._read, args=(read_end,), daemon=True, name="job-reports").start()
+        self._reader = threading.Thread(target=self._read, args=(read_end,), daemon=True, name="job-reports")
+        self._reader.start()
         self._write(assignment.line())
 
     @property
@@ -70,7 +72,11 @@ class JobProcess:
     @property
     def ended(self) -> bool:
         """Whether the process has ended and all its reports were read."""
-        return self._process.poll() is not None and self._reports.empty()
+        if self._process.poll() is None:
+            return False
+        # What it wrote last may still be on its way; a process that it left behind may hold the pipe open.
+        self._reader.join(_LAST_REPORTS_SECONDS)
+        return self._reports.empty()
 
     def stop(self, patience: float = 0.0) -> None:
         """Ends the whole group: SIGTERM, then SIGKILL where it has not ended in time.
@@ -113,3 +119,12 @@ class JobProcess:
                 if not line.endswith(b"\n"):
                     return  # the process was killed while it wrote
                 self._reports.put(Report.read(line))
+
+
+Launch = Callable[[str, Assignment, Mapping[str, str], Path], JobProcess]
+"""Starts what does a job: from `MODULE:FUNCTION`, the assignment, the environment and the log."""
+
+
+def launch(work: str, assignment: Assignment, env: Mapping[str, str], log: Path) -> JobProcess:
+    """Starts a process that does a job itself."""
+    return JobProcess(("services.trainer.driver.child", work), assignment, env, log)

@@ -202,6 +202,9 @@ def test_the_ray_cluster_is_the_trainers(tmp_path: Path) -> None:
         if item["kind"] == "Deployment" and item["metadata"]["name"] == "babelscope-trainer"
     ]
     [address] = [item["value"] for item in trainer["env"] if item["name"] == "RAY_ADDRESS"]
+    told = {item["name"]: item.get("value") for item in trainer["env"]}
+    assert (told["BABELSCOPE_RUNNER"], told["BABELSCOPE_RAY_GPUS"]) == ("ray", "1")
+    assert int(told["BABELSCOPE_SLOTS"]) == cluster["spec"]["workerGroupSpecs"][0]["maxReplicas"]
     head, worker = cluster["spec"]["headGroupSpec"], cluster["spec"]["workerGroupSpecs"][0]
     ports = {port["name"]: port["containerPort"] for port in head["template"]["spec"]["containers"][0]["ports"]}
     assert address == f"ray://{cluster['metadata']['name']}-head-svc:{ports['client']}"

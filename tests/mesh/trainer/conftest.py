@@ -64,13 +64,15 @@ class Rig:
         self.table = JobTable(self.database)
         self.trainers: list[subprocess.Popen[str]] = []
 
-    def trainer(self, *, lease: float = 30.0, slots: int = 1) -> subprocess.Popen[str]:
+    def trainer(
+        self, *, lease: float = 30.0, slots: int = 1, runner: str = "process", **env: str
+    ) -> subprocess.Popen[str]:
         """Starts a trainer, and waits until it is ready."""
-        arguments = [self._url, str(self._folder / "work"), str(lease), str(slots)]
+        arguments = [self._url, str(self._folder / "work"), str(lease), str(slots), runner]
         trainer = subprocess.Popen(
             [sys.executable, "-m", "tests.support.trainer_process", *arguments],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'clients'}"},
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'clients'}", **env},
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -32,6 +32,7 @@ CHOSEN = {
     "log_level": "DEBUG",
     "log_format": "text",
     "device": "cpu",
+    "runner": "ray",
     "translation_device": "cuda:1",
     "token": "x",
     "otlp_endpoint": "http://collector:4317",

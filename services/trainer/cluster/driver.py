@@ -1,0 +1,182 @@
+"""A job on Ray as its trainer sees it: `python -m services.trainer.cluster.driver MODULE:FUNCTION PLAN`.
+
+Keeps to the protocol of a job's process: reads the assignment and renewals, writes reports. The job itself is done by a
+process that an actor holds, wherever Ray has room for it. Where Ray, the actor or this process dies, the attempt has
+failed like that of any process that dies, and the next one goes on from the last state.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from services.trainer.cluster import folders
+from services.trainer.cluster.plan import Plan
+from services.trainer.cluster.seat import Seat
+from services.trainer.driver.child import Lease
+from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Report
+
+log = logging.getLogger(__name__)
+
+_POLL_SECONDS: Final = 0.5
+_START_SECONDS: Final = 300.0
+"""Most seconds that the Ray of this machine takes to start."""
+_TELL_SECONDS: Final = 10.0
+"""Seconds that a job waits for room before it tells of it."""
+_ANSWER_SECONDS: Final = 60.0
+"""Most seconds that an actor takes to answer; one that takes longer is given up."""
+_CLOSE_SECONDS: Final = 5.0
+
+
+def main() -> None:
+    """Sees one job through."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    events = os.fdopen(int(os.environ.pop(EVENTS_VARIABLE)), "wb")
+    # Without a buffer, whose lock a thread that reads would hold for ever when the interpreter ends.
+    lines = os.fdopen(0, "rb", buffering=0)
+    assignment = Assignment.read(lines.readline())
+    lease = Lease(lines, assignment.lease_seconds)
+    work, plan = sys.argv[1], Plan.read(sys.argv[2])
+    final: bytes | None = None
+    try:
+        address = plan.address or _address(Path(plan.folder))
+        import ray
+
+        final = _Drive(ray, plan, lease, events).to_the_end(address, work, assignment)
+        if final is not None:
+            _write(events, final)
+    except Exception as error:
+        log.error("the job could not be seen through on Ray: %s: %s", type(error).__name__, error)
+    # At once: what Ray does at the interpreter's end may hang where the other side has died.
+    logging.shutdown()
+    os._exit(0 if final is not None else 1)
+
+
+def _address(folder: Path) -> str:
+    """Waits until the Ray of this machine is ready.
+
+    Raises:
+        FileNotFoundError: It has ended.
+        TimeoutError: It takes too long.
+    """
+    end = time.monotonic() + _START_SECONDS
+    while (found := folders.address(folder)) is None:
+        if time.monotonic() > end:
+            raise TimeoutError(f"Expected Ray to start within {_START_SECONDS:.0f} s")
+        time.sleep(_POLL_SECONDS)
+    return found
+
+
+def _write(events: BinaryIO, line: bytes) -> None:
+    events.write(line)
+    events.flush()
+
+
+class _Drive:
+    """A job and its actor.
+
+    Args:
+        ray: The module, whose functions are typed in part.
+        plan: Where and with what it runs.
+        lease: The right to work on it.
+        events: File that receives the reports.
+    """
+
+    def __init__(self, ray: Any, plan: Plan, lease: Lease, events: BinaryIO) -> None:
+        self._ray = ray
+        self._plan, self._lease, self._events = plan, lease, events
+        self._stopping = threading.Event()
+
+    def to_the_end(self, address: str, work: str, assignment: Assignment) -> bytes | None:
+        """Runs the job.
+
+        Returns:
+            Its last report, which is not written yet; None where there is none.
+        """
+        ray = self._ray
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+        # After Ray, which sets a handler of its own.
+        signal.signal(signal.SIGTERM, lambda *_: self._stopping.set())
+        try:
+            if reason := self._too_large(ray.cluster_resources()):
+                return Report(failure=reason).line()
+            seat = ray.remote(Seat).options(num_cpus=self._plan.cpus, num_gpus=self._plan.gpus).remote()
+            try:
+                return self._see_through(seat, work, assignment)
+            finally:
+                ray.kill(seat)
+        finally:
+            _bounded(ray.shutdown)
+
+    def _too_large(self, resources: dict[str, float]) -> str:
+        """Why the Ray of this machine will never have room; a cluster may grow."""
+        if self._plan.address:
+            return ""
+        return "; ".join(
+            f"Expected at most {resources.get(name, 0.0):g} {name}, which is what this machine has, but got {wanted:g}"
+            for name, wanted in (("CPU", self._plan.cpus), ("GPU", self._plan.gpus))
+            if wanted > resources.get(name, 0.0)
+        )
+
+    def _see_through(self, seat: Any, work: str, assignment: Assignment) -> bytes | None:
+        ahead = self._settle(seat)
+        if ahead is None:
+            return None
+
+        def ask(method: Any, *arguments: object) -> Any:
+            return self._ray.get(method.remote(*arguments), timeout=_ANSWER_SECONDS)
+
+        def until() -> float:
+            return time.monotonic() + self._lease.seconds + ahead
+
+        ask(seat.start, work, assignment.line(), dict(self._plan.env), until())
+        final: bytes | None = None
+        ended = False
+        while not (ended or final or self._stopping.is_set()):
+            lines, ended = ask(seat.reports, until(), _POLL_SECONDS)
+            for line in lines:
+                if Report.read(line).final:
+                    final = line
+                else:
+                    _write(self._events, line)
+        over = final is not None or self._stopping.is_set()
+        # The trainer waits no longer than that for the whole.
+        patience = self._plan.stop_seconds / 2 if self._stopping.is_set() else 0.0
+        words = ask(seat.stop, patience, over and bool(self._plan.address))
+        if not over:
+            log.error("%s", words)
+        return final
+
+    def _settle(self, seat: Any) -> float | None:
+        """Waits until the actor has room.
+
+        Returns:
+            What its machine's clock shows more than this one's, at least; None where the job was stopped.
+        """
+        reading = seat.clock.remote()
+        waited = 0.0
+        while not self._ray.wait([reading], timeout=_POLL_SECONDS)[0]:
+            if self._stopping.is_set():
+                return None
+            waited += _POLL_SECONDS
+            if _TELL_SECONDS <= waited < _TELL_SECONDS + _POLL_SECONDS:
+                _write(self._events, Report(events=(("note", b"waits until Ray has room for it"),)).line())
+        reading = seat.clock.remote()
+        # Less the way back: the lease ends there too early rather than too late.
+        return float(self._ray.get(reading, timeout=_ANSWER_SECONDS)) - time.monotonic()
+
+
+def _bounded(action: Callable[[], object]) -> None:
+    """Does something, but does not wait for it for ever."""
+    thread = threading.Thread(target=action, daemon=True)
+    thread.start()
+    thread.join(_CLOSE_SECONDS)
+
+
+if __name__ == "__main__":
+    main()

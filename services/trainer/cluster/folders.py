@@ -1,0 +1,68 @@
+"""The temporary folder of a Ray on this machine: logs, sockets, its address, and a lock that its host holds."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+_PREFIX: Final = "babelscope-ray-"
+_LOCK: Final = "lock"
+_ADDRESS: Final = "address"
+
+
+def make() -> Path:
+    """A new folder directly below the system's own for temporary files: names of sockets are 107 bytes at most."""
+    return Path(tempfile.mkdtemp(prefix=_PREFIX))
+
+
+def sweep() -> None:
+    """Removes the folders of hosts that have died."""
+    for lock in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
+        try:
+            handle = os.open(lock, os.O_RDWR)
+        except OSError:
+            continue  # another user's, or gone
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            remove(lock.parent)
+        finally:
+            os.close(handle)
+
+
+def hold(folder: Path) -> None:
+    """Locks a folder for as long as this process lives, so that nobody takes it for a dead host's."""
+    # The lock gets its name when it is held: what `sweep` finds is held, or was.
+    unnamed = folder / f".{_LOCK}"
+    fcntl.flock(os.open(unnamed, os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX)
+    unnamed.rename(folder / _LOCK)
+
+
+def remove(folder: Path) -> None:
+    """Removes a folder whose Ray has ended."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def tell_address(folder: Path, address: str) -> None:
+    """Says where the folder's Ray is reached."""
+    unnamed = folder / f".{_ADDRESS}"
+    unnamed.write_text(address, encoding="utf-8")
+    unnamed.rename(folder / _ADDRESS)
+
+
+def address(folder: Path) -> str | None:
+    """Where the folder's Ray is reached; None where it is not ready.
+
+    Raises:
+        FileNotFoundError: There is no such folder: its Ray has ended.
+    """
+    try:
+        return (folder / _ADDRESS).read_text("utf-8")
+    except FileNotFoundError:
+        if not folder.is_dir():
+            raise
+        return None
