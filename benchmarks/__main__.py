@@ -16,7 +16,7 @@ from rich.table import Table
 
 from benchmarks.rows import Row
 
-BENCHES = ("datagen", "encoder", "general", "grammar", "predictions", "retrieval", "service", "similarity")
+BENCHES = ("cache", "datagen", "encoder", "general", "grammar", "predictions", "retrieval", "service", "similarity")
 LONG = ("maps",)
 """Run where they are named: they take an hour and more."""
 _HELP = f"of {', '.join(BENCHES)} (all of these by default), {', '.join(LONG)}"

@@ -1,10 +1,21 @@
 """What Prometheus is told of the queue and of the device."""
 
+from services.encoder.cache.cache import Cache
+from services.encoder.cache.shelf import Event
 from services.encoder.queue.scheduler import BatchReport, Scheduler
 from services.encoder.registry import Registry
 from services.runtime.telemetry import Telemetry
 
 _WAIT_SECONDS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
+_CACHE_COUNTERS = {
+    Event.HIT: "hits",
+    Event.MISS: "misses",
+    Event.READ: "read_bytes",
+    Event.WRITTEN: "written_bytes",
+    Event.EVICTED: "evicted_bytes",
+    Event.DAMAGED: "damaged",
+    Event.DROPPED: "dropped_texts",
+}
 
 
 class Gauges:
@@ -23,6 +34,10 @@ class Gauges:
             "encoder_padded_tokens", "Tokens that padded batches would have computed: texts times the longest"
         )
         self._seconds = telemetry.counter("encoder_compute_seconds", "Time of the device in seconds")
+        self._cached = {
+            event: telemetry.counter(f"encoder_cache_{name}", f"Cache: {event.value}")
+            for event, name in _CACHE_COUNTERS.items()
+        }
         self._rate = telemetry.gauge("encoder_tokens_per_second", "Tokens a second of the last batch")
         self._waited = telemetry.histogram(
             "encoder_queue_wait_seconds", "Time that texts waited for the device", buckets=_WAIT_SECONDS
@@ -38,6 +53,15 @@ class Gauges:
         gauge("encoder_streams", "Streams open", lambda: scheduler.open_streams)
         gauge("encoder_models", "Models in memory", lambda: registry.loaded)
         gauge("encoder_model_bytes", "Bytes of the weights of models in memory", lambda: registry.loaded_bytes)
+
+    def watch_cache(self, cache: Cache) -> None:
+        """Reads the cache's state at every scrape."""
+        self._telemetry.gauge("encoder_cache_texts", "Texts, by layers, whose rows are kept", lambda: cache.texts)
+        self._telemetry.gauge("encoder_cache_shards", "Shards of kept rows", lambda: cache.shards)
+
+    def observe_cache(self, event: Event, amount: int) -> None:
+        """Counts what the cache did."""
+        self._cached[event].inc(amount)
 
     def observe(self, report: BatchReport) -> None:
         """Counts a batch."""

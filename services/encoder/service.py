@@ -8,6 +8,7 @@ from babelscope.data import atomic
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc
 
 from services.encoder.api.servicer import EncoderServicer
+from services.encoder.cache.cache import Cache
 from services.encoder.capacity import default_model_bytes
 from services.encoder.engine import Engine
 from services.encoder.gauges import Gauges
@@ -55,9 +56,15 @@ class EncoderService:
             hub_seconds=settings.hub_seconds,
         )
         gauges.watch(self.scheduler, self.registry)
+        self.cache: Cache | None = None
+        if settings.cache_bytes:
+            self.cache = Cache(
+                store, settings.cache_bytes, every_token=settings.cache_tokens, observe=gauges.observe_cache
+            )
+            gauges.watch_cache(self.cache)
         # The generated base answers UNIMPLEMENTED where a method is not given; only its stub calls them abstract.
         self._servicer = EncoderServicer(  # type: ignore[abstract]
-            self.registry, self.scheduler, store, settings
+            self.registry, self.scheduler, store, settings, self.cache
         )
 
     @property
@@ -91,6 +98,8 @@ class EncoderService:
     async def stop(self) -> None:
         """Releases threads and models."""
         await self.scheduler.close()
+        if self.cache is not None:
+            await asyncio.to_thread(self.cache.close)
         await self._servicer.close()
         await self.registry.close()
 

@@ -41,6 +41,13 @@ class EncoderSettings(ModelSettings):
     read_seconds: Seconds = Field(
         300.0, description="Time after which a client that does not read its answers loses its stream."
     )
+    cache_bytes: int = Field(
+        0,
+        ge=0,
+        description="Bytes of the store for pooled rows of earlier requests, shared by all encoders of the store; 0 "
+        "keeps none. Off by default, as it keeps what was computed of users' texts beyond their requests.",
+    )
+    cache_tokens: bool = Field(False, description="Keep rows of single tokens as well, which are far larger.")
     word_bytes: int = Field(
         2 << 30, ge=1 << 20, description="Bytes of the sums of one EncodeWords request: words x layers x d x 8."
     )

@@ -1,13 +1,16 @@
 """Texts from a request to the queue: checked, cut into tokens beside the event loop, given their rows, submitted."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from babelscope.v1 import text_pb2
 
 from services.encoder.api import requests
+from services.encoder.api.kept import KeptRows
 from services.encoder.api.requests import Asked
 from services.encoder.api.units import Grouper, Written, written
+from services.encoder.cache.index import Found
 from services.encoder.engine import Engine
 from services.encoder.queue.streams import Stream
 from services.encoder.queue.turns import Turns
@@ -20,6 +23,29 @@ TOKENIZE_AT_ONCE: Final = 256
 """Texts cut into tokens by one call, so that the first reach the device while the others are being cut."""
 CHARACTERS_AT_ONCE: Final = 1 << 16
 """Characters cut into tokens by one call, unless a single text has more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What becomes of the texts of one request.
+
+    Attributes:
+        stream: Stream that the texts are submitted to.
+        engine: Engine of the model.
+        asked: Request of the client.
+        limit: Longest input in tokens.
+        client: Client whose turn it is.
+        group: Function that gives each text its rows.
+        placed: Whether a text's index is its position in the request, however many before it are not submitted.
+    """
+
+    stream: Stream
+    engine: Engine
+    asked: Asked
+    limit: int
+    client: str
+    group: Grouper
+    placed: bool
 
 
 class Intake:
@@ -80,6 +106,7 @@ class Intake:
         limit: int,
         client: str,
         group: Grouper,
+        kept: KeptRows | None = None,
     ) -> None:
         """Reads texts as fast as the queue takes them, and tells the stream how that ended.
 
@@ -90,8 +117,10 @@ class Intake:
             asked: Request of the client.
             limit: Longest input in tokens.
             client: Client whose turn it is.
-            group: Function that gives each text its rows; called once for each text, in order.
+            group: Function that gives each text its rows; called once for each text that is computed.
+            kept: Rows that were kept; None where all texts are computed.
         """
+        work = Work(stream, engine, asked, limit, client, group, placed=kept is not None)
         try:
             seen = requests.SeenIds()
             async for message in messages:
@@ -102,33 +131,59 @@ class Intake:
                 requests.check_texts(texts, "texts.texts", self._max_texts, seen)
                 for some in _portions(texts):
                     strings = _written(some, "texts.texts", offset)
-                    languages = [text.language or asked.language for text in some]
-                    tokenized = await self._cut(
-                        engine, strings, languages, limit, client, place=("texts.texts", offset)
-                    )
-                    requests.check_tokens(
-                        some,
-                        tokenized,
-                        asked.overflow,
-                        limit,
-                        "texts.texts",
-                        offset=offset,
-                        vocabulary=engine.info.vocabulary_size,
-                    )
-                    _spend(tokenized)
-                    grouped = [
-                        (text.id, group(text, string, tokens, f"texts.texts[{number}]"))
-                        for number, (text, string, tokens) in enumerate(
-                            zip(some, strings, tokenized, strict=True), offset
-                        )
-                    ]
-                    await stream.submit([(name, tokens) for name, tokens in grouped if tokens is not None])
+                    todo: Sequence[int] = range(len(some))
+                    held: list[tuple[int, Found]] = []
+                    if kept is not None:
+                        places = await kept.find(some, strings, offset)
+                        held = [(place, found) for place, found in places if found is not None]
+                        todo = [place for place, found in places if found is None]
+                    for run in _runs(todo):
+                        await self._submit(some[run], strings[run], work, offset + run.start)
+                    if kept is not None:
+                        for run in _runs(await kept.answer(stream, some, held, offset)):
+                            await self._submit(some[run], strings[run], work, offset + run.start)
                     offset += len(some)
             if not len(seen):
                 raise InvalidArgument("texts", "Expected at least one text, but the stream ended without any")
             stream.finish()
         except Exception as error:  # a boundary between tasks: the stream's own task raises it
             stream.fail(error)
+
+    async def _submit(
+        self,
+        texts: Sequence[text_pb2.Text],
+        strings: Sequence[Written],
+        work: Work,
+        offset: int,
+    ) -> None:
+        """Cuts texts into tokens, gives them their rows and queues them.
+
+        Args:
+            texts: Neighbours in the request.
+            strings: Them as they go to the tokenizer.
+            work: What becomes of them.
+            offset: Position of the first in the request.
+        """
+        asked, engine, field = work.asked, work.engine, "texts.texts"
+        languages = [text.language or asked.language for text in texts]
+        tokenized = await self._cut(engine, strings, languages, work.limit, work.client, place=(field, offset))
+        requests.check_tokens(
+            texts,
+            tokenized,
+            asked.overflow,
+            work.limit,
+            field,
+            offset=offset,
+            vocabulary=engine.info.vocabulary_size,
+        )
+        _spend(tokenized)
+        grouped = [
+            (number, text.id, work.group(text, string, tokens, f"{field}[{number}]"))
+            for number, (text, string, tokens) in enumerate(zip(texts, strings, tokenized, strict=True), offset)
+        ]
+        chosen = [(number, name, tokens) for number, name, tokens in grouped if tokens is not None]
+        places = [number for number, _, _ in chosen] if work.placed else None
+        await work.stream.submit([(name, tokens) for _, name, tokens in chosen], places)
 
     async def _cut(
         self,
@@ -156,6 +211,15 @@ class Intake:
             sum(map(len, texts)),
             lambda: engine.tokenize(texts, max_tokens=limit, languages=languages, field=field, offset=offset),
         )
+
+
+def _runs(places: Sequence[int]) -> Iterator[slice]:
+    """Ascending places as slices of neighbours."""
+    start = 0
+    for stop in range(1, len(places) + 1):
+        if stop == len(places) or places[stop] != places[stop - 1] + 1:
+            yield slice(places[start], places[stop - 1] + 1)
+            start = stop
 
 
 def _written(texts: Sequence[text_pb2.Text], field: str, offset: int) -> list[Written]:

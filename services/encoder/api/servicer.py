@@ -10,6 +10,7 @@ from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2
 from services.encoder.api import requests, responses
 from services.encoder.api.corpora import CorpusDoor
 from services.encoder.api.intake import Intake
+from services.encoder.api.kept import KeptRows
 from services.encoder.api.predictions import (
     AskedPrediction,
     NamedPieces,
@@ -20,6 +21,7 @@ from services.encoder.api.predictions import (
 )
 from services.encoder.api.requests import Asked
 from services.encoder.api.units import grouper
+from services.encoder.cache.cache import Cache
 from services.encoder.engine import Engine
 from services.encoder.queue.answers import PredictedBlock, RowBlock
 from services.encoder.queue.scheduler import Scheduler
@@ -42,16 +44,25 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         scheduler: The device.
         store: Store that holds the arrays of interventions, and means.
         settings: Limits.
+        cache: Rows kept of earlier requests; None where none are.
 
     Attributes:
         memory: Bytes that requests hold beside their texts, which the scheduler counts.
     """
 
-    def __init__(self, registry: Registry, scheduler: Scheduler, store: Stored, settings: EncoderSettings) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        scheduler: Scheduler,
+        store: Stored,
+        settings: EncoderSettings,
+        cache: Cache | None = None,
+    ) -> None:
         self._registry = registry
         self._scheduler = scheduler
         self._store = store
         self._settings = settings
+        self._cache = cache
         self.memory = Memory(settings.held_bytes)
         self._intake = Intake(settings.max_texts)
         corpora = CorpusDoor(registry, scheduler, store, settings, intake=self._intake, memory=self.memory)
@@ -140,9 +151,14 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             engine.validate(plan)
             budget = self._settings.budget(engine.info.max_tokens, engine.device)
             stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer(), output=asked.output)
-            group, client = grouper(plan.pooling), context.peer()
+            group, client, kept = grouper(plan.pooling), context.peer(), None
+            if self._cache is not None and self._cache.serves(plan.pooling):
+                kept = KeptRows(self._cache, engine, plan, asked, limit)
+                stream.keep = kept.keep
             intake = asyncio.create_task(
-                self._intake.fill(request_iterator, stream, engine, asked, limit=limit, client=client, group=group)
+                self._intake.fill(
+                    request_iterator, stream, engine, asked, limit=limit, client=client, group=group, kept=kept
+                )
             )
             try:
                 await writer.write(responses.started(engine.info, asked, plan, engine.device, limit))

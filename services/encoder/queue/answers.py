@@ -93,16 +93,39 @@ def cut(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output:
         arrays: Their hidden states, [rows, K, d] float32 each.
         output: Elements of the answer; bfloat16 rounds to nearest, ties to even.
     """
+    items = [
+        Item(
+            index=entry.index,
+            id=entry.id,
+            rows=array.shape[0],
+            tokens=entry.length,
+            truncated=entry.text.truncated,
+            empty=entry.text.groups.empty if entry.text.groups else (),
+            content=entry.text.content_length,
+        )
+        for entry, array in zip(entries, arrays, strict=True)
+    ]
+    return cut_items(items, arrays, output)
+
+
+def cut_items(items: Sequence[Item], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> list[RowBlock]:
+    """Packs texts into blocks of at most `CHUNK_BYTES`; a longer text has a block of its own.
+
+    Args:
+        items: The texts; at least one.
+        arrays: Their hidden states, [rows, K, d] float32 each.
+        output: Elements of the answer.
+    """
     width = 2 if output == "bfloat16" else 4
     blocks = []
     first = size = 0
     for position, array in enumerate(arrays):
         extra = array.size * width
         if size and size + extra > CHUNK_BYTES:
-            blocks.append(_block(entries[first:position], arrays[first:position], output))
+            blocks.append(_block(items[first:position], arrays[first:position], output))
             first, size = position, 0
         size += extra
-    blocks.append(_block(entries[first:], arrays[first:], output))
+    blocks.append(_block(items[first:], arrays[first:], output))
     return blocks
 
 
@@ -139,26 +162,14 @@ def _predicted(entries: Sequence[Entry], predictions: Sequence[Prediction]) -> P
     )
 
 
-def _block(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> RowBlock:
-    items = tuple(
-        Item(
-            index=entry.index,
-            id=entry.id,
-            rows=array.shape[0],
-            tokens=entry.length,
-            truncated=entry.text.truncated,
-            empty=entry.text.groups.empty if entry.text.groups else (),
-            content=entry.text.content_length,
-        )
-        for entry, array in zip(entries, arrays, strict=True)
-    )
+def _block(items: Sequence[Item], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> RowBlock:
     _, layers, width = arrays[0].shape
     wire: Sequence[NDArray[Any]] = [f32_to_bf16(array) for array in arrays] if output == "bfloat16" else arrays
     return RowBlock(
-        items=items,
+        items=tuple(items),
         shape=(sum(item.rows for item in items), layers, width),
         chunks=tuple(_pieces(wire)),
-        reserved=sum(entry.reserved for entry in entries),
+        reserved=sum(array.size for array in arrays) * 4,
     )
 
 

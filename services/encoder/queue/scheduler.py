@@ -244,7 +244,10 @@ def _blocks(part: _Part) -> Sequence[Block]:
     """What a stream is given of a batch."""
     if isinstance(part.stream.plan, PredictPlan):
         return cut_predictions(part.entries, cast(list[Prediction], part.answers))
-    return cut(part.entries, cast(list[NDArray[np.float32]], part.answers), part.stream.output)
+    arrays = cast(list[NDArray[np.float32]], part.answers)
+    if part.stream.keep is not None:
+        part.stream.keep(part.entries, arrays)
+    return cut(part.entries, arrays, part.stream.output)
 
 
 def _attempt(parts: Sequence[_Part]) -> list[_Part]:

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.encoder.queue.answers import Block, OutputType, bytes_of
+from services.encoder.queue.answers import Block, OutputType, RowBlock, bytes_of
 from services.encoder.queue.fairqueue import Entry, Flow
 from services.encoder.queue.shares import SharedCapacity
 from services.models.spec import EncodePlan, ModelInfo, Plan, Prediction, PredictPlan, TokenizedText
@@ -18,6 +18,10 @@ _REMEDIES: Final = {
     EncodePlan: "ask for fewer layers or pool",
     PredictPlan: "ask for fewer settings, layers or candidates",
 }
+
+
+Keep = Callable[[Sequence[Entry], Sequence[NDArray[np.float32]]], None]
+"""Takes the texts of a batch and their hidden states, in a thread, before they are delivered; it must not raise."""
 
 
 class Encoder(Protocol):
@@ -79,6 +83,7 @@ class Stream:
         budget: Padded tokens a batch.
         output: Elements of the answer.
         flow: Its place in the fair order.
+        keep: Function that takes hidden states as they are computed; None where nothing does.
         answered: Texts whose blocks were taken by `next_block`.
         tokens: Tokens computed.
         truncated: Texts that were cut.
@@ -95,6 +100,7 @@ class Stream:
         self.budget = budget
         self.output = output
         self.flow = flow
+        self.keep: Keep | None = None
         self.answered = self.tokens = self.truncated = self.empty_rows = 0
         self.queue_seconds = self.compute_seconds = 0.0
         self.closed = False
@@ -108,19 +114,20 @@ class Stream:
         self._finished = False
         self._error: BaseException | None = None
 
-    async def submit(self, texts: Sequence[tuple[str, TokenizedText]]) -> None:
+    async def submit(self, texts: Sequence[tuple[str, TokenizedText]], places: Sequence[int] | None = None) -> None:
         """Queues texts, waiting for room where there is none.
 
         A stream that has texts in the queue waits for its own progress, without limit. One that has none waits for
         others, at most `queue_seconds`.
 
         Args:
-            texts: Ids and tokens; each text gets the next index.
+            texts: Ids and tokens.
+            places: Index of each; the next ones where not given.
 
         Raises:
             LimitExceeded: The queue stayed full, or one text's answer is larger than the server holds at once.
         """
-        for name, text in texts:
+        for number, (name, text) in enumerate(texts):
             length, memory = len(text), weight(name, text)
             reserved = bytes_of(text, self.plan, self.engine.info.hidden_size)
             if reserved > self._queue.results.capacity:
@@ -136,10 +143,34 @@ class Stream:
             self._queue.memory.take(memory)
             self.held_tokens += length
             self.held_memory += memory
-            entry = Entry(self.flow, self._submitted, name, text, length, self._queue.now(), reserved, memory)
+            index = self._submitted if places is None else places[number]
+            entry = Entry(self.flow, index, name, text, length, self._queue.now(), reserved, memory)
             self._backlog.append(entry)
             self._submitted += 1
         self.advance()
+
+    async def answer(self, block: RowBlock) -> None:
+        """Delivers texts that need not be computed, once the bytes of their rows can be reserved.
+
+        Args:
+            block: Texts with indices of their own, which `submit` was given for no other.
+
+        Raises:
+            LimitExceeded: The rows are more than the server holds at once.
+        """
+        results = self._queue.results
+        if block.reserved > results.capacity:
+            raise LimitExceeded(
+                "result_bytes",
+                f"Expected an answer of at most {results.capacity} bytes a text, but text {block.items[0].id!r} needs "
+                f"{block.reserved}; {_REMEDIES[type(self.plan)]}",
+            )
+        while not results.admits(self.held_results, block.reserved):
+            await self._queue.freed(None)
+        results.take(block.reserved)
+        self.held_results += block.reserved
+        self._submitted += len(block.items)
+        self.deliver([block])
 
     def finish(self) -> None:
         """Says that no more texts come."""

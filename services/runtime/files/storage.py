@@ -10,6 +10,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -45,6 +46,12 @@ class Storage(Protocol):
 
     def walk(self, folder: str) -> Iterator[str]:
         """Paths of all objects under a folder."""
+
+    def states(self, folder: str) -> Iterator[tuple[str, int, float]]:
+        """Paths of all objects under a folder, their bytes, and when they were last put or touched."""
+
+    def touch(self, path: str) -> None:
+        """Says that an object was used, where the place keeps that time."""
 
     def usage(self) -> int:
         """Bytes of all objects together."""
@@ -105,6 +112,18 @@ class Folder:
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in files:
                 yield (Path(parent) / name).relative_to(self._root).as_posix()
+
+    def states(self, folder: str) -> Iterator[tuple[str, int, float]]:
+        """Files under a folder, with sizes and times of modification."""
+        for path in self.walk(folder):
+            with contextlib.suppress(NotFound), translated(path):
+                state = (self._root / path).stat()
+                yield path, state.st_size, state.st_mtime
+
+    def touch(self, path: str) -> None:
+        """Sets the file's time of modification."""
+        with contextlib.suppress(NotFound), translated(path):
+            os.utime(self._root / path)
 
     def usage(self) -> int:
         """Bytes of all files, temporary ones left out."""
@@ -175,6 +194,19 @@ class Remote:
             found = self._filesystem.find(self._path(folder))
         start = len(self._filesystem._strip_protocol(self._root)) + 1
         yield from (path[start:] for path in found)
+
+    def states(self, folder: str) -> Iterator[tuple[str, int, float]]:
+        """Objects under a prefix, with sizes and times of their uploads."""
+        with self._reached("store"):
+            self._filesystem.invalidate_cache()
+            found = self._filesystem.find(self._path(folder), detail=True)
+        start = len(self._filesystem._strip_protocol(self._root)) + 1
+        for path, about in found.items():
+            put = about.get("LastModified") or about.get("mtime") or about.get("created") or 0.0
+            yield path[start:], int(about["size"]), put.timestamp() if isinstance(put, datetime) else float(put)
+
+    def touch(self, path: str) -> None:
+        """Nothing: the time of an upload does not change."""
 
     def usage(self) -> int:
         """Bytes of all objects under the prefix."""

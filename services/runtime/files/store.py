@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +24,21 @@ _PATH = re.compile(rf"(?P<kind>{_KIND.pattern})/[0-9a-f]{{2}}/(?P<file>[0-9a-f]{
 
 _PROBES = "probes"
 Data = bytes | bytearray | memoryview | Path | BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectState:
+    """What is known of an object without reading it.
+
+    Attributes:
+        name: Name of the object.
+        bytes: Size of the object.
+        used: Time of the last put or use, in seconds since the epoch; in an object storage, of the last put.
+    """
+
+    name: str
+    bytes: int
+    used: float
 
 
 class Writer:
@@ -244,6 +260,29 @@ class Store:
         matches = (_PATH.fullmatch(path) for path in found)
         names = (f"{match['kind']}/{match['file']}" for match in matches if match)
         return sorted(name for name in names if name.startswith(prefix))
+
+    def states(self, kind: str) -> tuple[ObjectState, ...]:
+        """Sizes and times of all objects of a kind, in no order.
+
+        Raises:
+            Unavailable: Where the store cannot be reached.
+        """
+        found = ((_PATH.fullmatch(path), size, used) for path, size, used in self._storage.states(kind))
+        return tuple(
+            ObjectState(f"{match['kind']}/{match['file']}", size, used) for match, size, used in found if match
+        )
+
+    def touch(self, name: str) -> None:
+        """Says that an object was used, so that what removes old objects takes others first.
+
+        An object storage keeps no such time: there nothing happens.
+
+        Raises:
+            InvalidArgument: For what is no name.
+            FailedPrecondition: The store may not be written to.
+            Unavailable: Where the store cannot be reached.
+        """
+        self._storage.touch(_path(name))
 
     def delete(self, name: str) -> None:
         """Removes an object, if there is one.

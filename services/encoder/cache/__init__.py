@@ -1,0 +1,1 @@
+"""Rows of texts kept in the store, shared by all encoders that use it."""
