@@ -10,6 +10,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from babelscope.store.places import open_place
+from babelscope.store.pruning import judge
+from babelscope.store.references import references
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -256,3 +259,16 @@ def test_processes_that_write_the_same_texts_leave_one_whole_cache(tmp_path: Pat
             kept = loaded(cache, number)
             assert kept is not None
             np.testing.assert_array_equal(kept.rows, rows_of(number).rows)
+
+
+def test_pruning_a_store_removes_a_card_with_its_shard_and_no_other(tmp_path: Path) -> None:
+    write(tmp_path, range(2))
+    place = open_place(str(tmp_path))
+    objects = list(place.objects())
+    named = references(place, objects)
+    assert {verdict.object.kind for verdict in judge(objects, named, {}, before=1e12) if verdict.remove} == {
+        "rows",
+        "rows-cards",
+    }
+    [shard] = [each for each in objects if each.kind == "rows"]
+    assert not any(verdict.remove for verdict in judge(objects, named, {shard.key: "a file"}, before=1e12))

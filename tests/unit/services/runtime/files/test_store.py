@@ -314,3 +314,22 @@ def test_an_unknown_scheme_is_refused() -> None:
 def test_a_file_url_is_a_folder(tmp_path: Path) -> None:
     name = Store(f"file://{tmp_path}").put("maps", b"x")
     assert Store(str(tmp_path)).get(name) == b"x"
+
+
+@pytest.mark.parametrize("place", ["folder", "memory"])
+def test_states_of_a_kind_have_size_and_time_and_use_renews_that_of_a_file(tmp_path: Path, place: str) -> None:
+    store = Store(str(tmp_path / "store") if place == "folder" else f"memory://{tmp_path.name}")
+    name = store.put("rows", b"12345", suffix=".safetensors")
+    store.put("maps", b"another kind")
+    [state] = store.states("rows")
+    assert (state.name, state.bytes) == (name, 5)
+    assert state.used > 0
+    assert store.states("absent") == ()
+    if place == "folder":
+        [path] = tmp_path.rglob(digest_of(name) + ".safetensors")
+        os.utime(path, (1.0, 1.0))
+        assert [each.used for each in store.states("rows")] == [1.0]
+    store.touch(name)
+    store.touch(f"rows/{'0' * 64}")
+    [after] = store.states("rows")
+    assert after.used >= state.used - 1
