@@ -14,7 +14,17 @@ ELSEWHERE: Final = frozenset(
         *("CHROMIUM", "JOB_EVENTS", "MESH", "SHARED_DATA", "TATOEBA", "WHOLE"),
         # Settings of one service or another: one environment may serve them all.
         *("ALLOWED_HUBS", "ALLOWED_HUB_MODELS", "ALLOWED_MODELS", "MODEL_BYTES"),
-        *("CHECKPOINT_DIR", "DATABASE", "DATAGEN", "DEVICE", "DICTIONARY_ROOTS", "ENCODER", "ENCODER_CA"),
+        *(
+            "CACHE_BYTES",
+            "CACHE_TOKENS",
+            "CHECKPOINT_DIR",
+            "DATABASE",
+            "DATAGEN",
+            "DEVICE",
+            "DICTIONARY_ROOTS",
+            "ENCODER",
+            "ENCODER_CA",
+        ),
         *("ENCODER_CERTIFICATE", "ENCODER_FIRST_PATIENCE", "ENCODER_INSECURE", "ENCODER_KEY", "ENCODER_PATIENCE"),
         *("ENCODER_TLS", "ENCODER_TOKEN", "ENCODE_AT_ONCE", "HUB", "HUB_CACHE", "HUB_SECONDS", "LEASE_SECONDS"),
         *("MAP_THREADS", "MAX_DIMENSIONS", "MAX_GENERATED", "MAX_INTERVENTIONS", "MAX_LAYERS", "MAX_MEASURES"),
