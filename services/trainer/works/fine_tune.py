@@ -12,7 +12,7 @@ from services.trainer.evaluation.checkpoint import TaskRecord, load_fine_tuned
 from services.trainer.evaluation.figures import SetFigures
 from services.trainer.training.events import Checkpointed, Evaluated, Event, Prepared, Progressed
 from services.trainer.training.fit import fit
-from services.trainer.training.plan import FineTuned, FineTunePlan
+from services.trainer.training.plan import FineTunePlan, Trained
 from services.trainer.works.desk import Desk, Origin, figure_events, job_figures, with_gaps
 
 _TRAINING: Final = 0.9
@@ -76,7 +76,7 @@ class _FineTune:
             provenance=tuned.provenance,
         )
 
-    def _keep(self, tuned: FineTuned, figures: tuple[specs.JobFigure, ...]) -> str:
+    def _keep(self, tuned: Trained, figures: tuple[specs.JobFigure, ...]) -> str:
         """Puts the best checkpoint into the store and tells of it."""
         stored = self._desk.keep("checkpoints", tuned.folder)
         record = TaskRecord.read(tuned.folder)
@@ -102,7 +102,7 @@ class _FineTune:
         )
         return stored.name
 
-    def _score(self, tuned: FineTuned) -> tuple[tuple[specs.JobFigure, ...], list[str]]:
+    def _score(self, tuned: Trained) -> tuple[tuple[specs.JobFigure, ...], list[str]]:
         """Figures of the test sets."""
         job, desk = self._job, self._desk
         if not job.eval:
