@@ -54,8 +54,9 @@ class Cutter:
                 known = table if self.form == "pieces" else frozenset(filter(str.isdecimal, pieces))
                 strange = next(each for each in pieces if each not in known)
                 raise self._wrong(example, f"{self.form} of the model's vocabulary", repr(strange)) from None
-            if len(ids) and not (ids.min() >= 0 and ids.max() < self.vocabulary):
-                raise self._wrong(example, f"ids within 0..{self.vocabulary - 1}", str(ids.max()))
+            strangers = ids[(ids < 0) | (ids >= self.vocabulary)]
+            if len(strangers):
+                raise self._wrong(example, f"ids within 0..{self.vocabulary - 1}", str(strangers[0]))
             if len(ids) > self.room:
                 raise self._wrong(
                     example, f"a stream of at most {self.room} tokens, without those around it", str(len(ids))

@@ -19,7 +19,7 @@ from services.trainer.data.pieces import Ints
 from services.trainer.pretraining.cutting import Cutter
 from services.trainer.pretraining.head import TrainableHead
 from services.trainer.pretraining.objective import MaskedModelling, mask_id, masker_of
-from services.trainer.pretraining.plan import PretrainPlan
+from services.trainer.pretraining.plan import STORED, PretrainPlan
 from services.trainer.pretraining.start import draw_model
 from services.trainer.pretraining.streams import StreamSet, stored, text_key
 from services.trainer.training.encoder import TrainableEncoder
@@ -28,7 +28,6 @@ from services.trainer.training.plan import LanguageSet
 from services.trainer.training.provenance import reinit_label
 
 Examples = Callable[[str], Iterable[Example]]
-STORED = "datasets/"
 _LEAST_ROOM = 4
 """Tokens besides special ones that a stream must have room for."""
 

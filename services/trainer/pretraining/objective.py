@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,8 @@ class MaskedModelling:
     def _firsts(self) -> Ints:
         """Place of the first stream of each set among all."""
         sizes = [each.counts.streams for each in self._sorted]
-        return np.cumsum(sizes) - np.asarray(sizes)
+        firsts: Ints = np.cumsum(sizes) - np.asarray(sizes)
+        return firsts
 
     @property
     def encoder_parameters(self) -> dict[str, torch.nn.Parameter]:
@@ -159,7 +160,7 @@ class MaskedModelling:
         return Work(
             targets=sum(len(each.rows) for each in masked),
             tokens=sum(len(each.ids) for each in masked),
-            losses=[lambda portion=portion: self._loss(portion) for portion in portions],
+            losses=[partial(self._loss, portion) for portion in portions],
         )
 
     def _stream(self, place: int) -> Ints:

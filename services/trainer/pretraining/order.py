@@ -23,7 +23,7 @@ def budgets(sizes: Sequence[int], exponent: float) -> Ints:
     total = int(counts.sum())
     weights = (counts / total) ** exponent
     exact = total * weights / weights.sum()
-    whole = np.floor(exact).astype(np.int64)
+    whole: Ints = np.floor(exact).astype(np.int64)
     missing = total - int(whole.sum())
     whole[np.argsort(-(exact - whole), kind="stable")[:missing]] += 1
     return whole

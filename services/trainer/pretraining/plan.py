@@ -8,6 +8,8 @@ from services.trainer.training.plan import LanguageSet, Optimisation
 
 Form = Literal["text", "pieces", "ids"]
 
+STORED = "datasets/"
+"""Beginning of the names of stored datasets."""
 FAMILIES = ("bert", "roberta", "modernbert")
 """Families of which a model can be drawn from a configuration."""
 

@@ -103,7 +103,8 @@ def _tokenizer(vocabulary: str, subject: str, max_tokens: int) -> Any:
         backend.post_processor = processors.TemplateProcessing(
             single=f"{first} $A {last}", pair=f"{first} $A {last} $B:1 {last}:1", special_tokens=ids
         )
-    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=max_tokens, **roles)
+    make: Any = PreTrainedTokenizerFast  # untyped
+    return make(tokenizer_object=backend, model_max_length=max_tokens, **roles)
 
 
 def _config(architecture: Architecture, tokenizer: Any) -> Any:

@@ -1,6 +1,7 @@
 """Fine-tuning: a task's loss, the development scores, and the folder of the model with its head."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from babelscope.data.examples import Example
@@ -107,7 +108,7 @@ class FineTuning:
         return Work(
             targets=sum(piece.count for pieces in chosen for piece in pieces),
             tokens=sum(len(piece.text) for pieces in chosen for piece in pieces),
-            losses=[lambda pieces=pieces: self._loss(pieces) for pieces in chosen],
+            losses=[partial(self._loss, pieces) for pieces in chosen],
         )
 
     def _loss(self, pieces: list[Piece]) -> Tensor:

@@ -138,7 +138,7 @@ class Run:
             total += float(loss.detach())
             if not math.isfinite(total):
                 raise LossNotFinite(number, "loss", self._folder.last())
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
         if not math.isfinite(self._optimiser.gradient_norm()):
             raise LossNotFinite(number, "gradient", self._folder.last())
         learning_rate = self._optimiser.step(number)
