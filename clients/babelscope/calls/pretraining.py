@@ -17,7 +17,7 @@ _FORMS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """Configuration of a new model. The defaults are the model of Conneau, Wu et al. 2020 (section 2.2).
+    """Configuration of a new model. The defaults are the model of Conneau, Wu et al. 2020 (section 3.1).
 
     Attributes:
         family: `bert`, `roberta` or `modernbert`.

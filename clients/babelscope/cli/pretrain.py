@@ -94,6 +94,8 @@ class PretrainingOptions:
     warmup: Annotated[
         float, typer.Option("--warmup", min=0, max=1, help="Share of the steps in which the learning rate rises.")
     ] = 0.1
+    weight_decay: Annotated[float, typer.Option("--weight-decay", min=0, help="Weight decay of matrices.")] = 0.01
+    clip: Annotated[float, typer.Option("--clip", min=0, help="Largest norm of the gradient; no bound if 0.")] = 1.0
     epochs: Annotated[float, typer.Option("--epochs", min=0, help="Passes over as many streams as there are.")] = 1.0
     max_steps: Annotated[int, typer.Option("--max-steps", min=0, help="Largest number of steps; no bound if 0.")] = 0
     step_tokens: Annotated[int, typer.Option("--step-tokens", min=1, help="Tokens of an optimiser step.")] = 8192
@@ -119,6 +121,8 @@ class PretrainingOptions:
             "learning_rate": self.learning_rate,
             "schedule": self.schedule,
             "warmup": self.warmup,
+            "weight_decay": self.weight_decay,
+            "clip": self.clip,
             "epochs": self.epochs,
             "max_steps": self.max_steps,
             "step_tokens": self.step_tokens,

@@ -391,7 +391,7 @@ Global___FineTuneSpec: _TypeAlias = FineTuneSpec  # noqa: Y015
 @_typing.final
 class MlmArchitecture(_message.Message):
     """Configuration of a model that starts from random weights. A field that is 0 has the default that its comment names:
-    together they are the model of Conneau, Wu et al. 2020 (section 2.2).
+    together they are the model of Conneau, Wu et al. 2020 (section 3.1).
     """
 
     DESCRIPTOR: _descriptor.Descriptor
