@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from services.models.files.checkpoint import SINGLE_FILE
 from services.models.files.folders import CONFIG_FILE, read_config
+from services.runtime.work import importing
 from services.trainer.pretraining.head import TrainableHead
 from services.trainer.training.durable import durable_folder
 from services.trainer.training.encoder import TrainableEncoder
@@ -26,7 +27,8 @@ def write_pretrained(target: Path, encoder: TrainableEncoder, head: TrainableHea
         head: The head with its present weights.
         record: How it was trained, by name.
     """
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as CLASSES
+    with importing:
+        from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as CLASSES
 
     tensors = {
         _prefixed(encoder, encoder.stored_names[name]): parameter for name, parameter in encoder.parameters.items()

@@ -14,6 +14,7 @@ from services.models.files.folders import ModelFolder, inspect
 from services.models.reinit import Draw
 from services.models.weights import Slot
 from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.runtime.work import importing
 from services.trainer.pretraining.plan import Architecture
 from services.trainer.training.durable import durable_folder
 
@@ -81,8 +82,9 @@ class _Kept:
 
 def _tokenizer(vocabulary: str, subject: str, max_tokens: int) -> Any:
     """Transformers' tokenizer of a tokenizer.json, with its special tokens named."""
-    from tokenizers import Tokenizer, processors
-    from transformers import PreTrainedTokenizerFast
+    with importing:
+        from tokenizers import Tokenizer, processors
+        from transformers import PreTrainedTokenizerFast
 
     try:
         backend = Tokenizer.from_str(vocabulary)
@@ -109,8 +111,9 @@ def _tokenizer(vocabulary: str, subject: str, max_tokens: int) -> Any:
 
 def _config(architecture: Architecture, tokenizer: Any) -> Any:
     """Transformers' configuration."""
-    from transformers import AutoConfig
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as CLASSES
+    with importing:
+        from transformers import AutoConfig
+        from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as CLASSES
 
     vocabulary = max(tokenizer.get_vocab().values()) + 1
     longest = architecture.max_tokens

@@ -85,6 +85,7 @@ def test_fine_tuning_starts_from_it(mesh: babelscope.LocalMesh, pretrained: tupl
     assert mesh.trainer.get_checkpoint(tuned.checkpoint).provenance["model"] == job.checkpoint
 
 
+@pytest.mark.slow
 def test_a_killed_job_goes_on_from_streams_of_ids(mesh: babelscope.LocalMesh, sets: dict[str, str]) -> None:
     def enter() -> Job:
         train = {"en": sets["streams"]}
