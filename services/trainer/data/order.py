@@ -55,15 +55,13 @@ def in_steps(order: Ints, lengths: Sequence[int] | Ints, batch_tokens: int, accu
         batch_tokens: Most tokens of a batch; a longer piece is a batch of its own.
         accumulation: Batches a step.
     """
+    ends = np.cumsum(np.asarray(lengths, dtype=np.int64)[order])
     batches: list[Ints] = []
-    begin, tokens = 0, 0
-    sizes = np.asarray(lengths, dtype=np.int64)[order].tolist()
-    for place, size in enumerate(sizes):
-        if place > begin and tokens + size > batch_tokens:
-            batches.append(order[begin:place])
-            begin, tokens = place, 0
-        tokens += size
-    batches.append(order[begin:])
+    begin, before = 0, 0
+    while begin < len(order):
+        end = max(begin + 1, int(np.searchsorted(ends, before + batch_tokens, side="right")))
+        batches.append(order[begin:end])
+        begin, before = end, int(ends[end - 1])
     return [tuple(batches[first : first + accumulation]) for first in range(0, len(batches), accumulation)]
 
 

@@ -13,7 +13,7 @@ def check(plan: PretrainPlan) -> None:
     """Refuse a plan that cannot be carried out, whatever the model and the data.
 
     Raises:
-        InvalidArgument: Names the field, what was expected and what was got.
+        InvalidArgument: Names the field of the request, what was expected and what was got.
     """
     if not plan.train:
         raise InvalidArgument("train", "Expected at least one training set, but got none")
@@ -37,15 +37,15 @@ def check(plan: PretrainPlan) -> None:
             raise InvalidArgument(f"train[{place}].language", "Expected a language tag where there are several sets")
     shares = plan.masking
     for name, value, least in (
-        ("exponent", plan.exponent, 0.0),
-        ("masking.rate", shares.rate, math.nextafter(0.0, 1.0)),
-        ("masking.masked", shares.masked, 0.0),
-        ("masking.random", shares.random, 0.0),
+        ("language_exponent", plan.exponent, 0.0),
+        ("mask_rate", shares.rate, math.nextafter(0.0, 1.0)),
+        ("masked", shares.masked, 0.0),
+        ("random", shares.random, 0.0),
     ):
         if not least <= value <= 1:
             raise InvalidArgument(name, f"Expected a number from 0 to 1{', above 0' * bool(least)}, but got {value}")
     if shares.masked + shares.random > 1:
-        raise InvalidArgument("masking.random", f"Expected at most {1 - shares.masked:g}, but got {shares.random}")
+        raise InvalidArgument("random", f"Expected at most {1 - shares.masked:g}, but got {shares.random}")
     if plan.dev and plan.chosen_source not in {each.language for each in plan.dev}:
         raise InvalidArgument(
             "source",

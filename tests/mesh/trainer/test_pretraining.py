@@ -125,7 +125,7 @@ def test_what_cannot_succeed_is_refused_at_once(mesh: babelscope.LocalMesh, sets
     assert raised.value.field == "job.pretrain_mlm.architecture.family"
     with pytest.raises(InvalidRequest) as raised:
         mesh.trainer.pretrain_mlm(SMALL, train, vocabulary=sets["vocabulary"], masked=0.9, random=0.2)
-    assert raised.value.field == "job.pretrain_mlm.masking.random"
+    assert raised.value.field == "job.pretrain_mlm.random"
     with pytest.raises(NotFound):
         mesh.trainer.pretrain_mlm(SMALL, train, vocabulary="nowhere")
     with pytest.raises(NotFound):

@@ -1,5 +1,6 @@
 """Streams on disk: what texts become, what is counted, and when they are made again."""
 
+import tracemalloc
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -98,6 +99,28 @@ def test_streams_that_were_broken_off_are_made_again(tmp_path: Path) -> None:
         _stored(tmp_path / "a", broken())
     assert not list(tmp_path.glob("a*"))
     assert _stored(tmp_path / "a", ["1"])[0].counts.streams == 1
+
+
+def test_a_corpus_is_never_held_in_memory(tmp_path: Path) -> None:
+    """Twenty thousand streams, 20 MB of ids, of examples that come one by one."""
+    stream = np.arange(256, dtype=np.int32) % 9
+    tracemalloc.start()
+    try:
+        made = stored(
+            tmp_path / "a",
+            {},
+            lambda: (Example(str(place), "") for place in range(20_000)),
+            lambda examples: (stream for _ in examples),
+            9,
+            language="en",
+            dataset="made",
+        )
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert made.counts.tokens * 4 == 20_480_000 == (tmp_path / "a" / "ids.bin").stat().st_size
+    assert peak < 8_000_000
+    assert np.array_equal(made.stream(19_999), stream)
 
 
 def test_a_set_without_text_has_no_stream(tmp_path: Path) -> None:
