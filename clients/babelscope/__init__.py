@@ -16,6 +16,7 @@ from babelscope.calls.encode import Window
 from babelscope.calls.maps import FittedMap, StoredMap, load_map
 from babelscope.calls.measures import Measure
 from babelscope.calls.predictions import PredictedText, Predictions
+from babelscope.calls.pretraining import Architecture
 from babelscope.calls.projection import Projection
 from babelscope.calls.scoring import Scores
 from babelscope.calls.tokens import Tokens
@@ -68,6 +69,7 @@ __all__ = [
     "Activations",
     "Anova",
     "Answer",
+    "Architecture",
     "BabelscopeError",
     "Cancelled",
     "Checkpoint",

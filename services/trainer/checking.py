@@ -13,6 +13,8 @@ from services.models.catalogue import ModelFiles
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.trainer import specs
 from services.trainer.jobs.checkpoints import Checkpoints
+from services.trainer.pretraining.checks import check as check_pretraining
+from services.trainer.pretraining.plan import STORED, PretrainPlan
 from services.trainer.sweeps.grid import cells
 from services.trainer.tasks import make_task
 from services.trainer.training.checks import check
@@ -45,6 +47,8 @@ class Checker:
                 self._sweep(spec)
             case "study":
                 self._study(spec)
+            case "pretrain_mlm":
+                self._pretrain_mlm(spec)
             case _:
                 # Such a job would stay in the queue for ever: no trainer does it.
                 raise FailedPrecondition(f"job.{kind}", f"jobs of the kind {kind} are not built yet")
@@ -56,6 +60,16 @@ class Checker:
         except InvalidArgument as error:
             raise InvalidArgument(f"{field}.{error.field}", error.problem) from error
         self._files.find(job.model.name, job.model.revision)
+
+    def _pretrain_mlm(self, plan: PretrainPlan) -> None:
+        try:
+            check_pretraining(plan)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"job.pretrain_mlm.{error.field}", error.problem) from error
+        if plan.model is not None:
+            self._files.find(plan.model.name, plan.model.revision)
+        elif not plan.vocabulary.startswith(STORED):
+            self._files.find(plan.vocabulary)
 
     def _sweep(self, sweep: specs.SweepJob) -> None:
         # What the rest of the grid differs in is checked where the message is read.

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.models.spec import ModelSpec, Positions, Reinit
 from services.runtime.errors import DataLoss
+from services.trainer.pretraining.plan import PretrainPlan
 from services.trainer.training.plan import Frozen, LanguageSet, Optimisation
 
 
@@ -338,6 +339,7 @@ KINDS: dict[str, type[Any]] = {
     "evaluate": EvaluateJob,
     "sweep": SweepJob,
     "study": StudyJob,
+    "pretrain_mlm": PretrainPlan,
 }
 """Kinds of jobs, by the name under which the table keeps them."""
 

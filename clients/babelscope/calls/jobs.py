@@ -111,11 +111,6 @@ def fine_tune_spec(
     Raises:
         ValueError: There is no such schedule or dtype.
     """
-    optimisation = trainer_pb2.Optimisation(**{name: how[name] for name in _OPTIMISATION if name in how})
-    if "schedule" in how:
-        optimisation.schedule = choose(_SCHEDULES, "schedule", how["schedule"])
-    if "dtype" in how:
-        optimisation.dtype = choose(_DTYPES, "dtype", how["dtype"])
     return trainer_pb2.FineTuneSpec(
         model=Model.of(model).to_proto(),
         task=task,
@@ -128,10 +123,24 @@ def fine_tune_spec(
             layers=how.get("freeze_layers", 0),
             patterns=how.get("freeze_patterns", ()),
         ),
-        optimisation=optimisation,
+        optimisation=optimisation(how),
         max_tokens=how.get("max_tokens", 0),
         interventions=[each.to_proto() for each in how.get("interventions", ())],
     )
+
+
+def optimisation(how: Mapping[str, Any]) -> trainer_pb2.Optimisation:
+    """How a model is optimised; what is left out has the server's default.
+
+    Raises:
+        ValueError: There is no such schedule or dtype.
+    """
+    message = trainer_pb2.Optimisation(**{name: how[name] for name in _OPTIMISATION if name in how})
+    if "schedule" in how:
+        message.schedule = choose(_SCHEDULES, "schedule", how["schedule"])
+    if "dtype" in how:
+        message.dtype = choose(_DTYPES, "dtype", how["dtype"])
+    return message
 
 
 def datasets(sets: Sets) -> list[trainer_pb2.LanguageDataset]:

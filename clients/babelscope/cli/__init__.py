@@ -36,6 +36,7 @@ _COMMANDS: Final = (
     "statistics",
     "study",
     "train",
+    "pretrain",
     "sweep",
     "jobs",
     "generate",

@@ -15,6 +15,7 @@ from babelscope.calls.jobs import (
     fine_tune_spec,
 )
 from babelscope.calls.options import check_options
+from babelscope.calls.pretraining import Architecture, PretrainOptions, pretrain_mlm_spec
 from babelscope.calls.sweeps import SweepOptions, sweep_spec
 from babelscope.data.capabilities import TaskInfo
 from babelscope.data.examples import Example
@@ -134,6 +135,37 @@ class TrainerClient(Client):
         check_options(axes or {}, SweepOptions, "sweep")
         spec = sweep_spec(model, tasks, axes or {}, how)
         return self.create_job(trainer_pb2.Job(sweep=spec), **(entry or {}))
+
+    def pretrain_mlm(
+        self,
+        start: Model | Architecture | str,
+        train: Sets,
+        *,
+        vocabulary: str = "",
+        dev: Sets = (),
+        entry: JobOptions | None = None,
+        **how: Unpack[PretrainOptions],
+    ) -> Job:
+        """Enters a job that pretrains a masked language model.
+
+        Args:
+            start: Model to go on from, or the `Architecture` of a new one.
+            train: Names of the training sets of running text by language; pairs where a language has several.
+            vocabulary: Of a new model: `datasets/DIGEST` of a vocabulary, or the name of a model that has one.
+            dev: Names of the development sets by language; the best checkpoint is that of the lowest perplexity on the
+                source language.
+            entry: `request_id`, `priority`, `labels` and `timeout`.
+            how: See `babelscope.calls.pretraining.PretrainOptions`.
+
+        Raises:
+            ValueError: There is no such form, schedule or dtype.
+            InvalidRequest: `.field` names what is wrong.
+            NotFound: There is no such model.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        check_options(how, PretrainOptions, "pretrain_mlm")
+        spec = pretrain_mlm_spec(start, vocabulary, how, train=train, dev=dev)
+        return self.create_job(trainer_pb2.Job(pretrain_mlm=spec), **(entry or {}))
 
     def create_job(self, job: trainer_pb2.Job, **entry: Unpack[JobOptions]) -> Job:
         """Enters a job of any kind, given as the message of the contract.

@@ -111,6 +111,34 @@ SCHEDULE_CONSTANT: Schedule.ValueType  # 3
 """No decay."""
 Global___Schedule: _TypeAlias = Schedule  # noqa: Y015
 
+class _StreamForm:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StreamFormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StreamForm.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STREAM_FORM_UNSPECIFIED: _StreamForm.ValueType  # 0
+    """Same as STREAM_FORM_TEXT."""
+    STREAM_FORM_TEXT: _StreamForm.ValueType  # 1
+    """Running text, which the model's tokenizer cuts, and which is joined into streams of the longest input."""
+    STREAM_FORM_PIECES: _StreamForm.ValueType  # 2
+    """Streams of sub-words of the vocabulary with spaces between them, one an example."""
+    STREAM_FORM_IDS: _StreamForm.ValueType  # 3
+    """Streams of ids of the vocabulary with spaces between them, one an example."""
+
+class StreamForm(_StreamForm, metaclass=_StreamFormEnumTypeWrapper):
+    """What the texts of a pretraining set are."""
+
+STREAM_FORM_UNSPECIFIED: StreamForm.ValueType  # 0
+"""Same as STREAM_FORM_TEXT."""
+STREAM_FORM_TEXT: StreamForm.ValueType  # 1
+"""Running text, which the model's tokenizer cuts, and which is joined into streams of the longest input."""
+STREAM_FORM_PIECES: StreamForm.ValueType  # 2
+"""Streams of sub-words of the vocabulary with spaces between them, one an example."""
+STREAM_FORM_IDS: StreamForm.ValueType  # 3
+"""Streams of ids of the vocabulary with spaces between them, one an example."""
+Global___StreamForm: _TypeAlias = StreamForm  # noqa: Y015
+
 @_typing.final
 class LanguageDataset(_message.Message):
     """A stored dataset with the language of its examples."""
@@ -359,6 +387,157 @@ class FineTuneSpec(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FineTuneSpec: _TypeAlias = FineTuneSpec  # noqa: Y015
+
+@_typing.final
+class MlmArchitecture(_message.Message):
+    """Configuration of a model that starts from random weights. A field that is 0 has the default that its comment names:
+    together they are the model of Conneau, Wu et al. 2020 (section 3.1).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAMILY_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
+    HIDDEN_SIZE_FIELD_NUMBER: _builtins.int
+    HEADS_FIELD_NUMBER: _builtins.int
+    FEED_FORWARD_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    INITIALIZER_RANGE_FIELD_NUMBER: _builtins.int
+    family: _builtins.str
+    """Family: `bert`, `roberta` or `modernbert`; `bert` where empty."""
+    layers: _builtins.int
+    """Number of blocks; 8 where 0."""
+    hidden_size: _builtins.int
+    """Width of the hidden states; 768 where 0."""
+    heads: _builtins.int
+    """Attention heads a block; one for each 64 of the width where 0."""
+    feed_forward: _builtins.int
+    """Width within the feed-forward layers; four times that of the hidden states where 0."""
+    max_tokens: _builtins.int
+    """Longest input in tokens, special ones included; 256 where 0."""
+    initializer_range: _builtins.float
+    """Standard deviation of the initial weights; 0.02 where 0."""
+    def __init__(
+        self,
+        *,
+        family: _builtins.str = ...,
+        layers: _builtins.int = ...,
+        hidden_size: _builtins.int = ...,
+        heads: _builtins.int = ...,
+        feed_forward: _builtins.int = ...,
+        max_tokens: _builtins.int = ...,
+        initializer_range: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "feed_forward", b"feed_forward", "heads", b"heads", "hidden_size", b"hidden_size", "initializer_range", b"initializer_range", "layers", b"layers", "max_tokens", b"max_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MlmArchitecture: _TypeAlias = MlmArchitecture  # noqa: Y015
+
+@_typing.final
+class PretrainMlmSpec(_message.Message):
+    """Pretrains a masked language model, and keeps the best checkpoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    ARCHITECTURE_FIELD_NUMBER: _builtins.int
+    VOCABULARY_FIELD_NUMBER: _builtins.int
+    TRAIN_FIELD_NUMBER: _builtins.int
+    DEV_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    LANGUAGE_EXPONENT_FIELD_NUMBER: _builtins.int
+    MASK_RATE_FIELD_NUMBER: _builtins.int
+    MASKED_FIELD_NUMBER: _builtins.int
+    RANDOM_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    OPTIMISATION_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    vocabulary: _builtins.str
+    """Vocabulary of a new model: `datasets/DIGEST` of one that `learn_vocabulary` made, or the name of a model."""
+    form: Global___StreamForm.ValueType
+    """What the texts of the sets are."""
+    language_exponent: _builtins.float
+    """Exponent of each language's share of the streams (Conneau and Lample 2019, equation 1); 0.7 where not given."""
+    mask_rate: _builtins.float
+    """Share of the tokens that are predicted; 0.15 where not given."""
+    masked: _builtins.float
+    """Share of these that are replaced by the mask token; 0.8 where not given."""
+    random: _builtins.float
+    """Share of these that are replaced by a random token; 0.1 where not given."""
+    source: _builtins.str
+    """Language by which the best checkpoint is chosen; that of the first training set where empty."""
+    max_tokens: _builtins.int
+    """Longest input in tokens, special ones included; the model's longest where 0."""
+    @_builtins.property
+    def model(self) -> _model_pb2.ModelRef:
+        """A model to go on from."""
+
+    @_builtins.property
+    def architecture(self) -> Global___MlmArchitecture:
+        """A new model."""
+
+    @_builtins.property
+    def train(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageDataset]:
+        """Training sets of running text; those of one language are joined."""
+
+    @_builtins.property
+    def dev(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageDataset]:
+        """Development sets; the best checkpoint is that of the lowest perplexity on those of the source language. The last
+        one where none is given.
+        """
+
+    @_builtins.property
+    def optimisation(self) -> Global___Optimisation:
+        """How the model is optimised. Other than in fine-tuning, the learning rate is 1e-4 where 0, the pass over the streams
+        1 where 0, the tokens of a step 8192 where 0, and the head has the learning rate of the encoder where 0.
+        """
+
+    def __init__(
+        self,
+        *,
+        model: _model_pb2.ModelRef | None = ...,
+        architecture: Global___MlmArchitecture | None = ...,
+        vocabulary: _builtins.str = ...,
+        train: _abc.Iterable[Global___LanguageDataset] | None = ...,
+        dev: _abc.Iterable[Global___LanguageDataset] | None = ...,
+        form: Global___StreamForm.ValueType = ...,
+        language_exponent: _builtins.float | None = ...,
+        mask_rate: _builtins.float | None = ...,
+        masked: _builtins.float | None = ...,
+        random: _builtins.float | None = ...,
+        source: _builtins.str = ...,
+        optimisation: Global___Optimisation | None = ...,
+        max_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_language_exponent", b"_language_exponent", "_mask_rate", b"_mask_rate", "_masked", b"_masked", "_random", b"_random", "architecture", b"architecture", "language_exponent", b"language_exponent", "mask_rate", b"mask_rate", "masked", b"masked", "model", b"model", "optimisation", b"optimisation", "random", b"random", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language_exponent", b"_language_exponent", "_mask_rate", b"_mask_rate", "_masked", b"_masked", "_random", b"_random", "architecture", b"architecture", "dev", b"dev", "form", b"form", "language_exponent", b"language_exponent", "mask_rate", b"mask_rate", "masked", b"masked", "max_tokens", b"max_tokens", "model", b"model", "optimisation", b"optimisation", "random", b"random", "source", b"source", "start", b"start", "train", b"train", "vocabulary", b"vocabulary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__language_exponent: _TypeAlias = _typing.Literal["language_exponent"]  # noqa: Y015
+    _WhichOneofArgType__language_exponent: _TypeAlias = _typing.Literal["_language_exponent", b"_language_exponent"]  # noqa: Y015
+    _WhichOneofReturnType__mask_rate: _TypeAlias = _typing.Literal["mask_rate"]  # noqa: Y015
+    _WhichOneofArgType__mask_rate: _TypeAlias = _typing.Literal["_mask_rate", b"_mask_rate"]  # noqa: Y015
+    _WhichOneofReturnType__masked: _TypeAlias = _typing.Literal["masked"]  # noqa: Y015
+    _WhichOneofArgType__masked: _TypeAlias = _typing.Literal["_masked", b"_masked"]  # noqa: Y015
+    _WhichOneofReturnType__random: _TypeAlias = _typing.Literal["random"]  # noqa: Y015
+    _WhichOneofArgType__random: _TypeAlias = _typing.Literal["_random", b"_random"]  # noqa: Y015
+    _WhichOneofReturnType_start: _TypeAlias = _typing.Literal["model", "architecture"]  # noqa: Y015
+    _WhichOneofArgType_start: _TypeAlias = _typing.Literal["start", b"start"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__language_exponent) -> _WhichOneofReturnType__language_exponent | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mask_rate) -> _WhichOneofReturnType__mask_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__masked) -> _WhichOneofReturnType__masked | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__random) -> _WhichOneofReturnType__random | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_start) -> _WhichOneofReturnType_start | None: ...
+
+Global___PretrainMlmSpec: _TypeAlias = PretrainMlmSpec  # noqa: Y015
 
 @_typing.final
 class EvaluateSpec(_message.Message):
@@ -705,6 +884,7 @@ class Job(_message.Message):
     EVALUATE_FIELD_NUMBER: _builtins.int
     SWEEP_FIELD_NUMBER: _builtins.int
     STUDY_FIELD_NUMBER: _builtins.int
+    PRETRAIN_MLM_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
@@ -752,6 +932,10 @@ class Job(_message.Message):
         """A study."""
 
     @_builtins.property
+    def pretrain_mlm(self) -> Global___PretrainMlmSpec:
+        """Pretraining of a masked language model."""
+
+    @_builtins.property
     def figures(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Latest figures by name: loss, tokens_per_second, seconds_left, ..."""
 
@@ -787,6 +971,7 @@ class Job(_message.Message):
         evaluate: Global___EvaluateSpec | None = ...,
         sweep: Global___SweepSpec | None = ...,
         study: Global___StudySpec | None = ...,
+        pretrain_mlm: Global___PretrainMlmSpec | None = ...,
         state: Global___JobState.ValueType = ...,
         reason: _builtins.str = ...,
         progress: _builtins.float = ...,
@@ -802,11 +987,11 @@ class Job(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "fine_tune", b"fine_tune", "result", b"result", "spec", b"spec", "start_time", b"start_time", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "fine_tune", b"fine_tune", "pretrain_mlm", b"pretrain_mlm", "result", b"result", "spec", b"spec", "start_time", b"start_time", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "figures", b"figures", "fine_tune", b"fine_tune", "labels", b"labels", "last_event", b"last_event", "name", b"name", "parent", b"parent", "priority", b"priority", "progress", b"progress", "reason", b"reason", "result", b"result", "spec", b"spec", "start_time", b"start_time", "state", b"state", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "figures", b"figures", "fine_tune", b"fine_tune", "labels", b"labels", "last_event", b"last_event", "name", b"name", "parent", b"parent", "pretrain_mlm", b"pretrain_mlm", "priority", b"priority", "progress", b"progress", "reason", b"reason", "result", b"result", "spec", b"spec", "start_time", b"start_time", "state", b"state", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_spec: _TypeAlias = _typing.Literal["fine_tune", "evaluate", "sweep", "study"]  # noqa: Y015
+    _WhichOneofReturnType_spec: _TypeAlias = _typing.Literal["fine_tune", "evaluate", "sweep", "study", "pretrain_mlm"]  # noqa: Y015
     _WhichOneofArgType_spec: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_spec) -> _WhichOneofReturnType_spec | None: ...
 

@@ -5,14 +5,13 @@ A head never keeps a model from being served: one that is missing or not underst
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import torch
 from torch import Tensor
 
 from services.models.families.base import ACTIVATIONS, activation_refusal
 from services.models.families.heads import HeadLayout
-from services.models.files.checkpoint import Checkpoint
 from services.models.layers.heads import MaskedHead, OutputLayer
 from services.models.layers.linear import Linear
 from services.models.weights import Slot, read_affine, read_norm
@@ -31,11 +30,24 @@ class Headless(Exception):
     """A checkpoint without a head that can be served; its text is the reason."""
 
 
+class HeadTensors(Protocol):
+    """Tensors by their whole names: those of a `Checkpoint` that is finished, or of a head that is trained."""
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """The shape of a tensor; None where there is none."""
+
+    def has_any(self, beginning: str) -> bool:
+        """Whether the name of a tensor begins so."""
+
+    def numbers(self, name: str) -> Tensor:
+        """A tensor in float32."""
+
+
 @dataclass(frozen=True)
 class _Beside:
-    """A source of the tensors that stand beside the encoder, by their whole names."""
+    """A source of the tensors that stand beside the encoder."""
 
-    checkpoint: Checkpoint
+    checkpoint: HeadTensors
 
     def tensor(self, slot: Slot) -> Tensor:
         """The tensor of a slot in float32.
@@ -54,14 +66,14 @@ class _Beside:
             raise Headless(error.reason) from error
 
 
-def read_head(checkpoint: Checkpoint, layout: HeadLayout, word: Tensor, hidden_size: int, *, tied: bool) -> MaskedHead:
+def read_head(checkpoint: HeadTensors, layout: HeadLayout, word: Tensor, hidden_size: int, *, tied: bool) -> MaskedHead:
     """The head of a checkpoint whose encoder has been read.
 
     The output layer is the word table where the configuration ties the two, unless the checkpoint holds one of its own
     that differs: as in transformers, the tensors are believed more than the configuration.
 
     Args:
-        checkpoint: Finished.
+        checkpoint: Tensors of the checkpoint.
         layout: Names and sizes of the head.
         word: The word table, [V, e].
         hidden_size: d.

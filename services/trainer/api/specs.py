@@ -53,7 +53,7 @@ def read_fine_tune(spec: trainer_pb2.FineTuneSpec, field: str, store: Store) -> 
     """
     if not spec.task:
         raise InvalidArgument(f"{field}.task", "Expected the name of a task, but got none")
-    _at_least(spec.max_tokens, 0, f"{field}.max_tokens")
+    at_least(spec.max_tokens, 0, f"{field}.max_tokens")
     model = read_model(spec.model, f"{field}.model")
     return specs.FineTuneJob(
         model=model,
@@ -63,7 +63,7 @@ def read_fine_tune(spec: trainer_pb2.FineTuneSpec, field: str, store: Store) -> 
         eval=read_sets(spec.eval, f"{field}.eval"),
         options=dict(spec.options),
         frozen=_frozen(spec.frozen, f"{field}.frozen"),
-        optimisation=_optimisation(spec.optimisation, f"{field}.optimisation"),
+        optimisation=read_optimisation(spec.optimisation, f"{field}.optimisation", Optimisation()),
         max_tokens=spec.max_tokens,
         edits=_edits(spec.interventions, f"{field}.interventions", store),
         label=reinit_label(model),
@@ -78,7 +78,7 @@ def read_evaluate(spec: trainer_pb2.EvaluateSpec, field: str, store: Store) -> s
     """
     if not spec.checkpoint:
         raise InvalidArgument(f"{field}.checkpoint", "Expected `checkpoints/ID`, but got none")
-    _at_least(spec.max_tokens, 0, f"{field}.max_tokens")
+    at_least(spec.max_tokens, 0, f"{field}.max_tokens")
     return specs.EvaluateJob(
         checkpoint=spec.checkpoint,
         eval=read_sets(spec.eval, f"{field}.eval", least=1),
@@ -107,18 +107,22 @@ def read_sets(sets: Sequence[trainer_pb2.LanguageDataset], field: str, *, least:
 
 
 def _frozen(frozen: trainer_pb2.Frozen, field: str) -> Frozen:
-    _at_least(frozen.layers, 0, f"{field}.layers")
+    at_least(frozen.layers, 0, f"{field}.layers")
     return Frozen(frozen.embeddings, frozen.layers, tuple(frozen.patterns))
 
 
-def _optimisation(given: trainer_pb2.Optimisation, field: str) -> Optimisation:
-    defaults = Optimisation()
+def read_optimisation(given: trainer_pb2.Optimisation, field: str, defaults: Optimisation) -> Optimisation:
+    """Reads an Optimisation; what it leaves out is as in the defaults.
+
+    Raises:
+        InvalidArgument: A field is wrong.
+    """
     for name in ("learning_rate", "head_learning_rate", "epochs"):
         value = getattr(given, name)
         if not (value >= 0 and math.isfinite(value)):
             raise InvalidArgument(f"{field}.{name}", f"Expected a finite number of 0 or more, but got {value}")
     for name in ("max_steps", "step_tokens", "accumulation", "evaluations", "patience"):
-        _at_least(getattr(given, name), 0, f"{field}.{name}")
+        at_least(getattr(given, name), 0, f"{field}.{name}")
     for name, most in _SHARES.items():
         if given.HasField(name) and not 0 <= getattr(given, name) <= most:
             bound = "0..1" if most < math.inf else "0 or more"
@@ -167,7 +171,12 @@ def _edit(message: model_pb2.Intervention, field: str, store: Store) -> specs.St
     )
 
 
-def _at_least(value: int, least: int, field: str) -> None:
+def at_least(value: int, least: int, field: str) -> None:
+    """Refuses a number that is too small.
+
+    Raises:
+        InvalidArgument: It is.
+    """
     if value < least:
         raise InvalidArgument(field, f"Expected a whole number of {least} or more, but got {value}")
 
@@ -186,7 +195,24 @@ def write_evaluate(spec: specs.EvaluateJob) -> trainer_pb2.EvaluateSpec:
 
 def write_fine_tune(job: specs.FineTuneJob) -> trainer_pb2.FineTuneSpec:
     """A FineTuneSpec with all defaults filled in."""
-    chosen = job.optimisation
+    return trainer_pb2.FineTuneSpec(
+        model=write_model(job.model),
+        task=job.task,
+        options=dict(job.options),
+        train=write_sets(job.train),
+        dev=write_sets(job.dev),
+        eval=write_sets(job.eval),
+        frozen=trainer_pb2.Frozen(
+            embeddings=job.frozen.embeddings, layers=job.frozen.layers, patterns=job.frozen.patterns
+        ),
+        optimisation=write_optimisation(job.optimisation),
+        max_tokens=job.max_tokens,
+        interventions=_write_edits(job.edits),
+    )
+
+
+def write_optimisation(chosen: Optimisation) -> trainer_pb2.Optimisation:
+    """An Optimisation with all defaults filled in."""
     optimisation = trainer_pb2.Optimisation(
         learning_rate=chosen.learning_rate,
         head_learning_rate=chosen.head_learning_rate or 0.0,
@@ -205,20 +231,7 @@ def write_fine_tune(job: specs.FineTuneJob) -> trainer_pb2.FineTuneSpec:
     )
     if chosen.dropout is not None:
         optimisation.dropout = chosen.dropout
-    return trainer_pb2.FineTuneSpec(
-        model=write_model(job.model),
-        task=job.task,
-        options=dict(job.options),
-        train=write_sets(job.train),
-        dev=write_sets(job.dev),
-        eval=write_sets(job.eval),
-        frozen=trainer_pb2.Frozen(
-            embeddings=job.frozen.embeddings, layers=job.frozen.layers, patterns=job.frozen.patterns
-        ),
-        optimisation=optimisation,
-        max_tokens=job.max_tokens,
-        interventions=_write_edits(job.edits),
-    )
+    return optimisation
 
 
 def write_model(model: ModelSpec) -> model_pb2.ModelRef:

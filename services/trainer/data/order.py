@@ -1,6 +1,6 @@
 """The order of the data: which pieces make which step of which epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,17 +34,7 @@ class Order:
         """All steps of an epoch, from 0; each piece is in exactly one of them."""
         generator = np.random.default_rng([self.seed % (1 << 64), number])
         shuffled = generator.permutation(len(self.lengths))
-        batches: list[Ints] = []
-        begin, tokens = 0, 0
-        for place, piece in enumerate(shuffled.tolist()):
-            if place > begin and tokens + self.lengths[piece] > self.batch_tokens:
-                batches.append(shuffled[begin:place])
-                begin, tokens = place, 0
-            tokens += self.lengths[piece]
-        batches.append(shuffled[begin:])
-        return [
-            tuple(batches[first : first + self.accumulation]) for first in range(0, len(batches), self.accumulation)
-        ]
+        return in_steps(shuffled, self.lengths, self.batch_tokens, self.accumulation)
 
     def steps(self, epochs: float, max_steps: int) -> list[int]:
         """Number of steps to run of each epoch.
@@ -53,14 +43,43 @@ class Order:
             epochs: Passes over the data.
             max_steps: Most steps in all; 0 for no such bound.
         """
-        sizes: list[int] = []
-        number = 0
-        while number < epochs and not (max_steps and sum(sizes) >= max_steps):
-            whole = len(self.epoch(number))
-            wanted = max(1, round(whole * min(1.0, epochs - number)))
-            sizes.append(min(wanted, max_steps - sum(sizes)) if max_steps else wanted)
-            number += 1
-        return sizes
+        return steps_to_run(lambda number: len(self.epoch(number)), epochs, max_steps)
+
+
+def in_steps(order: Ints, lengths: Sequence[int] | Ints, batch_tokens: int, accumulation: int) -> list[Step]:
+    """Pieces in a given order as batches of a token budget, and batches as steps.
+
+    Args:
+        order: Places of the pieces, each as often as it is to be seen.
+        lengths: Tokens of each piece.
+        batch_tokens: Most tokens of a batch; a longer piece is a batch of its own.
+        accumulation: Batches a step.
+    """
+    ends = np.cumsum(np.asarray(lengths, dtype=np.int64)[order])
+    batches: list[Ints] = []
+    begin, before = 0, 0
+    while begin < len(order):
+        end = max(begin + 1, int(np.searchsorted(ends, before + batch_tokens, side="right")))
+        batches.append(order[begin:end])
+        begin, before = end, int(ends[end - 1])
+    return [tuple(batches[first : first + accumulation]) for first in range(0, len(batches), accumulation)]
+
+
+def steps_to_run(whole: Callable[[int], int], epochs: float, max_steps: int) -> list[int]:
+    """Number of steps to run of each epoch.
+
+    Args:
+        whole: Steps of an epoch, from 0.
+        epochs: Passes over the data.
+        max_steps: Most steps in all; 0 for no such bound.
+    """
+    sizes: list[int] = []
+    number = 0
+    while number < epochs and not (max_steps and sum(sizes) >= max_steps):
+        wanted = max(1, round(whole(number) * min(1.0, epochs - number)))
+        sizes.append(min(wanted, max_steps - sum(sizes)) if max_steps else wanted)
+        number += 1
+    return sizes
 
 
 def by_length(lengths: Sequence[int], batch_tokens: int) -> list[Ints]:

@@ -11,7 +11,10 @@ import numpy as np
 from services.runtime.errors import InvalidArgument
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.forward import TYPES
-from services.trainer.training.plan import FineTunePlan
+from services.trainer.training.plan import FineTunePlan, Optimisation
+
+_Bound = tuple[str, float | None, float, float, bool]
+"""A field, its value, the least and the largest one, and whether the least is itself allowed."""
 
 _COURSES = ("linear", "inverse_sqrt", "constant")
 
@@ -22,10 +25,19 @@ def check(plan: FineTunePlan) -> None:
     Raises:
         InvalidArgument: Names the field, what was expected and what was got.
     """
-    how = plan.optimisation
     if not plan.train:
         raise InvalidArgument("train", "Expected at least one training set, but got none")
-    bounds: tuple[tuple[str, float | None, float, float, bool], ...] = (
+    check_optimisation(plan.optimisation)
+    _check_bounds((("max_tokens", plan.max_tokens, 0, math.inf, True), ("threads", plan.threads, 0, math.inf, True)))
+
+
+def check_optimisation(how: Optimisation) -> None:
+    """Refuse settings of the optimiser that no run can have.
+
+    Raises:
+        InvalidArgument: Names the field, what was expected and what was got.
+    """
+    bounds: tuple[_Bound, ...] = (
         ("optimisation.learning_rate", how.learning_rate, 0, math.inf, False),
         ("optimisation.head_learning_rate", how.head_learning_rate, 0, math.inf, False),
         ("optimisation.epochs", how.epochs, 0, math.inf, False),
@@ -38,15 +50,8 @@ def check(plan: FineTunePlan) -> None:
         ("optimisation.dropout", how.dropout, 0, 1, True),
         ("optimisation.evaluations", how.evaluations, 1, math.inf, True),
         ("optimisation.patience", how.patience, 0, math.inf, True),
-        ("max_tokens", plan.max_tokens, 0, math.inf, True),
-        ("threads", plan.threads, 0, math.inf, True),
     )
-    for field, value, low, high, inclusive in bounds:
-        if value is None:
-            continue
-        if not math.isfinite(value) or value > high or value < low or (value == low and not inclusive):
-            expected = f"{'from' if inclusive else 'above'} {low}" + (f" to {high}" if math.isfinite(high) else "")
-            raise InvalidArgument(field, f"Expected a number {expected}, but got {value}")
+    _check_bounds(bounds)
     if how.dropout == 1:
         raise InvalidArgument("optimisation.dropout", "Expected a number below 1, but got 1")
     for field, choice, allowed in (
@@ -55,6 +60,15 @@ def check(plan: FineTunePlan) -> None:
     ):
         if choice not in allowed:
             raise InvalidArgument(field, f"Expected one of {', '.join(allowed)}, but got {choice!r}")
+
+
+def _check_bounds(bounds: Sequence[_Bound]) -> None:
+    for field, value, low, high, inclusive in bounds:
+        if value is None:
+            continue
+        if not math.isfinite(value) or value > high or value < low or (value == low and not inclusive):
+            expected = f"{'from' if inclusive else 'above'} {low}" + (f" to {high}" if math.isfinite(high) else "")
+            raise InvalidArgument(field, f"Expected a number {expected}, but got {value}")
 
 
 def fingerprint(plan: FineTunePlan, model: str, pieces: Sequence[Piece]) -> str:

@@ -72,7 +72,11 @@ class TrainableEncoder:
             NotFound: No such model.
             FailedPrecondition: It cannot be served, and so not trained, with the reason.
         """
-        folder = files.find(spec.name, spec.revision)
+        return cls.open(files.find(spec.name, spec.revision), spec, device)
+
+    @classmethod
+    def open(cls, folder: ModelFolder, spec: ModelSpec, device: str = "cpu") -> "TrainableEncoder":
+        """Read a folder that passed inspection, and draw anew the layers that `spec` says; see `load`."""
         subject = f"model {spec.name}"
         config, family = configuration(folder, subject), FAMILIES[folder.family]
         sizes = family.dimensions(config)

@@ -37,17 +37,23 @@ def write_folder(target: Path, encoder: TrainableEncoder, head: Head, record: Ta
     with Checkpoint(origin.weights, encoder.family, "the model", "cpu") as checkpoint:
         others = {name: tensor.contiguous() for name, tensor in checkpoint.others(trained).items()}
     with durable_folder(target) as folder:
-        for path in origin.files:
-            if path not in origin.weights:
-                shutil.copyfile(path, folder / path.name)
-        for name in _TOKENIZER_MODELS:
-            if (origin.path / name).is_file():
-                shutil.copyfile(origin.path / name, folder / name)
-        _state_type(folder)
+        copy_settings(folder, encoder)
         save_file(others | trained, folder / SINGLE_FILE, metadata={"format": "pt"})
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
         save_file(weights, folder / HEAD_FILE)
         (folder / TASK_FILE).write_text(record.to_json(), encoding="utf-8")
+
+
+def copy_settings(folder: Path, encoder: TrainableEncoder) -> None:
+    """Copy what a model's folder has besides weights; the configuration then says that the weights are float32."""
+    origin = encoder.folder
+    for path in origin.files:
+        if path not in origin.weights:
+            shutil.copyfile(path, folder / path.name)
+    for name in _TOKENIZER_MODELS:
+        if (origin.path / name).is_file():
+            shutil.copyfile(origin.path / name, folder / name)
+    _state_type(folder)
 
 
 def _state_type(folder: Path) -> None:

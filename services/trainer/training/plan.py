@@ -2,7 +2,7 @@
 
 The engine is `services.trainer.training.fit.fit`:
 
-    fit(plan, files=..., examples=..., scorer=..., workdir=..., report=..., stop=..., device="cpu") -> FineTuned
+    fit(plan, files=..., examples=..., scorer=..., workdir=..., report=..., stop=..., device="cpu") -> Trained
 
 It goes on from what stands in `workdir`, so a caller whose process died calls it again with the same arguments.
 """
@@ -123,15 +123,16 @@ class FineTunePlan:
 
 
 @dataclass(frozen=True)
-class FineTuned:
+class Trained:
     """What a run gives.
 
     Attributes:
-        folder: The best checkpoint: an ordinary Hugging Face folder with the task's head beside it. It lies in the
-            run's `workdir`.
+        folder: The best checkpoint: an ordinary Hugging Face folder; a fine-tuned one has the task's head beside it. It
+            lies in the run's `workdir`.
         step: Step after which it was saved.
         steps: Steps that were run.
-        score: Mean of the task's main figure over the development sets, in per cent; None where there are none.
+        score: The objective's score on the development sets: of a task the mean of its main figure in per cent, of
+            pretraining the mean log-likelihood of a masked token; None where there are none.
         figures: Figures of the development sets at that step.
         warnings: Warnings, in sentences.
         provenance: Digests, versions, seed, device and threads by name.

@@ -1,6 +1,5 @@
 """Fine-tuning: train, keep the best checkpoint, score it on the test sets."""
 
-import time
 from typing import Final
 
 from services.models.catalogue import load_model
@@ -12,12 +11,12 @@ from services.trainer.evaluation.checkpoint import TaskRecord, load_fine_tuned
 from services.trainer.evaluation.figures import SetFigures
 from services.trainer.training.events import Checkpointed, Evaluated, Event, Prepared, Progressed
 from services.trainer.training.fit import fit
-from services.trainer.training.plan import FineTuned, FineTunePlan
+from services.trainer.training.plan import FineTunePlan, Trained
+from services.trainer.works.course import Course
 from services.trainer.works.desk import Desk, Origin, figure_events, job_figures, with_gaps
 
-_TRAINING: Final = 0.9
+TRAINING: Final = 0.9
 """Share of a job's progress that training is; the rest is the test sets."""
-_TELL_SECONDS: Final = 0.5
 
 
 def run(assignment: Assignment, channel: Channel) -> bytes:
@@ -39,7 +38,7 @@ class _FineTune:
         self._job, self._desk = job, desk
         source = "+".join(dict.fromkeys(each.language for each in job.train if each.language))
         self._origin = Origin(job.task, source, job.label, job.optimisation.seed)
-        self._told = 0.0
+        self._course = Course(desk, TRAINING)
         self._warnings: list[str] = []
 
     def finish(self) -> specs.Outcome:
@@ -76,7 +75,7 @@ class _FineTune:
             provenance=tuned.provenance,
         )
 
-    def _keep(self, tuned: FineTuned, figures: tuple[specs.JobFigure, ...]) -> str:
+    def _keep(self, tuned: Trained, figures: tuple[specs.JobFigure, ...]) -> str:
         """Puts the best checkpoint into the store and tells of it."""
         stored = self._desk.keep("checkpoints", tuned.folder)
         record = TaskRecord.read(tuned.folder)
@@ -95,14 +94,14 @@ class _FineTune:
         )
         self._desk.tell(
             Report(
-                progress=_TRAINING,
+                progress=TRAINING,
                 events=(("checkpoint", stored.name.encode()),),
                 checkpoint=(stored.name.partition("/")[2], specs.write(note), stored.size),
             )
         )
         return stored.name
 
-    def _score(self, tuned: FineTuned) -> tuple[tuple[specs.JobFigure, ...], list[str]]:
+    def _score(self, tuned: Trained) -> tuple[tuple[specs.JobFigure, ...], list[str]]:
         """Figures of the test sets."""
         job, desk = self._job, self._desk
         if not job.eval:
@@ -113,7 +112,7 @@ class _FineTune:
         found: list[specs.JobFigure] = []
         warnings: list[str] = []
         for number, each in enumerate(job.eval):
-            share = _TRAINING + (1 - _TRAINING) * number / len(job.eval)
+            share = TRAINING + (1 - TRAINING) * number / len(job.eval)
             desk.step(specs.JobStep("evaluate", number, len(job.eval)), share)
             scored = model.evaluate(
                 desk.examples(each.dataset), desk.scorer, language=each.language, dataset=each.dataset
@@ -138,19 +137,7 @@ class _FineTune:
                     )
                 self._desk.step(specs.JobStep("prepare", 0, 0, {f"{event.part}_examples": float(event.examples)}), 0.0)
             case Progressed():
-                now = time.monotonic()
-                if now - self._told < _TELL_SECONDS and event.step < event.of:
-                    return
-                self._told = now
-                figures = {
-                    "loss": event.loss,
-                    "learning_rate": event.learning_rate,
-                    "tokens_per_second": event.tokens_per_second,
-                    "seconds_left": event.seconds_left,
-                    "epoch": event.epoch,
-                }
-                step = specs.JobStep("train", event.step, event.of, figures)
-                self._desk.step(step, _TRAINING * event.step / max(1, event.of))
+                self._course.tell(event)
             case Evaluated():
                 figures = {"dev_score": event.score}
                 self._desk.tell(Report(figures=figures, events=figure_events(self._dev_figures(event.figures))))

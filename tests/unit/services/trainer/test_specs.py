@@ -1,5 +1,7 @@
 """Jobs keep every digit on their way through the table."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from services.models.spec import ModelSpec, Reinit
 from services.runtime.errors import DataLoss
 from services.trainer import specs
+from services.trainer.pretraining.plan import Architecture, PretrainPlan
 from services.trainer.training.plan import Frozen, LanguageSet, Optimisation
 
 
@@ -35,7 +38,7 @@ def test_equal_jobs_have_equal_bytes() -> None:
 def test_every_kind_comes_back() -> None:
     base = specs.FineTuneJob(ModelSpec("m"), "pos", (LanguageSet("en", "d"),))
     source = specs.SweepSource(LanguageSet("en", "d"), None)
-    jobs = {
+    jobs: dict[str, Any] = {
         "fine_tune": base,
         "evaluate": specs.EvaluateJob("checkpoints/x", (LanguageSet("", "d"),)),
         "sweep": specs.SweepJob(
@@ -48,6 +51,9 @@ def test_every_kind_comes_back() -> None:
         ),
         "study": specs.StudyJob("name: x\n", {"a.csv": "blobs/" + "0" * 64}, 60.0),
     }
+    jobs["pretrain_mlm"] = PretrainPlan(
+        (LanguageSet("en", "d"),), architecture=Architecture("roberta", 6), vocabulary="datasets/v", form="ids"
+    )
     assert jobs.keys() == specs.KINDS.keys()
     for kind, job in jobs.items():
         assert specs.read(specs.KINDS[kind], specs.write(job)) == job

@@ -22,12 +22,12 @@ from services.trainer.evaluation.checkpoint import load_fine_tuned
 from services.trainer.evaluation.forward import last_hidden_state
 from services.trainer.tasks import TASKS
 from services.trainer.training.fit import fit
-from services.trainer.training.plan import FineTuned, FineTunePlan, LanguageSet, Optimisation
+from services.trainer.training.plan import FineTunePlan, LanguageSet, Optimisation, Trained
 from tests.support.task_examples import SETS, direct_score, sentences
 from tests.support.tiny_models import build_model
 
 
-def _tune(files: ModelFiles, task: str, workdir: Path, **change: object) -> FineTuned:
+def _tune(files: ModelFiles, task: str, workdir: Path, **change: object) -> Trained:
     plan = FineTunePlan(
         ModelSpec("tiny"),
         task,
@@ -43,11 +43,11 @@ def _tune(files: ModelFiles, task: str, workdir: Path, **change: object) -> Fine
 
 
 @pytest.fixture(scope="session")
-def tuned(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], FineTuned]:
+def tuned(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
     """Finds or makes a fine-tuned model of a task."""
-    made: dict[str, FineTuned] = {}
+    made: dict[str, Trained] = {}
 
-    def get(task: str) -> FineTuned:
+    def get(task: str) -> Trained:
         if task not in made:
             files = ModelFiles(aliases={"tiny": tiny("bert")})
             made[task] = _tune(files, task, tmp_path_factory.mktemp(task))
@@ -90,7 +90,7 @@ def test_a_model_in_half_precision_is_saved_as_what_was_trained(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_checkpoint_scores_as_the_run_that_made_it(task: str, tuned: Callable[[str], FineTuned]) -> None:
+def test_a_checkpoint_scores_as_the_run_that_made_it(task: str, tuned: Callable[[str], Trained]) -> None:
     found = tuned(task)
     model = load_fine_tuned(found.folder)
     figures = model.evaluate(SETS[task](10, 1), direct_score, language="en", dataset="dev")
@@ -98,7 +98,7 @@ def test_a_checkpoint_scores_as_the_run_that_made_it(task: str, tuned: Callable[
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_predictions_do_not_look_at_gold_nor_depend_on_company(task: str, tuned: Callable[[str], FineTuned]) -> None:
+def test_predictions_do_not_look_at_gold_nor_depend_on_company(task: str, tuned: Callable[[str], Trained]) -> None:
     model = load_fine_tuned(tuned(task).folder)
     examples = SETS[task](12, 2)
     together = model.predict(examples)
@@ -121,13 +121,13 @@ def _without_gold(example: Example) -> Example:
 
 
 @pytest.mark.parametrize("task", ["pos", "ner"])
-def test_words_beyond_the_limit_are_split_off_and_tagged(task: str, tuned: Callable[[str], FineTuned]) -> None:
+def test_words_beyond_the_limit_are_split_off_and_tagged(task: str, tuned: Callable[[str], Trained]) -> None:
     model = load_fine_tuned(tuned(task).folder, max_tokens=12)
     [said] = model.predict(sentences(1, 5, longest=60)[:1])
     assert all(getattr(word, "upos" if task == "pos" else "ner") for word in said.content.words)
 
 
-def test_words_without_tokens_have_no_answer_and_count_as_errors(tuned: Callable[[str], FineTuned]) -> None:
+def test_words_without_tokens_have_no_answer_and_count_as_errors(tuned: Callable[[str], Trained]) -> None:
     [example] = sentences(1, 5)
     words = example.content.words
     odd = replace(example, content=Sentence((replace(words[0], form="\u200b"), *words[1:]), ""))
@@ -139,7 +139,7 @@ def test_words_without_tokens_have_no_answer_and_count_as_errors(tuned: Callable
     assert all(word.head != 1 for word in tree)
 
 
-def test_sentences_beyond_the_limit_are_parsed_up_to_it(tuned: Callable[[str], FineTuned]) -> None:
+def test_sentences_beyond_the_limit_are_parsed_up_to_it(tuned: Callable[[str], Trained]) -> None:
     model = load_fine_tuned(tuned("parsing").folder, max_tokens=12)
     long = next(example for example in sentences(20, 5, longest=60) if len(example.content.words) > 30)
     prepared = model.prepare([long])
@@ -150,7 +150,7 @@ def test_sentences_beyond_the_limit_are_parsed_up_to_it(tuned: Callable[[str], F
     assert heads.count(0) == 1
 
 
-def test_answers_are_cut_out_of_the_context_by_characters(tuned: Callable[[str], FineTuned]) -> None:
+def test_answers_are_cut_out_of_the_context_by_characters(tuned: Callable[[str], Trained]) -> None:
     model = load_fine_tuned(tuned("qa").folder, max_tokens=40)
     examples = SETS["qa"](6, 4, words=90)
     assert model.prepare(examples).counts.split == 6
@@ -160,7 +160,7 @@ def test_answers_are_cut_out_of_the_context_by_characters(tuned: Callable[[str],
         assert answer.text == answer.text.strip() != ""
 
 
-def test_an_intervention_changes_predictions_and_a_shift_of_zero_none(tuned: Callable[[str], FineTuned]) -> None:
+def test_an_intervention_changes_predictions_and_a_shift_of_zero_none(tuned: Callable[[str], Trained]) -> None:
     folder, examples = tuned("pos").folder, sentences(20, 3)
     plain = load_fine_tuned(folder).predict(examples)
     vector = np.random.default_rng(0).normal(size=48).astype(np.float32)
@@ -192,7 +192,7 @@ def test_a_run_with_an_intervention_trains_through_it(files: ModelFiles, tmp_pat
     ],
 )
 def test_a_folder_without_a_whole_head_is_refused(
-    damage: Callable[[Path], None], problem: str, tuned: Callable[[str], FineTuned], tmp_path: Path
+    damage: Callable[[Path], None], problem: str, tuned: Callable[[str], Trained], tmp_path: Path
 ) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(tuned("pos").folder, folder)
@@ -201,7 +201,7 @@ def test_a_folder_without_a_whole_head_is_refused(
         load_fine_tuned(folder)
 
 
-def test_the_head_of_another_task_is_refused(tuned: Callable[[str], FineTuned], tmp_path: Path) -> None:
+def test_the_head_of_another_task_is_refused(tuned: Callable[[str], Trained], tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(tuned("pos").folder, folder)
     shutil.copyfile(tuned("nli").folder / "head.safetensors", folder / "head.safetensors")

@@ -23,7 +23,7 @@ from services.trainer.training.events import (
     Stopped,
 )
 from services.trainer.training.fit import fit
-from services.trainer.training.plan import FineTuned, FineTunePlan, Frozen, LanguageSet, Optimisation
+from services.trainer.training.plan import FineTunePlan, Frozen, LanguageSet, Optimisation, Trained
 from tests.support.task_examples import SETS, direct_score, sentences
 
 PLAN = FineTunePlan(
@@ -58,7 +58,7 @@ class Runner:
         stop: Callable[[], bool] = lambda: False,
         die: Callable[[Event], bool] = lambda event: False,
         seconds: float = 0.0,
-    ) -> FineTuned:
+    ) -> Trained:
         def report(event: Event) -> None:
             if die(event):
                 raise Killed
@@ -84,7 +84,7 @@ def run(files: ModelFiles) -> Runner:
     return Runner(files)
 
 
-def _bits(found: FineTuned) -> dict[str, bytes]:
+def _bits(found: Trained) -> dict[str, bytes]:
     return {name: (found.folder / name).read_bytes() for name in ("model.safetensors", "head.safetensors", "task.json")}
 
 

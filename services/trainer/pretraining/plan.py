@@ -1,0 +1,97 @@
+"""What a pretraining job is to do."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from services.models.spec import ModelSpec
+from services.trainer.training.plan import LanguageSet, Optimisation
+
+Form = Literal["text", "pieces", "ids"]
+
+STORED = "datasets/"
+"""Beginning of the names of stored datasets."""
+FAMILIES = ("bert", "roberta", "modernbert")
+"""Families of which a model can be drawn from a configuration."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The configuration of a model that starts from random weights.
+
+    Attributes:
+        family: `bert`, `roberta` or `modernbert`.
+        layers: Blocks.
+        hidden_size: Width of the hidden states, d.
+        heads: Attention heads a block.
+        feed_forward: Width within the feed-forward layers.
+        max_tokens: Longest input in tokens, special ones included.
+        initializer_range: Standard deviation of the initial weights.
+    """
+
+    family: str = "bert"
+    layers: int = 8
+    hidden_size: int = 768
+    heads: int = 12
+    feed_forward: int = 3072
+    max_tokens: int = 256
+    initializer_range: float = 0.02
+
+
+@dataclass(frozen=True)
+class Masking:
+    """What becomes of the tokens of a stream (Devlin et al. 2019, section 3.1).
+
+    Attributes:
+        rate: Share of the tokens, special ones aside, that are to be predicted.
+        masked: Share of these that are replaced by the mask token.
+        random: Share of these that are replaced by a random token; the rest stays as it is.
+    """
+
+    rate: float = 0.15
+    masked: float = 0.8
+    random: float = 0.1
+
+
+@dataclass(frozen=True)
+class PretrainPlan:
+    """A masked-language-model pretraining run.
+
+    Attributes:
+        train: Training sets of running text.
+        dev: Development sets; the best model is that of the lowest perplexity on those of the source language, the
+            last one where there are none.
+        model: Model to go on from; None for a new one.
+        architecture: Configuration of the new model; None where there is a model to go on from.
+        vocabulary: Of a new model: a stored dataset with a tokenizer.json, or the name of a model.
+        form: What the texts of the sets are: running text, which is cut and joined into streams, or streams of
+            sub-words or of their ids, one an example.
+        exponent: Exponent of each language's share of the streams (Conneau and Lample 2019, equation 1).
+        masking: What becomes of the tokens.
+        source: Language by which the best model is chosen; that of the first training set where empty.
+        optimisation: How the model is optimised.
+        max_tokens: Longest input in tokens, special ones included; the model's longest where 0.
+        threads: Threads of the arithmetic on a processor; what torch has where 0.
+    """
+
+    train: tuple[LanguageSet, ...]
+    dev: tuple[LanguageSet, ...] = ()
+    model: ModelSpec | None = None
+    architecture: Architecture | None = None
+    vocabulary: str = ""
+    form: Form = "text"
+    exponent: float = 0.7
+    masking: Masking = field(default_factory=Masking)
+    source: str = ""
+    optimisation: Optimisation = field(default_factory=Optimisation)
+    max_tokens: int = 0
+    threads: int = 0
+
+    @property
+    def chosen_source(self) -> str:
+        """Language by which the best model is chosen."""
+        return self.source or self.train[0].language
+
+    @property
+    def languages(self) -> str:
+        """Languages of the training sets, joined by `+`."""
+        return "+".join(dict.fromkeys(each.language for each in self.train if each.language))

@@ -1,0 +1,41 @@
+"""Pretrains in a process of its own: `python -m tests.support.pretrain_process WORKDIR`.
+
+Prints the step and the bits of the loss after each step, and `over` at the end.
+"""
+
+import sys
+from pathlib import Path
+
+from services.models.catalogue import ModelFiles
+from services.trainer.pretraining.pretrain import pretrain
+from services.trainer.training.events import Event, Progressed
+from tests.support.pretraining import plan, read
+
+
+def main() -> None:
+    """Runs to the end, from what stands in the folder."""
+    folder = Path(sys.argv[1])
+
+    def report(event: Event) -> None:
+        if isinstance(event, Progressed):
+            _tell(f"{event.step} {event.loss.hex()}")
+
+    pretrain(
+        plan(epochs=3.0),
+        files=ModelFiles(),
+        examples=read,
+        workdir=folder / "run",
+        cache=folder,
+        report=report,
+        checkpoint_seconds=0.05,
+    )
+    _tell("over")
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
