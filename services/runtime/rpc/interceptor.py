@@ -193,7 +193,7 @@ class Door(grpc.aio.ServerInterceptor):
         logs.request_id.set(request_id)  # of the RPC's own task: there is nothing to reset
         context.set_trailing_metadata(((status.REQUEST_ID_KEY, request_id),))
         self._telemetry.begun(method)
-        began = time.perf_counter()
+        began, given = time.perf_counter(), deadline.remaining(context)
         code = grpc.StatusCode.UNKNOWN
         incoming = Incoming(context, self._idle_seconds)
         metadata, traced = context.invocation_metadata() or (), method.service not in self._infrastructure
@@ -207,7 +207,7 @@ class Door(grpc.aio.ServerInterceptor):
                 raise
             except (Exception, asyncio.CancelledError) as error:  # the boundary: every error gets a status
                 if _is_cancellation(error):
-                    code = _cancelled(context)
+                    code = _cancelled(context, given)
                     raise
                 if is_device_lost(error):
                     self._break(error)
@@ -280,6 +280,6 @@ def _is_cancellation(error: BaseException) -> bool:
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
-def _cancelled(context: Any) -> grpc.StatusCode:
+def _cancelled(context: Any, given: float | None) -> grpc.StatusCode:
     """Why an RPC was cancelled: its deadline passed, or its client left."""
-    return grpc.StatusCode.DEADLINE_EXCEEDED if deadline.remaining(context) == 0.0 else grpc.StatusCode.CANCELLED
+    return grpc.StatusCode.DEADLINE_EXCEEDED if deadline.passed(context, given) else grpc.StatusCode.CANCELLED

@@ -127,8 +127,10 @@ async def test_an_answer_over_the_limit_is_refused_by_the_server(toy: Any, serve
 
 async def test_a_deadline_that_passes_frees_the_work(toy: Any, serve: Any, connect: Any) -> None:
     server = await serve(toy)
+    channel = connect(server)
+    await channel.channel_ready()
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await connect(server).unary_unary(HOLD)(b"x", timeout=0.3)
+        await channel.unary_unary(HOLD)(b"x", timeout=2.0)  # long enough to reach the handler on a loaded machine
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await toy.freed.wait()
     assert toy.cancelled == 1
