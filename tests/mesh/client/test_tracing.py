@@ -29,7 +29,11 @@ def test_one_trace_through_client_metrics_and_encoder(model_root: Path, tmp_path
     with collecting() as found:
         done = subprocess.run(
             [*command, "--out", str(tmp_path / "out")],
-            env=_environment(BABELSCOPE_MODEL_ROOTS=str(model_root), BABELSCOPE_OTLP_ENDPOINT=found.endpoint),
+            env=_environment(
+                BABELSCOPE_MODEL_ROOTS=str(model_root),
+                BABELSCOPE_OTLP_ENDPOINT=found.endpoint,
+                OTEL_BSP_SCHEDULE_DELAY="100",  # spans leave well before a slow machine's servers are stopped
+            ),
             capture_output=True,
             text=True,
             check=False,

@@ -37,7 +37,7 @@ class Running:
 
     async def idle(self) -> None:
         """Waits until nothing is under way."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(200):
             while self.server._door.running or self.left_behind():  # noqa: ASYNC110 - a folder cannot be awaited
                 await asyncio.sleep(0.01)
 

@@ -79,6 +79,6 @@ async def test_a_dictionary_is_counted(serve: Any, tmp_path: Any) -> None:
 
 async def given_back(running: Any) -> None:
     """Waits until the work is closed, and the server holds nothing."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(200):
         while running.service.memory.used:  # noqa: ASYNC110 - work is closed in a thread of its own
             await asyncio.sleep(0.01)

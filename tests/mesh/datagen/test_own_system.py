@@ -27,7 +27,7 @@ def own(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[str]:
     process = subprocess.Popen([sys.executable, tmp_path / "own.py"], env={"PYTHONPATH": str(ROOT / "clients")})
     try:
         with grpc.insecure_channel(address, [("grpc.initial_reconnect_backoff_ms", 100)]) as channel:
-            grpc.channel_ready_future(channel).result(timeout=60)
+            grpc.channel_ready_future(channel).result(timeout=200)
         yield address
     finally:
         process.kill()

@@ -51,7 +51,7 @@ def _process(words: Path, folder: Path, port: int) -> Iterator[subprocess.Popen[
     )
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.initial_reconnect_backoff_ms", 100)]) as channel:
-            grpc.channel_ready_future(channel).result(timeout=60)
+            grpc.channel_ready_future(channel).result(timeout=200)
         yield process
     finally:
         process.kill()

@@ -197,7 +197,7 @@ def test_its_containers_are_a_mesh(
     words = (Word("the", upos="DET"), Word("cat", upos="NOUN"), Word("sees", upos="VERB"))
     examples = [Example(f"e{number}", Sentence(words, "the cat sees"), "en") for number in range(12)]
     address = ",".join(f"{service}={reached(service)}" for service in running)
-    with babelscope.connect(address, timeout=60) as mesh:
+    with babelscope.connect(address, timeout=200) as mesh:
         data = {"en": mesh.datagen.put_dataset(examples).name}
         job = mesh.trainer.fine_tune("tiny", "pos", data, dev=data, epochs=1, step_tokens=128, seed=0)
         job = mesh.trainer.wait_for_job(job.name)

@@ -45,7 +45,7 @@ def test_two_trainers_make_the_tables_of_one_empty_database_at_once(launch: Laun
             trainer.ready()
         addresses = [f"trainer=127.0.0.1:{trainer.ports[50054]}" for trainer in trainers]
         for address in addresses:
-            with babelscope.connect(address, timeout=60) as mesh:
+            with babelscope.connect(address, timeout=200) as mesh:
                 assert list(mesh.trainer.list_jobs()) == []
         for trainer in trainers:
             trainer.drain()
@@ -89,13 +89,13 @@ def test_the_mesh_with_mutual_tls_and_a_token(launch: Launch, authority: Any) ->
     person = home.issue("person")
     tls = TLS(root=home.certificate, certificate=person.certificate, key=person.key)
     views = {name: babelscope.View(texts=["one", "two", "three", "four"], model="../secret") for name in ("a", "b")}
-    with babelscope.connect(address, tls=tls, token=TOKEN, timeout=60) as mesh:
+    with babelscope.connect(address, tls=tls, token=TOKEN, timeout=200) as mesh:
         assert mesh.encoder.list_models() == []
         assert list(mesh.trainer.list_jobs()) == []
         with pytest.raises(InvalidRequest) as caught:
-            mesh.metrics.compare(views, timeout=60)
+            mesh.metrics.compare(views, timeout=200)
         assert "name" in caught.value.field
-    with babelscope.connect(address, tls=tls, token="another", timeout=5) as mesh:
+    with babelscope.connect(address, tls=tls, token="another", timeout=200) as mesh:
         for call in (mesh.encoder.list_models, lambda: list(mesh.trainer.list_jobs())):
             with pytest.raises(RpcError) as refused:
                 call()

@@ -73,7 +73,7 @@ def map_and_apply(encoder: Container, metrics: Container, stored: Callable[[str]
     """Has metrics fit a map, and the encoder apply it by its name."""
     address = f"encoder=127.0.0.1:{encoder.ports[50051]},metrics=127.0.0.1:{metrics.ports[50052]}"
     source = sentences(60, seed=1)
-    with babelscope.connect(address, timeout=60) as mesh:
+    with babelscope.connect(address, timeout=200) as mesh:
         found = mesh.metrics.fit_map(source, sentences(60, seed=2), model="tiny", layers=(2,))[2]
         edit = found.intervention(matrix_only=True)
         mapped = mesh.encoder.encode(source, model="tiny", layers=(2,), interventions=[edit]).array[:, 0]
@@ -151,7 +151,7 @@ def test_the_mesh_goes_past_the_proxy(
     ]
     for name, value in {**settings, **bucket.through_proxy()}.items():
         monkeypatch.setenv(name, value)
-    with babelscope.connect(f"encoder=dns:///{host}:50051", timeout=1) as mesh, pytest.raises(babelscope.RpcError):
+    with babelscope.connect(f"encoder=dns:///{host}:50051", timeout=4) as mesh, pytest.raises(babelscope.RpcError):
         mesh.encoder.list_models()
     assert bucket.proxy.refused == ({f"{host}:50051"} if asked else set())
 
@@ -160,12 +160,12 @@ def test_a_dataset_outlives_its_pod(launch: Callable[..., Container]) -> None:
     example = Example("one", Sentence((Word("Katten"), Word("sover")), "Katten sover"), "sv")
     first = launch("base", "datagen")
     first.ready()
-    with babelscope.connect(f"datagen=127.0.0.1:{first.ports[50053]}", timeout=60) as mesh:
+    with babelscope.connect(f"datagen=127.0.0.1:{first.ports[50053]}", timeout=200) as mesh:
         name = mesh.datagen.put_dataset([example]).name
     first.drain()
     second = launch("base", "datagen")
     second.ready()
-    with babelscope.connect(f"datagen=127.0.0.1:{second.ports[50053]}", timeout=60) as mesh:
+    with babelscope.connect(f"datagen=127.0.0.1:{second.ports[50053]}", timeout=200) as mesh:
         [read] = list(mesh.datagen.get_dataset(name))
     assert read.id == "one"
     second.drain()

@@ -48,7 +48,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
     def encode(self: Engine, *args: Any) -> Any:
         gate.waiting.release()
-        assert gate.go.wait(60)
+        assert gate.go.wait(250)
         return compute(self, *args)
 
     monkeypatch.setattr(Engine, "encode", encode)
@@ -78,7 +78,7 @@ class Running:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Waits for a condition on the server's gauges."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(200):
             while not condition():  # noqa: ASYNC110 - gauges are read, as Prometheus reads them
                 await asyncio.sleep(0.01)
 
@@ -148,7 +148,7 @@ class Process:
 
     async def ready(self) -> str:
         """Waits until the server serves; its address."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(200):
             while not any(event["event"] == "serving" for event in self.events):
                 assert self.process.poll() is None, self.log.read_text()
                 await asyncio.sleep(0.05)
@@ -156,7 +156,7 @@ class Process:
 
     async def ended(self) -> int:
         """Waits for the end; the exit code."""
-        return await asyncio.to_thread(self.process.wait, 60)
+        return await asyncio.to_thread(self.process.wait, 200)
 
 
 @pytest.fixture

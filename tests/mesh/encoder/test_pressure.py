@@ -67,12 +67,12 @@ async def test_a_deadline_that_passes_frees_the_queue(serve: Any, gate: Any) -> 
 async def test_a_full_queue_refuses_and_says_when_to_retry(serve: Any, gate: Any) -> None:
     server = await serve(token_budget=64, queue_tokens=100, queue_seconds=0.1)
     long = "the cat " * 30  # 62 tokens
+    slots = server.service.scheduler._slots
     holders = [asyncio.create_task(encode(server.stub, spec(), texts(long)))]
-    await server.until(lambda: server.gauge("encoder_streams") == 1)
-    for number in (2, 3):
-        await server.until(lambda: server.gauge("encoder_queued_tokens") == 0)
-        holders.append(asyncio.create_task(encode(server.stub, spec(), texts(long))))
-        await server.until(lambda number=number: server.gauge("encoder_streams") == number)
+    await asyncio.to_thread(gate.waiting.acquire)  # its batch is at the device
+    holders.append(asyncio.create_task(encode(server.stub, spec(), texts(long))))
+    await server.until(lambda: slots.locked() and server.gauge("encoder_streams") == 2)  # its batch is the next one
+    holders.append(asyncio.create_task(encode(server.stub, spec(), texts(long))))
     await server.until(lambda: server.gauge("encoder_queued_tokens") == 62)
     found = await failure(encode(server.stub, spec(), texts(long)))
     assert (found.code, found.quota) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "queue_tokens")
@@ -127,11 +127,20 @@ async def test_a_client_that_never_reads_loses_its_stream(serve: Any) -> None:
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_a_flood_is_answered_or_refused_and_leaves_nothing(serve: Any) -> None:
+async def test_a_flood_is_answered_or_refused_and_leaves_nothing(serve: Any, gate: Any) -> None:
+    """A hundred clients on 24 places; those that were refused come again until they are answered."""
     server = await serve(token_budget=256, queue_tokens=4096, queue_seconds=0.2, max_streams=24, max_client_streams=24)
     generator = np.random.default_rng(0)
+    refused: list[str] = []
 
     async def client(seed: int) -> str:
+        while (outcome := await ask(seed)) not in {"OK", "left"}:
+            refused.append(outcome)
+            gate.go.set()  # the device works as soon as somebody was refused
+            await asyncio.sleep(generator.uniform(0.1, 0.5))
+        return outcome
+
+    async def ask(seed: int) -> str:
         try:
             call = encode(server.stub, spec(), texts(*sentences(int(generator.integers(1, 200)), seed)))
             await asyncio.wait_for(call, None if seed % 5 else 0.05)
@@ -143,11 +152,12 @@ async def test_a_flood_is_answered_or_refused_and_leaves_nothing(serve: Any) -> 
 
     outcomes = await asyncio.gather(*(client(seed) for seed in range(100)))
     # The asynchronous client calls a refusal that it hears of while it still writes INTERNAL; the server does not.
-    assert set(outcomes) <= {"OK", "left", "RESOURCE_EXHAUSTED", "CANCELLED", "INTERNAL"}
+    assert set(refused) <= {"RESOURCE_EXHAUSTED", "CANCELLED", "INTERNAL"}
+    assert refused
     labels = {"grpc_type": "bidi_stream", "grpc_service": "babelscope.v1.EncoderService", "grpc_method": "Encode"}
     codes = {"grpc_code": "INTERNAL"}
     assert server.telemetry.registry.get_sample_value("grpc_server_handled_total", labels | codes) is None
-    assert outcomes.count("OK") >= 20
+    assert outcomes.count("OK") >= 80  # all that did not leave
     await server.until(lambda: server.gauge("encoder_streams") == 0)
     assert server.gauge("encoder_queued_tokens") == server.gauge("encoder_unread_bytes") == 0
     assert len((await encode(server.stub, spec(), texts("the cat"))).arrays) == 1
@@ -185,7 +195,7 @@ async def test_texts_of_a_million_characters_keep_nobody_waiting(
     go, compute = threading.Event(), Engine.tokenize
 
     def tokenize(self: Engine, strings: Sequence[str], **options: Any) -> Any:
-        assert max(map(len, strings)) < 10_000 or go.wait(60)
+        assert max(map(len, strings)) < 10_000 or go.wait(250)
         return compute(self, strings, **options)
 
     monkeypatch.setattr(Engine, "tokenize", tokenize)

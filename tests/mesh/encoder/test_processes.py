@@ -28,7 +28,7 @@ async def test_sigterm_lets_a_running_stream_end(spawn: Any, dial: Any) -> None:
     call = stub.Encode(messages())
     assert (await call.read()).HasField("started")
     process.process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(200):
         while not any(event["event"] == "draining" for event in process.events):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.02)
     assert (await refused(address, spec(), texts("the cat"))).code == grpc.StatusCode.UNAVAILABLE

@@ -34,7 +34,7 @@ async def test_loaded_models_answer_while_the_hub_does_not(spawn: Any, dial: Any
         asyncio.ensure_future(stub.GetModel(encoder_pb2.GetModelRequest(model=model_pb2.ModelRef(name=f"org/m{n}"))))
         for n in range(ASKING)
     ]
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(200):
         while not accepted:  # noqa: ASYNC110 - the hub's client has no other sign
             await asyncio.sleep(0.01)
     for _ in range(5):

@@ -49,7 +49,7 @@ class Running:
 
     async def idle(self) -> None:
         """Waits until nothing is under way."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(200):
             while self.left_behind() or self.server._door.running:  # noqa: ASYNC110 - a folder cannot be awaited
                 await asyncio.sleep(0.01)
 

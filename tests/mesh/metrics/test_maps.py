@@ -158,7 +158,7 @@ async def test_a_call_given_up_frees_its_thread(serve: Callable[..., Any], case:
         progress=lambda event: started.set() if event.stage == "fit" else None,
     )
     task = asyncio.create_task(work)
-    await asyncio.wait_for(started.wait(), 60)
+    await asyncio.wait_for(started.wait(), 200)
     # Measuring has threads of its own and does not wait for a map.
     rows = np.random.default_rng(0).standard_normal((40, 4))
     assert (await one.client.compare({"x": rows, "y": rows})).estimates

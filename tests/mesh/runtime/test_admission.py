@@ -47,7 +47,7 @@ async def test_one_client_leaves_places_to_others(toy: Any, serve: Any, connect:
     server = await serve(toy, max_streams=4)
     channels = [connect(server) for _ in range(4)]
     held = [asyncio.ensure_future(channel.unary_unary(HOLD)(b"x")) for channel in channels[:3]]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(200):
         while toy.started < 3:  # noqa: ASYNC110 - a counter cannot be awaited
             await asyncio.sleep(0.005)
     refused = await failure(channels[3].unary_unary(ECHO)(b"x"))
@@ -64,23 +64,30 @@ async def test_silent_streams_give_their_places_back(
 ) -> None:
     if begun and method == ECHO:
         pytest.skip("one message is all of it")
-    server = await serve(toy, max_streams=8, max_client_streams=8, idle_seconds=0.3)
+    server = await serve(toy, max_streams=8, max_client_streams=8, idle_seconds=1.0)
     channel = connect(server)
-    silent = [channel.stream_stream(method)() for _ in range(8)]
-    for call in silent:
+    await channel.channel_ready()
+
+    async def silent() -> None:
+        call = channel.stream_stream(method)()
         if begun:
             await call.write(b"a")
-    refused = await asyncio.gather(*(failure(_read_all(call)) for call in silent))
+        await _read_all(call)
+
+    refused = await asyncio.gather(*(failure(silent()) for _ in range(8)))
     assert {(each.code, each.quota) for each in refused} == {(grpc.StatusCode.RESOURCE_EXHAUSTED, "idle_seconds")}
-    assert server._door.running == 0
+    async with asyncio.timeout(200):
+        while server._door.running:  # noqa: ASYNC110 - a counter cannot be awaited
+            await asyncio.sleep(0.005)
     assert await channel.unary_unary(ECHO)(b"after") == b"after"
 
 
 async def test_a_slow_answer_is_no_silence(toy: Any, serve: Any, connect: Any) -> None:
-    channel = connect(await serve(toy, idle_seconds=0.1))
+    channel = connect(await serve(toy, idle_seconds=1.0))
+    await channel.channel_ready()
     held = asyncio.ensure_future(channel.unary_unary(HOLD)(b"x"))
     await toy.holding.wait()
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(1.5)
     toy.go.set()
     assert await held == b"x"
 

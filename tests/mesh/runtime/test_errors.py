@@ -36,7 +36,7 @@ async def call(channel: grpc.aio.Channel, method: str, request: bytes, **options
 
 async def fail(channel: grpc.aio.Channel, method: str, request: bytes, **options: Any) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call(channel, method, request, timeout=20, **options)
+        await call(channel, method, request, timeout=200, **options)
     return caught.value
 
 
@@ -226,13 +226,13 @@ async def test_a_refusal_reaches_a_client_that_still_writes(toy: Any, serve: Any
     call = channel.stream_stream("/toy.v1.Toy/Chat")
     for _ in range(100):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            async for _ in call(iter([b"invalid", *[b"a" * 1000] * 20]), timeout=20):
+            async for _ in call(iter([b"invalid", *[b"a" * 1000] * 20]), timeout=200):
                 pass
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_a_refused_client_that_never_ends_its_stream_is_told(toy: Any, serve: Any, connect: Any) -> None:
-    call = connect(await serve(toy)).stream_stream("/toy.v1.Toy/Chat")(timeout=20)
+    call = connect(await serve(toy)).stream_stream("/toy.v1.Toy/Chat")(timeout=200)
     await call.write(b"invalid")
     assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
 

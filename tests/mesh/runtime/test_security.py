@@ -21,7 +21,9 @@ async def code(call: Any) -> grpc.StatusCode:
 
 
 async def healthy(channel: grpc.aio.Channel, service: str = "") -> bool:
-    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service), timeout=20)
+    answer = await health_pb2_grpc.HealthStub(channel).Check(
+        health_pb2.HealthCheckRequest(service=service), timeout=200
+    )
     return answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
@@ -68,10 +70,10 @@ async def test_tls(toy: Any, serve: Any, connect: Any, authority: Any) -> None:
     identity = home.issue("server")
     server = await serve(toy, tls_certificate=identity.certificate, tls_key=identity.key)
     trusted = grpc.ssl_channel_credentials(home.certificate.read_bytes())
-    assert await connect(server, trusted).unary_unary(ECHO)(b"a", timeout=20) == b"a"
+    assert await connect(server, trusted).unary_unary(ECHO)(b"a", timeout=200) == b"a"
     stranger = grpc.ssl_channel_credentials(elsewhere.certificate.read_bytes())
-    assert await code(connect(server, stranger).unary_unary(ECHO)(b"a", timeout=20)) is grpc.StatusCode.UNAVAILABLE
-    assert await code(connect(server).unary_unary(ECHO)(b"a", timeout=20)) is grpc.StatusCode.UNAVAILABLE
+    assert await code(connect(server, stranger).unary_unary(ECHO)(b"a", timeout=200)) is grpc.StatusCode.UNAVAILABLE
+    assert await code(connect(server).unary_unary(ECHO)(b"a", timeout=200)) is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_mutual_tls_and_the_health_port(
@@ -92,9 +94,9 @@ async def test_mutual_tls_and_the_health_port(
     def credentials(who: Any) -> grpc.ChannelCredentials:
         return grpc.ssl_channel_credentials(root, who.key.read_bytes(), who.certificate.read_bytes())
 
-    assert await connect(server, credentials(client)).unary_unary(ECHO)(b"a", timeout=20) == b"a"
+    assert await connect(server, credentials(client)).unary_unary(ECHO)(b"a", timeout=200) == b"a"
     for wrong in (grpc.ssl_channel_credentials(root), credentials(other)):
-        answer = await code(connect(server, wrong).unary_unary(ECHO)(b"a", timeout=20))
+        answer = await code(connect(server, wrong).unary_unary(ECHO)(b"a", timeout=200))
         assert answer is grpc.StatusCode.UNAVAILABLE
     probe = connect(server, port=port)
     assert await healthy(probe)
@@ -117,7 +119,7 @@ async def test_a_renewed_certificate_is_used_without_a_restart(
     assert await connect(server, grpc.ssl_channel_credentials(old.certificate.read_bytes())).unary_unary(ECHO)(b"a")
     identity.key.write_bytes(renewed.key.read_bytes())
     trusted = grpc.ssl_channel_credentials(new.certificate.read_bytes())
-    assert await connect(server, trusted).unary_unary(ECHO)(b"b", timeout=20) == b"b"
+    assert await connect(server, trusted).unary_unary(ECHO)(b"b", timeout=200) == b"b"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org", "192.0.2.1"])

@@ -1,5 +1,6 @@
 """Trainers as real processes over a real job table."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -19,6 +20,15 @@ from tests.support.postgres import Postgres, running_postgres
 from tests.support.tiny_models import build_model
 
 ROOT = Path(__file__).resolve().parents[3]
+PATIENCE_SECONDS = 200.0
+"""Time that anything which has to happen may take on a loaded machine; no work of a test lasts as long by itself."""
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
+        return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    return False
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +37,7 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.LocalM
     folder = tmp_path_factory.mktemp("mesh")
     build_model("bert", folder / "models" / "tiny")
     # One thread a job: two that wait for one another are slow beyond measure on a machine that others load.
-    env = {"HUB": "false", "LEASE_SECONDS": "3", "SLOTS": "1", "THREADS": "1"}
+    env = {"HUB": "false", "LEASE_SECONDS": "6", "SLOTS": "1", "THREADS": "1"}
     env = {f"BABELSCOPE_{name}": value for name, value in env.items()}
     services = ("encoder", "metrics", "datagen", "trainer")
     with babelscope.local(services, store=folder / "store", model_roots=[folder / "models"], env=env) as made:
@@ -85,13 +95,27 @@ class Rig:
         """Enters a job."""
         return self.table.create(NewJob(kind, spec, **settings)).id  # type: ignore[arg-type]
 
-    def until(self, job: str, condition: Callable[[JobRecord], bool], seconds: float = 60.0) -> JobRecord:
+    def until(self, job: str, condition: Callable[[JobRecord], bool]) -> JobRecord:
         """Waits until a job is as wanted."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE_SECONDS
         while not condition(found := self.table.get(job)):
             assert time.monotonic() < end, found
             time.sleep(0.02)
         return found
+
+    def gone(self, pids: list[int]) -> None:
+        """Waits until processes have ended."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while any(map(lives, pids)):
+            assert time.monotonic() < end, pids
+            time.sleep(0.02)
+
+    def cleared(self) -> None:
+        """Waits until no job has left a folder: the table tells of a job's end before its folder is removed."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while left := list((self._folder / "work").iterdir()):
+            assert time.monotonic() < end, left
+            time.sleep(0.02)
 
     def notes(self, job: str) -> list[bytes]:
         """What a job's process has told, in order."""

@@ -5,34 +5,13 @@ import os
 import random
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.trainer.jobs.records import State
+from tests.mesh.trainer.conftest import PATIENCE_SECONDS, lives
 from tests.support.job_works import expected
-
-
-def _lives(pid: int) -> bool:
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
-        return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    return False
-
-
-def _gone(pids: list[int], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while any(map(_lives, pids)):
-        assert time.monotonic() < end, pids
-        time.sleep(0.02)
-
-
-def _empty(folder: Path) -> None:
-    """Waits until nothing is left: the table tells of a job's end before its folder is removed."""
-    end = time.monotonic() + 30
-    while list(folder.iterdir()) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert not list(folder.iterdir())
 
 
 def test_a_job_from_its_entry_to_its_result(rig: Any) -> None:
@@ -42,7 +21,7 @@ def test_a_job_from_its_entry_to_its_result(rig: Any) -> None:
     assert (done.state, done.result, done.attempts) == (State.SUCCEEDED, expected(3), 1)
     assert rig.notes(job) == [b"1", b"2", b"3"]
     assert done.figures["step"] == 3
-    _empty(rig._folder / "work")
+    rig.cleared()
 
 
 @pytest.mark.parametrize(
@@ -85,58 +64,60 @@ def test_a_killed_process_goes_on_from_its_state(rig: Any) -> None:
 
 def test_a_killed_trainer_takes_its_process_along_and_another_goes_on(rig: Any) -> None:
     first = rig.trainer(lease=2.0)
-    job = rig.job("count", b"[25, 0.05]")
-    rig.until(job, lambda each: each.progress > 0.2)
+    job = rig.job("count", b"[60, 0.05]", max_attempts=50)
+    rig.until(job, lambda each: each.progress > 0.1)
     pids = rig.processes()
     assert pids
     first.kill()
-    _gone(pids)
-    rig.trainer(lease=2.0)
+    rig.gone(pids)
+    # On a loaded machine the first trainer's short lease may have run out before; the second one's does not.
+    before = rig.table.get(job)
+    assert not before.state.ended
+    rig.trainer()
     done = rig.until(job, lambda each: each.state.ended)
-    assert (done.result, done.attempts) == (expected(25), 2)
+    assert (done.result, done.attempts) == (expected(60), before.attempts + 1)
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 def test_a_paused_trainer_never_runs_a_job_beside_another(rig: Any) -> None:
     """SIGSTOP past the lease: the process ends itself, and what the trainer writes when it wakes up changes nothing."""
-    paused = rig.trainer(lease=2.0)
-    job = rig.job("count", b"[60, 0.05]")
+    paused = rig.trainer(lease=4.0)  # the process leaves a tenth of it between its own end and that of the lease
+    job = rig.job("count", b"[160, 0.05]", max_attempts=50)
     rig.until(job, lambda each: each.progress > 0.1)
-    [old] = rig.processes()
     os.kill(paused.pid, signal.SIGSTOP)
-    rig.trainer(lease=2.0)
-    other = rig.until(job, lambda each: each.attempts == 2)
-    assert not _lives(old)
+    old, before = rig.processes(), rig.table.get(job).attempts
+    rig.trainer()  # its lease holds to the end
+    other = rig.until(job, lambda each: each.attempts > before)
+    assert not any(map(lives, old))
     os.kill(paused.pid, signal.SIGCONT)
     done = rig.until(job, lambda each: each.state.ended)
-    assert (done.state, done.result, done.attempts) == (State.SUCCEEDED, expected(60), 2)
+    assert (done.state, done.result, done.attempts) == (State.SUCCEEDED, expected(160), before + 1)
     assert done.owner in {other.owner, ""}
     assert [int(note) for note in rig.notes(job)] == sorted(int(note) for note in rig.notes(job))
     assert paused.poll() is None
 
 
 def test_cancelling_frees_everything(rig: Any) -> None:
-    rig.trainer(lease=3.0)
+    """Its processes would run, and its lease hold, for longer than the test waits."""
+    rig.trainer(lease=3600.0)
     job = rig.job("with_children")
     rig.until(job, lambda _: bool(rig.notes(job)))
     children = [int(pid) for pid in rig.notes(job)[0].split(b",")]
     pids = [*rig.processes(), *children]
-    start = time.monotonic()
     rig.table.cancel(job)
     assert rig.until(job, lambda each: each.state.ended).state is State.CANCELLED
-    _gone(pids)
-    assert time.monotonic() - start < 10
-    assert not list((rig._folder / "work").iterdir())
+    rig.gone(pids)
+    rig.cleared()
 
 
 def test_a_process_that_does_not_listen_is_killed(rig: Any) -> None:
-    rig.trainer(lease=3.0)
+    rig.trainer(lease=3600.0)
     job = rig.job("stubborn")
     rig.until(job, lambda _: rig.notes(job) == [b"deaf"])
     pids = rig.processes()
     rig.table.cancel(job)
     assert rig.until(job, lambda each: each.state.ended).state is State.CANCELLED
-    _gone(pids)
+    rig.gone(pids)
 
 
 def test_a_trainer_that_drains_gives_its_job_back(rig: Any) -> None:
@@ -145,8 +126,8 @@ def test_a_trainer_that_drains_gives_its_job_back(rig: Any) -> None:
     rig.until(job, lambda each: each.progress > 0.2)
     pids = rig.processes()
     first.terminate()
-    assert first.wait(20) == 0
-    _gone(pids)
+    assert first.wait(PATIENCE_SECONDS) == 0
+    rig.gone(pids)
     found = rig.table.get(job)
     assert (found.state, found.attempts) == (State.QUEUED, 0)
     rig.trainer()

@@ -64,25 +64,23 @@ def test_kills_of_trainer_and_jobs_lose_nothing(rig: Any) -> None:
     assert len(_children(rig, parent)) == 4
     told = [event.payload for event in rig.table.events(parent) if event.kind == "note"]
     assert sum(b"has ended" in note for note in told) == 4
-    assert not rig.processes()
-    assert not list((rig._folder / "work").iterdir())
+    rig.gone(rig.processes())
+    rig.cleared()
 
 
 @SQLITE
 def test_cancelling_cancels_the_jobs_and_frees_everything(rig: Any) -> None:
-    """The lease is long: a job learns of its cancellation well before it would have to be renewed."""
-    rig.trainer(lease=60.0)
+    """A job learns of its cancellation well before its lease, longer than the test waits, has to be renewed."""
+    rig.trainer(lease=3600.0)
     parent = _family(rig, ("with_children", []), ("count", [3, 0.01]))
     rig.until(parent, lambda job: job.state is State.RUNNING)
     first = _children(rig, parent)[0].id
     rig.until(first, lambda _: bool(rig.notes(first)))
-    begun = time.monotonic()
     rig.table.cancel(parent)
     assert rig.until(parent, lambda job: job.state.ended).state is State.CANCELLED
-    assert time.monotonic() - begun < 10
     assert {child.state for child in _children(rig, parent)} == {State.CANCELLED}
-    assert not rig.processes()
-    assert not list((rig._folder / "work").iterdir())
+    rig.gone(rig.processes())
+    rig.cleared()
 
 
 def test_a_retry_does_again_what_failed_alone(rig: Any, tmp_path: Path) -> None:

@@ -119,10 +119,8 @@ def test_cancelling_frees_everything(mesh: babelscope.LocalMesh, swept: Job) -> 
     job = _again(mesh, swept, epochs=2000.0)
     while not processes_of_jobs(mesh):
         time.sleep(0.05)
-    begun = time.monotonic()
     mesh.trainer.cancel_job(job.name)
     assert mesh.trainer.wait_for_job(job.name).state == "cancelled"
-    assert time.monotonic() - begun < 10
     assert {child.state for child in mesh.trainer.list_jobs(parent=job.name)} == {"cancelled"}
     assert not processes_of_jobs(mesh)
 
