@@ -36,17 +36,19 @@ class Heartbeat:
         self._channel.close()
 
     def reset(self) -> float:
-        """The slowest answer since the last time."""
+        """The slowest answer since the last time; one that is still waited for counts as it is."""
+        asked = self._asked
         slowest, self.slowest = self.slowest, 0.0
-        return slowest
+        return max(slowest, time.monotonic() - asked) if asked else slowest
 
     def _run(self) -> None:
         stub = health_pb2_grpc.HealthStub(self._channel)
         while not self._over.wait(0.1):
-            began = time.monotonic()
+            self._asked = began = time.monotonic()
             try:
                 answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=60)
                 self.failed += answer.status != health_pb2.HealthCheckResponse.SERVING
             except grpc.RpcError:
                 self.failed += 1
             self.slowest = max(self.slowest, time.monotonic() - began)
+            self._asked = 0.0

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,11 +54,16 @@ class Broken:
 
 
 @contextmanager
-def mesh(folder: Path, root: Path) -> Iterator[babelscope.Mesh]:
-    """Servers of all three services on loopback, with small models and no hub. One that crashes stays away."""
-    with babelscope.local(
-        SERVICES, store=folder / "store", model_roots=[root], env={"BABELSCOPE_HUB": "false"}, threads=1
-    ) as running:
+def mesh(folder: Path, root: Path, env: Mapping[str, str] | None = None) -> Iterator[babelscope.LocalMesh]:
+    """Servers of all three services on loopback, with small models and no hub. One that crashes stays away.
+
+    Args:
+        folder: Folder of the store.
+        root: Folder of models.
+        env: Further variables of the servers.
+    """
+    env = {"BABELSCOPE_HUB": "false", **(env or {})}
+    with babelscope.local(SERVICES, store=folder / "store", model_roots=[root], env=env, threads=1) as running:
         yield running
 
 

@@ -10,9 +10,11 @@ from tests.support import hostile
 from tests.support.heartbeat import Heartbeat
 from tests.support.inflation import inflated
 from tests.support.models import make_root
+from tests.support.yardstick import yardstick
 
-HEALTH_SECONDS = 5.0
-"""More than the second that the soak test holds: many tests share a machine."""
+HEALTH_SECONDS = 10.0
+"""Beyond what a healthy busy server takes at the same time; more than the second that the soak test holds, as many
+tests share a machine."""
 SENT = 6
 
 
@@ -27,8 +29,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.Mes
 def test_health_answers_while_large_requests_are_read(service: str, running: babelscope.Mesh) -> None:
     every = list(inflated(hostile.valid(running)[service]))
     address = getattr(running, service).address
-    with Heartbeat(address) as heartbeat:
+    with yardstick() as steady, Heartbeat(address) as heartbeat, Heartbeat(steady) as machine:
         broken = hostile.attack(address, service, random.Random(0).sample(every, SENT), 10.0)
     assert not [each for each in broken if each.code != "DEADLINE_EXCEEDED"]
     assert not heartbeat.failed
-    assert heartbeat.slowest < HEALTH_SECONDS
+    assert heartbeat.slowest < machine.slowest + HEALTH_SECONDS
