@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from babelscope.aio.encoder import AsyncEncoderClient
 from babelscope.data.tensors import to_proto
+from babelscope.errors import LimitExceeded
 from babelscope.v1 import model_pb2
 
 from services.models.artifacts import write_array
