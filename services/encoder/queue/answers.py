@@ -186,7 +186,7 @@ def _block(items: Sequence[Item], arrays: Sequence[NDArray[np.float32]], output:
         items=tuple(items),
         shape=(sum(item.rows for item in items), layers, width),
         chunks=tuple(_pieces(wire)),
-        reserved=sum(array.size for array in arrays) * 4,
+        reserved=sum(array.size for array in arrays) * 4 + sum(getsizeof(item.id) + ITEM_BYTES for item in items),
     )
 
 
