@@ -110,7 +110,7 @@ def read_head(checkpoint: HeadTensors, layout: HeadLayout, word: Tensor, hidden_
     return MaskedHead(dense, ACTIVATIONS[layout.activation], norm, output)
 
 
-def head_numbers(checkpoint: Checkpoint, layout: HeadLayout, *, tied: bool) -> int:
+def head_numbers(checkpoint: HeadTensors, layout: HeadLayout, *, tied: bool) -> int:
     """Numbers that the head of a checkpoint has of its own, by their shapes alone; 0 where there is none.
 
     Args:
@@ -126,6 +126,6 @@ def head_numbers(checkpoint: Checkpoint, layout: HeadLayout, *, tied: bool) -> i
     return sum(math.prod(checkpoint.shape(name) or (0,)) for name in names)
 
 
-def _is_there(checkpoint: Checkpoint, layout: HeadLayout) -> bool:
+def _is_there(checkpoint: HeadTensors, layout: HeadLayout) -> bool:
     """Whether a checkpoint has a masked-language-model head."""
     return checkpoint.shape(f"{layout.dense}.weight") is not None and checkpoint.shape("classifier.weight") is None
