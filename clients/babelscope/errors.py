@@ -15,6 +15,7 @@
     ├── CorpusError            a corpus file that cannot be read: .path, .line, .problem
     ├── StoreError             a store that cannot be looked into
     ├── StudyError             a study file or a study's result that cannot be used
+    ├── NoSuchService          a service that the address of a mesh does not name; also a LookupError
     └── MeshError              servers of the local mesh that do not start or do not stay up
 
 `babelscope.transport.status` makes an `RpcError` from a gRPC status with its `google.rpc` details.
@@ -222,6 +223,10 @@ class StoreError(BabelscopeError):
 
 class StudyError(BabelscopeError):
     """A study file or a study's result that cannot be used."""
+
+
+class NoSuchService(BabelscopeError, LookupError):
+    """A service that the address of a mesh does not name."""
 
 
 class MeshError(BabelscopeError):

@@ -49,7 +49,9 @@ class EncoderSettings(ModelSettings):
     )
     cache_tokens: bool = Field(False, description="Keep rows of single tokens as well, which are far larger.")
     word_bytes: int = Field(
-        2 << 30, ge=1 << 20, description="Bytes of the sums of one EncodeWords request: words x layers x d x 8."
+        2 << 30,
+        ge=1 << 20,
+        description="Bytes of the sums of all EncodeWords requests: words x layers x d x 8.",
     )
     max_models: int = Field(4, ge=1, description="Models in memory; the one unused for longest makes room.")
     model_bytes: int | None = Field(

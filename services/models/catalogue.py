@@ -23,7 +23,7 @@ from services.models.files.folders import (
     inspect,
     read_config,
 )
-from services.models.files.heads import Headless, read_head
+from services.models.files.heads import Headless, head_numbers, read_head
 from services.models.files.hub import Hub
 from services.models.general import modules
 from services.models.layers.packing import PositionRule
@@ -238,7 +238,8 @@ class ModelFiles:
         with Checkpoint(folder.weights, family, subject, "cpu", tied=tied(config)) as checkpoint:
             _build(checkpoint, family, config, sizes.layers)
             checkpoint.finish(sizes.layers)
-            return ModelSize(sizes.max_tokens, checkpoint.expected * FLOAT_BYTES)
+            numbers = checkpoint.expected + head_numbers(checkpoint, family.head(config), tied=tied(config))
+            return ModelSize(sizes.max_tokens, numbers * FLOAT_BYTES)
 
     def base(self, folder: ModelFolder, config: Any, subject: str, device: str) -> tuple[Encoder, str]:
         """A folder's weights, shared by all engines that live, and their digest."""

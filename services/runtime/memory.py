@@ -24,10 +24,12 @@ class Memory:
 
     Args:
         capacity: Bytes that all requests together may hold.
+        setting: Name of the setting that says so, for errors.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, setting: str = SETTING) -> None:
         self.capacity = capacity
+        self.setting = setting
         self.used = 0
         self._lock = threading.Lock()
 
@@ -49,7 +51,7 @@ class Memory:
         with self._lock:
             if self.used + amount > self.capacity:
                 raise LimitExceeded(
-                    SETTING,
+                    self.setting,
                     f"Expected requests that hold at most {self.capacity} bytes together, but {self.used} are held and "
                     f"this one needs {amount} more; send less at once, or later",
                     retry_after=1.0 if self.used else None,

@@ -47,7 +47,7 @@ class AsyncMesh:
         """The client of the encoder.
 
         Raises:
-            LookupError: The mesh's address names no encoder.
+            NoSuchService: The mesh's address names no encoder.
         """
         client: AsyncEncoderClient = known(ENCODER.name, self._clients)
         return client
@@ -57,7 +57,7 @@ class AsyncMesh:
         """The client of the metrics server.
 
         Raises:
-            LookupError: The mesh's address names no metrics server.
+            NoSuchService: The mesh's address names no metrics server.
         """
         client: AsyncMetricsClient = known(METRICS.name, self._clients)
         return client
@@ -67,7 +67,7 @@ class AsyncMesh:
         """The client of the datagen server.
 
         Raises:
-            LookupError: The mesh's address names no datagen server.
+            NoSuchService: The mesh's address names no datagen server.
         """
         client: AsyncDatagenClient = known(DATAGEN.name, self._clients)
         return client
@@ -77,7 +77,7 @@ class AsyncMesh:
         """The client of the trainer.
 
         Raises:
-            LookupError: The mesh's address names no trainer.
+            NoSuchService: The mesh's address names no trainer.
         """
         client: AsyncTrainerClient = known(TRAINER.name, self._clients)
         return client

@@ -51,7 +51,7 @@ def encode(
     `offsets`: where the rows of each text begin, and after the last, where they end. `empty` are the rows of words and
     spans of which the model sees no piece: they are zero.
     """
-    settings = {**encode.settings(model), "interventions": encode.edits(language)}
+    settings = {**encode.settings(model), "interventions": encode.edits([language])[language]}
     if out is None and output is None:
         raise typer.BadParameter("Expected --out DIR or --output FILE, but got neither")
     if source == "-":

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from babelscope.calls.maps import FittedMap
@@ -16,6 +15,7 @@ from babelscope.cli.output import folder, print_table, write_results
 from babelscope.corpora import read_texts, read_word_pairs, read_word_vectors, read_words
 from babelscope.corpora.word_vectors import holds_vectors
 from babelscope.data.atomic import write_atomically
+from babelscope.data.npz import read_npz
 
 _SHOWN = ("layer", "source_map", "target_map", "steps", "criterion", "pairs", "signature")
 
@@ -130,8 +130,8 @@ def _view(given: str, side: str, format: str | None, limit: int) -> View:  # noq
 def _hidden_states(path: Path, language: str, limit: int) -> View:
     """Hidden states that `encode` wrote."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            rows, layers, ids = (file[name] for name in ("activations", "layers", "ids"))
+        found = read_npz(path)
+        rows, layers, ids = (found[name] for name in ("activations", "layers", "ids"))
     except (KeyError, ValueError) as error:
         raise typer.BadParameter(f"Expected arrays that `encode` wrote in {path}: {error}") from None
     if rows.ndim != 3 or len(rows) != len(ids):

@@ -1,6 +1,6 @@
 """The options `--shift` and `--map`: edits of hidden states on the command line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,10 +42,16 @@ class EditOptions(ReinitOptions):
     shift: ShiftOption = None
     map: MapOption = None
 
-    def edits(self, language: str) -> list[Intervention]:
-        """The edits of texts of a language."""
-        read = [_shift(each) for each in self.shift or ()] + [_map(each) for each in self.map or ()]
-        return [edit for chosen, edit in read if chosen in {"", language}]
+    def edits(self, languages: Collection[str]) -> dict[str, list[Intervention]]:
+        """The edits of texts of each language; an edit of another language is refused."""
+        read = [("--shift", *_shift(each)) for each in self.shift or ()]
+        read += [("--map", *_map(each)) for each in self.map or ()]
+        for option, chosen, _ in read:
+            if chosen and chosen not in languages:
+                known = ", ".join(each for each in languages if each)
+                expected = f"a language of the texts, {known}," if known else "no language, as the texts have none,"
+                raise typer.BadParameter(f"Expected {expected} in {option}, but got language={chosen}")
+        return {language: [edit for _, chosen, edit in read if chosen in {"", language}] for language in languages}
 
 
 @dataclass(frozen=True, slots=True)

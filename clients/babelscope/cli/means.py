@@ -42,8 +42,8 @@ def means(
     if encode.pooling != "mean":
         raise typer.BadParameter("Expected --pooling mean: means are over all tokens")
     settings = encode.settings(model)
-    interventions = {language: encode.edits(language) for language in read_named(corpus, "--corpus")}
     files = read_named(corpus, "--corpus")
+    interventions = encode.edits(files)
     found: dict[str, LayerMeans] = {}
     with mesh.open("encoder") as opened, ProgressReport("Averaging") as report:
         for language, path in files.items():

@@ -129,10 +129,11 @@ def parallel_views(
     files = read_named(parallel, "--parallel")
     if len(files) < 2:
         raise typer.BadParameter(f"Expected --parallel LANGUAGE=FILE at least twice, but got it for {list(files)}")
+    edits = encode.edits(files)
     return {
         language: View(
             texts=read_units(Path(path), encode.pooling, format=format, language=language),
-            interventions=encode.edits(language),
+            interventions=edits[language],
             language=language,
         )
         for language, path in files.items()

@@ -65,7 +65,7 @@ def project(
         language: read_units(Path(path), encode.pooling, format=format, language=language)
         for language, path in read_named(corpus, "--corpus").items()
     }
-    interventions = {language: encode.edits(language) for language in texts}
+    interventions = encode.edits(texts)
     with mesh.open("encoder", "metrics") as opened, ProgressReport("Projecting") as report:
         if encode.pooling == "token":
             # How many rows a text has is known only to the model: tokens are encoded first and sent as activations.

@@ -87,6 +87,8 @@ def retrieve(
     if dictionary.gold is None:
         if dictionary.words or dictionary.corpus:
             raise typer.BadParameter("Expected --words and --corpus only with --gold FILE, but got no dictionary")
+        if dictionary.max_words or dictionary.match_case:
+            raise typer.BadParameter("Expected --max-words and --match-case only with --gold FILE, but got none")
         views = parallel_views(parallel or [], format, encode)
         sides: list[Side] = []
     else:

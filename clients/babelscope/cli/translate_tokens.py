@@ -154,6 +154,8 @@ def _pairs(source: str, targets: Sequence[str], files: dict[str, str], *, both: 
             raise typer.BadParameter(f"Expected --corpus {language}=FILE, but got files of {', '.join(files)} only")
     if source in targets:
         raise typer.BadParameter(f"Expected another language in --to than in --from, but got {source} in both")
+    if unused := [language for language in files if language not in {source, *targets}]:
+        raise typer.BadParameter(f"Expected --corpus only of languages in --from and --to, but got {unused[0]}")
     there = [(source, target) for target in dict.fromkeys(targets)]
     return there + [(target, source) for source, target in there] if both else there
 

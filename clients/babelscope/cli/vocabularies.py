@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -16,6 +16,9 @@ from babelscope.corpora.word_vectors import holds_vectors
 from babelscope.data.activations import ShowProgress
 from babelscope.data.models import Intervention
 from babelscope.data.texts import Text
+
+_POOLINGS: Final = {"mean": "word_mean", "word_mean": "word_mean", "word_first": "word_first"}
+"""Pooling of a word of a corpus by that of the options, whose default is `mean`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Side:
             return self.given
         if self.corpus is None:
             return View(texts=self.words, interventions=self.edits, language=self.language)
-        pooling = settings["pooling"] if settings["pooling"] in {"word_first", "word_mean"} else "word_mean"
+        pooling = _POOLINGS[settings["pooling"]]
         found = encoder.encode_words(
             self.corpus,
             words=[word.text for word in self.words],
@@ -118,6 +121,12 @@ class DictionaryOptions:
             encode: How words are encoded.
         """
         corpora = read_named(self.corpus or [], "--corpus")
+        if corpora and encode.pooling not in _POOLINGS:
+            raise typer.BadParameter(
+                f"Expected --pooling word_mean or word_first with --corpus, but got {encode.pooling}"
+            )
+        if self.match_case and not corpora:
+            raise typer.BadParameter("Expected --match-case only with --corpus, but got no corpus")
         parts = [value.partition("=") for value in self.words or []]
         files = {language: file for language, _, file in parts}
         languages = list(dict.fromkeys([*files, *corpora] if len(files) == 2 else [*corpora, *files]))
@@ -127,8 +136,9 @@ class DictionaryOptions:
                 "Expected --words LANGUAGE[=FILE] twice, for the dictionary's source and its target, or --corpus "
                 f"LANGUAGE=FILE, but got {shown}"
             )
+        edits = encode.edits(languages)
         return [
-            self._side(language, files.get(language, ""), corpora.get(language), own, format, encode)
+            self._side(language, files.get(language, ""), corpora.get(language), own, format, edits[language])
             for language, own in zip(languages, (pairs.sources, pairs.targets), strict=True)
         ]
 
@@ -139,16 +149,18 @@ class DictionaryOptions:
         corpus: str | None,
         own: Sequence[str],
         format: str | None,  # noqa: A002
-        encode: EditOptions,
+        edits: Sequence[Intervention],
     ) -> Side:
         limit = self.max_words
         if file and holds_vectors(file):
             if corpus is not None:
                 raise typer.BadParameter(f"Expected vectors or a corpus of {language}, but got both")
+            if edits:
+                raise typer.BadParameter(
+                    f"Expected --shift and --map only of languages that are encoded, but {language} has vectors"
+                )
             read = read_word_vectors(file, limit=limit)
             return Side(language, given=View(activations=read.vectors, ids=read.words, language=language))
         words = read_words(file, language=language, limit=limit) if file else as_words(own[: limit or None], language)
         texts = None if corpus is None else tuple(read_texts(corpus, format=format, language=language))
-        return Side(
-            language, tuple(words), None, texts, match_case=self.match_case, edits=tuple(encode.edits(language))
-        )
+        return Side(language, tuple(words), None, texts, match_case=self.match_case, edits=tuple(edits))

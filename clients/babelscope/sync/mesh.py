@@ -48,7 +48,7 @@ class Mesh:
         """The client of the encoder.
 
         Raises:
-            LookupError: The mesh's address names no encoder.
+            NoSuchService: The mesh's address names no encoder.
         """
         client: EncoderClient = known(ENCODER.name, self._clients)
         return client
@@ -58,7 +58,7 @@ class Mesh:
         """The client of the metrics server.
 
         Raises:
-            LookupError: The mesh's address names no metrics server.
+            NoSuchService: The mesh's address names no metrics server.
         """
         client: MetricsClient = known(METRICS.name, self._clients)
         return client
@@ -68,7 +68,7 @@ class Mesh:
         """The client of the datagen server.
 
         Raises:
-            LookupError: The mesh's address names no datagen server.
+            NoSuchService: The mesh's address names no datagen server.
         """
         client: DatagenClient = known(DATAGEN.name, self._clients)
         return client
@@ -78,7 +78,7 @@ class Mesh:
         """The client of the trainer.
 
         Raises:
-            LookupError: The mesh's address names no trainer.
+            NoSuchService: The mesh's address names no trainer.
         """
         client: TrainerClient = known(TRAINER.name, self._clients)
         return client

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from babelscope.errors import NoSuchService
 from babelscope.transport.channel import TLS, ClientConfig, mesh_addresses
 from babelscope.transport.retry import RetryPolicy
 from babelscope.transport.status import from_rpc
@@ -64,8 +65,8 @@ def known(name: str, clients: Mapping[str, Any]) -> Any:
     """The client of a service that the mesh has.
 
     Raises:
-        LookupError: The mesh's address names no such service.
+        NoSuchService: The mesh's address names no such service.
     """
     if name not in clients:
-        raise LookupError(f"Expected a mesh with {name}, but its address names none: add {name}=HOST:PORT")
+        raise NoSuchService(f"Expected a mesh with {name}, but its address names none: add {name}=HOST:PORT")
     return clients[name]

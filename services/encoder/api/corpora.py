@@ -1,7 +1,7 @@
 """The door to what a corpus is reduced to: texts come in, means of tokens or of words go out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -28,9 +28,11 @@ from services.models.artifacts import Stored, write_layers
 from services.models.row_groups import spanned
 from services.models.spec import EncodePlan, Pooling, TokenizedText
 from services.runtime.errors import InvalidArgument
-from services.runtime.memory import Account, Memory, accounted
+from services.runtime.memory import Account, Memory, accounted, weight
 from services.runtime.streams import Writer, first
 
+_FORMS: Final = 3
+"""Forms of a wanted word that are held: as it was sent, as it is looked up, and what its look-up takes."""
 _MEANS: Final = {model_pb2.POOLING_UNSPECIFIED: Pooling.MEAN, model_pb2.POOLING_MEAN: Pooling.MEAN}
 
 
@@ -90,6 +92,7 @@ class CorpusDoor:
         self._settings = settings
         self._intake = intake
         self._memory = memory
+        self._sums = Memory(settings.word_bytes, "word_bytes")
 
     async def MeanActivations(  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request_iterator: AsyncIterator[encoder_pb2.MeanActivationsRequest], context: Any
@@ -135,17 +138,21 @@ class CorpusDoor:
             with _named("spec.", "spec.encode."):
                 pooling = _word_pooling(spec.encode.pooling)
                 asked = replace(await self._asked(spec.encode, account), pooling=pooling)
-            await self._words(request_iterator, context, spec, asked)
+            wanted: list[str] = []
+            messages = await _after_words(request_iterator, wanted, account)
+            with self._sums.account() as held:
+                await self._words(messages, context, spec, asked, wanted=wanted, held=held)
 
     async def _words(
         self,
-        request_iterator: AsyncIterator[encoder_pb2.EncodeWordsRequest],
+        messages: AsyncIterator[Any],
         context: Any,
         spec: encoder_pb2.EncodeWordsSpec,
         asked: Asked,
+        *,
+        wanted: Sequence[str],
+        held: Account,
     ) -> None:
-        wanted: list[str] = []
-        messages = await _after_words(request_iterator, wanted)
         finder = WordFinder(wanted, ignore_case=spec.ignore_case, language=spec.language)
         found = _Occurrences(finder, first=asked.pooling is Pooling.WORD_FIRST)
         writer = Writer(context, self._settings.read_seconds)
@@ -153,7 +160,7 @@ class CorpusDoor:
             async with self._pass(messages, asked, found.group, context) as work:
                 await writer.write(encoder_pb2.EncodeWordsResponse(started=work.started))
                 size = work.engine.info.hidden_size
-                sums = found.sums = WordSums(len(work.plan.layers), size, self._settings.word_bytes)
+                sums = found.sums = WordSums(len(work.plan.layers), size, self._settings.word_bytes, held)
                 async with aclosing(work.rows()) as blocks:
                     async for items, rows in blocks:
                         await asyncio.to_thread(found.add, items, rows)
@@ -240,8 +247,8 @@ class _Occurrences:
         self.sums.add(np.array(numbers, np.int64)[kept], rows[kept])
 
 
-async def _after_words(messages: AsyncIterator[Any], wanted: list[str]) -> AsyncIterator[Any]:
-    """Reads the words wanted, which come before the texts; what comes after them."""
+async def _after_words(messages: AsyncIterator[Any], wanted: list[str], account: Account) -> AsyncIterator[Any]:
+    """Reads the words wanted, which come before the texts and are held by the account; what comes after them."""
     async for message in messages:
         if message.WhichOneof("message") != "words":
             return _chained(message, messages)
@@ -250,6 +257,7 @@ async def _after_words(messages: AsyncIterator[Any], wanted: list[str]) -> Async
                 raise InvalidArgument(
                     f"words.words[{number}]", "Expected a word that is not empty, but got one that is"
                 )
+        account.take(_FORMS * sum(map(weight, message.words.words)))
         wanted += message.words.words
     return _chained(None, messages)
 

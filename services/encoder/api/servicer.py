@@ -205,7 +205,8 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             check_size(plan, limit, settings.max_message_bytes)
             budget = settings.budget(engine.info.max_tokens, engine.device)
             stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer())
-            group, client = grouper(Pooling.TOKEN), context.peer()
+            # Every token is predicted: no text has rows of its own choice.
+            group, client = grouper(Pooling.MEAN), context.peer()
             intake = asyncio.create_task(
                 self._intake.fill(
                     request_iterator, stream, engine, asked.encode, limit=limit, client=client, group=group

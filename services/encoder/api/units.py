@@ -114,7 +114,8 @@ def _positions(text: text_pb2.Text, tokens: TokenizedText, field: str) -> Sequen
 def check_count(units: Sequence[object], field: str, name: str) -> None:
     """Refuses more words, spans or positions of one text than any model could see."""
     if len(units) > MOST_UNITS:
-        raise LimitExceeded(field, f"Expected at most {MOST_UNITS} of them in text {name!r}, but got {len(units)}")
+        what = field.rpartition(".")[2].replace("text", "words")  # found in the text itself
+        raise LimitExceeded(field, f"Expected at most {MOST_UNITS} {what} in text {name!r}, but got {len(units)}")
 
 
 def _lacking(text: text_pb2.Text, field: str, what: str, pooling: Pooling) -> InvalidArgument:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.runtime.errors import LimitExceeded
+from services.runtime.memory import Account
 from services.runtime.text.lexicon import Lexicon
 from services.runtime.text.words import Span, segment
 
@@ -73,14 +74,17 @@ class WordSums:
         layers: K.
         width: d.
         max_bytes: Bytes of all sums.
+        account: Account that holds the bytes of the sums.
     """
 
-    def __init__(self, layers: int, width: int, max_bytes: int) -> None:
+    def __init__(self, layers: int, width: int, max_bytes: int, account: Account) -> None:
+        self._account = account
         self._numbers: dict[str, int] = {}
-        self._sums = np.zeros((_FIRST_ROWS, layers, width))
-        self._counts = np.zeros(_FIRST_ROWS, np.int64)
-        self._most = max_bytes // (layers * width * 8)
+        self._row_bytes = layers * width * 8
+        self._most = max_bytes // self._row_bytes
         self._max_bytes = max_bytes
+        self._sums = np.zeros((0, layers, width))
+        self._counts = np.zeros(0, np.int64)
 
     def number(self, word: str) -> int:
         """The number of a word, a new one where it is new.
@@ -93,7 +97,7 @@ class WordSums:
             raise LimitExceeded(
                 "word_bytes",
                 f"Expected sums of at most {self._max_bytes} bytes, but there are more than {self._most} words of "
-                f"{self._sums[0].nbytes} bytes each; name the words wanted, or ask for fewer layers",
+                f"{self._row_bytes} bytes each; name the words wanted, or ask for fewer layers",
             )
         return number
 
@@ -141,6 +145,7 @@ class WordSums:
         room = len(self._counts)
         if size <= room:
             return
-        more = max(size, min(room + room // 2, self._most)) - room
+        more = max(size, min(max(room + room // 2, _FIRST_ROWS), self._most)) - room
+        self._account.take(more * self._row_bytes)
         self._sums = np.concatenate((self._sums, np.zeros((more, *self._sums.shape[1:]))))
         self._counts = np.concatenate((self._counts, np.zeros(more, np.int64)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from sys import getsizeof
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -16,6 +17,10 @@ OutputType = Literal["float32", "bfloat16"]
 
 CANDIDATE_BYTES: Final = 8
 """Bytes of one candidate: its token id and its log-probability."""
+ITEM_BYTES: Final = 256
+"""Bytes of the objects around one text of a block, about."""
+TEXT_BYTES: Final = 1024
+"""Bytes of the objects around one text with its tokens, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +83,23 @@ class PredictedBlock:
 Block = RowBlock | PredictedBlock
 
 
-def bytes_of(text: TokenizedText, plan: Plan, hidden_size: int) -> int:
-    """Bytes of a text's answer: of its hidden states while they are float32, or of its predictions."""
+def weight(name: str, text: TokenizedText) -> int:
+    """Bytes that a text holds: its arrays, its id, and the objects around them."""
+    arrays = text.ids.nbytes + text.special.nbytes + text.starts.nbytes + text.ends.nbytes
+    if text.groups is not None:
+        arrays += text.groups.tokens.nbytes + text.groups.counts.nbytes
+    return arrays + getsizeof(name) + TEXT_BYTES
+
+
+def bytes_of(name: str, text: TokenizedText, plan: Plan, hidden_size: int) -> int:
+    """Bytes that a text's answer holds until it is read.
+
+    They are those of its hidden states while they are float32, with its id; or those of its predictions with the text
+    itself, whose tokens are part of the answer. Without these, short texts that nobody reads would fill the memory.
+    """
     if isinstance(plan, PredictPlan):
-        return len(text) * plan.candidates * CANDIDATE_BYTES
-    return row_count(text, plan.pooling) * len(plan.layers) * hidden_size * 4
+        return len(text) * plan.candidates * CANDIDATE_BYTES + weight(name, text)
+    return row_count(text, plan.pooling) * len(plan.layers) * hidden_size * 4 + getsizeof(name) + ITEM_BYTES
 
 
 def cut(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> list[RowBlock]:
@@ -169,7 +186,7 @@ def _block(items: Sequence[Item], arrays: Sequence[NDArray[np.float32]], output:
         items=tuple(items),
         shape=(sum(item.rows for item in items), layers, width),
         chunks=tuple(_pieces(wire)),
-        reserved=sum(array.size for array in arrays) * 4,
+        reserved=sum(array.size for array in arrays) * 4 + sum(getsizeof(item.id) + ITEM_BYTES for item in items),
     )
 
 

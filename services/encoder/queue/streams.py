@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.encoder.queue.answers import Block, OutputType, RowBlock, bytes_of
+from services.encoder.queue.answers import Block, OutputType, RowBlock, bytes_of, weight
 from services.encoder.queue.fairqueue import Entry, Flow
 from services.encoder.queue.shares import SharedCapacity
 from services.models.spec import EncodePlan, ModelInfo, Plan, Prediction, PredictPlan, TokenizedText
@@ -61,14 +61,6 @@ class Queue(Protocol):
 
     def forget(self, stream: "Stream") -> list[Entry]:
         """Takes a stream out and returns its texts that were still queued."""
-
-
-def weight(id: str, text: TokenizedText) -> int:  # noqa: A002
-    """Bytes that a queued text holds: its arrays, its id, and the objects around them."""
-    arrays = text.ids.nbytes + text.special.nbytes + text.starts.nbytes + text.ends.nbytes
-    if text.groups is not None:
-        arrays += text.groups.tokens.nbytes + text.groups.counts.nbytes
-    return arrays + len(id) + 1024
 
 
 class Stream:
@@ -129,7 +121,7 @@ class Stream:
         """
         for number, (name, text) in enumerate(texts):
             length, memory = len(text), weight(name, text)
-            reserved = bytes_of(text, self.plan, self.engine.info.hidden_size)
+            reserved = bytes_of(name, text, self.plan, self.engine.info.hidden_size)
             if reserved > self._queue.results.capacity:
                 raise LimitExceeded(
                     "result_bytes",

@@ -3,6 +3,7 @@
 A head never keeps a model from being served: one that is missing or not understood is a reason, not an error.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -82,7 +83,7 @@ def read_head(checkpoint: HeadTensors, layout: HeadLayout, word: Tensor, hidden_
     Raises:
         Headless: There is none, or it is not understood.
     """
-    if checkpoint.shape(f"{layout.dense}.weight") is None or checkpoint.shape("classifier.weight") is not None:
+    if not _is_there(checkpoint, layout):
         found = next((what for start, what in _OTHERS.items() if checkpoint.has_any(start)), "")
         raise Headless("its checkpoint has no masked-language-model head" + (f": {found}" if found else ""))
     refused = activation_refusal("the activation of its head", layout.activation)
@@ -107,3 +108,24 @@ def read_head(checkpoint: HeadTensors, layout: HeadLayout, word: Tensor, hidden_
         bias = source.tensor(Slot(name, (vocabulary,), "bias"))
     output = OutputLayer(weight, bias, tied=weight is word)
     return MaskedHead(dense, ACTIVATIONS[layout.activation], norm, output)
+
+
+def head_numbers(checkpoint: HeadTensors, layout: HeadLayout, *, tied: bool) -> int:
+    """Numbers that the head of a checkpoint has of its own, by their shapes alone; 0 where there is none.
+
+    Args:
+        checkpoint: The checkpoint.
+        layout: Names and sizes of the head.
+        tied: Whether the configuration has the output layer share the word table, which then counts once.
+    """
+    if not _is_there(checkpoint, layout):
+        return 0
+    names = [f"{part}.{kind}" for part in (layout.dense, layout.norm) for kind in ("weight", "bias")]
+    names += [] if tied else [f"{layout.output}.weight"]
+    names += [each for each in layout.biases if checkpoint.shape(each) is not None][:1]
+    return sum(math.prod(checkpoint.shape(name) or (0,)) for name in names)
+
+
+def _is_there(checkpoint: HeadTensors, layout: HeadLayout) -> bool:
+    """Whether a checkpoint has a masked-language-model head."""
+    return checkpoint.shape(f"{layout.dense}.weight") is not None and checkpoint.shape("classifier.weight") is None

@@ -173,6 +173,7 @@ def test_the_command_writes_tidy_tables(
     [
         (["--from", "en", "--to", "fr"], "--corpus fr=FILE, but got files of en, de only"),
         (["--from", "en", "--to", "en"], "another language in --to"),
+        (["--from", "en", "--to", "de", "--corpus", "fr=x"], "--corpus only of languages in --from and --to"),
         (["--from", "en", "--to", "de", "--alphas", "one"], "numbers such as 1,2,3 in --alphas"),
         (["--from", "en", "--to", "de", "--alphas", "inf"], "finite numbers in --alphas"),
         (["--from", "en", "--to", "de", "--sentences", "2"], "ids that both en and de have, but they share none"),

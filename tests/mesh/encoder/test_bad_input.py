@@ -232,7 +232,7 @@ async def test_limits_are_named(serve: Any) -> None:
     many = units(text="the cat", spans=[text_pb2.Span(start=0, end=1)] * (MOST_UNITS + 1))
     found = await refused(server.address, spec(pooling=model_pb2.POOLING_SPAN), many)
     assert (found.code, found.quota) == (EXHAUSTED, "texts.texts[0].spans")
-    assert f"at most {MOST_UNITS} of them in text 'u'" in found.message
+    assert f"at most {MOST_UNITS} spans in text 'u'" in found.message
     found = await refused(server.address, spec(interventions=[_shift(ZEROS)] * 2), ONE)
     assert (found.code, found.quota) == (EXHAUSTED, "max_interventions")
 

@@ -4,7 +4,10 @@ import asyncio
 from typing import Any
 
 import numpy as np
+import pytest
+from babelscope.aio.encoder import AsyncEncoderClient
 from babelscope.data.tensors import to_proto
+from babelscope.errors import LimitExceeded
 from babelscope.v1 import model_pb2
 
 from services.models.artifacts import write_array
@@ -54,3 +57,16 @@ async def test_more_interventions_than_a_request_may_have_are_refused_before_the
     unknown = mapped(model_pb2.ArrayRef(artifact="maps/" + "0" * 64))
     found = await refused(running.address, spec(interventions=[unknown] * 65), texts("the cat"))
     assert found.quota == "max_interventions"
+
+
+async def test_words_that_are_wanted_are_held_by_the_server(serve: Any) -> None:
+    running = await serve(held_bytes=1 << 20)
+    memory = running.service._servicer.memory
+    client = AsyncEncoderClient(running.address)
+    with pytest.raises(LimitExceeded, match="at most 1048576 bytes together") as caught:
+        await client.encode_words(["the cat"], model="tiny", words=[f"cat{number}" for number in range(5000)])
+    assert caught.value.subject == "held_bytes"
+    assert memory.used == 0
+    assert (await client.encode_words(["the cat"], model="tiny", words=["the", "dog"])).words == ("the",)
+    assert memory.used == 0
+    await client.close()

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from babelscope import Intervention, Progress, Refused, Reinit, Shift
+from babelscope import Intervention, Progress, Refused, Reinit, Shift, Text
 from babelscope.aio import AsyncEncoderClient
 from babelscope.calls.encode import encode_spec
 from babelscope.calls.predictions import prediction_spec
@@ -167,3 +167,12 @@ async def test_streams_without_texts_or_specification_are_refused(server: Any) -
         with pytest.raises(grpc.aio.AioRpcError, match=problem):
             async for _ in server.stub.PredictTokens(iter(messages)):
                 pass
+
+
+async def test_units_of_a_text_change_no_prediction(client: AsyncEncoderClient) -> None:
+    plain = await client.predict_tokens(["the cat"], model="masked", top_k=3)
+    units = {"positions": (1, 99), "spans": ((0, 3), (5, 2)), "words": ("the", "cat")}
+    for name, value in units.items():
+        text = Text("0", "the cat", **{name: value})  # type: ignore[arg-type]
+        found = await client.predict_tokens([text], model="masked", top_k=3)
+        np.testing.assert_array_equal(found.texts[0].token_ids, plain.texts[0].token_ids)

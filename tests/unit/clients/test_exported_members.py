@@ -14,7 +14,7 @@ PUBLIC = """
     EncodeStream EncodeTotals EncodedBlock EncodedItem EncoderClient Estimate Intervention InvalidRequest LimitExceeded
     LinearMap LocalMesh Measure Mesh MeshError MetricsClient Model ModelInfo NotFound PairReport Progress Refused Reinit
     RetryPolicy RpcError ServerFault ServiceStatus Shift StoreError StudyError TLS TensorError Text Tokens Unavailable
-    View ViewReport ViewUse Window connect local
+    View ViewReport ViewUse Window connect local NoSuchService
     Answer Example Question Sentence TextPair Word DatagenClient ExampleStream Dataset
     DatasetDescription Step StepReport TransformInfo TransformOption OptionInfo MeasureInfo MapMethodInfo
     ScoreInfo FittedMap StoredMap load_map

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from babelscope.data.atomic import whole
 from babelscope.data.models import Intervention, Positions, Shift
+from babelscope.data.npz import read_npz
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,9 +92,8 @@ class LayerMeans:
             ValueError: It is no such file.
             OSError: The file cannot be read.
         """
+        found = read_npz(path)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                found: dict[str, Any] = dict(file)
             means = cls(
                 tuple(found["layers"].tolist()),
                 np.asarray(found["means"], np.float64),
@@ -105,6 +105,8 @@ class LayerMeans:
             )
         except KeyError as error:
             raise ValueError(f"Expected means by layer in {path}, but it has no {error}") from None
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Expected means by layer in {path}, but got: {error}") from None
         if means.array.ndim != 2 or len(means.array) != len(means.layers):
             raise ValueError(f"Expected means as [layers, d] in {path}, but got {list(means.array.shape)}")
         return means

@@ -81,3 +81,10 @@ def test_help_says_where_to_ask(
     monkeypatch.setenv("COLUMNS", "400")
     assert run([command, "--help"]) == 0
     assert f"babelscope list {kind}" in capsys.readouterr().out
+
+
+def test_a_mesh_without_the_server_is_told_in_one_line(mesh: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["list", "tasks", *mesh]) == 1
+    assert capsys.readouterr().err == (
+        "babelscope: Expected a mesh with trainer, but its address names none: add trainer=HOST:PORT\n"
+    )

@@ -24,6 +24,12 @@ def pairs(tmp_path: Path) -> str:
         (["--gold", "PAIRS", "--model", "m", "--words", "en", "--words", "en"], "but got en, en"),
         (["--gold", "PAIRS", "--words", "en", "--words", "de"], "Expected --model NAME where texts or words"),
         (["--model", "m", "--parallel", "en=x"], "--parallel LANGUAGE=FILE at least twice"),
+        (["--max-words", "5", "--parallel", "en=x"], "--max-words and --match-case only with --gold FILE"),
+        (["--gold", "PAIRS", "--words", "en", "--words", "de", "--match-case"], "--match-case only with --corpus"),
+        (
+            ["--gold", "PAIRS", "--model", "m", "--corpus", "en=x", "--corpus", "de=x", "--pooling", "cls"],
+            "Expected --pooling word_mean or word_first with --corpus, but got cls",
+        ),
         (["--gold", "PAIRS", "--index", "flat"], "Expected one of exact, ivf, hnsw, but got 'flat'"),
     ],
 )

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoModelForMaskedLM
 
 from services.models.allowed import Allowed
 from services.models.catalogue import ModelFiles, load_model
@@ -69,6 +70,18 @@ def test_the_hub_is_not_asked_for_what_it_may_not_give(root: Path, monkeypatch: 
 @pytest.mark.parametrize("family", ["bert", "xlm-roberta"])
 def test_weights_are_measured_without_reading_them(family: str, tmp_path: Path) -> None:
     """Against the numbers of the model as it is loaded."""
-    build_model(family, tmp_path / "m", head=True)
+    build_model(family, tmp_path / "m")
     files = ModelFiles([tmp_path])
     assert files.weight_bytes("m") == 4 * load_model(files, ModelSpec("m")).info.parameters
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "modernbert"])
+@pytest.mark.parametrize("tied", [True, False])
+def test_bytes_are_those_of_the_head_as_well(tmp_path: Path, family: str, tied: bool) -> None:
+    folder = build_model(family, tmp_path / "m", head=True, tie_word_embeddings=tied)
+    files = ModelFiles([tmp_path])
+    parameters = dict(AutoModelForMaskedLM.from_pretrained(folder).named_parameters())
+    unused = {"bert": "cls.predictions.bias", "roberta": "lm_head.bias"}.get(family)  # beside the output layer's own
+    if unused and not tied:
+        del parameters[unused]
+    assert files.weight_bytes("m") == 4 * sum(each.numel() for each in parameters.values())

@@ -9,6 +9,11 @@ from hypothesis import strategies as st
 
 from services.encoder.corpus.words import WordFinder, WordSums
 from services.runtime.errors import LimitExceeded
+from services.runtime.memory import Account, Memory
+
+
+def _account() -> Account:
+    return Account(Memory(1 << 20, "word_bytes"))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +55,7 @@ def test_given_words_are_taken_as_they_are() -> None:
 )
 def test_means_are_those_of_plain_lists(batches: list[list[str]], least: int, at_once: int) -> None:
     rng = np.random.default_rng(len(batches))
-    sums, plain = WordSums(2, 3, 1 << 20), defaultdict(list)
+    sums, plain = WordSums(2, 3, 1 << 20, _account()), defaultdict(list)
     for batch in batches:
         rows = rng.standard_normal((len(batch), 2, 3)).astype(np.float32)
         sums.add(np.array([sums.number(word) for word in batch]), rows)
@@ -69,17 +74,38 @@ def test_means_are_those_of_plain_lists(batches: list[list[str]], least: int, at
 
 
 def test_the_table_grows_with_the_vocabulary_and_no_further() -> None:
-    sums = WordSums(2, 8, 1 << 14)
+    account = _account()
+    sums = WordSums(2, 8, 1 << 14, account)
     numbers = np.array([sums.number(str(word)) for word in range(128)])
     sums.add(numbers, np.ones((128, 2, 8), np.float32))
     sums.add(numbers, np.ones((128, 2, 8), np.float32))
     assert sums._sums.nbytes <= 1 << 14
+    assert sums._sums.nbytes == account.held
     with pytest.raises(LimitExceeded, match="more than 128 words of 128 bytes each; name the words wanted"):
         sums.number("one more")
 
 
 def test_words_without_occurrences_are_not_answered() -> None:
-    sums = WordSums(1, 1, 1 << 20)
+    sums = WordSums(1, 1, 1 << 20, _account())
     sums.number("empty")
     sums.add(np.array([sums.number("cat")]), np.ones((1, 1, 1), np.float32))
     assert [part.words for part in sums.means(0, 10)] == [("cat",)]
+
+
+def test_the_sums_of_all_requests_share_one_limit() -> None:
+    memory = Memory(1 << 14, "word_bytes")
+    one, other = Account(memory), Account(memory)
+    for account, count in ((one, 100), (other, 20)):
+        sums = WordSums(2, 8, 1 << 14, account)
+        numbers = np.array([sums.number(str(word)) for word in range(count)])
+        if account is other:
+            with pytest.raises(LimitExceeded, match="are held and this one needs") as caught:
+                sums.add(numbers, np.ones((count, 2, 8), np.float32))
+            assert caught.value.subject == "word_bytes"
+        else:
+            sums.add(numbers, np.ones((count, 2, 8), np.float32))
+
+
+def test_a_word_larger_than_the_limit_is_refused() -> None:
+    with pytest.raises(LimitExceeded, match="more than 0 words of 128 bytes each"):
+        WordSums(2, 8, 100, _account()).number("cat")

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from babelscope.data.tensors import CHUNK_BYTES, bf16_to_f32
 
-from services.models.spec import EncodePlan, Pooling
+from services.encoder.queue.answers import bytes_of
+from services.models.spec import EncodePlan, Pooling, PredictPlan
 from services.runtime.errors import LimitExceeded
 
 PLAN = EncodePlan((0, 2))
@@ -161,10 +162,10 @@ async def test_a_long_stream_waits_for_itself_without_limit(rig: Any, engine: An
 async def test_a_slow_reader_holds_no_more_than_its_share_and_blocks_nobody(
     rig: Any, engine: Any, fake_text: Any, until: Any
 ) -> None:
-    size = 20 * 4 * 4  # a text of 20 tokens, one layer, d = 4, float32
+    size = bytes_of("t399", fake_text(20, 0), TOKENS, 4)
     bench = rig(result_bytes=100 * size)
     slow = bench.scheduler.open(engine, TOKENS, budget=64, client="slow")
-    await slow.submit(_texts(fake_text, *[20] * 400))
+    await slow.submit([(f"t{number:03}", text) for number, (_, text) in enumerate(_texts(fake_text, *[20] * 400))])
     slow.finish()
     await until(lambda: sum(map(len, engine.batches)) == 50)
     assert bench.scheduler.results.used == 50 * size
@@ -178,9 +179,29 @@ async def test_a_slow_reader_holds_no_more_than_its_share_and_blocks_nobody(
 async def test_an_answer_larger_than_the_server_holds_is_refused(rig: Any, engine: Any, fake_text: Any) -> None:
     bench = rig(result_bytes=1000)
     stream = bench.scheduler.open(engine, TOKENS, budget=512)
-    with pytest.raises(LimitExceeded, match="at most 1000 bytes a text, but text 't0' of 400 tokens needs 6400"):
+    with pytest.raises(LimitExceeded, match=r"at most 1000 bytes a text, but text 't0' of 400 tokens needs 6[0-9]{3};"):
         await stream.submit(_texts(fake_text, 400))
     stream.close()
+
+
+async def test_what_unread_answers_hold_counts_ids(rig: Any, engine: Any, fake_text: Any, until: Any) -> None:
+    bench = rig(result_bytes=1 << 20)
+    stream = bench.scheduler.open(engine, PLAN, budget=64)
+    long = "x" * 100_000
+    sending = asyncio.create_task(stream.submit([(f"{long}{number}", fake_text(3, number)) for number in range(50)]))
+    await until(lambda: engine.batches)
+    assert 500_000 < bench.scheduler.results.used <= 1 << 20
+    assert sum(map(len, engine.batches)) <= 5, "five ids are half of the capacity, one reader's share"
+    sending.cancel()
+    stream.close()
+    assert bench.scheduler.results.used == 0
+
+
+def test_an_answer_of_few_tokens_is_not_taken_for_a_few_bytes(fake_text: Any) -> None:
+    text = fake_text(3, 0)
+    arrays = sum(each.nbytes for each in (text.ids, text.special, text.starts, text.ends))
+    assert bytes_of("", text, PredictPlan(((),), (2,), 1), 4) >= 3 * 8 + arrays
+    assert bytes_of("", text, EncodePlan((0,)), 4) >= 4 * 4 + 200
 
 
 async def test_an_error_of_the_device_reaches_its_stream_only(
