@@ -10,7 +10,7 @@ import typer
 from babelscope.calls.jobs import Sets
 from babelscope.cli.console import note
 from babelscope.cli.job_progress import watch
-from babelscope.cli.options import FormatOption, MeshOptions, read_model, read_named, with_options
+from babelscope.cli.options import FormatOption, MeshOptions, one_of, read_model, read_named, with_options
 from babelscope.cli.output import Numbers, ResultOptions
 from babelscope.corpora import Options, read_examples
 from babelscope.corpora.writers import write_examples
@@ -79,7 +79,10 @@ class TrainingOptions:
     ] = None
     epochs: Annotated[float, typer.Option("--epochs", help="Passes over the training examples.")] = 3.0
     step_tokens: Annotated[int, typer.Option("--step-tokens", min=1, help="Tokens of an optimiser step.")] = 1024
-    dtype: Annotated[str, typer.Option("--dtype", help="Arithmetic: float32 or bfloat16.")] = "float32"
+    dtype: Annotated[
+        str,
+        typer.Option("--dtype", callback=one_of("float32", "bfloat16"), help="Arithmetic: float32 or bfloat16."),
+    ] = "float32"
     seed: Annotated[
         int, typer.Option("--seed", help="Seed of the data's order, dropout, the head, and layers drawn anew.")
     ] = 0
