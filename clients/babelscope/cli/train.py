@@ -227,6 +227,12 @@ def follow(mesh: Mesh, job: Job, detach: bool, results: ResultOptions) -> None:
         typer.echo(job.name)
         return
     note(f"{job.name} is {job.state}")
+    if job.state == "queued":
+        # A command that was interrupted leaves its job in the store, and this one waits for it.
+        waiting = [each for each in mesh.trainer.list_jobs(states=["running", "queued"]) if each.name != job.name]
+        if waiting:
+            oldest = waiting[-1]
+            note(f"Unfinished jobs that may come first: {len(waiting)}; the oldest is {oldest.name} ({oldest.state})")
     done = watch(mesh.trainer, job.name)
     if done.state != "succeeded":
         raise BabelscopeError(
