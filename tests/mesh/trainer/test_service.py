@@ -267,8 +267,9 @@ def test_a_test_set_without_gold_fails_the_job_before_it_trains(mesh: babelscope
     first = Word("dogs", upos="NOUN", ner="O", head=2, deprel="nsubj")
     second = Word("bark", upos="VERB", ner="O", head=0, deprel="root")
     whole = Example("1", Sentence((first, second), "dogs bark"), "en")
-    # Half a gold answer is none.
-    partly = Example("2", Sentence((first, Word("bark")), "dogs bark"), "en")
+    # Half a gold answer is none. Half a tree is refused when it is stored.
+    half = (Word("dogs", upos="NOUN", ner="O"), Word("bark"))
+    partly = Example("2", Sentence(half, "dogs bark"), "en")
     train = mesh.datagen.put_dataset([whole]).name
     test = mesh.datagen.put_dataset([partly]).name
     job = mesh.trainer.wait_for_job(mesh.trainer.fine_tune("tiny", task, {"en": train}, test={"sv": test}).name)
