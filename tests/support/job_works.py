@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from services.runtime.errors import FailedPrecondition
@@ -75,6 +76,15 @@ def needs(assignment: Assignment, channel: Channel) -> bytes:
     if not Path(flag).exists():
         raise FailedPrecondition("the job", "the flag is not there")
     return b"there"
+
+
+def stumbles(assignment: Assignment, channel: Channel) -> bytes:
+    """As `count`, but fails half way unless a file is there."""
+    steps, seconds, flag = json.loads(assignment.spec)
+    if not Path(flag).exists():
+        count(replace(assignment, spec=json.dumps([steps // 2, seconds]).encode()), channel)
+        raise FailedPrecondition("the job", "the flag is not there")
+    return count(replace(assignment, spec=json.dumps([steps, seconds]).encode()), channel)
 
 
 def deadly(assignment: Assignment, channel: Channel) -> bytes:

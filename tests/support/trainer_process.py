@@ -18,7 +18,7 @@ from tests.support.job_works import Counts
 
 WORKS = {
     name: f"tests.support.job_works:{name}"
-    for name in ("count", "with_children", "stubborn", "refused", "broken", "deadly", "needs")
+    for name in ("count", "with_children", "stubborn", "refused", "broken", "deadly", "needs", "stumbles")
 }
 
 

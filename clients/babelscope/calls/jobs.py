@@ -103,13 +103,19 @@ _OPTIMISATION: Final = (
 )
 
 
+_POSITIVE: Final = frozenset(
+    {"learning_rate", "head_learning_rate", "epochs", "step_tokens", "accumulation", "evaluations"}
+)
+"""Numbers whose zero would mean the server's default, which is not what a caller who writes 0 wants."""
+
+
 def fine_tune_spec(
     model: Model | str, task: str, how: Mapping[str, Any], *, train: Sets, dev: Sets, test: Sets
 ) -> trainer_pb2.FineTuneSpec:
     """The specification of a fine-tuning job.
 
     Raises:
-        ValueError: There is no such schedule or dtype.
+        ValueError: There is no such schedule or dtype, or a number that the job cannot have.
     """
     return trainer_pb2.FineTuneSpec(
         model=Model.of(model).to_proto(),
@@ -133,9 +139,19 @@ def optimisation(how: Mapping[str, Any]) -> trainer_pb2.Optimisation:
     """How a model is optimised; what is left out has the server's default.
 
     Raises:
-        ValueError: There is no such schedule or dtype.
+        ValueError: There is no such schedule or dtype, or a number that the job cannot have.
     """
-    message = trainer_pb2.Optimisation(**{name: how[name] for name in _OPTIMISATION if name in how})
+    message = trainer_pb2.Optimisation()
+    for name in _OPTIMISATION:
+        value = how.get(name)
+        if value is None:
+            continue
+        if name in _POSITIVE and value == 0:
+            raise ValueError(f"Expected `{name}` above 0, but got {value}")
+        try:
+            setattr(message, name, value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Expected a number that fits `{name}`, but got {value!r}") from error
     if "schedule" in how:
         message.schedule = choose(_SCHEDULES, "schedule", how["schedule"])
     if "dtype" in how:

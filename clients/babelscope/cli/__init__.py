@@ -102,6 +102,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (BabelscopeError, OSError) as error:
         complain(str(error))
         return _FAILED
+    except ValueError as error:  # what the library's functions raise for an argument that cannot be
+        complain(str(error))
+        return _USAGE
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
         return _INTERRUPTED

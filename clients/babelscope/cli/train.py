@@ -10,7 +10,7 @@ import typer
 from babelscope.calls.jobs import Sets
 from babelscope.cli.console import note
 from babelscope.cli.job_progress import watch
-from babelscope.cli.options import FormatOption, MeshOptions, read_model, read_named, with_options
+from babelscope.cli.options import FormatOption, MeshOptions, one_of, read_model, read_named, with_options
 from babelscope.cli.output import Numbers, ResultOptions
 from babelscope.corpora import Options, read_examples
 from babelscope.corpora.writers import write_examples
@@ -79,7 +79,10 @@ class TrainingOptions:
     ] = None
     epochs: Annotated[float, typer.Option("--epochs", help="Passes over the training examples.")] = 3.0
     step_tokens: Annotated[int, typer.Option("--step-tokens", min=1, help="Tokens of an optimiser step.")] = 1024
-    dtype: Annotated[str, typer.Option("--dtype", help="Arithmetic: float32 or bfloat16.")] = "float32"
+    dtype: Annotated[
+        str,
+        typer.Option("--dtype", callback=one_of("float32", "bfloat16"), help="Arithmetic: float32 or bfloat16."),
+    ] = "float32"
     seed: Annotated[
         int, typer.Option("--seed", help="Seed of the data's order, dropout, the head, and layers drawn anew.")
     ] = 0
@@ -224,6 +227,12 @@ def follow(mesh: Mesh, job: Job, detach: bool, results: ResultOptions) -> None:
         typer.echo(job.name)
         return
     note(f"{job.name} is {job.state}")
+    if job.state == "queued":
+        # A command that was interrupted leaves its job in the store, and this one waits for it.
+        waiting = [each for each in mesh.trainer.list_jobs(states=["running", "queued"]) if each.name != job.name]
+        if waiting:
+            oldest = waiting[-1]
+            note(f"Unfinished jobs that may come first: {len(waiting)}; the oldest is {oldest.name} ({oldest.state})")
     done = watch(mesh.trainer, job.name)
     if done.state != "succeeded":
         raise BabelscopeError(

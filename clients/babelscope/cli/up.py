@@ -25,7 +25,7 @@ def up(
         list[str] | None,
         typer.Option(
             "--service",
-            help="Service to start: encoder, metrics or datagen; the first two if not given. May be repeated.",
+            help="Service to start: encoder, metrics, datagen or trainer; the first two if not given. May be repeated.",
         ),
     ] = None,
     model_root: Annotated[
@@ -35,9 +35,12 @@ def up(
         list[str] | None,
         typer.Option("--alias", metavar="NAME=FOLDER", help="Name for a folder with a model. May be repeated."),
     ] = None,
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Number of threads of the encoder.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", min=1, help="Number of threads of the encoder and of a job of the trainer."),
+    ] = None,
     default_ports: Annotated[
-        bool, typer.Option("--default-ports", help="Listen on 50051 to 50053 in place of free ports.")
+        bool, typer.Option("--default-ports", help="Listen on 50051 to 50054 in place of free ports.")
     ] = False,
 ) -> None:
     """Run a mesh on this machine until Ctrl-C. The address is printed on the standard output."""

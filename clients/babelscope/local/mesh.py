@@ -37,7 +37,10 @@ _PASSED: Final = (
     "LOG_LEVEL",
     "LOG_FORMAT",
     "OTLP_ENDPOINT",
+    "THREADS",
 )
+_COMPUTING: Final = ("encoder", "trainer")
+"""Services whose models take the caller's number of threads."""
 _THREAD_SETTINGS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -130,7 +133,8 @@ def local(
         model_roots: Folders whose sub-folders are models.
         model_aliases: Folders of models by name; the demo model is among them where its package is installed.
         env: Further settings of the servers: `{"BABELSCOPE_HUB": "false"}`.
-        threads: Threads of the encoder; one a core where None.
+        threads: Threads of the encoder and of a job of the trainer; `BABELSCOPE_THREADS` where None, and one a core
+            without it.
         start_timeout: Seconds until all are ready.
         retry: Number and timing of retries.
         supervision: `ports`, `restart` and `on_end`: see `babelscope.local.mesh.SupervisionOptions`.
@@ -158,8 +162,10 @@ def local(
         for name in [name for name in SERVICES if name in services]:
             count = (threads or cores) if name == "encoder" else max(1, cores // 2)
             settings = {**base, **dict.fromkeys(_THREAD_SETTINGS, str(count))}
-            if name == "encoder":
-                settings["BABELSCOPE_THREADS"] = str(count)
+            if name in _COMPUTING and threads:
+                settings["BABELSCOPE_THREADS"] = str(threads)
+            elif name == "encoder":
+                settings.setdefault("BABELSCOPE_THREADS", str(count))
             for other in _CALLED.get(name, ()):
                 if other in servers:
                     settings[f"BABELSCOPE_{other.upper()}"] = servers[other].address

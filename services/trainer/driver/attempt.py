@@ -20,6 +20,7 @@ from services.trainer.jobs.table import JobTable, LeaseLost
 
 log = logging.getLogger(__name__)
 
+_LOG: Final = "log"
 _TICK: Final = 0.1
 _LONGEST_RENEWAL: Final = 2.0
 """Most seconds between two renewals of a lease: a job that is cancelled learns of it by the next one."""
@@ -39,6 +40,7 @@ class DispatchSettings:
         lease_seconds: Length of a lease; it is renewed at a third of it, and every two seconds at least.
         idle_seconds: Time between two looks at an empty queue.
         stop_seconds: Time that a process has between SIGTERM and SIGKILL.
+        keep_seconds: Time for which a job that failed or was cancelled keeps its state, for a retry.
         env: Environment of the processes, beside this process's own.
         launch: How the jobs of `works` are started; those that wait for other jobs are processes of this machine.
     """
@@ -52,6 +54,7 @@ class DispatchSettings:
     lease_seconds: float = 60.0
     idle_seconds: float = 1.0
     stop_seconds: float = 5.0
+    keep_seconds: float = 7 * 86_400.0
     env: Mapping[str, str] = field(default_factory=dict)
     launch: Launch = launch
 
@@ -77,6 +80,11 @@ class Tables:
     checkpoints: Checkpoints
     families: Families | None = None
     notify: Callable[[str], None] = lambda _: None
+
+
+def has_state(folder: Path) -> bool:
+    """Whether a job's folder holds more than its log: a state from which another attempt goes on."""
+    return folder.is_dir() and any(path.name != _LOG for path in folder.iterdir())
 
 
 class Attempt:
@@ -114,7 +122,7 @@ class Attempt:
                 workdir=str(self._folder),
                 lease_seconds=self._held_until - time.monotonic(),
             ),
-            self._folder / "log",
+            self._folder / _LOG,
         )
         final: Report | None = None
         try:
@@ -203,6 +211,8 @@ class Attempt:
                 break
             except Unavailable as error:
                 self._wait_for_the_table(error)
-        if final is not None or self._cancelled:
+        succeeded = final is not None and final.result is not None
+        # A job that failed or was cancelled may be retried, and goes on from its state.
+        if succeeded or ((final is not None or self._cancelled) and not has_state(self._folder)):
             shutil.rmtree(self._folder, ignore_errors=True)
         self._tables.notify(self._job.id)

@@ -4,12 +4,15 @@ import logging
 import os
 import socket
 import threading
+import time
+from pathlib import Path
 
 from babelscope.data import atomic
 
 from services.runtime.errors import NotFound, Unavailable
-from services.trainer.driver.attempt import Attempt, DispatchSettings, Tables
+from services.trainer.driver.attempt import Attempt, DispatchSettings, Tables, has_state
 from services.trainer.driver.families import FamilyWatch
+from services.trainer.jobs.records import State
 from services.trainer.jobs.table import LeaseLost
 
 log = logging.getLogger(__name__)
@@ -72,14 +75,18 @@ class Dispatcher:
                 thread.join()
 
     def _tidy(self) -> None:
-        """Removes what ended and unknown jobs have left, unless a process still works there."""
+        """Removes what jobs have left that need it no more, and unknown ones, unless a process still works there."""
         for folder in self._settings.workdir.iterdir():
             try:
-                ended = self._tables.jobs.get(folder.name).state.ended
+                state = self._tables.jobs.get(folder.name).state
             except NotFound:
-                ended = True
-            if ended:
+                state = State.SUCCEEDED
+            if state is State.SUCCEEDED or (state.ended and not self._may_be_retried(folder)):
                 atomic.remove_unowned(folder)
+
+    def _may_be_retried(self, folder: Path) -> bool:
+        """Whether a job that failed or was cancelled has left a state, and not too long ago."""
+        return has_state(folder) and time.time() - folder.stat().st_mtime < self._settings.keep_seconds
 
     def _slot(self, kinds: tuple[str, ...], wake: threading.Event) -> None:
         while not self._closing.is_set():

@@ -10,13 +10,12 @@ from services.models.layers.interventions import Interventions
 from services.models.layers.packing import PositionRule
 from services.models.spec import ComputeType, Edit
 from services.models.weights import Encoder
-from services.runtime.errors import FailedPrecondition
 from services.trainer.data.batches import collate
 from services.trainer.data.order import by_length
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.figures import Scorer, SetFigures
 from services.trainer.evaluation.forward import last_hidden_state
-from services.trainer.evaluation.sets import PreparedSet
+from services.trainer.evaluation.sets import PreparedSet, nothing_to_score
 from services.trainer.tasks.base import Answer, Head, Labels, Task
 
 CPU_TOKENS = 1024
@@ -110,14 +109,13 @@ def figures(
     """
     pairs = [pair for pair in zip(prepared.examples, predictions, strict=True) if task.scored(pair[0])]
     if not pairs:
-        raise FailedPrecondition(
-            f"dataset {prepared.dataset}",
-            f"Expected examples with gold answers, which are scored, but none of {len(predictions)} has one",
-        )
+        raise nothing_to_score(task, prepared.dataset, len(predictions))
     options = {**task.score_options(), **(task.detail_options() if detail else {})}
     scored = scorer(task.score, prepared.language, options, pairs)
     left_out = len(predictions) - len(pairs)
-    own = (f"{left_out} of {len(predictions)} examples have no gold answer and are not scored",) if left_out else ()
+    own = (
+        (f"{left_out} of {len(predictions)} examples have no whole gold answer and are not scored",) if left_out else ()
+    )
     return SetFigures(prepared.language, prepared.dataset, scored.figures, own + scored.warnings)
 
 

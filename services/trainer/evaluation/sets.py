@@ -53,6 +53,27 @@ def read(examples: Iterable[Example], dataset: str) -> tuple[Example, ...]:
     return found
 
 
+def check_scored(task: Task, examples: Iterable[Example], dataset: str) -> None:
+    """Refuse a set that cannot be scored, before anything is computed for it.
+
+    Raises:
+        FailedPrecondition: It is empty, or no example has a whole gold answer.
+        InvalidArgument: An example is of another kind than the task takes.
+    """
+    found = read(examples, dataset)
+    if not sum(task.scored(example) for example in found):
+        raise nothing_to_score(task, dataset, len(found))
+
+
+def nothing_to_score(task: Task, dataset: str, examples: int) -> FailedPrecondition:
+    """The refusal of a set in which no example has a gold answer."""
+    return FailedPrecondition(
+        f"dataset {dataset}",
+        f"Expected examples with whole gold answers for task {task.name}, by which predictions are scored, but none of "
+        f"{examples} has one",
+    )
+
+
 def prepare(task: Task, cutting: Cutting, examples: Sequence[Example], language: str, dataset: str) -> PreparedSet:
     """Cut a set.
 

@@ -116,7 +116,7 @@ class Task(Protocol):
         """
 
     def scored(self, example: Example) -> bool:
-        """Whether the example has a gold answer that the score takes."""
+        """Whether the example has a whole gold answer, as the score takes it."""
 
 
 def content(example: Example, kind: type[Kind], task: str) -> Kind:

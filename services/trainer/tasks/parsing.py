@@ -119,8 +119,11 @@ class Parsing:
         return replace(example, content=Sentence(tuple(words), sentence.text))
 
     def scored(self, example: Example) -> bool:
-        """Whether the sentence has words."""
-        return bool(content(example, Sentence, self.name).words)
+        """Whether the sentence has words, and each of them a head within the sentence and a relation."""
+        words = content(example, Sentence, self.name).words
+        return bool(words) and all(
+            word.head is not None and 0 <= word.head <= len(words) and word.deprel for word in words
+        )
 
     def _relation(self, word: Word) -> str:
         return word.deprel.split(":")[0] if self._cut_subtypes else word.deprel

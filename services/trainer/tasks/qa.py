@@ -150,8 +150,9 @@ class Qa:
         return replace(example, content=replace(question, answers=answers))
 
     def scored(self, example: Example) -> bool:
-        """Whether the question has a gold answer with text."""
-        return any(answer.text.strip() for answer in content(example, Question, self.name).answers)
+        """Whether the question has a gold answer with text, or none at all where a question may have none."""
+        answers = content(example, Question, self.name).answers
+        return any(answer.text.strip() for answer in answers) or (self._may_abstain and not answers)
 
 
 class SpanHead(Head):

@@ -88,8 +88,9 @@ class WordTags:
         return replace(example, content=Sentence(words, sentence.text))
 
     def scored(self, example: Example) -> bool:
-        """Whether the sentence has words."""
-        return bool(content(example, Sentence, self.name).words)
+        """Whether the sentence has words, and each of them a tag."""
+        words = content(example, Sentence, self.name).words
+        return bool(words) and all(self._tag(word) for word in words)
 
     def _tag(self, word: Word) -> str:
         return str(getattr(word, self.tag))

@@ -12,7 +12,7 @@ from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.checkpoint import TaskRecord
 from services.trainer.evaluation.prediction import Predictor
-from services.trainer.evaluation.sets import PreparedSet, prepare, read
+from services.trainer.evaluation.sets import PreparedSet, check_scored, prepare, read
 from services.trainer.tasks import Task, make_task
 from services.trainer.tasks.base import Cutting, Head, Labels
 from services.trainer.training.encoder import TrainableEncoder
@@ -109,6 +109,8 @@ class Material:
                     f"Expected examples with a gold answer for task {task.name} that training examples have as well, "
                     f"but none of {len(each.examples)} has one",
                 )
+        for each in dev:
+            check_scored(task, each.examples, each.dataset)
         return cls(
             encoder=encoder,
             task=task,

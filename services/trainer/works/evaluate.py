@@ -9,6 +9,7 @@ from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report
 from services.trainer.evaluation.checkpoint import FineTunedModel, load_fine_tuned
 from services.trainer.evaluation.figures import SetFigures
+from services.trainer.evaluation.sets import check_scored
 from services.trainer.training.plan import LanguageSet
 from services.trainer.works.desk import Desk, Origin, figure_events, job_figures, with_gaps
 
@@ -44,6 +45,8 @@ class _Evaluation:
 
     def finish(self) -> specs.Outcome:
         """Chooses the factors, and scores the test sets."""
+        for each in (*self._job.dev, *self._job.eval):
+            check_scored(self._model.predictor.task, self._desk.examples(each.dataset), each.dataset)
         chosen = self._choose()
         for each in self._job.eval:
             alpha = chosen.get(each.language)

@@ -9,6 +9,8 @@ from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report
 from services.trainer.evaluation.checkpoint import TaskRecord, load_fine_tuned
 from services.trainer.evaluation.figures import SetFigures
+from services.trainer.evaluation.sets import check_scored
+from services.trainer.tasks import make_task
 from services.trainer.training.events import Checkpointed, Evaluated, Event, Prepared, Progressed
 from services.trainer.training.fit import fit
 from services.trainer.training.plan import FineTunePlan, Trained
@@ -56,6 +58,10 @@ class _FineTune:
             edits=desk.edits(job.edits),
             threads=desk.settings.threads_of_a_job(),
         )
+        # A test set that cannot be scored is told before the training, not after it.
+        task = make_task(job.task, job.options)
+        for each in job.eval:
+            check_scored(task, desk.examples(each.dataset), each.dataset)
         tuned = fit(
             plan,
             files=desk.files,

@@ -1,6 +1,7 @@
 """Jobs as real processes: killed, paused, cancelled and drained; every one ends with the undisturbed result."""
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -33,6 +34,23 @@ def test_a_job_that_fails_says_why(rig: Any, kind: str, reason: str) -> None:
     done = rig.until(job, lambda each: each.state.ended)
     assert done.state is State.FAILED
     assert reason in done.reason
+
+
+def test_a_retry_goes_on_from_the_state_that_the_failure_left(rig: Any, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    job = rig.job("stumbles", json.dumps([8, 0.01, str(flag)]).encode())
+    first = rig.trainer()
+    assert rig.until(job, lambda each: each.state.ended).state is State.FAILED
+    # A trainer tidies its folder when it starts: the state must outlast that as well.
+    first.terminate()
+    assert first.wait(20) == 0
+    rig.trainer()
+    flag.touch()
+    rig.table.retry(job)
+    done = rig.until(job, lambda each: each.state is State.SUCCEEDED)
+    assert done.result == expected(8)
+    assert [int(note) for note in rig.notes(job)] == list(range(1, 9))
+    _empty(rig._folder / "work")
 
 
 def test_a_job_that_dies_every_time_is_given_up_and_its_log_is_told(rig: Any) -> None:

@@ -260,6 +260,22 @@ def test_data_that_does_not_fit_fails_the_job_with_the_reason(mesh: babelscope.L
     assert missing in job.reason, job.reason
 
 
+@pytest.mark.parametrize("task", ["pos", "ner", "parsing"])
+def test_a_test_set_without_gold_fails_the_job_before_it_trains(mesh: babelscope.LocalMesh, task: str) -> None:
+    first = Word("dogs", upos="NOUN", ner="O", head=2, deprel="nsubj")
+    second = Word("bark", upos="VERB", ner="O", head=0, deprel="root")
+    whole = Example("1", Sentence((first, second), "dogs bark"), "en")
+    # Half a gold answer is none. Half a tree is refused when it is stored.
+    half = (Word("dogs", upos="NOUN", ner="O"), Word("bark"))
+    partly = Example("2", Sentence(half, "dogs bark"), "en")
+    train = mesh.datagen.put_dataset([whole]).name
+    test = mesh.datagen.put_dataset([partly]).name
+    job = mesh.trainer.wait_for_job(mesh.trainer.fine_tune("tiny", task, {"en": train}, test={"sv": test}).name)
+    assert job.state == "failed"
+    assert f"{test}: Expected examples with whole gold answers for task {task}" in job.reason
+    assert not job.checkpoint
+
+
 def test_tasks_are_listed(mesh: babelscope.LocalMesh) -> None:
     assert {"pos", "ner", "parsing", "nli", "qa"} <= {task.name for task in mesh.trainer.list_tasks()}
 

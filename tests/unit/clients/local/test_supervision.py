@@ -202,6 +202,7 @@ def test_the_environment_is_cut_to_what_may_pass(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("BABELSCOPE_TOKEN", "secret")
     monkeypatch.setenv("BABELSCOPE_PORT", "1")
     monkeypatch.setenv("BABELSCOPE_HUB", "false")
+    monkeypatch.setenv("BABELSCOPE_THREADS", "3")
     monkeypatch.setenv("BABELSCOPE_MODEL_ALIASES", '{"theirs": "/models/theirs"}')
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     monkeypatch.setenv("HF_HOME", "/hub")
@@ -209,6 +210,7 @@ def test_the_environment_is_cut_to_what_may_pass(monkeypatch: pytest.MonkeyPatch
     assert "BABELSCOPE_TOKEN" not in env
     assert "BABELSCOPE_PORT" not in env
     assert (env["BABELSCOPE_HUB"], env["HF_HOME"]) == ("false", "/hub")
+    assert env["BABELSCOPE_THREADS"] == "3"
     assert env["PYTHONPATH"] == os.pathsep.join(["/root", "/root/clients"])
     assert '"theirs": "/models/theirs"' in env["BABELSCOPE_MODEL_ALIASES"]
     assert f'"mine": "{tmp_path / "m"}"' in env["BABELSCOPE_MODEL_ALIASES"]

@@ -89,6 +89,23 @@ def test_no_answer_is_given_only_where_allowed_and_better(
 
 
 @pytest.mark.parametrize(
+    ("answers", "allowed", "scored"),
+    [
+        (("river",), "false", True),
+        (("river",), "true", True),
+        ((), "false", False),
+        ((), "true", True),
+        ((" ",), "true", False),
+    ],
+)
+def test_a_question_without_answer_is_scored_where_it_may_have_none(
+    answers: tuple[str, ...], allowed: str, scored: bool
+) -> None:
+    question = Question("the river rose", "which?", tuple(Answer(text, 0) for text in answers))
+    assert make_task("qa", {"unanswerable": allowed}).scored(Example("q", question)) is scored
+
+
+@pytest.mark.parametrize(
     ("options", "field"),
     [
         ({"overlap": "-1"}, "overlap"),

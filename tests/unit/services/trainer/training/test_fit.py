@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from babelscope.data.examples import Example
+from babelscope.data.examples import Example, Sentence, Word
 from safetensors.torch import load_file
 
 from services.models.catalogue import ModelFiles
@@ -26,6 +26,8 @@ from services.trainer.training.fit import fit
 from services.trainer.training.plan import FineTunePlan, Frozen, LanguageSet, Optimisation, Trained
 from tests.support.task_examples import SETS, direct_score, sentences
 
+HALF = Example("half", Sentence((Word("a", upos="NOUN", head=0, deprel="root"), Word("b")), "a b"))
+"""A sentence of which one word has gold answers, and the other has none."""
 PLAN = FineTunePlan(
     ModelSpec("tiny"),
     "pos",
@@ -318,6 +320,12 @@ def test_a_plan_that_cannot_be_carried_out_names_its_field(
         ("nli", {"train": sentences(3)}, "Expected examples of kind TextPair"),
         ("nli", {"train": [Example("p", replace(SETS["nli"](1)[0].content, label=""))]}, "none has one"),
         ("nli", {"dev": [Example("p", replace(SETS["nli"](1)[0].content, label="unheard"))]}, "a gold answer"),
+        (
+            "parsing",
+            {"dev": [Example("s", Sentence((Word("a", head=0, deprel="root"), Word("b")), "a b"))]},
+            "whole gold",
+        ),
+        ("pos", {"dev": [HALF]}, "whole gold"),
         ("parsing", {"train": [Example("s", sentences(1)[0].content.__class__((), ""))]}, "none has one"),
     ],
 )
