@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def test_a_retry_goes_on_from_the_state_that_the_failure_left(rig: Any, tmp_path
     done = rig.until(job, lambda each: each.state is State.SUCCEEDED)
     assert done.result == expected(8)
     assert [int(note) for note in rig.notes(job)] == list(range(1, 9))
-    _empty(rig._folder / "work")
+    rig.cleared()
 
 
 def test_a_job_that_dies_every_time_is_given_up_and_its_log_is_told(rig: Any) -> None:
