@@ -89,7 +89,7 @@ def test_whatever_is_killed_the_job_ends_with_the_undisturbed_result(rig: Rig, r
     trainer = rig.trainer(runner="ray", TMPDIR=str(ray.temporary))
     job = rig.job("count", b"[100, 0.1]", max_attempts=10)
     for share in (0.1, 0.4):
-        rig.until(job, lambda each, share=share: each.progress > share, 180)
+        rig.until(job, lambda each, share=share: each.progress > share)
         session = ray.host(trainer)
         match victim:
             case "host":
@@ -99,7 +99,7 @@ def test_whatever_is_killed_the_job_ends_with_the_undisturbed_result(rig: Rig, r
                 os.kill(driver, signal.SIGKILL)
             case _:
                 ray.kill(session, victim)
-    done = rig.until(job, lambda each: each.state.ended, 240)
+    done = rig.until(job, lambda each: each.state.ended)
     assert (done.state, done.result) == (State.SUCCEEDED, expected(100))
     told = [int(note) for note in rig.notes(job) if note.isdigit()]
     # What was told within the last half second of Ray's life may be lost; nothing is told twice or out of order.
@@ -114,7 +114,7 @@ def test_whatever_is_killed_the_job_ends_with_the_undisturbed_result(rig: Rig, r
 def test_a_killed_trainer_takes_its_ray_along(rig: Rig, ray: RayOfTrainer) -> None:
     trainer = rig.trainer(runner="ray", lease=3.0, TMPDIR=str(ray.temporary))
     job = rig.job("count", b"[100, 0.1]")
-    rig.until(job, lambda each: each.progress > 0.1, 180)
+    rig.until(job, lambda each: each.progress > 0.1)
     session, processes = ray.host(trainer), rig.processes()
     trainer.kill()
     _ends(lambda: not members(session) and not ray.folders() and not rig.processes())
@@ -126,7 +126,7 @@ def test_a_killed_trainer_takes_its_ray_along(rig: Rig, ray: RayOfTrainer) -> No
 def test_cancelling_frees_everything(rig: Rig, ray: RayOfTrainer) -> None:
     trainer = rig.trainer(runner="ray", TMPDIR=str(ray.temporary))
     job = rig.job("with_children")
-    rig.until(job, lambda _: bool(rig.notes(job)), 180)
+    rig.until(job, lambda _: bool(rig.notes(job)))
     children = [int(pid) for pid in rig.notes(job)[0].split(b",")]
     start = time.monotonic()
     rig.table.cancel(job)

@@ -61,7 +61,7 @@ def test_no_root(service: str, image: Any) -> None:
 def test_packages_are_those_of_the_lock(service: str, image: Any) -> None:
     [install] = [text for name, text in image(service).instructions if name == "RUN" and "pip install" in text]
     assert "--constraint requirements.lock" in install
-    [extras] = re.findall(r"'\.\[([\w,]+)\]'", install)
+    [extras] = re.findall(r"'\.\[([\w,-]+)\]'", install)
     assert extras.split(",")[0] == service
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(extras.split(",")) <= known.keys()
@@ -83,13 +83,13 @@ def test_torch_is_pinned_and_its_build_chosen_by_an_argument(service: str, image
 def test_the_extra_of_a_service_has_all_that_it_imports(service: str, image: Any) -> None:
     """The packages that a service's modules import, late ones too, come with the extras of its image."""
     [install] = [text for name, text in image(service).instructions if name == "RUN" and "pip install" in text]
-    [extras] = re.findall(r"'\.\[([\w,]+)\]'", install)
+    [extras] = re.findall(r"'\.\[([\w,-]+)\]'", install)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     installed = set(project["dependencies"])
     open_extras = extras.split(",")
     while open_extras:
         for package in project["optional-dependencies"][open_extras.pop()]:
-            nested = re.fullmatch(r"babelscope\[([\w,]+)\]", package)
+            nested = re.fullmatch(r"babelscope\[([\w,-]+)\]", package)
             open_extras += nested[1].split(",") if nested else []
             installed.add(package)
     names = {re.split(r"[<>=\[]", package)[0].lower().replace("_", "-") for package in installed}

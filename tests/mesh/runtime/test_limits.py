@@ -146,7 +146,7 @@ async def test_a_handler_knows_what_is_left_of_the_deadline(toy: Any, serve: Any
     await echo(b"a", timeout=50)
     await echo(b"a")
     assert toy.left[0] is not None
-    assert 0 < toy.left[0] <= 50
+    assert 0 < toy.left[0] <= 51  # gRPC rounds a deadline up
     assert toy.left[1] is None
 
 

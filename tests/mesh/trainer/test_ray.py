@@ -27,13 +27,13 @@ def ray() -> Iterator[RayOfTrainer]:
 def test_a_killed_worker_costs_a_job_one_attempt_and_the_trainer_leaves_nothing(rig: Any, ray: RayOfTrainer) -> None:
     trainer = rig.trainer(runner="ray", TMPDIR=str(ray.temporary))
     job = rig.job("count", b"[40, 0.1]")
-    rig.until(job, lambda each: each.progress > 0.1, 180)
+    rig.until(job, lambda each: each.progress > 0.1)
     session = ray.host(trainer)
     [process] = rig.processes()
     worker = parent(process)
     assert worker in members(session)
     os.kill(worker, signal.SIGKILL)
-    done = rig.until(job, lambda each: each.state.ended, 180)
+    done = rig.until(job, lambda each: each.state.ended)
     assert (done.state, done.result, done.attempts) == (State.SUCCEEDED, expected(40), 2)
     notes = rig.notes(job)
     [note] = [note.decode() for note in notes if not note.isdigit()]
