@@ -51,7 +51,7 @@ class Checker:
                 self._pretrain_mlm(spec)
             case _:
                 # Such a job would stay in the queue for ever: no trainer does it.
-                raise FailedPrecondition(f"job.{kind}", f"jobs of the kind {kind} are not built yet")
+                raise FailedPrecondition(f"job.{kind}", f"no trainer does jobs of the kind {kind}")
 
     def _fine_tune(self, job: specs.FineTuneJob, field: str) -> None:
         try:

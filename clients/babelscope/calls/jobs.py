@@ -24,23 +24,9 @@ _SCHEDULES: Final = {
 }
 
 
-class FineTuneOptions(TypedDict, total=False):
-    """How a model is fine-tuned. What is left out has the server's default, which the contract names."""
+class OptimisationOptions(TypedDict, total=False):
+    """How any model is trained."""
 
-    options: Mapping[str, str]
-    """Options of the task by name."""
-    freeze_embeddings: bool
-    """Whether the embeddings are frozen."""
-    freeze_layers: int
-    """Number of layers frozen from the first on."""
-    freeze_patterns: Sequence[str]
-    """Patterns of tensor names that are frozen."""
-    learning_rate: float
-    """Peak learning rate of the encoder."""
-    head_learning_rate: float
-    """Peak learning rate of the task's head."""
-    epochs: float
-    """Passes over the training examples."""
     max_steps: int
     """Most optimiser steps."""
     step_tokens: int
@@ -59,12 +45,31 @@ class FineTuneOptions(TypedDict, total=False):
     """Dropout of hidden states and attention; the model's own where not given."""
     dtype: str
     """Arithmetic: `float32` or `bfloat16`."""
-    seed: int
-    """Seed of the order of the data, of dropout and of the head's weights."""
     evaluations: int
     """Evaluations on the development sets an epoch."""
     patience: int
     """Evaluations without improvement after which training stops."""
+
+
+class FineTuneOptions(OptimisationOptions, total=False):
+    """How a model is fine-tuned. What is left out has the server's default, which the contract names."""
+
+    options: Mapping[str, str]
+    """Options of the task by name."""
+    freeze_embeddings: bool
+    """Whether the embeddings are frozen."""
+    freeze_layers: int
+    """Number of layers frozen from the first on."""
+    freeze_patterns: Sequence[str]
+    """Patterns of tensor names that are frozen."""
+    learning_rate: float
+    """Peak learning rate of the encoder."""
+    head_learning_rate: float
+    """Peak learning rate of the task's head."""
+    epochs: float
+    """Passes over the training examples."""
+    seed: int
+    """Seed of the order of the data, of dropout and of the head's weights."""
     max_tokens: int
     """Longest input in tokens; the model's longest where 0."""
     interventions: Sequence[Intervention]

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
-from babelscope.calls.jobs import Sets, datasets, optimisation
+from babelscope.calls.jobs import OptimisationOptions, Sets, datasets, optimisation
 from babelscope.data.models import Model, choose
 from babelscope.v1 import trainer_pb2
 
@@ -50,7 +50,7 @@ class Architecture:
         )
 
 
-class PretrainOptions(TypedDict, total=False):
+class PretrainOptions(OptimisationOptions, total=False):
     """How a masked language model is pretrained. What is left out has the default that the contract names."""
 
     form: str
@@ -71,30 +71,8 @@ class PretrainOptions(TypedDict, total=False):
     """Peak learning rate of the head; that of the encoder where not given."""
     epochs: float
     """Passes over as many streams as there are."""
-    max_steps: int
-    """Most optimiser steps."""
-    step_tokens: int
-    """Tokens of an optimiser step."""
-    accumulation: int
-    """Batches accumulated into a step."""
-    warmup: float
-    """Share of the steps in which the learning rate rises from zero."""
-    schedule: str
-    """Course of the learning rate after the warm-up: `linear`, `inverse_sqrt` or `constant`."""
-    weight_decay: float
-    """Weight decay of matrices."""
-    clip: float
-    """Largest norm of the gradient; no bound where 0."""
-    dropout: float
-    """Dropout of hidden states and attention; the model's own where not given."""
-    dtype: str
-    """Arithmetic: `float32` or `bfloat16`."""
     seed: int
     """Seed of the weights, of the order of the data, of masks and of dropout."""
-    evaluations: int
-    """Evaluations on the development sets an epoch."""
-    patience: int
-    """Evaluations without improvement after which training stops."""
     max_tokens: int
     """Longest input in tokens, special ones included; the model's longest where 0."""
 
