@@ -1,7 +1,8 @@
-"""CoNLL-2003: a word a line in columns with blanks between them, the entity tag last, as the shared task shipped it.
+"""CoNLL-2003 and CoNLL-2002: a word a line in columns with blanks between them, the entity tag last, as shipped.
 
 Tjong Kim Sang and De Meulder 2003. English has four columns (word, part of speech, chunk, entity), German five, with
-the lemma after the word. `-DOCSTART-` lines begin documents.
+the lemma after the word. Tjong Kim Sang 2002: Dutch has three columns (word, part of speech, entity), Spanish three or
+two (word, entity). `-DOCSTART-` lines begin documents.
 """
 
 import re
@@ -16,11 +17,13 @@ from babelscope.data.examples import Example, Sentence, Word
 from babelscope.errors import CorpusError
 
 DOCUMENT: Final = "-DOCSTART-"
-SHORT, LONG = 4, 5
+SHORT, LONG = 2, 5
 DOCUMENT_ATTRIBUTE: Final = "document"
 """The attribute of an example that says which document it is of, counted from 1."""
 
-_WORD: Final = re.compile(r"\S+[ \t]+(\S+[ \t]+)?\S+[ \t]+(O|[BIESLU]-\S+)[ \t]+(O|[BIESLU]-\S+)[ \t]*")
+_TAG: Final = r"(O|[BIESLU]-\S+)[ \t]*"
+_WORD: Final = re.compile(rf"\S+[ \t]+(\S+[ \t]+)?\S+[ \t]+(O|[BIESLU]-\S+)[ \t]+{_TAG}")
+_WORD_OF_2002: Final = re.compile(rf"\S+[ \t]+(\S+[ \t]+)?{_TAG}")
 _LEAST_ALIKE: Final = 2
 
 
@@ -46,9 +49,9 @@ def read(path: Path, options: Options) -> Iterator[Example]:
         is_document = bool(fields) and fields[0] == DOCUMENT
         if fields and not is_document:
             columns = columns or len(fields)
-            if columns not in (SHORT, LONG) or len(fields) != columns:
-                known = columns in (SHORT, LONG)
-                wanted = f"{columns} columns as on the first line" if known else f"{SHORT} or {LONG} columns"
+            known = SHORT <= columns <= LONG
+            if not known or len(fields) != columns:
+                wanted = f"{columns} columns as on the first line" if known else f"{SHORT} to {LONG} columns"
                 raise CorpusError(path, number, f"Expected {wanted}, but got {len(fields)}")
             start = start if words else number
             words.append(_word(path, number, fields))
@@ -67,14 +70,20 @@ def is_head(lines: Sequence[str]) -> bool:
     filled = [line for line in lines[:-1] or lines if line.strip()]
     if filled and filled[0].split()[0] == DOCUMENT:
         return True
-    return len(filled) >= _LEAST_ALIKE and all(_WORD.fullmatch(line) for line in filled)
+    if len(filled) < _LEAST_ALIKE:
+        return False
+    return all(map(_WORD.fullmatch, filled)) or (
+        all(map(_WORD_OF_2002.fullmatch, filled)) and any(line.split()[-1] != "O" for line in filled)
+    )
 
 
 def _word(path: Path, number: int, fields: Sequence[str]) -> Word:
     """A line of a word."""
-    *lemma, xpos, chunk, tag = fields[1:]
+    form, *others, tag = fields
+    chunk = others.pop() if len(others) > 1 else "O"
+    xpos = others.pop() if others else ""
     for name, value in (("a chunk", chunk), ("an entity", tag)):
         if value != "O" and not (value.startswith(PREFIXES) and len(value) > len("B-")):
             raise CorpusError(path, number, f"Expected the tag of {name}, O, B-TYPE or I-TYPE, but got {value!r}")
     misc = f"Chunk={chunk}" if chunk != "O" else ""
-    return Word(form=fields[0], ner=tag, lemma="".join(lemma), xpos=xpos, misc=misc)
+    return Word(form=form, ner=tag, lemma="".join(others), xpos=xpos, misc=misc)

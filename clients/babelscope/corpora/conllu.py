@@ -12,6 +12,8 @@ from babelscope.errors import CorpusError
 
 COLUMNS = 10
 NO_SPACE = "SpaceAfter=No"
+_WITH_BLANKS = (1, 2)
+"""Columns of which blanks at the ends are part: the form and the lemma."""
 _WORD = re.compile(r"[1-9][0-9]*")
 _MULTIWORD = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)")
 _EMPTY_NODE = re.compile(r"[0-9]+\.[1-9][0-9]*")
@@ -23,7 +25,8 @@ def read(path: Path, options: Options) -> Iterator[Example]:
 
     Multi-word tokens (`3-4`) and empty nodes (`3.1`) are no words; a space follows the last word of a multi-word token
     where one follows the token. The raw text is `# text`, never `# text_en`; where a sentence has none it is put
-    together from the surface tokens and `SpaceAfter`. Other comments are the example's attribute `comments`.
+    together from the surface tokens and `SpaceAfter`. Other comments are the example's attribute `comments`. Blanks at
+    the ends of a column belong to it in forms and lemmas only.
 
     Raises:
         CorpusError: The file cannot be read, or a line does not follow the format.
@@ -65,10 +68,13 @@ class _Sentence:
         words: list[Word] = []
         surface: list[str] = []
         token = _Token(0, 0, True)
-        for number, fields in self._block.rows:
+        for number, written in self._block.rows:
+            fields = [value if at in _WITH_BLANKS else value.strip() for at, value in enumerate(written)]
             if len(fields) != COLUMNS:
                 raise CorpusError(self._path, number, f"Expected {COLUMNS} columns, but got {len(fields)}")
             name, form = fields[0], fields[1]
+            if not form.strip():
+                raise CorpusError(self._path, number, "Expected a form, but got an empty one")
             space = not _no_space(fields[9])
             if _WORD.fullmatch(name):
                 if int(name) != len(words) + 1:

@@ -4,15 +4,16 @@
 JSON or CSV files on this machine; the fields of CSV are read as text. Only data are read: no dataset's own code runs.
 """
 
-import csv
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from babelscope.corpora.hub_columns import Columns, find_columns
+from babelscope.corpora.hub_columns import Columns, find_columns, plain_number
+from babelscope.corpora.hub_files import check_json, text_tables
 from babelscope.corpora.options import Options
 from babelscope.data.examples import Example
 from babelscope.data.languages import same_language
@@ -62,8 +63,8 @@ def read(path: Path, options: Options) -> Iterator[Example]:
     What a row is, its columns tell (`hub_columns.KINDS`); `options.column` is the column of running text, or
     `PART=COLUMN,...`. The id is in the column asked for (`#` for none), else in one with a usual name, else it is
     `SPLIT-ROW` with rows counted from 1. A row's language is in its column `language` or `lang` where there is one, and
-    then only rows of the language asked for are given. A row of translations gives one example a language, all with
-    one id. The attribute `split` tells the split; other columns are left out.
+    then only rows of the language asked for are given; a row without a language is of that one. A row of translations
+    gives one example a language, all with one id. The attribute `split` tells the split; other columns are left out.
 
     Raises:
         CorpusError: The hub or the dataset cannot be had, its columns cannot be told, or a row does not fit them.
@@ -84,7 +85,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
     language_column = _find("", LANGUAGE_NAMES, available)
     paragraphs = _Paragraphs()
     for number, row in enumerate(itertools.chain([first], rows), start=1):
-        language = str(row[language_column]) if language_column else options.language
+        language = str(row[language_column] or options.language) if language_column else options.language
         name = f"{split}-{number}" if id_column is None else _id(path, row[id_column], id_column, number)
         for own, content in _contents(path, columns, row, paragraphs, number):
             if not options.language or same_language(own or language, options.language):
@@ -92,9 +93,15 @@ def read(path: Path, options: Options) -> Iterator[Example]:
 
 
 def _id(path: Path, value: object, column: str, number: int) -> str:
-    if value is None or value == "":
-        got = "none" if value is None else "an empty one"
+    """An id as text. Whole numbers that a table holds as fractions, as those of a column with gaps, are whole again."""
+    value = plain_number(value)
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        got = "an empty one" if value == "" else "none"
         raise CorpusError(path, number, f"Expected an id in column {column!r}, but got {got}; # numbers the rows")
+    if not isinstance(value, str | int | float):
+        kind = type(value).__name__
+        problem = f"Expected ids as text or numbers in column {column!r}, but got a {kind}, {value}; # numbers the rows"
+        raise CorpusError(path, number, problem)
     return str(value)
 
 
@@ -130,28 +137,16 @@ def _open(path: Path, reference: Reference) -> tuple[Any, str]:
         splits = datasets.load_dataset(reference.name, config, streaming=True)
         builder = datasets.load_dataset_builder(reference.name, config)
         if type(builder.config).__name__ == "CsvConfig":
-            splits = _as_text(reference.name, config, builder.config)
+            splits = text_tables(path, builder.config)
     known = list(splits)
     split = reference.split or (known[0] if len(known) == 1 else "")
     if split not in known:
         got = repr(split) if split else "none"
         problem = f"Expected a split, hub:NAME:CONFIG:SPLIT, one of {', '.join(map(str, known))}, but got {got}"
         raise CorpusError(path, 0, problem)
+    if type(builder.config).__name__ == "JsonConfig":
+        check_json(path, builder.config, split)
     return splits[split], str(split)
-
-
-def _as_text(name: str, config: str | None, settings: Any) -> Any:
-    """The splits of a dataset of CSV with every field as its text: types that are guessed make 2.0 of an id 2."""
-    import datasets
-    import fsspec
-
-    first: str = next(iter(settings.data_files.values()))[0]
-    with fsspec.open(first, "rt", encoding="utf-8-sig", newline="", compression="infer") as file:
-        header = next(csv.reader(file, delimiter=settings.sep), [])
-    features = datasets.Features({column: datasets.Value("string") for column in header})
-    return datasets.load_dataset(
-        name, config, streaming=True, features=features if header else None, keep_default_na=False, na_filter=False
-    )
 
 
 def _rows(path: Path, dataset: Any) -> Iterator[Any]:

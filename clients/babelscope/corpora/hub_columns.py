@@ -149,12 +149,18 @@ class Columns:
     def _label(self, value: Any, column: str) -> str:
         """A value as text: a class by its name; nothing where it is unknown, which is stored as -1."""
         names = self.names.get(column)
+        value = plain_number(value)
         if names is not None and isinstance(value, int):
             return names[value] if 0 <= value < len(names) else ""
         return "" if value is None else str(value)
 
     def _wrong(self, part: str, wanted: str, value: object) -> ValueError:
         return ValueError(f"Expected {wanted} in column {self.parts[part]!r}, but got {str(value)[:80]!r}")
+
+
+def plain_number(value: Any) -> Any:
+    """A value, a whole number as one: a column with gaps may hold 2 as 2.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def find_columns(available: Sequence[str], names: Mapping[str, Sequence[str]], asked: str) -> Columns:

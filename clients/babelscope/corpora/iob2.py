@@ -1,9 +1,11 @@
 """IOB2 and its kin: one word a line with its entity tag, as Universal NER has it (five columns) or in two columns."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
-from babelscope.corpora.blocks import attributes, read_blocks, sentence_id
+from babelscope.corpora.blocks import attributes, is_comment, read_blocks, sentence_id
 from babelscope.corpora.options import Options
 from babelscope.corpora.spacing import spaced
 from babelscope.data.examples import Example, Sentence, Word
@@ -12,6 +14,26 @@ from babelscope.errors import CorpusError
 SHORT, LONG = 2, 5
 PREFIXES = ("B-", "I-", "E-", "S-", "L-", "U-")
 """Of IOB1 and IOB2, IOBES and BILOU; which of them a file is in, the score of spans finds."""
+
+_LONG_WORD: Final = re.compile(r"[0-9]+\t[^\t]+\t(O|[BI]-[^\t]+)\t[^\t]*\t[^\t]*")
+_SHORT_WORD: Final = re.compile(r"[^\t]+\t(O|[BIESLU]-[^\t]+)")
+_LEAST_ALIKE: Final = 2
+
+
+def is_head(lines: Sequence[str]) -> bool:
+    """Whether the first lines of a file are of this format."""
+    filled = [line for line in lines[:-1] or lines if line.strip() and not is_comment(line)]
+    return bool(filled) and (_LONG_WORD.fullmatch(filled[0]) is not None or holds_tags(lines))
+
+
+def holds_tags(lines: Sequence[str]) -> bool:
+    """Whether the first lines of a file are words with their tags, in two columns."""
+    filled = [line for line in lines[:-1] or lines if line.strip() and not is_comment(line)]
+    return (
+        len(filled) >= _LEAST_ALIKE
+        and all(map(_SHORT_WORD.fullmatch, filled))
+        and any(line.rpartition("\t")[2].strip() != "O" for line in filled)
+    )
 
 
 def read(path: Path, options: Options) -> Iterator[Example]:
@@ -30,6 +52,9 @@ def read(path: Path, options: Options) -> Iterator[Example]:
             if len(fields) not in (SHORT, LONG):
                 raise CorpusError(path, number, f"Expected {SHORT} or {LONG} columns, but got {len(fields)}")
             form, tag = fields[:2] if len(fields) == SHORT else fields[1:3]
+            tag = tag.strip()
+            if not form.strip():
+                raise CorpusError(path, number, "Expected a word, but got an empty one")
             if tag != "O" and not (tag.startswith(PREFIXES) and len(tag) > 2):
                 raise CorpusError(path, number, f"Expected a tag O, B-TYPE or I-TYPE, but got {tag!r}")
             words.append(Word(form=form, ner=tag))

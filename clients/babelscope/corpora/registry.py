@@ -15,7 +15,6 @@ from babelscope.errors import CorpusError
 HEAD_BYTES = 1 << 16
 
 _CONLLU_WORD = re.compile(r"[0-9][0-9.\-]*(\t[^\t]*){9}")
-_IOB2_WORD = re.compile(r"[0-9]+\t[^\t]+\t(O|[BI]-[^\t]+)\t[^\t]*\t[^\t]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +56,14 @@ FORMATS: tuple[Format, ...] = (
         "tatoeba", "a side of a Tatoeba pair", tatoeba.read, by_name=lambda name: bool(tatoeba.NAME.fullmatch(name))
     ),
     Format("conllu", "CoNLL-U trees", conllu.read, (), _ends(".conllu"), _first_word(_CONLLU_WORD)),
-    Format("iob2", "words with entity tags", iob2.read, (), _ends(".iob2", ".iob", ".bio"), _first_word(_IOB2_WORD)),
+    Format("iob2", "words with entity tags", iob2.read, (), _ends(".iob2", ".iob", ".bio"), iob2.is_head),
     Format(
-        "conll2003", "CoNLL-2003, blanks between its columns", conll2003.read, (), _ends(".conll"), conll2003.is_head
+        "conll2003",
+        "CoNLL-2003 and 2002, blanks between columns",
+        conll2003.read,
+        (),
+        _ends(".conll"),
+        conll2003.is_head,
     ),
     Format(
         "squad",
@@ -100,9 +104,11 @@ def find_format(path: Path, name: str | None = None) -> Format:
         return BY_NAME["hub"]
     lines = _head(path)
     plain = path.name.removesuffix(".gz")
-    # XNLI's header tells more than `.tsv` does.
+    # XNLI's header, and tags after words, tell more than `.tsv` does.
     if BY_NAME["xnli"].by_head(lines):
         return BY_NAME["xnli"]
+    if plain.lower().endswith(".tsv") and iob2.holds_tags(lines):
+        return BY_NAME["iob2"]
     named = (each for each in FORMATS if each.by_name(plain))
     looked = (each for each in FORMATS if each.by_head(lines))
     return next(chain(named, looked))

@@ -1,9 +1,14 @@
-"""Where the tokens of a sentence are followed by a space, told by its raw text."""
+"""Spaces between the tokens of a sentence: where its raw text has them, and the text that words make."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from babelscope.data.examples import Word
+
+
+def text_of(words: Sequence[Word]) -> str:
+    """The text that words make: each with a space after it, but where it has none, and but for the last."""
+    return "".join(word.form + " " * word.space_after for word in words[:-1]) + "".join(w.form for w in words[-1:])
 
 
 def spaced(words: Sequence[Word], text: str) -> tuple[Word, ...]:

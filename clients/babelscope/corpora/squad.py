@@ -42,7 +42,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
 
 def _id(path: Path, item: Any, at: str) -> str:
     name = item.get("id") if isinstance(item, dict) else None
-    if not isinstance(name, str | int) or name == "":
+    if not isinstance(name, str | int) or isinstance(name, bool) or name == "":
         raise CorpusError(path, 0, f"Expected a question's id at {at}.id, but got {name!r}")
     return str(name)
 
@@ -70,7 +70,7 @@ def _answers(path: Path, item: Any, at: str) -> list[Any]:
 
 def _get(path: Path, parent: Any, key: str, kind: type, at: str) -> Any:
     value = parent.get(key) if isinstance(parent, dict) else None
-    if not isinstance(value, kind):
+    if not isinstance(value, kind) or isinstance(value, bool):
         where = f"{at}.{key}".lstrip(".")
         raise CorpusError(path, 0, f"Expected a {kind.__name__} at {where}, but got {type(value).__name__}")
     return value

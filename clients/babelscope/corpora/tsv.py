@@ -12,6 +12,7 @@ from babelscope.errors import CorpusError
 
 ID_NAMES = ("id", "sent_id", "sentence_id", "pairid")
 TEXT_NAMES = ("text", "sentence")
+LANGUAGE_NAME = "language"
 LINE_NUMBERS = "#"
 
 
@@ -22,7 +23,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
     language asked for. The text is in the column asked for; else, with a header, in the column named as the language
     or `text`; else in the last column of a file of one or two columns. The id is in the column asked for, else in the
     header's id column or, without a header, in the first column where another one holds the text; else it is the
-    line's number.
+    line's number. Where no language is asked for, a column `language` tells each row's.
 
     Raises:
         CorpusError: The file cannot be read, the columns cannot be told, or a row has another number of fields.
@@ -31,10 +32,12 @@ def read(path: Path, options: Options) -> Iterator[Example]:
     first = next(lines, None)
     if first is None:
         return
-    names = first[1].split("\t")
+    names = [name.strip() for name in first[1].split("\t")]
     has_header = _is_header(names, options)
     text_at = _text_column(path, names, options, has_header)
     id_at = _id_column(path, names, options, has_header, text_at)
+    by_row = has_header and not options.language and LANGUAGE_NAME in names
+    language_at = names.index(LANGUAGE_NAME) if by_row else None
     rows = lines if has_header else chain([first], lines)
     for number, line in rows:
         if not line:
@@ -44,11 +47,12 @@ def read(path: Path, options: Options) -> Iterator[Example]:
             raise CorpusError(path, number, f"Expected {len(names)} fields as on the first line, but got {len(fields)}")
         if fields[text_at].strip() or options.empty:
             name = str(number) if id_at is None else fields[id_at]
-            yield Example(name, fields[text_at], options.language, number)
+            language = options.language if language_at is None else fields[language_at].strip()
+            yield Example(name, fields[text_at], language, number)
 
 
 def _is_header(names: Sequence[str], options: Options) -> bool:
-    known = {*ID_NAMES, *TEXT_NAMES, "language"}
+    known = {*ID_NAMES, *TEXT_NAMES, LANGUAGE_NAME}
     asked = {name for name in (options.column, options.id_column, options.language) if name and not name.isdigit()}
     return any(name.lower() in known or name in asked for name in names)
 
@@ -57,9 +61,11 @@ def _text_column(path: Path, names: Sequence[str], options: Options, has_header:
     if options.column:
         return _find(path, names, options.column, has_header)
     if has_header:
-        for wanted in (spelling(options.language, names), *TEXT_NAMES):
-            if wanted in names:
-                return names.index(wanted)
+        lowered = [name.lower() for name in names]
+        if (named := spelling(options.language, names)) in names:
+            return names.index(named)
+        if found := next((name for name in TEXT_NAMES if name in lowered), None):
+            return lowered.index(found)
     elif len(names) <= 2:
         return len(names) - 1
     listed = ", ".join(names) if has_header else f"1..{len(names)}"

@@ -6,16 +6,17 @@ from pathlib import Path
 
 from babelscope.corpora.options import Options
 from babelscope.corpora.reading import read_examples, read_texts
-from babelscope.corpora.spacing import spaces_after
+from babelscope.corpora.spacing import spaces_after, text_of
 from babelscope.data.examples import Example, Question, Sentence
 from babelscope.data.texts import UNITS, Text
 from babelscope.errors import CorpusError
 
 
 def words_text(example: Example) -> Text:
-    """A sentence as a text with its words: in its raw text where that spells them, otherwise joined by spaces.
+    """A sentence as a text with its words: in its raw text where that spells them, otherwise in the text they make.
 
-    The raw text does not spell the words where multi-word tokens are split: French `du` in `de` and `le`.
+    The raw text does not spell the words where multi-word tokens are split, French `du` in `de` and `le`. The words
+    then have a space between them, but where none follows a word: `(di l'isola)` of `(dell'isola)`.
 
     Raises:
         ValueError: The example is no sentence in words.
@@ -25,6 +26,8 @@ def words_text(example: Example) -> Text:
         raise ValueError(f"Expected a sentence in words, but example {example.id!r} is none")
     forms = tuple(word.form for word in content.words)
     text = content.text if content.text and spaces_after(forms, content.text) is not None else ""
+    if not text and not all(word.space_after for word in content.words[:-1]):
+        text = text_of(content.words)
     return Text(example.id, text, example.language, words=forms)
 
 

@@ -15,6 +15,8 @@ from babelscope.errors import CorpusError
 
 _NAMES: Final = (".vec", ".vec.gz")
 _HEADER: Final = re.compile(r"([0-9]+) ([0-9]+) *")
+_LEAST_WIDTH: Final = 4
+"""Numbers after a word from which on a line is a vector: words with fewer, `route 66`, are words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class WordVectors:
 
 
 def holds_vectors(path: str | Path) -> bool:
-    """Whether a file holds vectors of words: its name ends in `.vec`, or its first lines are a header and a vector.
+    """Whether a file holds vectors of words: its name ends in `.vec`, or its first two lines hold one or two.
 
     Raises:
         CorpusError: The file cannot be read.
@@ -40,11 +42,13 @@ def holds_vectors(path: str | Path) -> bool:
     if path.name.lower().endswith(_NAMES):
         return True
     lines = [line for _, line in islice(read_lines(path), 2)]
-    header = _HEADER.fullmatch(lines[0]) if len(lines) == 2 else None
-    if header is None:
+    if len(lines) < 2:
         return False
-    fields = lines[1].rstrip(" ").rsplit(" ", int(header[2]))
-    return len(fields) == int(header[2]) + 1 and all(map(_is_number, fields[1:]))
+    header = _HEADER.fullmatch(lines[0])
+    first, second = (_numbers_at_end(line) for line in lines)
+    if header is None:
+        return first == second >= _LEAST_WIDTH
+    return second >= min(int(header[2]), _LEAST_WIDTH) > 0
 
 
 def read_word_vectors(path: str | Path, *, limit: int = 0) -> WordVectors:
@@ -113,9 +117,11 @@ def _vector(line: str, width: int, *, strict: bool) -> tuple[str, NDArray[np.flo
     wrong = f"Expected a word and its numbers, but got {line[:80]!r}"
     word, *fields = line.rsplit(" ", width) if width else [line]
     try:
-        row = np.array([float(field) for field in fields], dtype=np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite
+            row = np.array([float(field) for field in fields], dtype=np.float32)
     except ValueError:
         raise ValueError(wrong) from None
+    word = word.rstrip(" ")  # some programs put two spaces after it
     if not fields or not word:
         raise ValueError(wrong)
     further = word.split(" ")[1:]
@@ -124,6 +130,12 @@ def _vector(line: str, width: int, *, strict: bool) -> tuple[str, NDArray[np.flo
         got = len(fields) + len(further)
         raise ValueError(f"Expected {width} numbers as on the first line, but got {got}")
     return word, row
+
+
+def _numbers_at_end(line: str) -> int:
+    """How many numbers stand after the first field of a line, with no other field after them."""
+    fields = line.rstrip(" ").split(" ")[1:]
+    return next((at for at, field in enumerate(reversed(fields)) if not _is_number(field)), len(fields))
 
 
 def _is_number(field: str) -> bool:

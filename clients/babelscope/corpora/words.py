@@ -34,8 +34,8 @@ class WordPairs:
 def read_word_pairs(path: str | Path) -> WordPairs:
     """Reads a dictionary: `source TAB target`, or MUSE's, which is separated by a space; plain or gzip.
 
-    Further columns (weights) and empty lines are left out, and a pair given twice counts once. A word of several words
-    needs tabs: `ice cream glace` could be read in two ways, and is refused.
+    Weights and empty lines are left out, and a pair given twice counts once. A word of several words needs tabs:
+    `ice cream glace` could be read in two ways, and is refused.
 
     Raises:
         CorpusError: The file cannot be read, a line has no pair, or there is none at all.
@@ -46,7 +46,7 @@ def read_word_pairs(path: str | Path) -> WordPairs:
         if not line.strip():
             continue
         try:
-            source, target, *_ = pair_fields(line)
+            source, target, _ = pair_of_line(line)
         except ValueError as error:
             raise CorpusError(path, number, str(error)) from None
         found[source, target] = None
@@ -55,31 +55,36 @@ def read_word_pairs(path: str | Path) -> WordPairs:
     return WordPairs(tuple(found))
 
 
-def pair_fields(line: str) -> list[str]:
-    """The fields of a line of a dictionary: a word, its translation, and where the line has more, what they weigh.
+def pair_of_line(line: str) -> tuple[str, str, float]:
+    """A word, its translation and the weight of the pair, 1 where the line has none.
 
     Args:
         line: Separated by tabs; or, without one, two words and maybe a weight, separated by spaces.
 
     Raises:
-        ValueError: The line has no pair, or it cannot be told which words belong together.
+        ValueError: The line has no pair, its weight is no number above 0, or it cannot be told which words belong
+            together.
     """
-    if "\t" in line:
-        fields = [field.strip() for field in line.split("\t")]
-    else:
-        fields = line.split()
-        if len(fields) > 2 and not (len(fields) == 3 and _is_weight(fields[2])):
-            raise ValueError(f"Expected a word and its translation, separated by a tab, but got {line[:80]!r}")
+    tabs = "\t" in line
+    fields = [field.strip() for field in line.rstrip().split("\t")] if tabs else line.split()
+    weight = _number(fields[2]) if len(fields) == 3 else 1.0
+    if not tabs and (len(fields) > 3 or math.isnan(weight)):
+        raise ValueError(f"Expected a word and its translation, separated by a tab, but got {line[:80]!r}")
     if len(fields) < 2 or not (fields[0] and fields[1]):
         raise ValueError(f"Expected a word and its translation, but got {line[:80]!r}")
-    return fields
+    if len(fields) > 3:
+        raise ValueError(f"Expected a word, its translation and maybe a weight, but got {line[:80]!r}")
+    if not 0 < weight < math.inf:
+        raise ValueError(f"Expected a weight above 0, but got {fields[2]!r}")
+    return fields[0], fields[1], weight
 
 
-def _is_weight(field: str) -> bool:
+def _number(field: str) -> float:
+    """A field as a number; NaN where it is none."""
     try:
-        return 0 <= float(field) < math.inf
+        return float(field)
     except ValueError:
-        return False
+        return math.nan
 
 
 def read_words(path: str | Path, *, language: str = "", limit: int = 0) -> list[Text]:

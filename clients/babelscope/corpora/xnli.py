@@ -19,7 +19,7 @@ TRAINING_LABELS = {"contradictory": "contradiction"}
 
 def is_header(line: str) -> bool:
     """Whether a line is the header of such a file."""
-    names = set(line.split("\t"))
+    names = {name.strip() for name in line.split("\t")}
     return all(names.intersection(wanted) for wanted in (PREMISE, HYPOTHESIS, LABEL))
 
 
@@ -36,7 +36,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
     """
     lines = read_lines(path)
     _, header = next(lines, (1, ""))
-    names = header.split("\t")
+    names = [name.strip() for name in header.split("\t")]
     premise_at, hypothesis_at, label_at = (_find(path, names, wanted) for wanted in (PREMISE, HYPOTHESIS, LABEL))
     language_at, split_at, id_at = (
         names.index(name) if name in names else None for name in ("language", "split", "pairID")
@@ -54,7 +54,9 @@ def read(path: Path, options: Options) -> Iterator[Example]:
             continue
         row += 1
         split = fields[split_at] if split_at is not None else "row"
-        label = TRAINING_LABELS.get(fields[label_at], fields[label_at]) if is_training else fields[label_at]
+        label = fields[label_at].strip()
+        if is_training:
+            label = TRAINING_LABELS.get(label, label)
         name = fields[id_at] if id_at is not None else f"{split}-{row}"
         yield Example(name, TextPair(fields[premise_at], fields[hypothesis_at], label), language, number)
 

@@ -1,6 +1,5 @@
 """Bilingual dictionaries: word pairs of a file (TSV, or MUSE's, separated by spaces), plain or gzip."""
 
-import math
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from babelscope.corpora.files import read_lines
-from babelscope.corpora.words import pair_fields
+from babelscope.corpora.words import pair_of_line
 from babelscope.data.languages import read_tag, same_language
 from babelscope.errors import CorpusError
 
@@ -94,22 +93,10 @@ def read_pairs(path: Path) -> Iterator[Pair]:
         if not line.strip():
             continue
         try:
-            columns = pair_fields(line)
+            source, target, weighed = pair_of_line(line)
         except ValueError as error:
             raise CorpusError(path, number, str(error)) from None
-        if len(columns) not in (2, 3) or not all(columns):
-            raise CorpusError(path, number, f"Expected a word, its translation and maybe a weight, but got {line!r}")
-        yield Pair(columns[0], columns[1], _weight(path, number, columns[2]) if len(columns) == 3 else 1.0)
-
-
-def _weight(path: Path, number: int, text: str) -> float:
-    try:
-        weight = float(text)
-    except ValueError:
-        weight = math.nan
-    if not 0 < weight < math.inf:
-        raise CorpusError(path, number, f"Expected a weight above 0, but got {text!r}")
-    return weight
+        yield Pair(source, target, weighed)
 
 
 def read_dictionary(path: Path, *, source: str = "") -> WordPairs:

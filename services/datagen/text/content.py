@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from babelscope.data.examples import Answer, Content, Example, Question, Sentence, TextPair, Word
+from babelscope.corpora.spacing import text_of
+from babelscope.data.examples import Answer, Content, Example, Question, Sentence, TextPair
 
 from services.datagen.counts import StepReport
 from services.datagen.text.edits import Rewritten
@@ -84,12 +85,7 @@ def _sentence(sentence: Sentence, forms: Sequence[str], apart: Callable[[str, st
         space = word.space_after or (touched and apart(forms[i], forms[i + 1]))
         lemma = "" if changed[i] else word.lemma
         words.append(replace(word, form=forms[i], lemma=lemma, space_after=space))
-    return Sentence(tuple(words), raw_text(words))
-
-
-def raw_text(words: Sequence[Word]) -> str:
-    """The raw text of words: each with a space after it, but where it has none, and but for the last."""
-    return "".join(word.form + " " * word.space_after for word in words[:-1]) + "".join(w.form for w in words[-1:])
+    return Sentence(tuple(words), text_of(words))
 
 
 def check_answers(example: Example) -> None:

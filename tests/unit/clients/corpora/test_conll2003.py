@@ -56,12 +56,35 @@ def test_five_columns_have_a_lemma(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "xpos"),
+    [
+        ("esp.testb", "La O\nCoruña B-LOC\n\nAna B-PER\n", ["", "", ""]),
+        ("esp.train", "La DA O\nCoruña NC B-LOC\n\nAna NP B-PER\n", ["DA", "NC", "NP"]),
+        ("ned.train", "-DOCSTART- -DOCSTART- O\nLa Art O\nCoruña N B-LOC\n\nAna N B-PER\n", ["Art", "N", "N"]),
+    ],
+)
+def test_two_and_three_columns_of_2002(write: Write, name: str, text: str, xpos: list[str]) -> None:
+    path = write(name, text)
+    assert find_format(path).name == "conll2003"
+    first, second = (example.content for example in read_examples(path))
+    assert isinstance(first, Sentence)
+    assert isinstance(second, Sentence)
+    words = (*first.words, *second.words)
+    assert [(word.form, word.ner) for word in words] == [("La", "O"), ("Coruña", "B-LOC"), ("Ana", "B-PER")]
+    assert [word.xpos for word in words] == xpos
+    assert not any(word.misc or word.lemma for word in words)
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("EU NNP B-NP B-ORG\nrejects VBZ B-VP O\n", "conll2003"),
         ("EU\tNNP\tB-NP\tB-ORG\nrejects\tVBZ\tB-VP\tO\n", "conll2003"),
         ("What is group O\n", "lines"),
         ("What is O O\nThis is a text.\n", "lines"),
+        ("Group O\nVitamin B-12\nEnd\n", "lines"),
+        ("Group O\nType O\n", "lines"),
+        ("a b O\nc d e B-PER\n", "lines"),
     ],
 )
 def test_what_is_told_from_the_first_lines(write: Write, text: str, expected: str) -> None:
@@ -71,7 +94,8 @@ def test_what_is_told_from_the_first_lines(write: Write, text: str, expected: st
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("-DOCSTART- -X- -X- O\n\na O\n", ":3: Expected 4 or 5 columns, but got 2"),
+        ("-DOCSTART- -X- -X- O\n\na\n", ":3: Expected 2 to 5 columns, but got 1"),
+        ("-DOCSTART- -X- -X- O\n\na b c d e O\n", ":3: Expected 2 to 5 columns, but got 6"),
         ("-DOCSTART- -X- -X- O\n\na NN O O\nb NN x O O\n", ":4: Expected 4 columns as on the first line, but got 5"),
         ("-DOCSTART- -X- -X- O\n\na NN O PER\n", "Expected the tag of an entity, O, B-TYPE or I-TYPE, but got 'PER'"),
         ("-DOCSTART- -X- -X- O\n\na NN NP O\n", "Expected the tag of a chunk, O, B-TYPE or I-TYPE, but got 'NP'"),

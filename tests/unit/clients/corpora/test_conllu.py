@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from babelscope.corpora import Sentence, read_examples, read_texts
+from babelscope.corpora import Sentence, Word, read_examples, read_texts
 from babelscope.corpora.writers import write_examples
 from babelscope.errors import CorpusError
 
@@ -67,6 +67,8 @@ def test_examples_carry_their_line(write: Write) -> None:
         (row("x", "a"), 1, "an id such as 3, 3-4 or 3.1, but got 'x'"),
         (row("1", "a", head="two"), 1, "a number or _ as HEAD, but got 'two'"),
         (row("1-2", "a"), 1, "at least one word"),
+        (row("1", ""), 1, "Expected a form, but got an empty one"),
+        (row("1", "a") + row("2", " "), 2, "Expected a form, but got an empty one"),
         (DU + DU, 14, "each id once, but got 'd1-1' again"),
     ],
 )
@@ -124,6 +126,13 @@ def test_blanks_around_space_after_do_not_matter(write: Write, misc: str) -> Non
     (sentence,) = sentences(write("a.conllu", row("1", "a", misc=misc) + row("2", "b")))
     assert sentence.text == "ab"
     assert not sentence.words[0].space_after
+
+
+def test_blanks_at_the_ends_of_columns_belong_to_forms_and_lemmas_only(write: Write) -> None:
+    (sentence,) = sentences(
+        write("a.conllu", "1 \ta \ta \tDET \tD \t_ \t2 \tdet:x\u00a0\t2:det \t_ \n" + row("2", "b"))
+    )
+    assert sentence.words[0] == Word("a ", "DET", 2, "det:x", lemma="a ", xpos="D", deps="2:det")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Datasets of the hub by name: columns to examples, on folders of data files as the hub holds them; no network."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -229,6 +230,78 @@ def test_fields_of_csv_are_text(tmp_path: Path) -> None:
         ("2", TextPair("null", "1e3", "neutral")),
         ("007", TextPair("x, y", "nan", "1")),
     ]
+
+
+def test_fields_between_tabs_are_not_quoted(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train.tsv").write_text('id\ttext\nNA\t"a\n2\tb "c"\n', encoding="utf-8")
+    assert [(each.id, each.content) for each in read(f"hub:{tmp_path / 'set'}")] == [("NA", '"a'), ("2", 'b "c"')]
+
+
+def test_files_of_csv_with_their_columns_in_another_order(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train-0.csv").write_text('\ufeffid,text\r\n1,"a\nb"\r\n\r\n', encoding="utf-8")
+    (tmp_path / "set" / "train-1.csv.gz").write_bytes(gzip.compress(b"text,id\nnull,01\n"))
+    assert [(each.id, each.content) for each in read(f"hub:{tmp_path / 'set'}")] == [("1", "a\nb"), ("01", "null")]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("id,text\n1,a,b\n", 2, "Expected 2 fields as on the first line, but got 3"),
+        ("id,text\n1,a\n2\n", 3, "Expected 2 fields as on the first line, but got 1"),
+        ("id,text,text\n1,a,b\n", 1, "Expected each column once, but got id, text, text"),
+        ('id,text\n1,"a\n', 2, "Expected a table, but got: unexpected end of data"),
+        ('id,text\n1,"a" b\n', 2, "Expected a table, but got"),
+        ("id,text\n1,\xe9\n", 0, "codec can't decode"),
+    ],
+)
+def test_csv_of_another_shape_is_refused(tmp_path: Path, text: str, line: int, problem: str) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train.csv").write_text(text, encoding="latin-1")
+    with pytest.raises(CorpusError, match=problem) as raised:
+        read(f"hub:{tmp_path / 'set'}")
+    assert raised.value.line == line
+
+
+def test_files_of_csv_with_other_columns_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train-0.csv").write_text("id,text\n1,a\n", encoding="utf-8")
+    (tmp_path / "set" / "train-1.csv").write_text("id,content\n2,b\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"Expected the columns id, text, but .*train-1\.csv has id, content"):
+        read(f"hub:{tmp_path / 'set'}")
+
+
+@pytest.mark.parametrize("value", ["a\\ud800", "\\udc00", "\\ud83d \\ude00"])
+@pytest.mark.parametrize("form", ['{"id": "1", "text": "%s"}\n', '[{"id": "1", "text": "%s"}]'])
+def test_half_a_surrogate_pair_is_refused(tmp_path: Path, form: str, value: str) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train.json").write_text(form % value, encoding="utf-8")
+    with pytest.raises(CorpusError, match="surrogate"):
+        read(f"hub:{tmp_path / 'set'}")
+
+
+@pytest.mark.parametrize(
+    ("given", "found"), [([1, 2], ["1", "2"]), ([1.0, 2.5], ["1", "2.5"]), (["007", "NA"], ["007", "NA"])]
+)
+def test_whole_numbers_that_were_stored_as_fractions(make: Make, given: list[Any], found: list[str]) -> None:
+    name = make(train=[{"id": value, "premise": "a", "hypothesis": "b", "label": value} for value in given])
+    examples = read(name)
+    assert [each.id for each in examples] == found
+    assert [each.content.label for each in examples if isinstance(each.content, TextPair)] == found
+
+
+def test_ids_that_were_read_as_times_are_refused(make: Make) -> None:
+    name = make(train=[{"id": "2020-01-01", "text": "a"}])  # which the reader of JSON turns into a time
+    with pytest.raises(CorpusError, match="Expected ids as text or numbers in column 'id', but got a datetime"):
+        read(name)
+
+
+def test_a_row_without_a_language_is_of_the_one_asked_for(make: Make) -> None:
+    rows = [{"id": "1", "language": None, "text": "a"}, {"id": "2", "language": "fra", "text": "b"}]
+    name = make(train=[*rows, {"id": "3", "language": "de", "text": "c"}])
+    assert [(each.id, each.language) for each in read(name, language="fr")] == [("1", "fr"), ("2", "fra")]
+    assert [each.language for each in read(name)] == ["", "fra", "de"]
 
 
 @pytest.mark.parametrize("value", [None, ""])

@@ -27,9 +27,23 @@ def test_two_columns_may_hold_words_that_begin_with_a_hash(write: Write) -> None
     assert [(text.id, text.text) for text in read_texts(path)] == [("t1", "#babel in Rome"), ("2", "#")]
 
 
+@pytest.mark.parametrize("blank", [" ", "  ", "\u00a0"])
+def test_blanks_after_a_tag_do_not_matter(write: Write, blank: str) -> None:
+    for text in (f"Ana\tB-PER{blank}\nyuko\tO{blank}\n", f"1\tAna\tB-PER{blank}\t-\t-\n2\tyuko\tO{blank}\t-\t-\n"):
+        (example,) = read_examples(write("a.iob2", text))
+        assert isinstance(example.content, Sentence)
+        assert [word.ner for word in example.content.words] == ["B-PER", "O"]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("1\ta\tO\n", "2 or 5 columns, but got 3"), ("a\tPER\n", "O, B-TYPE or I-TYPE, but got 'PER'"), ("a\tB-\n", "B-")],
+    [
+        ("1\ta\tO\n", "2 or 5 columns, but got 3"),
+        ("a\tPER\n", "O, B-TYPE or I-TYPE, but got 'PER'"),
+        ("a\tB-\n", "B-"),
+        ("a\tO\n\tB-PER\n", ":2: Expected a word, but got an empty one"),
+        ("1\t \tO\t-\t-\n", "a word"),
+    ],
 )
 def test_what_is_wrong_is_said(write: Write, text: str, problem: str) -> None:
     with pytest.raises(CorpusError, match=problem):

@@ -59,6 +59,7 @@ def test_texts_are_questions_or_each_context_once(write: Write) -> None:
         ("[]", "a list at data, but got NoneType"),
         ('{"data": [{"paragraphs": [{"qas": []}]}]}', r"a str at data\[0\].paragraphs\[0\].context"),
         ('{"data": [{"paragraphs": [{"context": "a", "qas": [{}]}]}]}', r"a question's id at .*qas\[0\].id"),
+        ('{"data": [{"paragraphs": [{"context": "a", "qas": [{"id": true}]}]}]}', "a question's id .*, but got True"),
         ('{"data": []}', "at least one text"),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import babelscope
 import pytest
-from babelscope.corpora import read_parallel, read_texts
+from babelscope.corpora import Options, read_examples, read_parallel, read_texts
 from babelscope.errors import CorpusError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +38,17 @@ def test_without_a_header(write: Write) -> None:
     words = write("en-fr.tsv", "house\tmaison\nhouse\tchambre\n")
     assert pairs(words, column="2", id_column="#") == [("1", "maison"), ("2", "chambre")]
     assert pairs(words, column="1") == [("1", "house"), ("2", "house")]
+
+
+@pytest.mark.parametrize("header", ["id\ttext", "ID\tText", "id \ttext ", "\ufeffid\ttext"])
+def test_a_header_however_it_is_written(write: Write, header: str) -> None:
+    assert pairs(write("a.tsv", f"{header}\na\tone\n")) == [("a", "one")]
+
+
+def test_languages_of_rows(write: Write) -> None:
+    path = write("a.tsv", "id\tlanguage\ttext\na\ten\tone\na\tde \teins\nb\t\tun\n")
+    assert [(each.id, each.language) for each in read_examples(path)] == [("a", "en"), ("a", "de"), ("b", "")]
+    assert {each.language for each in read_examples(path, options=Options(language="fr"))} == {"fr"}
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,17 @@ def test_words_stay_in_their_raw_text_where_it_spells_them(forms: str, text: str
     assert words_text(_sentence(forms, text)) == Text("s", kept, "fr", words=tuple(forms.split()))
 
 
+def test_words_of_multiword_tokens_keep_the_spaces_around_these(tmp_path: Path) -> None:
+    """The Italian token `dell'` is `di l'`, and no space follows it."""
+    words = (("1", "(", "SpaceAfter=No"), ("2-3", "dell'", "SpaceAfter=No"), ("2", "di", "_"), ("3", "l'", "_"),
+             ("4", "isola", "SpaceAfter=No"), ("5", ")", "_"))  # fmt: skip
+    path = tmp_path / "it.conllu"
+    rows = ("\t".join((number, form, *"_______", misc)) for number, form, misc in words)
+    path.write_text("# text = (dell'isola)\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    (text,) = read_units(path, "word_mean", language="it")
+    assert text == Text("1", "(di l'isola)", "it", words=("(", "di", "l'", "isola", ")"))
+
+
 def test_answers_are_spans_of_their_context() -> None:
     answers = (Answer("cat", 4), Answer("old cat", 0), Answer("cat", 4))
     question = Example("q", Question("old cat", "who?", answers), "en")

@@ -66,6 +66,8 @@ def test_vectors(tmp_path: Path, head: str) -> None:
         ("a 1 2\nb 1\n", "file.txt:2: .*2 numbers as on the first line, but got 1"),
         ("a 1 x\n", "file.txt:1: .*a word and its numbers"),
         ("a 1 nan\n", "finite numbers for the word 'a'"),
+        ("a 1 1e39\n", "finite numbers for the word 'a'"),
+        ("1 2\n  1 2\n", "file.txt:2: .*a word and its numbers"),
         ("word\n", "a word and its numbers"),
         ("2 300\n", "at least one vector"),
     ],
@@ -80,6 +82,10 @@ def test_a_word_may_hold_spaces(tmp_path: Path, head: str) -> None:
     found = read_word_vectors(_write(tmp_path, f"{head}de 1 2.5\nNew York 3 4\n"))
     assert found.words == ("de", "New York")
     np.testing.assert_allclose(found.vectors, [[1, 2.5], [3, 4]])
+
+
+def test_spaces_between_a_word_and_its_numbers(tmp_path: Path) -> None:
+    assert read_word_vectors(_write(tmp_path, "2 2\nde  1 2.5\nNew York   3 4\n")).words == ("de", "New York")
 
 
 def test_a_word_may_end_in_a_number_where_the_header_tells_the_width(tmp_path: Path) -> None:
@@ -111,6 +117,11 @@ def test_part_of_a_file_is_read_whatever_its_header_counts(tmp_path: Path) -> No
     [
         ("vectors-en.txt", "2 3\nthe 1 2 3\nof 1 2 -3e-1\n", True),
         ("wiki.vec", "the 1 2 3\n", True),
+        ("vectors-en.txt", "1 4\nNew York 1 2 3 4\n", True),
+        ("vectors-en.txt", "2 300\nthe 1 2 3 4\n", True),  # which is then refused for its width
+        ("glove.txt", "the 0.1 0.2 -3 4\n, 0.5 1e-2 3 4\n", True),
+        ("glove.txt", "the 0.1 0.2 -3 4\n, 0.5 1e-2 3\n", False),
+        ("words.txt", "route 66\nroute 67\n", False),
         ("words.txt", "the\nof\n", False),
         ("words.txt", "10 4\nfour\n", False),
         ("words.txt", "", False),
@@ -122,7 +133,14 @@ def test_vectors_are_told_from_words(tmp_path: Path, name: str, text: str, expec
 
 @pytest.mark.parametrize(
     ("line", "pair"),
-    [("dog Hund", ("dog", "Hund")), ("dog Hund 0.5", ("dog", "Hund")), ("ice cream\tglace", ("ice cream", "glace"))],
+    [
+        ("dog Hund", ("dog", "Hund")),
+        ("dog Hund 0.5", ("dog", "Hund")),
+        ("dog\tHund\t", ("dog", "Hund")),
+        ("dog \t Hund \t 2 \t", ("dog", "Hund")),
+        ("1 000", ("1", "000")),
+        ("ice cream\tglace", ("ice cream", "glace")),
+    ],
 )
 def test_both_readers_of_dictionaries_agree(tmp_path: Path, line: str, pair: tuple[str, str]) -> None:
     path = _write(tmp_path, line + "\n")
@@ -130,13 +148,23 @@ def test_both_readers_of_dictionaries_agree(tmp_path: Path, line: str, pair: tup
     assert [(one.source, one.target) for one in read_pairs(path)] == [pair]
 
 
-@pytest.mark.parametrize("line", ["ice cream glace", "a b c d", "dog", "dog\t", "dog Hund nan"])
-def test_both_readers_of_dictionaries_refuse_what_is_no_pair(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        *(
+            (line, "a word and its translation")
+            for line in ("ice cream glace", "a b c d", "dog", "dog\t", "dog Hund nan")
+        ),
+        ("dog\tHund\t1\tx", "a word, its translation and maybe a weight"),
+        *((f"dog\tHund\t{weight}", "a weight above 0") for weight in ("0", "-1", "nan", "inf", "NOUN")),
+        ("dog Hund 0", "a weight above 0"),
+    ],
+)
+def test_both_readers_of_dictionaries_refuse_what_is_no_pair(tmp_path: Path, line: str, expected: str) -> None:
     path = _write(tmp_path, line + "\n")
-    with pytest.raises(CorpusError, match=r"file\.txt:1: Expected a word and its translation"):
-        read_word_pairs(path)
-    with pytest.raises(CorpusError, match=r"file\.txt:1: Expected a word and its translation"):
-        list(read_pairs(path))
+    for read in (read_word_pairs, lambda path: list(read_pairs(path))):
+        with pytest.raises(CorpusError, match=rf"file\.txt:1: Expected {expected}"):
+            read(path)
 
 
 @pytest.mark.shared_data

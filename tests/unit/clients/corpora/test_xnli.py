@@ -54,3 +54,11 @@ def test_the_training_file_has_a_header_of_its_own(write: Callable[[str, str], P
     assert [example.content for example in read_examples(path)] == [
         TextPair("un", "deux", "contradiction"), TextPair("trois", "quatre", "entailment")
     ]  # fmt: skip
+
+
+def test_blanks_around_names_and_labels_do_not_matter(write: Callable[[str, str], Path]) -> None:
+    path = write("train.tsv", "premise\thypo \tlabel \nun \tdeux\tcontradictory \ntrois\tquatre\tneutral\u00a0\n")
+    assert find_format(path).name == "xnli"
+    assert [example.content for example in read_examples(path)] == [
+        TextPair("un ", "deux", "contradiction"), TextPair("trois", "quatre", "neutral")
+    ]  # fmt: skip
