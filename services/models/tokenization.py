@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.models.crashes import crash_of
-from services.models.prefixes import safe_prefix, splits_at_spaces
+from services.models.prefixes import OpenWords, safe_prefix, splits_at_spaces
 from services.models.spec import TokenizedText
 from services.models.tokenizer_file import read_tokenizer
 from services.runtime.errors import FailedPrecondition
@@ -45,6 +45,21 @@ class Frame:
         return len(self.before) + len(self.between) + len(self.after)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The beginning of a text.
+
+    Attributes:
+        text: The part.
+        whole: Whether it is all of the text.
+        within_word: Whether it ends within a word.
+    """
+
+    text: str
+    whole: bool = False
+    within_word: bool = False
+
+
 class Tokenizer:
     """A model's tokenizer. Safe to use from several threads at once: nothing in it changes after construction.
 
@@ -69,6 +84,7 @@ class Tokenizer:
         self._backend = backend
         self._cut_left = truncation_side == "left"
         self._cuts_early = not self._cut_left and splits_at_spaces(backend)
+        self._open_words = OpenWords(backend) if self._cuts_early else None
 
     @classmethod
     def load(cls, folder: Path, subject: str) -> "Tokenizer":
@@ -104,7 +120,7 @@ class Tokenizer:
         """Cut texts into tokens.
 
         Of a text far beyond the limit only as much is looked at as gives the tokens that are kept, where the tokenizer
-        works word by word.
+        works word by word; within a word too, where what follows cannot change them.
 
         Args:
             texts: The texts.
@@ -112,40 +128,55 @@ class Tokenizer:
         """
         parts = [self._beginning(text, _CHARACTERS_A_TOKEN * max_tokens) for text in texts]
         found = [
-            self._tokenized(encoding, max_tokens, whole=len(part) == len(text))
-            for encoding, part, text in zip(self._encode(parts), parts, texts, strict=True)
+            self._certain(encoding, part, max_tokens)
+            for encoding, part in zip(self._encode([part.text for part in parts]), parts, strict=True)
         ]
-        # What is kept must not reach the end of the part: its last token may have more of a space than in the whole.
         return [
-            tokens if tokens.whole or tokens.truncated else self._longer(text, len(part), max_tokens)
+            tokens if tokens is not None else self._longer(text, len(part.text), max_tokens)
             for tokens, part, text in zip(found, parts, texts, strict=True)
         ]
 
     def _longer(self, text: str, tried: int, max_tokens: int) -> TokenizedText:
-        """A text of which the first `tried` characters have too few tokens: twice as many each time."""
+        """A text of which the first `tried` characters have too few tokens: four times as many each time."""
         while True:
-            part = self._beginning(text, tried := 2 * tried)
-            [encoding] = self._encode([part])
-            tokens = self._tokenized(encoding, max_tokens, whole=len(part) == len(text))
-            if tokens.whole or tokens.truncated:
+            part = self._beginning(text, tried := 4 * tried)
+            [encoding] = self._encode([part.text])
+            tokens = self._certain(encoding, part, max_tokens)
+            if tokens is not None:
                 return tokens
 
-    def _beginning(self, text: str, least: int) -> str:
+    def _beginning(self, text: str, least: int) -> _Part:
         """The text, or its first `least` characters and some more, where those have the same first tokens."""
-        if not self._cuts_early or len(text) <= 2 * max(least, _LEAST_CHARACTERS):
-            return text
-        return text[: safe_prefix(text, max(least, _LEAST_CHARACTERS))]
+        least = max(least, _LEAST_CHARACTERS)
+        if self._open_words is None or not self._cuts_early or len(text) <= 2 * least:
+            return _Part(text, whole=True)
+        place = safe_prefix(text, least)
+        if place is not None:
+            return _Part(text[:place])
+        place = self._open_words.place(text, least)
+        return _Part(text, whole=True) if place is None else _Part(text[:place], within_word=True)
+
+    def _certain(self, encoding: Any, part: _Part, max_tokens: int) -> TokenizedText | None:
+        """The tokens that are kept of a text, from a part of it; None where those of the whole might be others.
+
+        What is kept must not reach the end of the part: its last token may have more of a space than in the whole.
+        """
+        if part.within_word and self._open_words is not None:
+            settled = self._open_words.settled(part.text, encoding) + sum(encoding.special_tokens_mask)
+            return self._tokenized(encoding, max_tokens, whole=False, full=settled) if settled > max_tokens else None
+        tokens = self._tokenized(encoding, max_tokens, whole=part.whole)
+        return tokens if tokens.whole or tokens.truncated else None
 
     def _encode(self, texts: Sequence[str]) -> Sequence[Any]:
         found: Sequence[Any] = self._backend.encode_batch(list(texts), add_special_tokens=True)
         return found
 
-    def _tokenized(self, encoding: Any, max_tokens: int, *, whole: bool) -> TokenizedText:
-        """One text, cut where need be."""
+    def _tokenized(self, encoding: Any, max_tokens: int, *, whole: bool, full: int | None = None) -> TokenizedText:
+        """One text, cut where need be; `full` is the number of its tokens that stand fast, all where None."""
         ids = np.array(encoding.ids, dtype=np.int64)
         special = np.array(encoding.special_tokens_mask, dtype=bool)
         offsets = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)
-        full = ids.shape[0]
+        full = ids.shape[0] if full is None else full
         if full > max_tokens:
             kept = self._kept(special, max_tokens)
             ids, special, offsets = ids[kept], special[kept], offsets[kept]

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from babelscope.corpora.files import BOM, open_bytes, read_whole
 from babelscope.corpora.surrogates import check_surrogates
@@ -64,7 +64,7 @@ class TextTable:
         import fsspec
 
         encoding = "utf-8-sig" if self.encoding.lower().replace("-", "") == "utf8" else self.encoding
-        quoting = csv.QUOTE_NONE if self.separator == _TAB else csv.QUOTE_MINIMAL
+        quoting: Literal[0, 3] = csv.QUOTE_NONE if self.separator == _TAB else csv.QUOTE_MINIMAL
         csv.field_size_limit(sys.maxsize)
         with fsspec.open(file, "rt", encoding=encoding, newline="", compression="infer") as text:
             rows = csv.reader(text, delimiter=self.separator, quotechar=self.quote, quoting=quoting, strict=True)

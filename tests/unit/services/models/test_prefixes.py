@@ -1,5 +1,6 @@
 """Long texts of which only a part is cut into tokens: the tokens that are kept are those of the whole text."""
 
+import os
 import random
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from services.models import prefixes, tokenization
-from services.models.prefixes import safe_prefix, splits_at_spaces
+from services.models.prefixes import OpenWords, safe_prefix, splits_at_spaces
 from tests.support.tiny_models import LINES, build_tokenizer
 from tests.unit.services.models.test_tokenizer_file import KINDS as FILES
 
@@ -147,6 +148,117 @@ def test_tokens_of_a_part_are_those_of_the_whole(kind: str) -> None:
 
     check()
     assert parted > 60
+
+
+EXAMPLES = int(os.environ.get("SOAK_EXAMPLES", "4"))
+RUNS = [
+    *("市场里有很多新鲜的水果", "昨日は雨が降ったので", "เมื่อวานนี้ฝนตกหนักน้ำ", "어제시장에서사과를"),
+    *("theriverroseinthenight", "ночьюрекаподнялась", "a" * 40, "ab" * 20, "aab" * 14, "1234567890" * 3),
+    *("ガギグゲゴ" * 4, "ﾊﾝｶｸ" * 5, "éèüñ" * 6),
+    *("e\u0301a\u0308" * 6, "क्षेत्र" * 4, "\u1112\u1161\u11ab" * 8, "½²" * 8, "ﬁﬂ" * 8, "Ⅷ㍿" * 6, "😀" * 9),
+    *("_" * 20, "SEP" * 9, "masks" * 6),
+]  # fmt: skip
+GLUE = ["", "", "", "", "。", "'", "'re", "-", "[SEP]", "<mask>", "<s>", " ", "\u3000", "\u0301", "ำ", "```"]
+
+
+def _run(rng: random.Random) -> str:
+    """Long runs of letters and what may stand between them, hardly ever a space."""
+    parts = [
+        rng.choice(RUNS) if rng.random() < 0.7 else "".join(rng.choices(rng.choice(RUNS), k=30)) for _ in range(12)
+    ]
+    return "".join(part + rng.choice(GLUE) for part in parts)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("eager")
+def test_tokens_of_a_part_within_a_word_are_those_of_the_whole(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenization, "safe_prefix", lambda text, least: None)
+    backend = KINDS[kind]()
+    early, late = tokenization.Tokenizer(backend), tokenization.Tokenizer(backend)
+    late._cuts_early = False
+    parted = 0
+
+    @settings(max_examples=EXAMPLES, deadline=None)
+    @given(st.integers(0, 1 << 32), st.integers(3, 40))
+    def check(seed: int, limit: int) -> None:
+        nonlocal parted
+        texts = [_run(rng) for rng in [random.Random(seed)] * 4]
+        for cut, whole in zip(early.tokenize(texts, limit), late.tokenize(texts, limit), strict=True):
+            for name in ("ids", "special", "starts", "ends", "truncated"):
+                np.testing.assert_array_equal(getattr(cut, name), getattr(whole, name))
+            assert cut.full_length == whole.full_length if cut.whole else limit < cut.full_length <= whole.full_length
+            parted += not cut.whole
+
+    check()
+    assert parted > EXAMPLES
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tokens_that_stand_fast_are_those_of_the_whole(kind: str) -> None:
+    """Wherever the text goes on from."""
+    backend = KINDS[kind]()
+    words = OpenWords(backend)
+    counts: list[tuple[int, int]] = []
+
+    @settings(max_examples=EXAMPLES, deadline=None)
+    @given(st.integers(0, 1 << 32))
+    def check(seed: int) -> None:
+        rng = random.Random(seed)
+        text = "".join(rng.choices(rng.choice(RUNS[:12]), k=40)) + _run(rng) + rng.choice(RUNS)
+        whole = backend.encode(text, add_special_tokens=False).ids
+        for least in range(0, len(text), 7):
+            place = words.place(text, least)
+            if place is not None:
+                encoding = backend.encode(text[:place])
+                settled = words.settled(text[:place], encoding)
+                found = [
+                    one for one, special in zip(encoding.ids, encoding.special_tokens_mask, strict=True) if not special
+                ]
+                assert found[:settled] == whole[:settled]
+                counts.append((settled, len(found)))
+
+    check()
+    if type(backend.model).__name__ in ("BPE", "Unigram"):
+        assert sum(settled for settled, _ in counts) > 0.5 * sum(found for _, found in counts)
+    assert len(counts) > EXAMPLES
+
+
+def test_without_a_space_few_of_a_million_characters_are_looked_at() -> None:
+    for kind in ("bert", "roberta", "xlm-roberta"):
+        tokenizer = tokenization.Tokenizer(build_tokenizer(kind).backend_tokenizer)
+        for text in ("市场里有很多新鲜的水果" * 90_000, "theriverroseinthenight。" * 45_000):
+            [found] = tokenizer.tokenize([text], 256)
+            assert not found.whole, kind
+            assert 256 < found.full_length < 15_000
+            assert len(found) == 256
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a" * 100, 18),
+        ("市场" * 30, 18),
+        ("a" * 20 + "[SEP]" + "b" * 20, 31),
+        ("a" * 16 + "。" + "b" * 20, 23),
+        ("-" * 100, None),
+        ("ا\u0651" * 40, None),
+        ("กำ" * 40, None),
+        ("เมื่อวานนี้ฝนตกหนัก" * 4, 19),
+        ("\u1112\u1161" * 40, None),
+        ("ｶﾞ" * 40, None),
+    ],
+)
+def test_places_within_words(text: str, place: int | None) -> None:
+    words = OpenWords(build_tokenizer("bert").backend_tokenizer)
+    assert words.reach == 6
+    assert words.place(text, 18) == place
+
+
+def test_where_tokens_are_made_of_letters_no_place_within_a_word_is_safe() -> None:
+    for backend in (_with_token("river"), _bpe(XLMR, normalizers.Replace("ll", "l"))):
+        assert OpenWords(backend).place("a" * 100, 18) is None
+    [text] = tokenization.Tokenizer(_with_token("river")).tokenize(["theriver" * 3000], 8)
+    assert text.whole
 
 
 @pytest.mark.parametrize("kind", WHOLE)
