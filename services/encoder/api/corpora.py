@@ -116,7 +116,14 @@ class CorpusDoor:
                     sums.add(rows, [item.content for item in items])
                     await writer.write(encoder_pb2.MeanActivationsResponse(progress=work.progress))
             means = sums.means()
-            about = {"model": work.engine.info.name, "digest": work.engine.info.digest, "tokens": sums.tokens}
+            info = work.engine.info
+            about = {
+                "model": info.name,
+                "digest": info.digest,
+                "layers": info.layers,
+                "pooling": work.plan.pooling.value,
+                "tokens": sums.tokens,
+            }
             name = await asyncio.to_thread(write_layers, self._store, means, work.plan.layers, about)
             answer = encoder_pb2.LayerMeans(
                 means=to_proto(means),

@@ -16,7 +16,7 @@ from services.models import reinit as random_init
 from services.models.catalogue import ModelFiles, configuration, tied
 from services.models.families import FAMILIES, Dimensions, Family
 from services.models.files.checkpoint import Checkpoint
-from services.models.files.digests import folder_digest, reinit_digest
+from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
 from services.models.files.folders import ModelFolder
 from services.models.layers.dropout import NO_DROPOUT, Dropout
 from services.models.layers.linear import differentiable
@@ -95,14 +95,15 @@ class TrainableEncoder:
             stored_names = {name: checkpoint.stored_name(slot) for name, slot in slots.items()}
             for layer, draw in random_init.draws(spec.reinit, device):
                 _read(family, config, layer, _Recorder(draw, slots, tensors, layers, layer))
+        tokenizer = Tokenizer.load(folder.path, subject)
         return cls(
             folder=folder,
             family=family,
             config=config,
             sizes=sizes,
-            tokenizer=Tokenizer.load(folder.path, subject),
+            tokenizer=tokenizer,
             positions=family.position_rule(config),
-            digest=reinit_digest(folder_digest(folder.files), spec.reinit),
+            digest=reinit_digest(tokens_digest(folder_digest(folder.files), tokenizer.difference), spec.reinit),
             # Fixed sinusoids are no parameters of the model.
             parameters={
                 name: nn.Parameter(tensor, requires_grad=slots[name].rule != "sinusoid")
