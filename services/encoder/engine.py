@@ -125,7 +125,8 @@ class Engine:
 
     def _validate_edits(self, edits: Sequence[Edit], field: str) -> None:
         for place, edit in enumerate(edits):
-            interventions.check(edit, f"{field}[{place}]", self.info.layers, self.info.hidden_size, self.info.name)
+            info = self.info
+            interventions.check(edit, f"{field}[{place}]", info.layers, info.hidden_size, info.name, digest=info.digest)
 
     def encode(self, batch: Sequence[TokenizedText], plan: EncodePlan) -> list[NDArray[np.float32]]:
         """Hidden states of a batch.

@@ -5,8 +5,7 @@ import os
 from services.encoder.backends.torch import TorchBackend
 from services.encoder.backends.transformers import TransformersBackend
 from services.encoder.engine import Engine
-from services.models.catalogue import ModelFiles, load_model
-from services.models.families import FAMILIES
+from services.models.catalogue import ModelFiles, is_packed, load_model
 from services.models.general_model import load_general
 from services.models.spec import ModelSpec
 
@@ -28,7 +27,7 @@ def load_engine(
     """
     cores = threads or len(os.sched_getaffinity(0))
     folder = files.find(spec.name, spec.revision, cached=cached)
-    if folder.family not in FAMILIES:
+    if not is_packed(folder, f"model {spec.name}"):
         general = load_general(files, folder, spec, device)
         return Engine(
             general.info,

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,12 +11,28 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from services.models.spec import ArrayOrigin
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 
 _NAME = re.compile(r"(vectors|maps)/[0-9a-f]{64}(\.safetensors)?")
 
 
 _KINDS = {"vector": "vectors", "matrix": "maps", "bias": "vectors"}
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """An array of the store.
+
+    Attributes:
+        array: The array.
+        digest: Digest of the model that it was computed with; empty where it does not say.
+        model: Name of that model; empty where it does not say.
+    """
+
+    array: NDArray[Any]
+    digest: str = ""
+    model: str = ""
 
 
 class Objects(Protocol):
@@ -25,8 +42,8 @@ class Objects(Protocol):
         """The checked bytes of an object."""
 
 
-def read_array(store: Objects, name: str, role: str, field: str, layer: int = 0) -> NDArray[Any]:
-    """Reads an array by its name.
+def read_array(store: Objects, name: str, role: str, field: str, layer: int = 0) -> Artifact:
+    """Reads an array by its name, and what it says of the model behind it.
 
     Args:
         store: Store that holds the array.
@@ -48,23 +65,34 @@ def read_array(store: Objects, name: str, role: str, field: str, layer: int = 0)
         )
     data = store.get(name)
     try:
-        tensors = load(data)
-    except (SafetensorError, KeyError) as error:
+        tensors, about = load(data), _about(data)
+    except (SafetensorError, KeyError, ValueError) as error:
         raise FailedPrecondition(f"artifact {name}", f"Expected a safetensors file of arrays: {error}") from error
     if set(tensors) == {"layers", "vectors"} and role != "matrix":
         layers = tensors["layers"].tolist()
         if layer not in layers:
             raise InvalidArgument(field, f"Expected a layer of {name}, one of {layers}, but got {layer}")
-        vector: NDArray[Any] = tensors["vectors"][layers.index(layer)]
-        return vector
+        return Artifact(tensors["vectors"][layers.index(layer)], **about)
     if role in tensors:
-        return tensors[role]
+        return Artifact(tensors[role], **about)
     if len(tensors) == 1:
-        return next(iter(tensors.values()))
+        return Artifact(next(iter(tensors.values())), **about)
     raise FailedPrecondition(
         f"artifact {name}",
         f"Expected one tensor, or one called {role!r}, but got {', '.join(sorted(tensors)) or 'none'}",
     )
+
+
+def _about(data: bytes) -> dict[str, str]:
+    """The model that arrays say they were computed with, by the header of their safetensors file.
+
+    Raises:
+        ValueError: What they say of themselves is no JSON.
+    """
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    about = json.loads(header.get("__metadata__", {}).get("about", "{}"))
+    found = {"digest": about.get("digest"), "model": about.get("model")} if isinstance(about, dict) else {}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 class Writable(Protocol):
@@ -96,15 +124,17 @@ def write_layers(store: Writable, vectors: NDArray[np.float64], layers: Sequence
     return store.put("vectors", data, suffix=".safetensors")
 
 
-def write_array(store: Writable, array: NDArray[Any], role: str) -> str:
+def write_array(store: Writable, array: NDArray[Any], role: str, origin: ArrayOrigin | None = None) -> str:
     """Stores an array, for `read_array`.
 
     Args:
         store: Store that receives the array.
         array: [d] or [d, d].
         role: `vector`, `matrix` or `bias`.
+        origin: The model that it was computed with; None where it is not known.
 
     Returns:
         Its name.
     """
-    return store.put(_KINDS[role], save({role: np.ascontiguousarray(array)}), suffix=".safetensors")
+    about = None if origin is None else {"about": json.dumps({"digest": origin.digest, "model": origin.model})}
+    return store.put(_KINDS[role], save({role: np.ascontiguousarray(array)}, about), suffix=".safetensors")

@@ -26,13 +26,13 @@ from services.models.files.folders import (
 from services.models.files.heads import Headless, head_numbers, read_head
 from services.models.files.hub import Hub
 from services.models.general import modules
+from services.models.layers.blocks import Block
 from services.models.layers.packing import PositionRule
 from services.models.spec import ModelInfo, ModelSpec
 from services.models.tokenization import Tokenizer
 from services.models.weights import Encoder
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.runtime.suggestions import closest
-from services.runtime.work import importing
 
 FLOAT_BYTES: Final = 4
 """Bytes of a weight in memory: all are float32 there."""
@@ -228,7 +228,7 @@ class ModelFiles:
             ServiceError: As `find`, or its configuration does not load or does not fit its weights' shapes.
         """
         folder, subject = self.find(name, revision, cached=cached), f"model {name}"
-        if folder.family not in FAMILIES:
+        if not is_packed(folder, subject):
             general = modules.configuration(folder, subject)
             outline = modules.outline(general, subject)
             limit = modules.longest_input(general, outline, Tokenizer.load(folder.path, subject).limit)
@@ -283,6 +283,7 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", cache
     family = packed_family(folder, subject)
     sizes = family.dimensions(config)
     random_init.check(spec.reinit, sizes.layers, spec.name)
+    random_init.check_shared(spec.reinit, [family.lowest(config, n) for n in range(1, sizes.layers + 1)], spec.name)
     tokenizer = Tokenizer.load(folder.path, subject)
     if sizes.max_tokens <= tokenizer.special_count:
         raise FailedPrecondition(
@@ -325,20 +326,25 @@ def packed_family(folder: ModelFolder, subject: str) -> Family:
     return FAMILIES[folder.family]
 
 
+def is_packed(folder: ModelFolder, subject: str) -> bool:
+    """Whether a model runs in blocks of our own, rather than in transformers' modules.
+
+    Raises:
+        FailedPrecondition: Its configuration does not load.
+    """
+    family = FAMILIES.get(folder.family)
+    return family is not None and not (family.general and family.refusal(modules.configuration(folder, subject)))
+
+
 def configuration(folder: ModelFolder, subject: str) -> Any:
     """Transformers' configuration object, which knows the defaults and the old names of settings.
 
     Raises:
         FailedPrecondition: It does not load, or describes no model of a packed family.
     """
-    with importing:
-        from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.from_pretrained(str(folder.path), local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # each field of each family has errors of its own, some without a common base
-        raise FailedPrecondition(subject, f"its configuration does not load: {error}") from error
-    reason = packed_family(folder, subject).refusal(config)
+    family = packed_family(folder, subject)
+    config = modules.configuration(folder, subject)
+    reason = family.refusal(config)
     if reason:
         raise FailedPrecondition(subject, reason)
     return config
@@ -370,9 +376,12 @@ def tied(config: Any) -> bool:
 def _build(checkpoint: Checkpoint, family: Family, config: Any, layers: int) -> Encoder:
     """All parts of an encoder, from whatever the checkpoint gives."""
     embeddings = family.embeddings(checkpoint, config)
-    blocks = tuple(family.block(checkpoint, config, layer) for layer in range(1, layers + 1))
+    blocks: list[Block] = []
+    for layer in range(1, layers + 1):
+        lowest = family.lowest(config, layer)
+        blocks.append(family.block(checkpoint, config, layer) if lowest == layer else blocks[lowest - 1])
     final_norm = family.final_norm(checkpoint, config)
-    return Encoder(embeddings, blocks, final_norm, checkpoint.parameters)
+    return Encoder(embeddings, tuple(blocks), final_norm, checkpoint.parameters)
 
 
 def _summary(name: str, folder: Path, root: Path | None) -> ModelSummary:

@@ -8,7 +8,7 @@ from services.models.files.folders import ModelFolder
 from services.models.general import modules, reinit
 from services.models.general.loading import Base, load_base, twin
 from services.models.general.taps import Taps
-from services.models.reinit import check
+from services.models.reinit import check, check_shared
 from services.models.spec import ModelInfo, ModelSpec
 from services.models.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition
@@ -64,7 +64,7 @@ def load_general(files: ModelFiles, folder: ModelFolder, spec: ModelSpec, device
     digest = folder_digest(folder.files)
     base = files.shared((digest, device), lambda: load_base(folder, config, tokenizer, subject, device))
     check(spec.reinit, base.structure.layers, spec.name)
-    reinit.check_shared(base, spec.reinit, spec.name)
+    check_shared(spec.reinit, base.structure.parts[1:], spec.name)
     if base.max_tokens <= tokenizer.special_count:
         raise FailedPrecondition(
             subject,

@@ -6,7 +6,7 @@ process, nor on the global generator, nor on which other layers are drawn.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +38,28 @@ def check(reinit: Sequence[Reinit], layers: int, model: str) -> None:
                 )
 
 
+def check_shared(reinit: Sequence[Reinit], sharing: Sequence[Hashable], model: str) -> None:
+    """Refuse to draw some of the layers that share a block: the others would change with them.
+
+    Args:
+        reinit: What to draw, in order.
+        sharing: What each layer runs, from the first; equal ones are shared.
+        model: Name of the model, for the message.
+
+    Raises:
+        InvalidArgument: Names the layers that must be drawn together.
+    """
+    last = {layer: place for place, step in enumerate(reinit) for layer in step.layers}
+    for layer, place in last.items():
+        together = [other for other, block in enumerate(sharing, start=1) if block == sharing[layer - 1]]
+        if any(last.get(other) != place for other in together):
+            raise InvalidArgument(
+                f"spec.model.reinit[{place}].layers",
+                f"Expected layers {', '.join(map(str, together))} of model {model} together, as they share a block, "
+                f"but got {', '.join(map(str, reinit[place].layers))}",
+            )
+
+
 def reinitialised(
     encoder: Encoder,
     family: Family,
@@ -47,7 +69,8 @@ def reinitialised(
 ) -> Encoder:
     """An encoder with some layers drawn anew; all other layers are the very ones of the base.
 
-    Where the embeddings are drawn, so is the output layer of a head that shares the word table.
+    Layers that share a block are drawn once, as the lowest of them, and share the new block. Where the embeddings are
+    drawn, so is the output layer of a head that shares the word table.
 
     Args:
         encoder: The base; left as it was.
@@ -59,10 +82,12 @@ def reinitialised(
     blocks, embeddings = list(encoder.blocks), encoder.embeddings
     for layer, draw in draws(reinit, device):
         check_here()
-        if layer > 0:
+        if layer == 0:
+            embeddings = family.embeddings(draw, config)
+        elif family.lowest(config, layer) == layer:
             blocks[layer - 1] = family.block(draw, config, layer)
         else:
-            embeddings = family.embeddings(draw, config)
+            blocks[layer - 1] = blocks[family.lowest(config, layer) - 1]
     head = encoder.head
     if head is not None and embeddings is not encoder.embeddings:
         head = head.with_table(embeddings.word)

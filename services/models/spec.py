@@ -71,6 +71,21 @@ class ModelSpec:
     reinit: tuple[Reinit, ...] = ()
 
 
+@dataclass(frozen=True)
+class ArrayOrigin:
+    """The model that an array of an edit was computed with.
+
+    Attributes:
+        array: The array, by its path within the edit: `shift.vector`.
+        digest: Digest of the model.
+        model: Name of the model; empty where it is not known.
+    """
+
+    array: str
+    digest: str
+    model: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Edit:
     """An edit of the hidden states of one layer: first the shift, then the linear map.
@@ -83,6 +98,7 @@ class Edit:
         matrix: W, [d, d] float32: each row h becomes `h W + b`; None for no map.
         bias: b, [d] float32; None for zero.
         matrix_positions: Positions that the map touches.
+        origins: Models that the arrays were computed with, of which the edit must be; empty where any model will do.
     """
 
     layer: int
@@ -92,6 +108,7 @@ class Edit:
     matrix: NDArray[np.float32] | None = None
     bias: NDArray[np.float32] | None = None
     matrix_positions: Positions = "all"
+    origins: tuple[ArrayOrigin, ...] = ()
 
     @property
     def is_identity(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from services.models.layers.blocks import Block, Layout, Norm
+from services.models.layers.blocks import AnyNorm, Block, Layout, Norm, RmsNorm
 from services.models.layers.dropout import drop
 from services.models.layers.heads import MaskedHead
 from services.models.layers.linear import Linear
@@ -58,7 +58,7 @@ class Embeddings:
         word: [V, e] float32.
         position: [P, e] float32; None where positions enter elsewhere.
         segment: [S, e] float32, of which row 0 is used where the layout names no others; None where the model has none.
-        norm: Layer normalisation.
+        norm: Normalisation; None where the first block begins with one.
         project: [d, e], where e is not d.
         dropout: After the norm; None in serving.
     """
@@ -66,7 +66,7 @@ class Embeddings:
     word: Tensor
     position: Tensor | None
     segment: Tensor | None
-    norm: Norm
+    norm: AnyNorm | None
     project: Linear | None
     dropout: float | None = None
 
@@ -78,7 +78,7 @@ class Embeddings:
             summed_TD += self.segment[0] if segments is None else torch.index_select(self.segment, 0, segments)
         if self.position is not None:
             summed_TD += torch.index_select(self.position, 0, layout.positions)
-        normed_TD = drop(self.norm(summed_TD), self.dropout)
+        normed_TD = drop(summed_TD if self.norm is None else self.norm(summed_TD), self.dropout)
         return normed_TD if self.project is None else self.project(normed_TD)
 
 
@@ -97,7 +97,7 @@ class Encoder:
 
     embeddings: Embeddings
     blocks: tuple[Block, ...]
-    final_norm: Norm | None
+    final_norm: AnyNorm | None
     parameters: int
     head: MaskedHead | None = None
     headless: str = ""
@@ -142,12 +142,15 @@ def read_affine(
 
 def read_linear(source: Source, names: Sequence[str], shape: tuple[int, int], std: float) -> Linear:
     """One layer from one or several checkpoint layers with biases, stacked by output; see `read_affine`."""
-    parts = [read_affine(source, name, shape, std) for name in names]
+    return stacked([read_affine(source, name, shape, std) for name in names])
+
+
+def stacked(parts: Sequence[tuple[Tensor, Tensor | None]]) -> Linear:
+    """One layer from weights and biases of several, by output; all have a bias or none has."""
     if len(parts) == 1:
         return Linear(*parts[0])
-    return Linear(
-        torch.cat([weight for weight, _ in parts]), torch.cat([bias for _, bias in parts if bias is not None])
-    )
+    biases = [bias for _, bias in parts if bias is not None]
+    return Linear(torch.cat([weight for weight, _ in parts]), torch.cat(biases) if biases else None)
 
 
 def read_norm(source: Source, name: str, size: int, eps: float, *, bias: bool = True) -> Norm:
@@ -157,3 +160,8 @@ def read_norm(source: Source, name: str, size: int, eps: float, *, bias: bool = 
         bias=source.tensor(Slot(f"{name}.bias", (size,), "offset")) if bias else None,
         eps=eps,
     )
+
+
+def read_rms_norm(source: Source, name: str, size: int, eps: float) -> RmsNorm:
+    """A root mean square normalisation."""
+    return RmsNorm(source.tensor(Slot(f"{name}.weight", (size,), "scale")), eps)

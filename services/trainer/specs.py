@@ -28,6 +28,7 @@ class StoredEdit:
         matrix: Name of the matrix by which rows are multiplied; empty for no map.
         bias: Name of what is added then; empty for nothing.
         matrix_positions: Positions that the map touches.
+        allow_other_model: Whether the arrays may have been computed with another model.
     """
 
     layer: int
@@ -37,6 +38,7 @@ class StoredEdit:
     matrix: str = ""
     bias: str = ""
     matrix_positions: Positions = "all"
+    allow_other_model: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,10 @@ class Places:
 
     Attributes:
         entry: Module whose first argument is hidden state 0; empty where `embeddings` gives it.
-        block: Name of the module that gives hidden state l, with `{}` for l - 1.
+        block: Name of the module that gives hidden state l, with `{}` for l - 1; a pattern where blocks are shared.
         last: Module that gives the last hidden state, where that is no block.
         embeddings: Module that gives hidden state 0.
-        shared: Whether one block is run for all layers.
+        shared: Whether blocks are run for several layers.
         language: Language tag that its texts are given; empty where it needs none.
     """
 
@@ -120,8 +121,9 @@ class Pair:
         else:
             handles.append(find(places.embeddings).register_forward_hook(lambda _, __, out: edited(0, out)))
         if places.shared:
-            handles.append(find(places.block).register_forward_hook(_counted(edited)))
-            return handles
+            hook = _counted(edited)
+            blocks = [part for name, part in self.plain.named_modules() if fnmatchcase(name, places.block)]
+            return [*handles, *(block.register_forward_hook(hook) for block in blocks)]
         last = self.engine.info.layers
         for layer in range(1, last + 1):
             name = places.last if layer == last and places.last else places.block.format(layer - 1)
@@ -140,7 +142,11 @@ def reduced(states: NDArray[np.float32], text: TokenizedText, pooling: Pooling) 
 def _places(plain: PreTrainedModel) -> Places:
     """Where the hidden states of a packed family are: its blocks are its first list of modules."""
     name, _ = next((name, part) for name, part in plain.named_modules() if isinstance(part, nn.ModuleList))
-    return Places(f"{name}.0", f"{name}.{{}}", "final_norm" if hasattr(plain, "final_norm") else "")
+    if plain.config.model_type == "albert":
+        return Places(f"{name}.0", f"{name}.*.albert_layers.[0-9]", shared=True)
+    known = {part for part, _ in plain.named_modules()}
+    last = next((part for part in ("final_norm", "norm", "encoder.LayerNorm") if part in known), "")
+    return Places(f"{name}.0", f"{name}.{{}}", last)
 
 
 def _first_entering(edited: Callable[[int, Tensor], Tensor]) -> Callable[..., Any]:

@@ -26,6 +26,8 @@ _SEQ2SEQ = {
 _T5 = {"d_model": 48, "d_kv": 12, "d_ff": 80, "num_layers": 3, "num_decoder_layers": 1, "num_heads": 4}
 
 
+_NOT_PACKED = {"hidden_act": "gelu_fast"}
+"""An activation that the packed blocks do not offer: transformers' own modules run such a model."""
 _BERT_PLACES = Places("encoder.layer.0", "encoder.layer.{}")
 
 
@@ -49,7 +51,7 @@ class GeneralKind:
 GENERAL: dict[str, GeneralKind] = {
     "albert": GeneralKind(
         "unigram",
-        {**_BERT, "embedding_size": 24, "num_hidden_groups": 1, "inner_group_num": 1},
+        {**_BERT, "embedding_size": 24, "num_hidden_groups": 1, "inner_group_num": 1, **_NOT_PACKED},
         Places("encoder.albert_layer_groups.0", "encoder.albert_layer_groups.0", shared=True),
     ),
     "deberta-v2": GeneralKind(
@@ -68,7 +70,7 @@ GENERAL: dict[str, GeneralKind] = {
     ),
     "eurobert": GeneralKind(
         "bytes",
-        {**_PLAIN, "num_key_value_heads": 3, "max_position_embeddings": 256, "mask_token_id": 4},
+        {**_PLAIN, "num_key_value_heads": 3, "max_position_embeddings": 256, "mask_token_id": 4, **_NOT_PACKED},
         Places("layers.0", "layers.{}", "norm"),
     ),
     "m2m_100": GeneralKind(
@@ -86,7 +88,7 @@ GENERAL: dict[str, GeneralKind] = {
     "mpnet": GeneralKind("bytes", _ROBERTA),
     "mt5": GeneralKind("unigram", _T5, Places("block.0", "block.{}", "final_layer_norm")),
     "nomic_bert": GeneralKind("wordpiece", _BERT, Places("layers.0", "layers.{}")),
-    "rembert": GeneralKind("unigram", {**_BERT, "input_embedding_size": 24}),
+    "rembert": GeneralKind("unigram", {**_BERT, "input_embedding_size": 24, **_NOT_PACKED}),
     "xlm": GeneralKind(
         "bytes",
         {
@@ -102,7 +104,7 @@ GENERAL: dict[str, GeneralKind] = {
         Places("", "layer_norm2.{}", embeddings="layer_norm_emb", language="en"),
     ),
     "xlm-roberta-xl": GeneralKind(
-        "unigram", _ROBERTA, Places("encoder.layer.0", "encoder.layer.{}", "encoder.LayerNorm")
+        "unigram", _ROBERTA | _NOT_PACKED, Places("encoder.layer.0", "encoder.layer.{}", "encoder.LayerNorm")
     ),
     "xmod": GeneralKind(
         "unigram",
@@ -111,6 +113,10 @@ GENERAL: dict[str, GeneralKind] = {
     ),
 }
 """Families by model type."""
+
+
+SERVED = tuple(family for family in GENERAL if family not in {"eurobert", "rembert", "xlm-roberta-xl"})
+"""Those that the parity tests run: of families that are packed as well, one is enough."""
 
 
 def build_general(family: str, folder: Path, *, seed: int = 0, head: bool = False, **settings: Any) -> Path:

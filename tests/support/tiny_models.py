@@ -32,6 +32,15 @@ VOCABULARY = 400
 _DIMENSIONS = {"hidden_size": 48, "intermediate_size": 80, "num_attention_heads": 3, "num_hidden_layers": 4}
 
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    "albert": {
+        **_DIMENSIONS,
+        "embedding_size": 24,
+        "num_hidden_layers": 3,
+        "num_hidden_groups": 2,
+        "inner_group_num": 2,
+        "max_position_embeddings": 256,
+        "type_vocab_size": 2,
+    },
     "bert": {**_DIMENSIONS, "max_position_embeddings": 256, "type_vocab_size": 2},
     "camembert": {**_DIMENSIONS, "max_position_embeddings": 258, "type_vocab_size": 1, "num_attention_heads": 1},
     "distilbert": {
@@ -43,6 +52,13 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "sinusoidal_pos_embds": False,
     },
     "electra": {**_DIMENSIONS, "embedding_size": 24, "max_position_embeddings": 256, "type_vocab_size": 2},
+    "eurobert": {
+        **_DIMENSIONS,
+        "num_attention_heads": 6,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 256,
+        "mask_token_id": 4,
+    },
     "modernbert": {
         **_DIMENSIONS,
         "num_hidden_layers": 5,
@@ -50,8 +66,16 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "local_attention": 16,
         "global_attn_every_n_layers": 3,
     },
+    "rembert": {
+        **_DIMENSIONS,
+        "input_embedding_size": 24,
+        "output_embedding_size": 56,
+        "max_position_embeddings": 256,
+        "type_vocab_size": 2,
+    },
     "roberta": {**_DIMENSIONS, "max_position_embeddings": 258, "type_vocab_size": 1, "hidden_act": "gelu_new"},
     "xlm-roberta": {**_DIMENSIONS, "num_attention_heads": 6, "max_position_embeddings": 260, "type_vocab_size": 1},
+    "xlm-roberta-xl": {**_DIMENSIONS, "max_position_embeddings": 258, "type_vocab_size": 1},
 }
 """transformers' settings by model type; odd numbers of heads, several layers, windows shorter than the texts."""
 
@@ -61,13 +85,17 @@ _SPECIALS = {
     "unigram": ("<s>", "<pad>", "</s>", "<unk>", "<mask>"),
 }
 _KINDS = {
+    "albert": "unigram",
     "bert": "wordpiece",
     "camembert": "unigram",
     "distilbert": "wordpiece",
     "electra": "wordpiece",
+    "eurobert": "bytes",
     "modernbert": "bytes",
+    "rembert": "unigram",
     "roberta": "bytes",
     "xlm-roberta": "unigram",
+    "xlm-roberta-xl": "unigram",
 }
 
 TOKENIZER_CLASSES = {
@@ -183,7 +211,7 @@ def build_model(family: str, folder: Path, *, head: bool = False, seed: int = 0,
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    name_class(folder, TOKENIZER_CLASSES[family])
+    name_class(folder, TOKENIZER_CLASSES.get(family, "PreTrainedTokenizerFast"))
     return folder
 
 

@@ -47,7 +47,12 @@ class FittedMap:
     warnings: tuple[str, ...] = ()
 
     def intervention(
-        self, layer: int | None = None, *, matrix_only: bool = False, positions: Positions | None = None
+        self,
+        layer: int | None = None,
+        *,
+        matrix_only: bool = False,
+        positions: Positions | None = None,
+        allow_other_model: bool = False,
     ) -> Intervention:
         """The source side's map as an edit of an encoder's hidden states, by its name in the store.
 
@@ -55,6 +60,7 @@ class FittedMap:
             layer: Layer to apply it at; the layer that it was fitted at where None.
             matrix_only: Leave out the bias, and allow maps whose rows are divided by their norms: their matrix alone.
             positions: Positions touched; all where None.
+            allow_other_model: Whether the map may be applied to another model than it was fitted on.
 
         Raises:
             ValueError: The map divides rows by their norms, which an intervention cannot do.
@@ -66,7 +72,8 @@ class FittedMap:
             )
         bias = None if matrix_only else self.source_map
         linear = LinearMap(self.source_map, bias=bias, positions=positions)
-        return Intervention(self.layer if layer is None else layer, linear_map=linear)
+        at = self.layer if layer is None else layer
+        return Intervention(at, linear_map=linear, allow_other_model=allow_other_model)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +84,7 @@ class StoredMap:
         matrix: [d, d] float64; rows are multiplied from the left.
         means: [centres, d] float64, the mean subtracted at each `centre`.
         steps: `unit` (divide each row by its norm) and `centre`, in order, before the matrix.
-        about: What else the object says of itself: `side`, `view`, `layer`, `signature`.
+        about: What else the object says of itself: `side`, `view`, `layer`, `signature`, `pooling` and `digest`.
     """
 
     matrix: NDArray[np.float64]
@@ -112,6 +119,11 @@ class StoredMap:
         return moved @ self.matrix
 
     @property
+    def model_digest(self) -> str:
+        """Digest of the model that it was fitted on; empty where rows came from none."""
+        return str(self.about.get("digest", ""))
+
+    @property
     def affine(self) -> bool:
         """Whether rows move by a matrix and a bias alone."""
         return "unit" not in self.steps
@@ -142,12 +154,12 @@ class StoredMap:
             ValueError: A side divides rows by their norms, or the other side has no inverse.
         """
         if target is None:
-            return LinearMap(self.matrix, self.bias, positions)
+            return LinearMap(self.matrix, self.bias, positions, self.model_digest)
         try:
             back = np.linalg.inv(target.matrix)
         except np.linalg.LinAlgError:
             raise ValueError("Expected a target side that can be inverted, but its matrix is singular") from None
-        return LinearMap(self.matrix @ back, (self.bias - target.bias) @ back, positions)
+        return LinearMap(self.matrix @ back, (self.bias - target.bias) @ back, positions, self.model_digest)
 
 
 def load_map(source: bytes | str | Path) -> StoredMap:

@@ -17,20 +17,21 @@ ShiftOption = Annotated[
     list[str] | None,
     typer.Option(
         "--shift",
-        metavar="layer=L,from=MEANS,to=MEANS[,alpha=A][,language=LANGUAGE][,positions=P]",
+        metavar="layer=L,from=MEANS,to=MEANS[,alpha=A][,language=LANGUAGE][,positions=P][,allow_other_model=true]",
         help="Shift of hidden states at a layer by A (1 if not given) times the difference of two means that "
         "`babelscope means` wrote: .npz files, or names vectors/ID in the store. All languages are shifted if none is "
-        "given. Positions: non_special (if not given) or all. May be repeated.",
+        "given. Positions: non_special (if not given) or all. Means of another model are refused unless "
+        "allow_other_model=true is given. May be repeated.",
     ),
 ]
 MapOption = Annotated[
     list[str] | None,
     typer.Option(
         "--map",
-        metavar="layer=L,map=MAP[,language=LANGUAGE][,matrix_only=true][,positions=P]",
+        metavar="layer=L,map=MAP[,language=LANGUAGE][,matrix_only=true][,positions=P][,allow_other_model=true]",
         help="Linear map of hidden states at a layer: a name maps/ID that `babelscope fit-map` gave, or the file of "
-        "the object. All languages are mapped if none is given. Positions: all (if not given) or non_special. May be "
-        "repeated.",
+        "the object. All languages are mapped if none is given. Positions: all (if not given) or non_special. Maps of "
+        "another model are refused unless allow_other_model=true is given. May be repeated.",
     ),
 ]
 
@@ -71,7 +72,7 @@ class TokenOptions(EditOptions):
 
 
 def _shift(text: str) -> tuple[str, Intervention]:
-    given = _fields(text, "--shift", ("layer", "from", "to"), ("alpha", "language", "positions"))
+    given = _fields(text, "--shift", ("layer", "from", "to"), ("alpha", "language", "positions", "allow_other_model"))
     with usage():
         return given.get("language", ""), shift(
             _means(given["from"]),
@@ -79,28 +80,26 @@ def _shift(text: str) -> tuple[str, Intervention]:
             _number(int, given["layer"], "layer"),
             _number(float, given.get("alpha", "1"), "alpha"),
             positions=_positions(given),
+            allow_other_model=_truth(given, "allow_other_model", "--shift"),
         )
 
 
 def _map(text: str) -> tuple[str, Intervention]:
-    given = _fields(text, "--map", ("layer", "map"), ("language", "matrix_only", "positions"))
+    given = _fields(text, "--map", ("layer", "map"), ("language", "matrix_only", "positions", "allow_other_model"))
     language = given.get("language", "")
-    only = given.get("matrix_only", "false")
-    if only not in {"true", "false"}:
-        raise typer.BadParameter(f"Expected matrix_only=true or false in --map, but got {only!r}")
+    only, other = _truth(given, "matrix_only", "--map"), _truth(given, "allow_other_model", "--map")
     name, positions = given["map"], _positions(given)
     with usage():
         layer = _number(int, given["layer"], "layer")
         if name.startswith("maps/"):
-            return language, Intervention(
-                layer, linear_map=LinearMap(name, None if only == "true" else name, positions)
-            )
+            linear = LinearMap(name, None if only else name, positions)
+            return language, Intervention(layer, linear_map=linear, allow_other_model=other)
         try:
             found = load_map(Path(name))
         except (OSError, DataCorrupted) as error:
             raise ValueError(f"Expected maps/ID or the file of a map in --map, but got {name!r}: {error}") from None
-        bias = None if only == "true" else found.bias
-        return language, Intervention(layer, linear_map=LinearMap(found.matrix, bias, positions))
+        linear = LinearMap(found.matrix, None if only else found.bias, positions, found.model_digest)
+        return language, Intervention(layer, linear_map=linear, allow_other_model=other)
 
 
 def _means(name: str) -> LayerMeans | str:
@@ -125,6 +124,14 @@ def _positions(given: Mapping[str, str]) -> Positions | None:
             return "all"
         case other:
             raise typer.BadParameter(f"Expected positions=non_special or positions=all, but got {other!r}")
+
+
+def _truth(given: Mapping[str, str], name: str, option: str) -> bool:
+    """Whether a field is true; false where it is not given."""
+    value = given.get(name, "false")
+    if value not in {"true", "false"}:
+        raise typer.BadParameter(f"Expected {name}=true or false in {option}, but got {value!r}")
+    return value == "true"
 
 
 def _number(kind: Callable[[str], Any], text: str, name: str) -> Any:

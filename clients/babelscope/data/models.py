@@ -166,18 +166,22 @@ class Shift:
         alpha: Its factor; 0 leaves every bit as it was.
         positions: Positions touched; the non-special ones where None.
         origin: Subtracted from `vector`, given likewise; zero where None.
+        model_digest: `ModelInfo.digest` of the model that the arrays were computed with; empty where it is not known.
+            Names in the store say it themselves.
     """
 
     vector: NDArray[np.floating[Any]] | str
     alpha: float = 1.0
     positions: Positions | None = None
     origin: NDArray[np.floating[Any]] | str | None = None
+    model_digest: str = ""
 
     def to_proto(self) -> model_pb2.Shift:
         """The shift as a message of the contract."""
         positions = choose(_POSITIONS, "positions", self.positions)
-        origin = None if self.origin is None else _array(self.origin)
-        return model_pb2.Shift(vector=_array(self.vector), alpha=self.alpha, positions=positions, origin=origin)
+        vector, digest = _array(self.vector, self.model_digest), self.model_digest
+        origin = None if self.origin is None else _array(self.origin, digest)
+        return model_pb2.Shift(vector=vector, alpha=self.alpha, positions=positions, origin=origin)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,17 +192,20 @@ class LinearMap:
         matrix: W, [d, d] float32 or float64, rows multiplied from the left, or its name in the store (`maps/ID`).
         bias: b, [d]; zero where None.
         positions: Positions touched; all where None.
+        model_digest: `ModelInfo.digest` of the model that the map was fitted on; empty where it is not known.
     """
 
     matrix: NDArray[np.floating[Any]] | str
     bias: NDArray[np.floating[Any]] | str | None = None
     positions: Positions | None = None
+    model_digest: str = ""
 
     def to_proto(self) -> model_pb2.LinearMap:
         """The map as a message of the contract."""
         positions = choose(_POSITIONS, "positions", self.positions)
-        bias = None if self.bias is None else _array(self.bias)
-        return model_pb2.LinearMap(matrix=_array(self.matrix), bias=bias, positions=positions)
+        bias = None if self.bias is None else _array(self.bias, self.model_digest)
+        matrix = _array(self.matrix, self.model_digest)
+        return model_pb2.LinearMap(matrix=matrix, bias=bias, positions=positions)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,11 +216,14 @@ class Intervention:
         layer: 0 is the embedding output, 1..L the blocks.
         shift: Comes first.
         linear_map: Comes second.
+        allow_other_model: Whether arrays may have been computed with another model than the one they are applied to;
+            otherwise these are refused.
     """
 
     layer: int
     shift: Shift | None = None
     linear_map: LinearMap | None = None
+    allow_other_model: bool = False
 
     def to_proto(self) -> model_pb2.Intervention:
         """The intervention as a message of the contract."""
@@ -221,6 +231,7 @@ class Intervention:
             layer=self.layer,
             shift=None if self.shift is None else self.shift.to_proto(),
             linear_map=None if self.linear_map is None else self.linear_map.to_proto(),
+            allow_other_model=self.allow_other_model,
         )
 
 
@@ -335,9 +346,10 @@ def parse_layers(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(layers))
 
 
-def _array(values: NDArray[np.floating[Any]] | str) -> model_pb2.ArrayRef:
-    """An array inline, a name as an artifact of the store."""
+def _array(values: NDArray[np.floating[Any]] | str, digest: str) -> model_pb2.ArrayRef:
+    """An array inline with the digest of its model, a name as an artifact of the store, which says it itself."""
     if isinstance(values, str):
         return model_pb2.ArrayRef(artifact=values)
     array = np.asarray(values)
-    return model_pb2.ArrayRef(inline=to_proto(array, DATA_TYPE_F64 if array.dtype == np.float64 else DATA_TYPE_F32))
+    dtype = DATA_TYPE_F64 if array.dtype == np.float64 else DATA_TYPE_F32
+    return model_pb2.ArrayRef(inline=to_proto(array, dtype), model_digest=digest)

@@ -139,6 +139,7 @@ class InterventionDesign:
         shift: Files of two means by layer, from and to, that `babelscope means` wrote; None for a map.
         alpha: Factor of the shift.
         linear_map: File of a map; None for a shift.
+        allow_other_model: Whether the means or the map may be of another model.
     """
 
     layer: int
@@ -146,6 +147,7 @@ class InterventionDesign:
     shift: tuple[Path, Path] | None = None
     alpha: float = 1.0
     linear_map: Path | None = None
+    allow_other_model: bool = False
 
     @property
     def files(self) -> tuple[Path, ...]:

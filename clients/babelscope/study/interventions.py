@@ -21,16 +21,18 @@ def read(node: Node, languages: Sequence[str]) -> tuple[InterventionDesign, ...]
 
 
 def _read(node: Node, languages: Sequence[str]) -> InterventionDesign:
-    keys = node.mapping("layer", "languages", "shift", "map")
+    keys = node.mapping("layer", "languages", "shift", "map", "allow_other_model")
     if ("shift" in keys) == ("map" in keys):
         node.fail("either the key shift or the key map", sorted(keys))
     layer = need(node, keys, "layer").integer(0)
     chosen = get(keys, "languages", lambda item: item.unique(lambda one: one.choice(*languages)), None)
+    other = get(keys, "allow_other_model", lambda item: item.boolean(), False)
     if "map" in keys:
-        return InterventionDesign(layer, chosen, linear_map=corpus_path(keys["map"], ""))
+        return InterventionDesign(layer, chosen, linear_map=corpus_path(keys["map"], ""), allow_other_model=other)
     given = keys["shift"].mapping("from", "to", "alpha")
     source, target = (corpus_path(need(keys["shift"], given, side), "") for side in ("from", "to"))
-    return InterventionDesign(layer, chosen, (source, target), get(given, "alpha", number, 1.0))
+    alpha = get(given, "alpha", number, 1.0)
+    return InterventionDesign(layer, chosen, (source, target), alpha, allow_other_model=other)
 
 
 def depends(designs: Sequence[InterventionDesign]) -> dict[str, Any]:
@@ -65,17 +67,24 @@ def _edit(design: InterventionDesign, use: ModelUse) -> Intervention:
     try:
         if design.linear_map is not None:
             found = load_map(design.linear_map)
+            if not design.allow_other_model:
+                _check_model(design.linear_map, found.model_digest, use)
             return Intervention(design.layer, linear_map=LinearMap(found.matrix, found.bias))
         assert design.shift is not None
         means = [LayerMeans.load(path) for path in design.shift]
         for path, each in zip(design.shift, means, strict=True):
-            _check_model(path, each, use)
-        return shift(means[0], means[1], design.layer, design.alpha)
+            if not design.allow_other_model:
+                _check_model(path, each.model_digest, use)
+        return shift(means[0], means[1], design.layer, design.alpha, allow_other_model=design.allow_other_model)
     except (ValueError, OSError, DataCorrupted) as error:
         files = " and ".join(str(path) for path in design.files)
         raise StudyError(f"Expected an edit of `interventions` in {files}, but got: {error}") from error
 
 
-def _check_model(path: Path, means: LayerMeans, use: ModelUse) -> None:
-    if means.model_digest != use.digest:
-        raise StudyError(f"Expected the means of {path} to be of model {use.used}, but they are of another")
+def _check_model(path: Path, digest: str, use: ModelUse) -> None:
+    """Refuses what was computed with another model; who says nothing of a model is believed."""
+    if digest and digest != use.digest:
+        raise StudyError(
+            f"Expected {path} to be computed with model {use.used}, but it was with another; `allow_other_model: true` "
+            "applies it all the same"
+        )

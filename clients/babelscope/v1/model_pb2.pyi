@@ -246,9 +246,14 @@ class ArrayRef(_message.Message):
 
     INLINE_FIELD_NUMBER: _builtins.int
     ARTIFACT_FIELD_NUMBER: _builtins.int
+    MODEL_DIGEST_FIELD_NUMBER: _builtins.int
     artifact: _builtins.str
     """A name in the store: `vectors/ID` or `maps/ID`. Of vectors by layer, as MeanActivations stores them, the one of
     the intervention's layer counts.
+    """
+    model_digest: _builtins.str
+    """`digest` of the model whose hidden states the array was computed from; empty where it was computed from none, or
+    nobody knows. Means and maps in the store say it of themselves.
     """
     @_builtins.property
     def inline(self) -> _tensor_pb2.Tensor:
@@ -259,10 +264,11 @@ class ArrayRef(_message.Message):
         *,
         inline: _tensor_pb2.Tensor | None = ...,
         artifact: _builtins.str = ...,
+        model_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "inline", b"inline", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "inline", b"inline", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "inline", b"inline", "model_digest", b"model_digest", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["inline", "artifact"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
@@ -355,8 +361,13 @@ class Intervention(_message.Message):
     LAYER_FIELD_NUMBER: _builtins.int
     SHIFT_FIELD_NUMBER: _builtins.int
     LINEAR_MAP_FIELD_NUMBER: _builtins.int
+    ALLOW_OTHER_MODEL_FIELD_NUMBER: _builtins.int
     layer: _builtins.int
     """0 is the embedding output, 1..L the blocks."""
+    allow_other_model: _builtins.bool
+    """Whether arrays may have been computed with another model than the one they are applied to. Otherwise these are
+    refused, even where they have the right width: RANDOM-INIT and fine-tuning make another model.
+    """
     @_builtins.property
     def shift(self) -> Global___Shift:
         """The shift, if any."""
@@ -371,10 +382,11 @@ class Intervention(_message.Message):
         layer: _builtins.int = ...,
         shift: Global___Shift | None = ...,
         linear_map: Global___LinearMap | None = ...,
+        allow_other_model: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["linear_map", b"linear_map", "shift", b"shift"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["layer", b"layer", "linear_map", b"linear_map", "shift", b"shift"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_other_model", b"allow_other_model", "layer", b"layer", "linear_map", b"linear_map", "shift", b"shift"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,8 +1,8 @@
 """The door to what a corpus is reduced to: texts come in, means of tokens or of words go out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -12,7 +12,8 @@ from babelscope.v1 import encoder_pb2, model_pb2, text_pb2
 from numpy.typing import NDArray
 
 from services.encoder.api import requests, responses
-from services.encoder.api.intake import Intake
+from services.encoder.api.intake import Intake, Work
+from services.encoder.api.paths import at
 from services.encoder.api.requests import Asked
 from services.encoder.api.units import Grouper, Written, check_count, grouper
 from services.encoder.corpus.means import LayerSums
@@ -115,7 +116,14 @@ class CorpusDoor:
                     sums.add(rows, [item.content for item in items])
                     await writer.write(encoder_pb2.MeanActivationsResponse(progress=work.progress))
             means = sums.means()
-            about = {"model": work.engine.info.name, "digest": work.engine.info.digest, "tokens": sums.tokens}
+            info = work.engine.info
+            about = {
+                "model": info.name,
+                "digest": info.digest,
+                "layers": info.layers,
+                "pooling": work.plan.pooling.value,
+                "tokens": sums.tokens,
+            }
             name = await asyncio.to_thread(write_layers, self._store, means, work.plan.layers, about)
             answer = encoder_pb2.LayerMeans(
                 means=to_proto(means),
@@ -135,7 +143,7 @@ class CorpusDoor:
         if spec.min_count < 0:
             raise InvalidArgument("spec.min_count", f"Expected a count of 0 or more, but got {spec.min_count}")
         with self._memory.account() as account:
-            with _named("spec.", "spec.encode."):
+            with at("spec.", "spec.encode."):
                 pooling = _word_pooling(spec.encode.pooling)
                 asked = replace(await self._asked(spec.encode, account), pooling=pooling)
             wanted: list[str] = []
@@ -156,7 +164,7 @@ class CorpusDoor:
         finder = WordFinder(wanted, ignore_case=spec.ignore_case, language=spec.language)
         found = _Occurrences(finder, first=asked.pooling is Pooling.WORD_FIRST)
         writer = Writer(context, self._settings.read_seconds)
-        with _named("spec.", "spec.encode."):
+        with at("spec.", "spec.encode."):
             async with self._pass(messages, asked, found.group, context) as work:
                 await writer.write(encoder_pb2.EncodeWordsResponse(started=work.started))
                 size = work.engine.info.hidden_size
@@ -203,17 +211,9 @@ class CorpusDoor:
             engine.validate(plan)
             budget = self._settings.budget(engine.info.max_tokens, engine.device)
             stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer())
-            client = context.peer()
-            intake = asyncio.create_task(
-                self._intake.fill(messages, stream, engine, asked, limit=limit, client=client, group=group)
-            )
-            try:
+            async with self._intake.filling(messages, Work(stream, engine, asked, limit, context.peer(), group)):
                 started = responses.started(engine.info, asked, plan, engine.device, limit).started
                 yield Pass(engine, plan, started, stream)
-            finally:
-                stream.close()
-                intake.cancel()
-                await asyncio.gather(intake, return_exceptions=True)
 
 
 class _Occurrences:
@@ -277,17 +277,6 @@ def _word_pooling(pooling: int) -> Pooling:
     }
     chosen: Pooling = one_of(table, pooling, "spec.pooling", model_pb2.Pooling)
     return chosen
-
-
-@contextmanager
-def _named(own: str, path: str) -> Iterator[None]:
-    """Names the fields of a specification by their path in the request."""
-    try:
-        yield
-    except InvalidArgument as error:
-        if error.field.startswith(own):
-            raise InvalidArgument(path + error.field.removeprefix(own), error.problem) from error
-        raise
 
 
 def _array(block: RowBlock) -> NDArray[np.float32]:

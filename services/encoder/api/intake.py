@@ -1,6 +1,8 @@
 """Texts from a request to the queue: checked, cut into tokens beside the event loop, given their rows, submitted."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,8 +37,8 @@ class Work:
         asked: Request of the client.
         limit: Longest input in tokens.
         client: Client whose turn it is.
-        group: Function that gives each text its rows.
-        placed: Whether a text's index is its position in the request, however many before it are not submitted.
+        group: Function that gives each text its rows; called once for each text that is computed.
+        kept: Rows that were kept; None where all texts are computed.
     """
 
     stream: Stream
@@ -45,7 +47,7 @@ class Work:
     limit: int
     client: str
     group: Grouper
-    placed: bool
+    kept: KeptRows | None = None
 
 
 class Intake:
@@ -96,31 +98,25 @@ class Intake:
             found += tokens
         return found
 
-    async def fill(
-        self,
-        messages: AsyncIterator[Any],
-        stream: Stream,
-        engine: Engine,
-        asked: Asked,
-        *,
-        limit: int,
-        client: str,
-        group: Grouper,
-        kept: KeptRows | None = None,
-    ) -> None:
-        """Reads texts as fast as the queue takes them, and tells the stream how that ended.
+    @asynccontextmanager
+    async def filling(self, messages: AsyncIterator[Any], work: Work) -> AsyncIterator[None]:
+        """Fills a stream beside the block, after which the stream is closed.
 
         Args:
             messages: Messages after the first, each with `texts`.
-            stream: Stream that the texts are submitted to.
-            engine: Engine of the model.
-            asked: Request of the client.
-            limit: Longest input in tokens.
-            client: Client whose turn it is.
-            group: Function that gives each text its rows; called once for each text that is computed.
-            kept: Rows that were kept; None where all texts are computed.
+            work: What becomes of the texts.
         """
-        work = Work(stream, engine, asked, limit, client, group, placed=kept is not None)
+        task = asyncio.create_task(self._fill(messages, work))
+        try:
+            yield
+        finally:
+            work.stream.close()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _fill(self, messages: AsyncIterator[Any], work: Work) -> None:
+        """Reads texts as fast as the queue takes them, and tells the stream how that ended."""
+        stream, kept = work.stream, work.kept
         try:
             seen = requests.SeenIds()
             async for message in messages:
@@ -182,7 +178,8 @@ class Intake:
             for number, (text, string, tokens) in enumerate(zip(texts, strings, tokenized, strict=True), offset)
         ]
         chosen = [(number, name, tokens) for number, name, tokens in grouped if tokens is not None]
-        places = [number for number, _, _ in chosen] if work.placed else None
+        # Where some texts are answered from kept rows, those that are computed keep their place in the request.
+        places = None if work.kept is None else [number for number, _, _ in chosen]
         await work.stream.submit([(name, tokens) for _, name, tokens in chosen], places)
 
     async def _cut(

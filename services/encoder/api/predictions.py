@@ -9,6 +9,7 @@ from babelscope.data.tensors import to_proto
 from babelscope.v1 import encoder_pb2, tensor_pb2
 from numpy.typing import NDArray
 
+from services.encoder.api.paths import at
 from services.encoder.api.requests import Asked, read_spec
 from services.encoder.api.responses import TYPES, loaded_model
 from services.encoder.engine import Engine
@@ -52,10 +53,8 @@ class AskedPrediction:
         Raises:
             InvalidArgument: `max_tokens` is outside what the model takes.
         """
-        try:
+        with at("spec.", "spec.encode."):
             return self.encode.limit(info)
-        except InvalidArgument as error:
-            raise InvalidArgument(error.field.replace("spec.", "spec.encode.", 1), error.problem) from error
 
 
 def read_prediction(
@@ -74,10 +73,8 @@ def read_prediction(
         LimitExceeded: Too many settings, interventions or candidates.
         ServiceError: What the store raises.
     """
-    try:
+    with at("spec.", "spec.encode."):
         encode = read_spec(spec.encode, store, max_interventions)
-    except InvalidArgument as error:
-        raise InvalidArgument(error.field.replace("spec.", "spec.encode.", 1), error.problem) from error
     if spec.top_k < 0:
         raise InvalidArgument("spec.top_k", f"Expected `top_k` of 0 or more, but got {spec.top_k}")
     if spec.top_k > MOST_CANDIDATES:

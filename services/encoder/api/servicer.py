@@ -1,36 +1,30 @@
 """The door of the encoder: messages to domain calls and back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2
 
 from services.encoder.api import requests, responses
 from services.encoder.api.corpora import CorpusDoor
-from services.encoder.api.intake import Intake
+from services.encoder.api.decoding import PredictionDoor
+from services.encoder.api.intake import Intake, Work
 from services.encoder.api.kept import KeptRows
-from services.encoder.api.predictions import (
-    AskedPrediction,
-    NamedPieces,
-    check_size,
-    predicted,
-    predicting,
-    read_prediction,
-)
+from services.encoder.api.paths import at
 from services.encoder.api.requests import Asked
 from services.encoder.api.units import grouper
 from services.encoder.cache.cache import Cache
 from services.encoder.engine import Engine
-from services.encoder.queue.answers import PredictedBlock, RowBlock
+from services.encoder.queue.answers import RowBlock
 from services.encoder.queue.scheduler import Scheduler
 from services.encoder.registry import Registry
 from services.encoder.settings import EncoderSettings
 from services.models.api.messages import read_model
 from services.models.artifacts import Stored
-from services.models.spec import ModelSpec, Pooling
-from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.models.spec import ModelSpec
+from services.runtime.errors import LimitExceeded
 from services.runtime.memory import Account, Memory, accounted
 from services.runtime.paging import cut_page, read_page
 from services.runtime.streams import Writer, first
@@ -66,8 +60,9 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         self.memory = Memory(settings.held_bytes)
         self._intake = Intake(settings.max_texts)
         corpora = CorpusDoor(registry, scheduler, store, settings, intake=self._intake, memory=self.memory)
-        for call in ("EncodeWords", "MeanActivations"):
-            setattr(self, call, getattr(corpora, call))
+        decoding = PredictionDoor(registry, scheduler, store, settings, intake=self._intake, memory=self.memory)
+        for door, call in ((corpora, "EncodeWords"), (corpora, "MeanActivations"), (decoding, "PredictTokens")):
+            setattr(self, call, getattr(door, call))
 
     async def ListModels(  # noqa: N802 - gRPC's name
         self, request: encoder_pb2.ListModelsRequest, context: Any
@@ -90,7 +85,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         self, request: encoder_pb2.LoadModelRequest, context: Any
     ) -> encoder_pb2.LoadModelResponse:
         """Loads a model."""
-        with _at("model"):
+        with at("spec.model", "model"):
             info = await self._registry.load(read_model(request.model, "model"), pin=request.pin)
         return encoder_pb2.LoadModelResponse(model=responses.loaded_model(info))
 
@@ -151,16 +146,12 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             engine.validate(plan)
             budget = self._settings.budget(engine.info.max_tokens, engine.device)
             stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer(), output=asked.output)
-            group, client, kept = grouper(plan.pooling), context.peer(), None
+            kept = None
             if self._cache is not None and self._cache.serves(plan.pooling):
                 kept = KeptRows(self._cache, engine, plan, asked, limit)
                 stream.keep = kept.keep
-            intake = asyncio.create_task(
-                self._intake.fill(
-                    request_iterator, stream, engine, asked, limit=limit, client=client, group=group, kept=kept
-                )
-            )
-            try:
+            work = Work(stream, engine, asked, limit, context.peer(), grouper(plan.pooling), kept)
+            async with self._intake.filling(request_iterator, work):
                 await writer.write(responses.started(engine.info, asked, plan, engine.device, limit))
                 number = 0
                 while (block := await stream.next_block()) is not None:
@@ -169,62 +160,6 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
                         await writer.write(message)
                     number += 1
                 await writer.write(encoder_pb2.EncodeResponse(finished=responses.finished(stream)))
-            finally:
-                stream.close()
-                intake.cancel()
-                await asyncio.gather(intake, return_exceptions=True)
-
-    async def PredictTokens(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
-        self, request_iterator: AsyncIterator[encoder_pb2.PredictTokensRequest], context: Any
-    ) -> None:
-        """Predicted tokens: reads texts and writes predictions at the same time."""
-        spec = await first(request_iterator)
-        with self.memory.account() as account:
-            asked = await asyncio.to_thread(self._read_prediction, spec, account)
-            await self._predict(request_iterator, context, asked)
-
-    def _read_prediction(self, spec: encoder_pb2.PredictTokensSpec, account: Account) -> AskedPrediction:
-        """Reads what is asked for; the arrays of its interventions are held by the account."""
-        settings = self._settings
-        with accounted(account):
-            return read_prediction(
-                spec,
-                self._store,
-                max_interventions=settings.max_interventions,
-                max_settings=settings.max_settings,
-            )
-
-    async def _predict(
-        self, request_iterator: AsyncIterator[encoder_pb2.PredictTokensRequest], context: Any, asked: AskedPrediction
-    ) -> None:
-        """Reads texts and writes predictions."""
-        settings, writer = self._settings, Writer(context, self._settings.read_seconds)
-        async with self._lease(asked.encode.model, "spec.encode.model") as engine:
-            plan, limit = asked.plan(engine.info), asked.limit(engine.info)
-            engine.validate_prediction(plan)
-            check_size(plan, limit, settings.max_message_bytes)
-            budget = settings.budget(engine.info.max_tokens, engine.device)
-            stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer())
-            # Every token is predicted: no text has rows of its own choice.
-            group, client = grouper(Pooling.MEAN), context.peer()
-            intake = asyncio.create_task(
-                self._intake.fill(
-                    request_iterator, stream, engine, asked.encode, limit=limit, client=client, group=group
-                )
-            )
-            try:
-                await writer.write(predicting(engine.info, asked, plan, engine.device, limit))
-                named = NamedPieces(engine)
-                while (block := await stream.next_block()) is not None:
-                    assert isinstance(block, PredictedBlock)
-                    for message in named.messages(block):
-                        await writer.write(message)
-                    await writer.write(predicted(block))
-                await writer.write(encoder_pb2.PredictTokensResponse(finished=responses.finished(stream)))
-            finally:
-                stream.close()
-                intake.cancel()
-                await asyncio.gather(intake, return_exceptions=True)
 
     async def close(self) -> None:
         """Releases the threads."""
@@ -233,15 +168,6 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
     @asynccontextmanager
     async def _lease(self, spec: ModelSpec, field: str) -> AsyncIterator[Engine]:
         """Lends an engine to a request whose ModelRef is at `field`; the domain names the fields of an EncodeSpec."""
-        with _at(field):
+        with at("spec.model", field):
             async with self._registry.lease(spec) as engine:
                 yield engine
-
-
-@contextmanager
-def _at(field: str) -> Iterator[None]:
-    """Names the place of a ModelRef in errors: the domain knows the fields of an EncodeSpec."""
-    try:
-        yield
-    except InvalidArgument as error:
-        raise InvalidArgument(error.field.replace("spec.model", field, 1), error.problem) from error

@@ -96,7 +96,7 @@ def fit_maps(
         with _located("spec.options[csls_k]", layer, problem):
             dictionary = _dictionary(plan, problem, fitted, check)
         line = _signature(plan, tables, fitted)
-        source_map, target_map = _kept(tables, layer, fitted, line, store)
+        source_map, target_map = _kept(plan, tables, layer, fitted, line, store=store)
         affine = artifacts.is_affine(fitted.source) and artifacts.is_affine(fitted.target)
         yield FittedMap(
             layer, source_map, target_map, fitted.trace, dictionary, line, affine=affine, warnings=fitted.warnings
@@ -184,11 +184,16 @@ def _dictionary(plan: MapPlan, problem: Problem, fitted: Fitted, check: Check) -
     return tuple((problem.source_ids[a], problem.target_ids[b]) for a, b in pairs)
 
 
-def _kept(tables: Sequence[RowTable], layer: int, fitted: Fitted, line: str, store: Store) -> tuple[str, str]:
-    """Puts both sides in the store; their names."""
+def _kept(
+    plan: MapPlan, tables: Sequence[RowTable], layer: int, fitted: Fitted, line: str, *, store: Store
+) -> tuple[str, str]:
+    """Puts both sides in the store, each with the model and the pooling behind its rows; their names."""
     names = []
-    for side, move, table in zip(("source", "target"), (fitted.source, fitted.target), tables, strict=True):
-        about = {"side": side, "view": table.report.name, "layer": layer, "signature": line}
+    moves = (fitted.source, fitted.target)
+    for side, move, view, table in zip(("source", "target"), moves, plan.views, tables, strict=True):
+        about = {"side": side, "view": view.name, "layer": layer, "signature": line, "pooling": view.pooling}
+        if table.report.model_digest:
+            about["digest"] = table.report.model_digest
         stays = side == "target" and artifacts.is_identity(move)
         data = b"" if stays else artifacts.dump(move, about)
         names.append("" if stays else store.put(artifacts.KIND, data, suffix=artifacts.SUFFIX))

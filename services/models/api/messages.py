@@ -8,8 +8,8 @@ from babelscope.data.tensors import to_numpy, type_name
 from babelscope.v1 import model_pb2, tensor_pb2
 from numpy.typing import NDArray
 
-from services.models.artifacts import Objects, read_array
-from services.models.spec import Edit, ModelSpec, Positions, Reinit, Scheme
+from services.models.artifacts import Artifact, Objects, read_array
+from services.models.spec import ArrayOrigin, Edit, ModelSpec, Positions, Reinit, Scheme
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.memory import hold_here
 
@@ -117,14 +117,24 @@ def read_edit(edit: model_pb2.Intervention, store: Objects, field: str) -> Edit:
     if not edit.HasField("shift") and not edit.HasField("linear_map"):
         raise InvalidArgument(field, "Expected a `shift` or a `linear_map`, but got neither")
     vector = matrix = bias = None
+    arrays = _Arrays(store, edit.layer, field)
     if edit.HasField("shift"):
         if not np.isfinite(edit.shift.alpha):
             raise InvalidArgument(f"{field}.shift.alpha", f"Expected a finite number, but got {edit.shift.alpha}")
-        vector = _shift(edit.shift, store, edit.layer, f"{field}.shift")
+        vector = _shift(edit.shift, arrays)
     if edit.HasField("linear_map"):
-        matrix = _finite(*_array(edit.linear_map.matrix, store, "matrix", edit.layer, f"{field}.linear_map.matrix"))
+        matrix = _finite(*arrays.read(edit.linear_map.matrix, "matrix", "linear_map.matrix"))
         if edit.linear_map.HasField("bias"):
-            bias = _finite(*_array(edit.linear_map.bias, store, "bias", edit.layer, f"{field}.linear_map.bias"))
+            bias = _finite(*arrays.read(edit.linear_map.bias, "bias", "linear_map.bias"))
+    origins = () if edit.allow_other_model else tuple(arrays.origins)
+    for origin in origins:
+        if origin.digest != origins[0].digest:
+            raise InvalidArgument(
+                f"{field}.{origin.array}",
+                f"Expected arrays that were computed with one model, but this one was with digest {origin.digest[:12]} "
+                f"and `{origins[0].array}` with {origins[0].digest[:12]}; set `allow_other_model` to apply them all "
+                "the same",
+            )
     return Edit(
         layer=edit.layer,
         vector=vector,
@@ -133,6 +143,7 @@ def read_edit(edit: model_pb2.Intervention, store: Objects, field: str) -> Edit:
         matrix=matrix,
         bias=bias,
         matrix_positions=_positions(edit.linear_map.positions, "all", f"{field}.linear_map.positions"),
+        origins=origins,
     )
 
 
@@ -143,12 +154,46 @@ def _positions(positions: int, default: Positions, field: str) -> Positions:
     return chosen
 
 
-def _shift(shift: model_pb2.Shift, store: Objects, layer: int, field: str) -> NDArray[np.float32]:
+class _Arrays:
+    """Reads the arrays of one edit.
+
+    Args:
+        store: Store that holds named arrays.
+        layer: Layer of the edit.
+        field: Path of the edit in the request.
+
+    Attributes:
+        origins: Models that the arrays read so far were computed with, as far as they are known.
+    """
+
+    def __init__(self, store: Objects, layer: int, field: str) -> None:
+        self._store = store
+        self._layer = layer
+        self._field = field
+        self.origins: list[ArrayOrigin] = []
+
+    def read(self, ref: model_pb2.ArrayRef, role: str, place: str) -> tuple[NDArray[Any], str]:
+        """Reads an ArrayRef at some place of the edit; the array, and the path of its source."""
+        field, source = f"{self._field}.{place}", ref.WhichOneof("source")
+        if source is None:
+            raise InvalidArgument(field, "Expected `inline` or `artifact`, but got neither")
+        path = f"{field}.{source}"
+        if source == "inline":
+            found = Artifact(_inline(ref.inline, path))
+        else:
+            found = read_array(self._store, ref.artifact, role, path, self._layer)
+        hold_here(2 * found.array.nbytes)
+        if digest := found.digest or ref.model_digest:
+            self.origins.append(ArrayOrigin(place, digest, found.model))
+        return found.array, path
+
+
+def _shift(shift: model_pb2.Shift, arrays: _Arrays) -> NDArray[np.float32]:
     """`vector - origin`, subtracted in float64: the two are often much alike."""
-    vector, path = _array(shift.vector, store, "vector", layer, f"{field}.vector")
+    vector, path = arrays.read(shift.vector, "vector", "shift.vector")
     if not shift.HasField("origin"):
         return _finite(vector, path)
-    origin, other = _array(shift.origin, store, "vector", layer, f"{field}.origin")
+    origin, other = arrays.read(shift.origin, "vector", "shift.origin")
     if origin.shape != vector.shape:
         raise InvalidArgument(
             other, f"Expected the shape of `vector`, {list(vector.shape)}, but got {list(origin.shape)}"
@@ -156,17 +201,6 @@ def _shift(shift: model_pb2.Shift, store: Objects, layer: int, field: str) -> ND
     for array, place in ((vector, path), (origin, other)):
         _finite(array, place)
     return _finite(vector.astype(np.float64) - origin.astype(np.float64), path)
-
-
-def _array(ref: model_pb2.ArrayRef, store: Objects, role: str, layer: int, field: str) -> tuple[NDArray[Any], str]:
-    """Reads an ArrayRef; the array, and the path of its source."""
-    source = ref.WhichOneof("source")
-    if source is None:
-        raise InvalidArgument(field, "Expected `inline` or `artifact`, but got neither")
-    path = f"{field}.{source}"
-    array = _inline(ref.inline, path) if source == "inline" else read_array(store, ref.artifact, role, path, layer)
-    hold_here(2 * array.nbytes)
-    return array, path
 
 
 def _inline(tensor: tensor_pb2.Tensor, field: str) -> NDArray[Any]:

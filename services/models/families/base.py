@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.models.families.fields import MOST_LABELS, MOST_LAYERS, whole
 from services.models.families.heads import HeadLayout
-from services.models.layers.blocks import Block, Norm
+from services.models.layers.blocks import AnyNorm, Block
 from services.models.layers.dropout import Dropout
 from services.models.layers.linear import Activation
 from services.models.layers.packing import PositionRule
@@ -70,8 +70,11 @@ class Family(Protocol):
     block_prefix: str
     """Beginning of the names of the blocks' tensors, before the block's number."""
 
+    general: bool
+    """Whether what is refused here is served by transformers' own modules instead."""
+
     def refusal(self, config: Any) -> str:
-        """Why a model of this family cannot be served; empty where it can."""
+        """Why a model of this family cannot be served packed; empty where it can."""
 
     def dimensions(self, config: Any) -> Dimensions:
         """Its sizes."""
@@ -85,7 +88,10 @@ class Family(Protocol):
     def block(self, source: Source, config: Any, layer: int) -> Block:
         """The block whose output is hidden state `layer`."""
 
-    def final_norm(self, source: Source, config: Any) -> Norm | None:
+    def lowest(self, config: Any, layer: int) -> int:
+        """The lowest layer that has the weights of a layer: another one where layers share a block."""
+
+    def final_norm(self, source: Source, config: Any) -> AnyNorm | None:
         """The norm of the last hidden state, where transformers' last hidden state is after it."""
 
     def head(self, config: Any) -> HeadLayout:

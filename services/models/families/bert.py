@@ -6,7 +6,7 @@ from typing import Any
 from services.models.families import fields
 from services.models.families.base import ACTIVATIONS, Dimensions, activation_refusal, count_positions, initial_std
 from services.models.families.heads import HeadLayout
-from services.models.layers.blocks import Block, Norm, PostNormBlock
+from services.models.layers.blocks import AnyNorm, Block, PostNormBlock
 from services.models.layers.dropout import Dropout
 from services.models.layers.packing import PositionRule
 from services.models.weights import Embeddings, Slot, Source, read_linear, read_norm
@@ -19,6 +19,8 @@ class BertFamily:
     word_table = "embeddings.word_embeddings.weight"
     owned: tuple[str, ...] = ("embeddings.",)
     block_prefix = "encoder.layer."
+    project_name = "embeddings_project"
+    general = False
     checks: Mapping[str, fields.Check] = {
         "vocab_size": fields.whole(1),
         "hidden_size": fields.whole(1),
@@ -80,9 +82,13 @@ class BertFamily:
         )
         norm = read_norm(source, "embeddings.LayerNorm", width, config.layer_norm_eps)
         project = None
-        if width != config.hidden_size:
-            project = read_linear(source, ["embeddings_project"], (config.hidden_size, width), std)
+        if self.projects(config):
+            project = read_linear(source, [self.project_name], (config.hidden_size, width), std)
         return Embeddings(word, position, segment, norm, project)
+
+    def projects(self, config: Any) -> bool:
+        """Whether the embeddings are brought to another width."""
+        return self.embedding_width(config) != int(config.hidden_size)
 
     def position_padding(self, config: Any) -> int | None:
         """Row of the position table that stands for padding, where there is one."""
@@ -104,7 +110,11 @@ class BertFamily:
             activation=ACTIVATIONS[config.hidden_act],
         )
 
-    def final_norm(self, source: Source, config: Any) -> Norm | None:
+    def lowest(self, config: Any, layer: int) -> int:
+        """The layer itself: none are shared."""
+        return layer
+
+    def final_norm(self, source: Source, config: Any) -> AnyNorm | None:
         """None: the last block's output is the last hidden state."""
         return None
 

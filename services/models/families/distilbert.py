@@ -6,7 +6,7 @@ from typing import Any
 from services.models.families import fields
 from services.models.families.base import ACTIVATIONS, Dimensions, activation_refusal, count_positions, initial_std
 from services.models.families.heads import HeadLayout
-from services.models.layers.blocks import Block, Norm, PostNormBlock
+from services.models.layers.blocks import AnyNorm, Block, PostNormBlock
 from services.models.layers.dropout import Dropout
 from services.models.layers.packing import PositionRule
 from services.models.weights import Embeddings, Slot, Source, read_linear, read_norm
@@ -22,6 +22,7 @@ class DistilBertFamily:
     word_table = "embeddings.word_embeddings.weight"
     owned: tuple[str, ...] = ("embeddings.",)
     block_prefix = "transformer.layer."
+    general = False
     checks: Mapping[str, fields.Check] = {
         "vocab_size": fields.whole(1),
         "dim": fields.whole(1),
@@ -88,7 +89,11 @@ class DistilBertFamily:
             activation=ACTIVATIONS[config.activation],
         )
 
-    def final_norm(self, source: Source, config: Any) -> Norm | None:
+    def lowest(self, config: Any, layer: int) -> int:
+        """The layer itself: none are shared."""
+        return layer
+
+    def final_norm(self, source: Source, config: Any) -> AnyNorm | None:
         """None: the last block's output is the last hidden state."""
         return None
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HeadLayout:
-    """Names and sizes of a head: affine layer, activation, norm, output layer.
+    """Names and sizes of a head: affine layer, activation, norm, output layer; or the output layer alone.
 
     The names are those of the checkpoint, without the encoder's prefix, under which heads do not stand.
 
     Attributes:
-        dense: Name of the affine layer, without `.weight`.
+        dense: Name of the affine layer, without `.weight`; empty where the head is the output layer alone.
         norm: Name of the norm.
         output: Name of the output layer, whose weight is left out of the checkpoint where it is the word table.
         biases: Names of the output layer's bias, of which the first that is there counts, as in transformers; none
@@ -20,6 +20,7 @@ class HeadLayout:
         eps: Number added to the variance in the norm.
         dense_bias: Whether the affine layer has a bias.
         norm_bias: Whether the norm has a bias.
+        implied: Whether it is there although the checkpoint has no tensor of it: an output layer alone that is tied.
     """
 
     dense: str
@@ -31,3 +32,4 @@ class HeadLayout:
     eps: float
     dense_bias: bool = True
     norm_bias: bool = True
+    implied: bool = False

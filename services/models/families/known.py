@@ -30,7 +30,7 @@ def refusal(raw: Mapping[str, Any]) -> str:
         raw: config.json as it was read.
     """
     family = raw.get("model_type")
-    if isinstance(family, str) and family in FAMILIES:
+    if isinstance(family, str) and family in FAMILIES and not FAMILIES[family].general:
         return common_refusal(raw)
     if not isinstance(family, str) or family not in text_encoders():
         return (

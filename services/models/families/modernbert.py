@@ -9,7 +9,7 @@ from torch import Tensor
 from services.models.families import fields
 from services.models.families.base import ACTIVATIONS, Dimensions, activation_refusal, count_positions, initial_std
 from services.models.families.heads import HeadLayout
-from services.models.layers.blocks import Block, Norm, PreNormBlock, Rotary
+from services.models.layers.blocks import AnyNorm, Block, Norm, PreNormBlock, Rotary
 from services.models.layers.dropout import Dropout
 from services.models.layers.linear import Linear
 from services.models.layers.packing import PositionRule
@@ -26,6 +26,7 @@ class ModernBertFamily:
     word_table = "embeddings.tok_embeddings.weight"
     owned: tuple[str, ...] = ("embeddings.", "final_norm.")
     block_prefix = "layers."
+    general = False
     checks: Mapping[str, fields.Check] = {
         "vocab_size": fields.whole(1),
         "hidden_size": fields.whole(1),
@@ -112,7 +113,11 @@ class ModernBertFamily:
             window=config.sliding_window if kind == "sliding_attention" else None,
         )
 
-    def final_norm(self, source: Source, config: Any) -> Norm | None:
+    def lowest(self, config: Any, layer: int) -> int:
+        """The layer itself: none are shared."""
+        return layer
+
+    def final_norm(self, source: Source, config: Any) -> AnyNorm | None:
         """Transformers puts the normalised state in place of the last block's output."""
         return read_norm(source, "final_norm", config.hidden_size, config.norm_eps, bias=config.norm_bias)
 

@@ -86,12 +86,14 @@ def read_head(checkpoint: HeadTensors, layout: HeadLayout, word: Tensor, hidden_
     if not _is_there(checkpoint, layout):
         found = next((what for start, what in _OTHERS.items() if checkpoint.has_any(start)), "")
         raise Headless("its checkpoint has no masked-language-model head" + (f": {found}" if found else ""))
-    refused = activation_refusal("the activation of its head", layout.activation)
+    refused = activation_refusal("the activation of its head", layout.activation) if layout.dense else ""
     if refused:
         raise Headless(refused)
     source, std = _Beside(checkpoint), 0.0
-    dense = Linear(*read_affine(source, layout.dense, (layout.width, hidden_size), std, bias=layout.dense_bias))
-    norm = read_norm(source, layout.norm, layout.width, layout.eps, bias=layout.norm_bias)
+    dense, norm = None, None
+    if layout.dense:
+        dense = Linear(*read_affine(source, layout.dense, (layout.width, hidden_size), std, bias=layout.dense_bias))
+        norm = read_norm(source, layout.norm, layout.width, layout.eps, bias=layout.norm_bias)
     vocabulary = int(word.shape[0])
     own = f"{layout.output}.weight"
     if tied and checkpoint.shape(own) is None:
@@ -107,7 +109,7 @@ def read_head(checkpoint: HeadTensors, layout: HeadLayout, word: Tensor, hidden_
         name = next((each for each in layout.biases if checkpoint.shape(each) is not None), layout.biases[-1])
         bias = source.tensor(Slot(name, (vocabulary,), "bias"))
     output = OutputLayer(weight, bias, tied=weight is word)
-    return MaskedHead(dense, ACTIVATIONS[layout.activation], norm, output)
+    return MaskedHead(dense, ACTIVATIONS[layout.activation] if layout.dense else "none", norm, output)
 
 
 def head_numbers(checkpoint: HeadTensors, layout: HeadLayout, *, tied: bool) -> int:
@@ -120,7 +122,7 @@ def head_numbers(checkpoint: HeadTensors, layout: HeadLayout, *, tied: bool) -> 
     """
     if not _is_there(checkpoint, layout):
         return 0
-    names = [f"{part}.{kind}" for part in (layout.dense, layout.norm) for kind in ("weight", "bias")]
+    names = [f"{part}.{kind}" for part in (layout.dense, layout.norm) if part for kind in ("weight", "bias")]
     names += [] if tied else [f"{layout.output}.weight"]
     names += [each for each in layout.biases if checkpoint.shape(each) is not None][:1]
     return sum(math.prod(checkpoint.shape(name) or (0,)) for name in names)
@@ -128,4 +130,6 @@ def head_numbers(checkpoint: HeadTensors, layout: HeadLayout, *, tied: bool) -> 
 
 def _is_there(checkpoint: HeadTensors, layout: HeadLayout) -> bool:
     """Whether a checkpoint has a masked-language-model head."""
-    return checkpoint.shape(f"{layout.dense}.weight") is not None and checkpoint.shape("classifier.weight") is None
+    if checkpoint.shape("classifier.weight") is not None:
+        return False
+    return layout.implied or checkpoint.shape(f"{layout.dense or layout.output}.weight") is not None

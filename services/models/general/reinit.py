@@ -17,7 +17,7 @@ from services.models.general.loading import Base, twin
 from services.models.reinit import Draw, draws
 from services.models.spec import Reinit
 from services.models.weights import Slot
-from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.runtime.errors import FailedPrecondition
 from services.runtime.work import check_here
 
 _DRAWING: Final = frozenset(
@@ -27,24 +27,6 @@ _DRAWING: Final = frozenset(
         "randint", "normal", "bernoulli",
     }
 )  # fmt: skip
-
-
-def check_shared(base: Base, reinit: Sequence[Reinit], model: str) -> None:
-    """Refuse to draw some of the layers that share a block: the others would change with them.
-
-    Raises:
-        InvalidArgument: Names the layers that must be drawn together.
-    """
-    last = {layer: place for place, step in enumerate(reinit) for layer in step.layers}
-    parts = base.structure.parts
-    for layer, place in last.items():
-        sharing = [other for other in range(1, len(parts)) if set(parts[other]) & set(parts[layer])]
-        if any(last.get(other) != place for other in sharing):
-            raise InvalidArgument(
-                f"spec.model.reinit[{place}].layers",
-                f"Expected layers {', '.join(map(str, sharing))} of model {model} together, as they share a block, but "
-                f"got {', '.join(map(str, reinit[place].layers))}",
-            )
 
 
 def reinitialised(base: Base, reinit: Sequence[Reinit], subject: str) -> nn.Module:

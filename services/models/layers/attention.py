@@ -1,6 +1,6 @@
 """Attention over packed texts: exact, one call for each distinct length, no token sees another text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -13,29 +13,37 @@ WINDOW_BLOCK = 256
 
 
 def attend(
-    qkv_TE: Tensor, groups: Sequence[LengthGroup], heads: int, window: int | None = None, dropout: float = 0.0
+    qkv_TE: Tensor,
+    groups: Sequence[LengthGroup],
+    heads: int,
+    window: int | None = None,
+    dropout: float = 0.0,
+    *,
+    kv_heads: int | None = None,
 ) -> Tensor:
     """Softmax attention within each text.
 
     Args:
-        qkv_TE: [T, 3 d]: queries, keys and values side by side.
+        qkv_TE: [T, (heads + 2 kv_heads) size]: queries, keys and values side by side, each head after head.
         groups: Texts of equal length; together they cover all rows but the last few, which belong to no text.
-        heads: Number of heads; d is a multiple of it.
+        heads: Number of heads.
         window: A token sees tokens at most this far to each side; None for the whole text.
         dropout: Probability with which an attention weight is dropped.
+        kv_heads: Heads of keys and values, each of which serves as many neighbouring queries (Ainslie et al. 2023);
+            None for as many as there are queries.
 
     Returns:
-        [T, d], of the same type; zero in rows that belong to no text.
+        [T, heads size], of the same type; zero in rows that belong to no text.
     """
-    rows, width = qkv_TE.shape[0], qkv_TE.shape[1] // 3
-    size = width // heads
+    pairs = kv_heads or heads
+    rows, size = qkv_TE.shape[0], qkv_TE.shape[1] // (heads + 2 * pairs)
+    width = heads * size
     if qkv_TE.requires_grad:
-        return _attend_apart(qkv_TE, groups, heads, window, dropout)
+        return _attend_apart(qkv_TE, groups, heads, window, dropout, kv_heads=pairs)
     context_TD = qkv_TE.new_empty((rows, width))
     context_TD[groups[-1].stop :].zero_()
     for group in groups:
-        shape = (group.count, group.length, 3, heads, size)
-        q, k, v = qkv_TE[group.start : group.stop].view(shape).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = split_heads(qkv_TE[group.start : group.stop], group, heads, pairs)
         target = context_TD[group.start : group.stop].view(group.count, group.length, heads, size).transpose(1, 2)
         if window is None or group.length <= window + 1:
             target.copy_(functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout))
@@ -44,20 +52,41 @@ def attend(
     return context_TD
 
 
+def split_heads(part: Tensor, group: LengthGroup, heads: int, kv_heads: int) -> Iterator[Tensor]:
+    """Queries, keys and values of texts of equal length, [n, heads, L, size] each.
+
+    Args:
+        part: [n L, (heads + 2 kv_heads) size].
+        group: The texts.
+        heads: Heads of the queries.
+        kv_heads: Heads of keys and values, which are repeated for the queries that they serve.
+    """
+    by_head = part.view(group.count, group.length, heads + 2 * kv_heads, -1).transpose(1, 2)
+    q, k, v = by_head.split_with_sizes([heads, kv_heads, kv_heads], dim=1)
+    yield q
+    for each in (k, v):
+        yield each if kv_heads == heads else each.repeat_interleave(heads // kv_heads, dim=1)
+
+
 def _attend_apart(
-    qkv_TE: Tensor, groups: Sequence[LengthGroup], heads: int, window: int | None, dropout: float
+    qkv_TE: Tensor,
+    groups: Sequence[LengthGroup],
+    heads: int,
+    window: int | None,
+    dropout: float,
+    *,
+    kv_heads: int,
 ) -> Tensor:
     """As `attend`, where gradients are wanted.
 
     Rows are split and joined once: a write into a shared result would copy the whole gradient on the way back.
     """
-    rows, width = qkv_TE.shape[0], qkv_TE.shape[1] // 3
+    rows, width = qkv_TE.shape[0], qkv_TE.shape[1] // (heads + 2 * kv_heads) * heads
     sizes = [group.stop - group.start for group in groups]
     filler = rows - groups[-1].stop
     contexts = []
     for group, part in zip(groups, qkv_TE.split_with_sizes([*sizes, filler]), strict=False):
-        shape = (group.count, group.length, 3, heads, width // heads)
-        q, k, v = part.view(shape).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = split_heads(part, group, heads, kv_heads)
         if window is None or group.length <= window + 1:
             context = functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
         else:

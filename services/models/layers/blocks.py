@@ -1,4 +1,4 @@
-"""The two kinds of Transformer block on packed rows, and the layout that they share.
+"""The two common kinds of Transformer block on packed rows, and the layout that they share.
 
 The residual stream is float32 always; `dtype` is the arithmetic of the linear layers and of attention.
 """
@@ -79,6 +79,27 @@ class Norm:
         return functional.layer_norm(hidden_TD, self.weight.shape, self.weight, self.bias, self.eps)
 
 
+@dataclass(frozen=True, eq=False)
+class RmsNorm:
+    """Root mean square normalisation (Zhang and Sennrich 2019).
+
+    Attributes:
+        weight: [d] float32.
+        eps: Added to the mean square.
+    """
+
+    weight: Tensor
+    eps: float
+
+    def __call__(self, hidden_TD: Tensor) -> Tensor:
+        """Normalise each row of [T, d]."""
+        return functional.rms_norm(hidden_TD, self.weight.shape, self.weight, self.eps)
+
+
+AnyNorm = Norm | RmsNorm
+"""What a family may normalise by."""
+
+
 class Block(Protocol):
     """One block: hidden state l - 1 to hidden state l."""
 
@@ -156,49 +177,57 @@ class Rotary:
         return both.cos(), both.sin()
 
     def turn(self, qkv_TE: Tensor, layout: Layout, heads: int) -> Tensor:
-        """Turn queries and keys, computed in float32; values stay. In place where no gradient is wanted."""
+        """Turn queries and keys, computed in float32; values stay. In place where no gradient is wanted.
+
+        Args:
+            qkv_TE: Queries, keys and values side by side, each head after head.
+            layout: Layout of the texts.
+            heads: Heads of queries and keys together.
+        """
         cos, sin = layout.table(self, self.tables)
-        by_head = qkv_TE.view(qkv_TE.shape[0], 3 * heads, -1)
-        both = by_head[:, : 2 * heads]
+        by_head = qkv_TE.view(qkv_TE.shape[0], -1, self.size)
+        both = by_head[:, :heads]
         exact = both.float()
         first, second = exact.chunk(2, dim=-1)
         turned = exact * cos + torch.cat((-second, first), dim=-1) * sin
         if qkv_TE.requires_grad:
-            return torch.cat((turned.to(qkv_TE.dtype), by_head[:, 2 * heads :]), dim=1).view(qkv_TE.shape)
+            return torch.cat((turned.to(qkv_TE.dtype), by_head[:, heads:]), dim=1).view(qkv_TE.shape)
         both.copy_(turned)
         return qkv_TE
 
 
 @dataclass(frozen=True, eq=False)
 class PreNormBlock:
-    """The block of ModernBERT (Warner et al. 2024): normalise first, rotary positions, gated feed-forward.
+    """The block of ModernBERT (Warner et al. 2024) and others: normalise first, then attend; normalise, feed forward.
 
     Attributes:
-        attention_norm: Before attention; None in the first block.
-        qkv: Queries, keys and values in one, [3 d, d].
-        rotary: Positions.
-        out: [d, d].
+        attention_norm: Before attention; None where there is none, as in ModernBERT's first block.
+        qkv: Queries, keys and values in one, [(heads + 2 kv_heads) size, d].
+        rotary: Positions; None where they enter with the embeddings.
+        out: [d, heads size].
         mlp_norm: Before the feed-forward layer.
         up: [f, d], goes through the activation.
-        gate: [f, d], multiplies it.
+        gate: [f, d], multiplies it; None for nothing.
         down: [d, f].
         heads: Attention heads.
         activation: Activation of `up`.
         window: How far attention reaches to each side; None for everywhere.
+        kv_heads: Heads of keys and values; None for as many as there are queries.
         dropout: None in serving.
     """
 
-    attention_norm: Norm | None
+    attention_norm: AnyNorm | None
     qkv: Linear
-    rotary: Rotary
+    rotary: Rotary | None
     out: Linear
-    mlp_norm: Norm
+    mlp_norm: AnyNorm
     up: Linear
-    gate: Linear
+    gate: Linear | None
     down: Linear
     heads: int
     activation: Activation
     window: int | None
+    kv_heads: int | None = None
     dropout: Dropout = NO_DROPOUT
 
     def with_dropout(self, dropout: Dropout) -> "PreNormBlock":
@@ -207,19 +236,23 @@ class PreNormBlock:
 
     def linears(self) -> tuple[Linear, ...]:
         """Its affine layers."""
-        return (self.qkv, self.out, self.up, self.gate, self.down)
+        return (self.qkv, self.out, self.up, *([] if self.gate is None else [self.gate]), self.down)
 
     def __call__(self, hidden_TD: Tensor, layout: Layout, dtype: torch.dtype) -> Tensor:
         """Apply to [T, d] float32 rows; the argument is left as it was."""
         entering_TD = hidden_TD if self.attention_norm is None else self.attention_norm(hidden_TD)
-        qkv_TE = self.rotary.turn(self.qkv(entering_TD.to(dtype)), layout, self.heads)
-        context_TD = attend(qkv_TE, layout.groups, self.heads, self.window, self.dropout.attention or 0.0)
+        qkv_TE = self.qkv(entering_TD.to(dtype))
+        if self.rotary is not None:
+            qkv_TE = self.rotary.turn(qkv_TE, layout, self.heads + (self.kv_heads or self.heads))
+        rate = self.dropout.attention or 0.0
+        context_TD = attend(qkv_TE, layout.groups, self.heads, self.window, rate, kv_heads=self.kv_heads)
         attended_TD = _residual(drop(self.out(context_TD), self.dropout.attended), hidden_TD)
         narrow_TD = self.mlp_norm(attended_TD).to(dtype)
         wide_TF = self.up(narrow_TD, self.activation)
-        gate_TF = self.gate(narrow_TD)
-        # The gradient needs both factors as they were.
-        wide_TF = wide_TF * gate_TF if wide_TF.requires_grad else wide_TF.mul_(gate_TF)
+        if self.gate is not None:
+            gate_TF = self.gate(narrow_TD)
+            # The gradient needs both factors as they were.
+            wide_TF = wide_TF * gate_TF if wide_TF.requires_grad else wide_TF.mul_(gate_TF)
         return _residual(drop(self.down(drop(wide_TF, self.dropout.inner)), self.dropout.outer), attended_TD)
 
 

@@ -61,15 +61,15 @@ class MaskedHead:
     """Affine layer, activation, norm, output layer (Devlin et al. 2019, appendix A.2, as published in code).
 
     Attributes:
-        dense: [e, d].
+        dense: [e, d]; None where the output layer stands alone.
         activation: After `dense`.
-        norm: After the activation.
+        norm: After the activation; None where the output layer stands alone.
         output: [V, e].
     """
 
-    dense: Linear
+    dense: Linear | None
     activation: Activation
-    norm: Norm
+    norm: Norm | None
     output: OutputLayer
 
     @property
@@ -79,7 +79,8 @@ class MaskedHead:
 
     def prepare(self, dtype: torch.dtype) -> None:
         """Make ready for an arithmetic; cheap when it is already."""
-        self.dense.prepare(dtype)
+        if self.dense is not None:
+            self.dense.prepare(dtype)
         self.output.prepare(dtype)
 
     def with_table(self, word: Tensor) -> "MaskedHead":
@@ -90,5 +91,10 @@ class MaskedHead:
 
     def __call__(self, hidden_TD: Tensor, dtype: torch.dtype) -> Tensor:
         """Logits, [T, V] float32, of rows [T, d] float32."""
-        rows_TE = self.norm(self.dense(hidden_TD.to(dtype), self.activation).float())
-        return self.output(rows_TE.to(dtype)).float()
+        return self.output(self.transformed(hidden_TD, dtype).to(dtype)).float()
+
+    def transformed(self, hidden_TD: Tensor, dtype: torch.dtype) -> Tensor:
+        """What the output layer is applied to, [T, e] float32."""
+        if self.dense is None or self.norm is None:
+            return hidden_TD
+        return self.norm(self.dense(hidden_TD.to(dtype), self.activation).float())

@@ -16,7 +16,7 @@ from services.models.spec import Edit, Positions
 from services.runtime.errors import InvalidArgument
 
 
-def check(edit: Edit, field: str, layers: int, hidden_size: int, model: str) -> None:
+def check(edit: Edit, field: str, layers: int, hidden_size: int, model: str, *, digest: str) -> None:
     """Refuse an edit that does not fit a model.
 
     Args:
@@ -25,10 +25,19 @@ def check(edit: Edit, field: str, layers: int, hidden_size: int, model: str) -> 
         layers: L of the model.
         hidden_size: d of the model.
         model: Its name, for the message.
+        digest: Its digest.
 
     Raises:
         InvalidArgument: Names the field, what was expected and what was got.
     """
+    for origin in edit.origins:
+        if origin.digest != digest:
+            other = f"{origin.model}, digest {origin.digest[:12]}" if origin.model else f"digest {origin.digest[:12]}"
+            raise InvalidArgument(
+                f"{field}.{origin.array}",
+                f"Expected an array that was computed with model {model}, digest {digest[:12]}, but got one of another "
+                f"model ({other}); set `allow_other_model` to apply it all the same",
+            )
     if not 0 <= edit.layer <= layers:
         raise InvalidArgument(
             f"{field}.layer", f"Expected a layer within 0..{layers} for model {model}, but got {edit.layer}"

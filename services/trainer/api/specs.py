@@ -154,19 +154,24 @@ def _edits(edits: Sequence[model_pb2.Intervention], field: str, store: Store) ->
 def _edit(message: model_pb2.Intervention, field: str, store: Store) -> specs.StoredEdit:
     """An intervention whose arrays are in the store, where the processes of jobs find them."""
     edit = read_edit(message, store, field)
-    names = {"vector": message.shift.vector, "matrix": message.linear_map.matrix, "bias": message.linear_map.bias}
+    refs = {"vector": message.shift.vector, "matrix": message.linear_map.matrix, "bias": message.linear_map.bias}
+    places = {"vector": "shift.vector", "matrix": "linear_map.matrix", "bias": "linear_map.bias"}
+    origins = {origin.array: origin for origin in edit.origins}
     kept = {}
-    for role, ref in names.items():
+    for role, ref in refs.items():
         array = getattr(edit, role)
         if array is None:
             kept[role] = ""
+        elif ref.WhichOneof("source") == "artifact" and not (role == "vector" and message.shift.HasField("origin")):
+            kept[role] = ref.artifact
         else:
-            kept[role] = ref.artifact if ref.WhichOneof("source") == "artifact" else write_array(store, array, role)
+            kept[role] = write_array(store, array, role, origins.get(places[role]))
     return specs.StoredEdit(
         layer=edit.layer,
         alpha=edit.alpha,
         vector_positions=edit.vector_positions,
         matrix_positions=edit.matrix_positions,
+        allow_other_model=message.allow_other_model,
         **kept,
     )
 
@@ -259,7 +264,7 @@ def write_sets(sets: Iterable[LanguageSet]) -> list[trainer_pb2.LanguageDataset]
 def _write_edits(edits: Iterable[specs.StoredEdit]) -> list[model_pb2.Intervention]:
     written = []
     for edit in edits:
-        message = model_pb2.Intervention(layer=edit.layer)
+        message = model_pb2.Intervention(layer=edit.layer, allow_other_model=edit.allow_other_model)
         if edit.vector:
             message.shift.vector.artifact = edit.vector
             message.shift.alpha = edit.alpha

@@ -160,7 +160,8 @@ def load_fine_tuned(
     subject = f"checkpoint {folder.name}"
     model = load_model(ModelFiles(aliases={"checkpoint": folder}), ModelSpec("checkpoint"), device=device)
     for place, edit in enumerate(edits):
-        interventions.check(edit, f"edits[{place}]", model.info.layers, model.info.hidden_size, subject)
+        info = model.info
+        interventions.check(edit, f"edits[{place}]", info.layers, info.hidden_size, subject, digest=info.digest)
     if not 0 <= max_tokens <= model.info.max_tokens:
         raise InvalidArgument(
             "max_tokens", f"Expected a number within 0..{model.info.max_tokens} for {subject}, but got {max_tokens}"

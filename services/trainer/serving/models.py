@@ -78,7 +78,8 @@ class FineTunedModels:
         """The model with the interventions and the limit of one request."""
         info = model.model.info
         for place, edit in enumerate(edits):
-            interventions.check(edit, f"spec.interventions[{place}]", info.layers, info.hidden_size, name)
+            field = f"spec.interventions[{place}]"
+            interventions.check(edit, field, info.layers, info.hidden_size, name, digest=info.digest)
         if not 0 <= max_tokens <= info.max_tokens:
             raise InvalidArgument(
                 "spec.max_tokens", f"Expected a number within 0..{info.max_tokens} for {name}, but got {max_tokens}"

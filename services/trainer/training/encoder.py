@@ -16,8 +16,9 @@ from services.models import reinit as random_init
 from services.models.catalogue import ModelFiles, configuration, tied
 from services.models.families import FAMILIES, Dimensions, Family
 from services.models.files.checkpoint import Checkpoint
-from services.models.files.digests import folder_digest, reinit_digest
+from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
 from services.models.files.folders import ModelFolder
+from services.models.layers.blocks import Block
 from services.models.layers.dropout import NO_DROPOUT, Dropout
 from services.models.layers.linear import differentiable
 from services.models.layers.packing import PositionRule
@@ -81,7 +82,9 @@ class TrainableEncoder:
         config, family = configuration(folder, subject), FAMILIES[folder.family]
         sizes = family.dimensions(config)
         random_init.check(spec.reinit, sizes.layers, spec.name)
-        parts = range(sizes.layers + 2)
+        lowest = [family.lowest(config, layer) for layer in range(1, sizes.layers + 1)]
+        random_init.check_shared(spec.reinit, lowest, spec.name)
+        parts = [0, *sorted(set(lowest)), sizes.layers + 1]
         slots: dict[str, Slot] = {}
         tensors: dict[str, Tensor] = {}
         layers: dict[str, int] = {}
@@ -94,15 +97,18 @@ class TrainableEncoder:
                 _read(family, config, layer, _Recorder(checkpoint, slots, tensors, layers, layer))
             stored_names = {name: checkpoint.stored_name(slot) for name, slot in slots.items()}
             for layer, draw in random_init.draws(spec.reinit, device):
+                if layer and family.lowest(config, layer) != layer:
+                    continue
                 _read(family, config, layer, _Recorder(draw, slots, tensors, layers, layer))
+        tokenizer = Tokenizer.load(folder.path, subject)
         return cls(
             folder=folder,
             family=family,
             config=config,
             sizes=sizes,
-            tokenizer=Tokenizer.load(folder.path, subject),
+            tokenizer=tokenizer,
             positions=family.position_rule(config),
-            digest=reinit_digest(folder_digest(folder.files), spec.reinit),
+            digest=reinit_digest(tokens_digest(folder_digest(folder.files), tokenizer.difference), spec.reinit),
             # Fixed sinusoids are no parameters of the model.
             parameters={
                 name: nn.Parameter(tensor, requires_grad=slots[name].rule != "sinusoid")
@@ -122,6 +128,14 @@ class TrainableEncoder:
             raise InvalidArgument(
                 "frozen.layers", f"Expected a number within 0..{self.sizes.layers}, but got {frozen.layers}"
             )
+        for layer in range(frozen.layers + 1, self.sizes.layers + 1):
+            lowest = self.family.lowest(self.config, layer)
+            if lowest <= frozen.layers:
+                raise InvalidArgument(
+                    "frozen.layers",
+                    f"Expected all layers that share a block, but got {frozen.layers}: layer {layer} shares that of "
+                    f"layer {lowest}",
+                )
         for place, pattern in enumerate(frozen.patterns):
             if not any(fnmatchcase(name, pattern) for name in self.parameters):
                 raise InvalidArgument(
@@ -189,9 +203,12 @@ class TrainableEncoder:
         source = _Handed(self.parameters, detached)
         wanted = set(layers)
         embeddings = replace(self.family.embeddings(source, self.config), dropout=dropout.embeddings)
-        blocks = tuple(
-            self.family.block(source, self.config, layer).with_dropout(dropout) for layer in sorted(wanted - {0})
-        )
+        made: dict[int, Block] = {}
+        for layer in sorted(wanted - {0}):
+            lowest = self.family.lowest(self.config, layer)
+            if lowest not in made:
+                made[lowest] = self.family.block(source, self.config, lowest).with_dropout(dropout)
+        blocks = tuple(made[self.family.lowest(self.config, layer)] for layer in sorted(wanted - {0}))
         return Encoder(
             embeddings=embeddings,
             blocks=blocks,

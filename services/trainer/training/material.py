@@ -75,7 +75,8 @@ class Material:
         encoder = TrainableEncoder.load(files, plan.model, device)
         encoder.freeze(plan.frozen)
         for place, edit in enumerate(plan.edits):
-            interventions.check(edit, f"edits[{place}]", encoder.sizes.layers, encoder.sizes.hidden_size, "given")
+            layers, size, name = encoder.sizes.layers, encoder.sizes.hidden_size, plan.model.name
+            interventions.check(edit, f"edits[{place}]", layers, size, name, digest=encoder.digest)
         longest = encoder.sizes.max_tokens
         least = encoder.tokenizer.frame(2).tokens + _LEAST_CONTENT
         max_tokens = plan.max_tokens or longest

@@ -12,7 +12,6 @@ from babelscope.data.examples import Example
 from babelscope.sync.datagen import DatagenClient
 from babelscope.sync.metrics import MetricsClient
 
-from services.models.artifacts import read_array
 from services.models.catalogue import ModelFiles
 from services.models.spec import Edit
 from services.runtime.files.folders import StoredFolder, fetch_folder, put_folder
@@ -24,6 +23,7 @@ from services.trainer.driver.protocol import Assignment, Report
 from services.trainer.evaluation.figures import SetFigures
 from services.trainer.evaluation.scoring import MetricsScorer
 from services.trainer.settings import TrainerSettings
+from services.trainer.works.edits import read_edits
 
 RUN = "run"
 """Folder of a run within the folder of its job."""
@@ -67,22 +67,7 @@ class Desk(AbstractContextManager["Desk"]):
 
     def edits(self, stored: Sequence[specs.StoredEdit]) -> tuple[Edit, ...]:
         """Interventions with their arrays, from the store."""
-        edits = []
-        for place, each in enumerate(stored):
-            arrays = {
-                role: read_array(self.store, name, role, f"edits[{place}].{role}") if name else None
-                for role, name in (("vector", each.vector), ("matrix", each.matrix), ("bias", each.bias))
-            }
-            edits.append(
-                Edit(
-                    each.layer,
-                    alpha=each.alpha,
-                    vector_positions=each.vector_positions,
-                    matrix_positions=each.matrix_positions,
-                    **arrays,
-                )
-            )
-        return tuple(edits)
+        return read_edits(self.store, stored)
 
     def resume(self) -> Path:
         """The folder of the run, fetched from the store where an attempt on another machine left its state there."""

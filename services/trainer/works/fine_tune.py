@@ -1,5 +1,6 @@
 """Fine-tuning: train, keep the best checkpoint, score it on the test sets."""
 
+from dataclasses import replace
 from typing import Final
 
 from services.models.catalogue import load_model
@@ -112,9 +113,9 @@ class _FineTune:
         job, desk = self._job, self._desk
         if not job.eval:
             return (), []
-        model = load_fine_tuned(
-            tuned.folder, edits=desk.edits(job.edits), max_tokens=job.max_tokens, device=desk.device
-        )
+        # They were checked against the model that was trained, and belong to what has become of it.
+        edits = tuple(replace(edit, origins=()) for edit in desk.edits(job.edits))
+        model = load_fine_tuned(tuned.folder, edits=edits, max_tokens=job.max_tokens, device=desk.device)
         found: list[specs.JobFigure] = []
         warnings: list[str] = []
         for number, each in enumerate(job.eval):

@@ -7,7 +7,7 @@ import babelscope
 import babelscope.aio
 import numpy as np
 import pytest
-from babelscope import Intervention, InvalidRequest, LayerMeans, LocalMesh, Model, Shift, shift
+from babelscope import Intervention, InvalidRequest, LayerMeans, LocalMesh, Model, Shift, Text, shift
 from babelscope.cli import run
 
 from tests.support.encoder_calls import sentences
@@ -49,6 +49,30 @@ def test_a_named_shift_is_the_difference_of_the_means(mesh: LocalMesh) -> None:
     assert mesh.metrics.compare(
         {"a": EN[:40], "b": EN[:40]}, model="tiny", interventions=[named], overflow="truncate"
     ).estimates
+
+
+def test_means_of_another_model_of_equal_width_are_refused(mesh: LocalMesh) -> None:
+    source, target = (mesh.encoder.mean_activations(texts, **OPTIONS) for texts in (EN, DE))
+    other = Model("tiny").reinit_layers([2])
+    for means in ((source, target), (source.artifact, target.artifact), (source, target.artifact)):
+        assert _content(mesh, EN[:3], interventions=[shift(*means, 1)]).any()
+        with pytest.raises(InvalidRequest, match="was computed with model tiny") as caught:
+            _content(mesh, EN[:3], model=other, interventions=[shift(*means, 1)])
+        assert caught.value.field.startswith("spec.interventions[0].shift.")
+        allowed = shift(*means, 1, allow_other_model=True)
+        assert _content(mesh, EN[:3], model=other, interventions=[allowed]).any()
+
+
+def test_a_map_of_another_model_of_equal_width_is_refused(mesh: LocalMesh) -> None:
+    parallel = [Text(str(place), text) for place, text in enumerate(EN[:40])]
+    options = {"normalisation": "centre"}
+    found = mesh.metrics.fit_map(parallel, parallel, model="tiny", layers=[1], overflow="truncate", options=options)[1]
+    assert _content(mesh, EN[:3], interventions=[found.intervention()]).any()
+    other = Model("tiny").reinit_layers([2])
+    with pytest.raises(InvalidRequest, match="one of another model") as caught:
+        _content(mesh, EN[:3], model=other, interventions=[found.intervention()])
+    assert caught.value.field == "spec.interventions[0].linear_map.matrix"
+    assert _content(mesh, EN[:3], model=other, interventions=[found.intervention(allow_other_model=True)]).any()
 
 
 def test_wrong_requests_are_named(mesh: LocalMesh) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.encoder_pairs import Pair
-from tests.support.general_models import GENERAL, build_general
+from tests.support.general_models import GENERAL, SERVED, build_general
 from tests.support.tiny_models import CONFIGURATIONS, build_model
 
 
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Pair]]:
-    """Finds or makes the pair of a family, packed or not; `minilm` is the real all-MiniLM-L6-v2."""
+    """Finds or makes the pair of a family, packed or `general FAMILY`; `minilm` is the real all-MiniLM-L6-v2."""
     pairs: dict[str, Pair] = {}
     with ExitStack() as stack:
 
@@ -27,7 +27,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], P
         yield get
 
 
-@pytest.fixture(params=[*CONFIGURATIONS, *GENERAL, "minilm"])
+@pytest.fixture(params=[*CONFIGURATIONS, *(f"general {family}" for family in SERVED), "minilm"])
 def twin(request: pytest.FixtureRequest, pair: Callable[[str], Pair]) -> Pair:
     """Every family in turn."""
     return pair(request.param)
@@ -36,10 +36,11 @@ def twin(request: pytest.FixtureRequest, pair: Callable[[str], Pair]) -> Pair:
 def _pair(family: str, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     if family == "minilm":
         return Pair.of(_minilm())
-    folder = tmp_path_factory.mktemp(family)
-    if family in GENERAL:
-        return Pair.of(build_general(family, folder), places=GENERAL[family].places)
-    return Pair.of(build_model(family, folder))
+    engine, _, name = family.rpartition(" ")
+    folder = tmp_path_factory.mktemp(name)
+    if engine:
+        return Pair.of(build_general(name, folder), places=GENERAL[name].places)
+    return Pair.of(build_model(name, folder))
 
 
 def _minilm() -> Path:

@@ -101,7 +101,9 @@ def test_the_logit_lens_is_the_head_over_each_layer(folder: Path, engine: Engine
 def _apply_head(plain: Any, rows: torch.Tensor) -> torch.Tensor:
     """transformers' own head."""
     match plain.config.model_type:
-        case "bert":
+        case "albert":
+            return plain.predictions(rows)
+        case "bert" | "rembert":
             return plain.cls(rows)
         case "distilbert":
             return plain.vocab_projector(plain.vocab_layer_norm(plain.activation(plain.vocab_transform(rows))))

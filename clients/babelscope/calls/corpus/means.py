@@ -119,6 +119,7 @@ def shift(
     alpha: float = 1.0,
     *,
     positions: Positions | None = None,
+    allow_other_model: bool = False,
 ) -> Intervention:
     """The edit that moves hidden states from the mean of one language to that of another: alpha (R(T, l) - R(S, l)).
 
@@ -128,6 +129,7 @@ def shift(
         layer: Layer of the edit.
         alpha: Factor of the difference.
         positions: Positions touched; the non-special ones where None.
+        allow_other_model: Whether the shift may be applied to another model than that of the means.
 
     Raises:
         ValueError: Means of different models, or without that layer.
@@ -135,6 +137,9 @@ def shift(
     if isinstance(source, LayerMeans) and isinstance(target, LayerMeans):
         if source.model_digest != target.model_digest:
             raise ValueError("Expected the means of one model, but they are of two")
-        return Intervention(layer, Shift(target.layer(layer) - source.layer(layer), alpha, positions))
+        difference = target.layer(layer) - source.layer(layer)
+        moved = Shift(difference, alpha, positions, model_digest=source.model_digest)
+        return Intervention(layer, moved, allow_other_model=allow_other_model)
     vector, origin = (each if isinstance(each, str) else each.layer(layer) for each in (target, source))
-    return Intervention(layer, Shift(vector, alpha, positions, origin))
+    digest = next((each.model_digest for each in (source, target) if isinstance(each, LayerMeans)), "")
+    return Intervention(layer, Shift(vector, alpha, positions, origin, digest), allow_other_model=allow_other_model)

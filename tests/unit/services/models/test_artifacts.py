@@ -1,10 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from services.models.artifacts import read_array, write_layers
+from services.models.artifacts import read_array, write_array, write_layers
+from services.models.spec import ArrayOrigin
 from services.runtime.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound
 from services.runtime.files.store import Store
 
@@ -19,14 +21,44 @@ def store(tmp_path: Path) -> Store:
 def test_a_single_tensor_is_read_whatever_its_name(store: Store) -> None:
     for suffix in ("", ".safetensors"):
         name = store.put("vectors", save({"shift": ARRAY}), suffix=suffix)
-        np.testing.assert_array_equal(read_array(store, name, "vector", "f"), ARRAY)
+        np.testing.assert_array_equal(read_array(store, name, "vector", "f").array, ARRAY)
 
 
 def test_one_of_several_is_read_by_its_role(store: Store) -> None:
     name = store.put("maps", save({"matrix": np.eye(4, dtype=np.float32), "bias": ARRAY}))
-    np.testing.assert_array_equal(read_array(store, name, "bias", "f"), ARRAY)
-    np.testing.assert_array_equal(read_array(store, name, "matrix", "f"), np.eye(4))
+    np.testing.assert_array_equal(read_array(store, name, "bias", "f").array, ARRAY)
+    np.testing.assert_array_equal(read_array(store, name, "matrix", "f").array, np.eye(4))
     with pytest.raises(FailedPrecondition, match="Expected one tensor, or one called 'vector', but got bias, matrix"):
+        read_array(store, name, "vector", "f")
+
+
+@pytest.mark.parametrize(
+    ("about", "expected"),
+    [
+        ({"digest": "ab", "model": "m", "tokens": 5}, ("ab", "m")),
+        ({"digest": "ab"}, ("ab", "")),
+        ({"digest": 7, "model": None}, ("", "")),
+        ({}, ("", "")),
+    ],
+)
+def test_an_array_says_which_model_it_was_computed_with(
+    store: Store, about: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    found = read_array(store, write_layers(store, np.ones((1, 4)), (2,), about), "vector", "f", 2)
+    assert (found.digest, found.model) == expected
+
+
+def test_a_written_array_keeps_its_model(store: Store) -> None:
+    origin = ArrayOrigin("shift.vector", "ab" * 32, "some/model")
+    found = read_array(store, write_array(store, ARRAY, "vector", origin), "vector", "f")
+    assert (found.digest, found.model) == (origin.digest, origin.model)
+    plain = read_array(store, write_array(store, ARRAY, "vector"), "vector", "f")
+    assert (plain.digest, plain.model) == ("", "")
+
+
+def test_what_says_nonsense_of_itself_is_refused(store: Store) -> None:
+    name = store.put("vectors", save({"vector": ARRAY}, {"about": "{"}))
+    with pytest.raises(FailedPrecondition, match="Expected a safetensors file"):
         read_array(store, name, "vector", "f")
 
 
@@ -34,8 +66,8 @@ def test_of_vectors_by_layer_that_of_the_layer_is_read(store: Store) -> None:
     vectors = np.arange(12, dtype=np.float64).reshape(3, 4)
     name = write_layers(store, vectors, (0, 7, 3), {"model": "m", "tokens": 5})
     assert name == write_layers(store, vectors, (0, 7, 3), {"tokens": 5, "model": "m"})
-    np.testing.assert_array_equal(read_array(store, name, "vector", "f", 7), vectors[1])
-    np.testing.assert_array_equal(read_array(store, name, "bias", "f", 3), vectors[2])
+    np.testing.assert_array_equal(read_array(store, name, "vector", "f", 7).array, vectors[1])
+    np.testing.assert_array_equal(read_array(store, name, "bias", "f", 3).array, vectors[2])
     with pytest.raises(InvalidArgument, match=r"f: Expected a layer of vectors/.*, one of \[0, 7, 3\], but got 1"):
         read_array(store, name, "vector", "f", 1)
 

@@ -17,7 +17,7 @@ from tests.support.tiny_models import CONFIGURATIONS, build_model
 WRONG: tuple[Any, ...] = (None, "x", -1, 0, 4.0, True, [], {}, 10**9, float("nan"))
 
 NAMED_OTHERWISE = ("Tensors do not fit config.json", "encoder's tensors", "tensors that this family", "its family is",
-                   "`pad_token_id`", "'rope_parameters'")  # fmt: skip
+                   "`pad_token_id`", "'rope_parameters'", "The hidden size", "modulo by zero")  # fmt: skip
 """Refusals that name the tensors, or the field that no longer fits the one that was changed."""
 
 

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from services.encoder.loading import load_engine
-from services.models.catalogue import ModelFiles
+from services.models.catalogue import ModelFiles, load_model
 from services.models.families import FAMILIES
 from services.models.layers.blocks import Block, Norm, PostNormBlock, PreNormBlock
 from services.models.reinit import Draw, check, reinitialised, sinusoids
@@ -249,3 +249,23 @@ def test_a_step_that_draws_nothing_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="at least one layer"):
         check([Reinit()], 3, "m")
     check([Reinit(embeddings=True)], 3, "m")
+
+
+def test_layers_that_share_a_block_are_drawn_together_and_once(tmp_path: Path) -> None:
+    files = ModelFiles(aliases={"m": build_model("albert", tmp_path / "m")})
+    base = load_model(files, ModelSpec("m"))
+    assert base.encoder.blocks[0] is base.encoder.blocks[2]
+    for layers in ((1,), (1, 2), (1, 2, 3)):
+        with pytest.raises(InvalidArgument, match=r"Expected layers \d, \d of model m together, as they share a block"):
+            load_model(files, ModelSpec("m", reinit=(Reinit(layers),)))
+    drawn = load_model(files, ModelSpec("m", reinit=(Reinit((3, 1)),))).encoder
+    assert drawn.blocks[0] is drawn.blocks[2]
+    assert drawn.blocks[0] is not base.encoder.blocks[0]
+    assert drawn.blocks[1] is base.encoder.blocks[1]
+    # An earlier draw of a part is not seen: the last of each layer counts.
+    both = ModelSpec("m", reinit=(Reinit((1, 3), seed=5), Reinit((1, 3))))
+    again = load_model(files, both).encoder.blocks[0]
+    for one, other in zip(again.linears(), drawn.blocks[0].linears(), strict=True):
+        assert torch.equal(one.weight, other.weight)
+    numbers = {name: each.numel() for name, each in AutoModel.from_pretrained(tmp_path / "m").named_parameters()}
+    assert base.info.parameters == sum(count for name, count in numbers.items() if "pooler" not in name)

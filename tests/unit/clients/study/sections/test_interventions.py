@@ -55,5 +55,9 @@ def test_an_edit_that_cannot_be_made_is_named(section: Read, run: Run, edit: str
 
 def test_means_of_another_model_are_refused(section: Read, run: Run, tmp_path: Path) -> None:
     LayerMeans((0, 1, 2), np.zeros((3, 8)), 10, 2, 0, "other").save(tmp_path / "fr.npz")
-    with pytest.raises(StudyError, match=r"means of .*fr\.npz to be of model tiny"):
+    with pytest.raises(StudyError, match=r"fr\.npz to be computed with model tiny"):
         run(section(EDIT))
+    with pytest.raises(StudyError, match="Expected the means of one model"):
+        run(section(EDIT.replace("layer: 1", "layer: 1, allow_other_model: true")))
+    LayerMeans((0, 1, 2), np.zeros((3, 8)), 10, 2, 0, "other").save(tmp_path / "en.npz")
+    run(section(EDIT.replace("layer: 1", "layer: 1, allow_other_model: true")))

@@ -36,6 +36,11 @@ def test_common_refusals(raw: dict[str, Any], reason: str) -> None:
         ("distilbert", {"activation": "mish"}, "'mish'"),
         ("modernbert", {"hidden_activation": "gelu_10"}, "'gelu_10'"),
         ("roberta", {"pad_token_id": None}, "no `pad_token_id`"),
+        ("albert", {"hidden_act": "mish"}, "'mish'"),
+        ("albert", {"inner_group_num": 0}, "`inner_group_num`"),
+        ("eurobert", {"num_attention_heads": 12, "num_key_value_heads": 5}, "multiple of `num_key_value_heads`, 5"),
+        ("eurobert", {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}}, "rule 'linear'"),
+        ("rembert", {"output_embedding_size": 0}, "`output_embedding_size`"),
         ("bert", {}, ""),
         ("xlm-roberta", {}, ""),
         ("modernbert", {}, ""),
@@ -64,11 +69,31 @@ def test_other_rotations_are_refused() -> None:
         ("electra", (12, 256, 4, 30522, 512)),
         ("modernbert", (22, 768, 12, 50368, 8192)),
         ("xlm-roberta", (12, 768, 12, 30522, 510)),
+        ("albert", (12, 4096, 64, 30000, 512)),
+        ("eurobert", (12, 768, 12, 128256, 8192)),
+        ("rembert", (32, 1152, 18, 250300, 512)),
+        ("xlm-roberta-xl", (36, 2560, 32, 250880, 512)),
     ],
 )
 def test_dimensions_of_the_default_configurations(family: str, expected: tuple[int, ...]) -> None:
     sizes = FAMILIES[family].dimensions(AutoConfig.for_model(family))
     assert (sizes.layers, sizes.hidden_size, sizes.heads, sizes.vocabulary_size, sizes.max_tokens) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"num_hidden_layers": 4}, [1, 1, 1, 1]),
+        ({"num_hidden_layers": 4, "num_hidden_groups": 2}, [1, 1, 3, 3]),
+        ({"num_hidden_layers": 3, "num_hidden_groups": 2}, [1, 1, 3]),
+        ({"num_hidden_layers": 2, "inner_group_num": 2}, [1, 2, 1, 2]),
+        ({"num_hidden_layers": 3, "num_hidden_groups": 2, "inner_group_num": 2}, [1, 2, 1, 2, 5, 6]),
+    ],
+)
+def test_layers_of_albert_that_share_a_block(settings: dict[str, int], expected: list[int]) -> None:
+    config = AutoConfig.for_model("albert", **settings)
+    layers = FAMILIES["albert"].dimensions(config).layers
+    assert [FAMILIES["albert"].lowest(config, layer) for layer in range(1, layers + 1)] == expected
 
 
 def test_positions() -> None:

@@ -29,7 +29,7 @@ def test_rotary_positions_are_those_of_transformers() -> None:
     for kind, base in (("full_attention", 160_000.0), ("sliding_attention", 10_000.0)):
         cos, sin = theirs(qkv, layout.positions[None], kind)
         expected_q, expected_k = apply_rotary_pos_emb(q.transpose(1, 2), k.transpose(1, 2), cos, sin)
-        turned = Rotary(base, 8).turn(qkv.clone(), layout, 3).view(1, 16, 3, 3, 8)
+        turned = Rotary(base, 8).turn(qkv.clone(), layout, 6).view(1, 16, 3, 3, 8)
         np.testing.assert_allclose(turned[:, :, 0], expected_q.transpose(1, 2), atol=1e-6)
         np.testing.assert_allclose(turned[:, :, 1], expected_k.transpose(1, 2), atol=1e-6)
         assert torch.equal(turned[:, :, 2], v)

@@ -8,7 +8,7 @@ from services.models.families.base import count_positions
 from services.models.layers.blocks import Layout
 from services.models.layers.interventions import Interventions, check
 from services.models.layers.packing import pack
-from services.models.spec import Edit, TokenizedText
+from services.models.spec import ArrayOrigin, Edit, TokenizedText
 from services.runtime.errors import InvalidArgument
 
 D = 3
@@ -35,13 +35,24 @@ NAN = np.array([0, np.nan, 0], dtype=np.float32)
 )
 def test_refused(edit: Edit, field: str, problem: str) -> None:
     with pytest.raises(InvalidArgument, match=problem) as caught:
-        check(edit, "edits", 4, D, "m")
+        check(edit, "edits", 4, D, "m", digest="")
     assert caught.value.field == field
 
 
 def test_accepted() -> None:
     for layer in (0, 4):
-        check(Edit(layer, ONES, -2.0, matrix=EYE, bias=ONES), "edits", 4, D, "m")
+        check(Edit(layer, ONES, -2.0, matrix=EYE, bias=ONES), "edits", 4, D, "m", digest="")
+
+
+@pytest.mark.parametrize("model", ["", "some/model"])
+def test_arrays_of_another_model_are_refused(model: str) -> None:
+    edit = Edit(1, ONES, 1.0, matrix=EYE, origins=(ArrayOrigin("linear_map.matrix", "b" * 64, model),))
+    check(edit, "edits", 4, D, "m", digest="b" * 64)
+    with pytest.raises(InvalidArgument, match="with model m, digest aaaaaaaaaaaa, but got one of another") as caught:
+        check(edit, "edits", 4, D, "m", digest="a" * 64)
+    assert caught.value.field == "edits.linear_map.matrix"
+    assert ("some/model" in caught.value.problem) == bool(model)
+    assert "allow_other_model" in caught.value.problem
 
 
 def _layout() -> Layout:
