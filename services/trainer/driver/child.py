@@ -29,6 +29,10 @@ _MARGIN: Final = 0.1
 """Share of a lease before whose end the process ends itself."""
 
 
+class Died(Exception):
+    """The attempt cannot go on through no fault of the job's: it ends as that of a process that was killed."""
+
+
 class Channel:
     """The way to the trainer, for the work.
 
@@ -107,6 +111,11 @@ def _work(assignment: Assignment, channel: Channel) -> None:
     try:
         work: Work = getattr(importlib.import_module(module), name)
         channel.tell(Report(result=work(assignment, channel)))
+    except Died as error:
+        log.error("the attempt ends: %s", error)
+        # At once: what waits for a worker that is gone may hang at the interpreter's end.
+        logging.shutdown()
+        os._exit(1)
     except ServiceError as error:
         log.exception("the job failed")
         channel.tell(Report(failure=str(error)))
