@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 from babelscope.data.atomic import owned
 
 from services.runtime.errors import ServiceError
-from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Report
+from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Died, Report
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +27,6 @@ Work = Callable[[Assignment, "Channel"], bytes]
 
 _MARGIN: Final = 0.1
 """Share of a lease before whose end the process ends itself."""
-
-
-class Died(Exception):
-    """The attempt cannot go on through no fault of the job's: it ends as that of a process that was killed."""
 
 
 class Channel:

@@ -15,6 +15,10 @@ EVENTS_VARIABLE: Final = "BABELSCOPE_JOB_EVENTS"
 """Environment variable with the number of the pipe to which events are written."""
 
 
+class Died(Exception):
+    """The attempt cannot go on through no fault of the job's: it ends as that of a process that was killed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """What a process is to do.

@@ -20,8 +20,8 @@ from services.runtime.files.folders import StoredFolder, fetch_folder, put_folde
 from services.runtime.files.store import Store
 from services.runtime.settings import load
 from services.trainer import specs
-from services.trainer.driver.child import Channel, Died
-from services.trainer.driver.protocol import Assignment, Report
+from services.trainer.driver.child import Channel
+from services.trainer.driver.protocol import Assignment, Died, Report
 from services.trainer.evaluation.figures import SetFigures
 from services.trainer.evaluation.scoring import MetricsScorer
 from services.trainer.parallel.ranks import Ranks

@@ -1,4 +1,4 @@
-"""Two real workers over gloo: their losses are those of one, a resumed run is the undisturbed one, a dead one is missed."""
+"""Two real workers over gloo: the losses of one, runs that resume bit for bit, and a worker that dies."""
 
 import json
 import os
