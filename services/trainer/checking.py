@@ -27,10 +27,20 @@ class Checker:
     Args:
         files: Models that jobs may start from.
         checkpoints: Checkpoints that jobs may score.
+        max_workers: Most workers of a job.
     """
 
-    def __init__(self, files: ModelFiles, checkpoints: Checkpoints) -> None:
-        self._files, self._checkpoints = files, checkpoints
+    def __init__(self, files: ModelFiles, checkpoints: Checkpoints, max_workers: int = 1) -> None:
+        self._files, self._checkpoints, self._max_workers = files, checkpoints, max_workers
+
+    def _check_workers(self, workers: int, field: str) -> None:
+        """Refuses more workers than a job may have.
+
+        Raises:
+            InvalidArgument: There are more.
+        """
+        if workers > self._max_workers:
+            raise InvalidArgument(field, f"Expected a number within 1..{self._max_workers}, but got {workers}")
 
     def __call__(self, kind: str, spec: Any) -> None:
         """Checks a specification; blocks.
@@ -59,6 +69,7 @@ class Checker:
             check(FineTunePlan(job.model, job.task, job.train, job.dev, job.options, job.frozen, job.optimisation))
         except InvalidArgument as error:
             raise InvalidArgument(f"{field}.{error.field}", error.problem) from error
+        self._check_workers(job.optimisation.workers, f"{field}.optimisation.workers")
         self._files.find(job.model.name, job.model.revision)
 
     def _pretrain_mlm(self, plan: PretrainPlan) -> None:
@@ -66,6 +77,7 @@ class Checker:
             check_pretraining(plan)
         except InvalidArgument as error:
             raise InvalidArgument(f"job.pretrain_mlm.{error.field}", error.problem) from error
+        self._check_workers(plan.optimisation.workers, "job.pretrain_mlm.optimisation.workers")
         if plan.model is not None:
             self._files.find(plan.model.name, plan.model.revision)
         elif not plan.vocabulary.startswith(STORED):

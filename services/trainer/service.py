@@ -12,14 +12,14 @@ from services.runtime.files.store import Store
 from services.runtime.memory import Memory
 from services.runtime.telemetry import Telemetry
 from services.runtime.work import Workers
-from services.trainer import gauges
+from services.trainer import gauges, specs
 from services.trainer.api.servicer import Records, TrainerServicer
 from services.trainer.api.watching import Notices
 from services.trainer.checking import Checker
 from services.trainer.cluster.runner import RayRunner
 from services.trainer.driver.attempt import DispatchSettings, Tables
 from services.trainer.driver.dispatcher import Dispatcher
-from services.trainer.driver.process import launch
+from services.trainer.driver.workers import launch_workers
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.families import Families
@@ -71,7 +71,8 @@ class TrainerService:
                 lease_seconds=settings.lease_seconds,
                 stop_seconds=settings.stop_seconds,
                 env={"OMP_NUM_THREADS": str(settings.threads_of_a_job())},
-                launch=self._ray.launch if self._ray is not None else launch,
+                launch=self._ray.launch if self._ray is not None else launch_workers,
+                workers=specs.workers_of,
             ),
         )
         files = settings.model_files(self._store)
@@ -86,7 +87,7 @@ class TrainerService:
             models,
             self._workers,
             self.memory,
-            check=Checker(files, checkpoints),
+            check=Checker(files, checkpoints, settings.max_workers),
             entered=self._dispatcher.wake,
         )
 

@@ -48,7 +48,10 @@ class TrainerSettings(ModelSettings):
         description="The Ray cluster of the runner `ray`; that of `RAY_ADDRESS` if not given, and without either a Ray "
         "of this machine, which the first job starts.",
     )
-    ray_gpus: float = Field(0.0, ge=0.0, description="GPUs that a job asks Ray for; below 1, jobs share one.")
+    ray_gpus: float = Field(
+        0.0, ge=0.0, description="GPUs that each worker of a job asks Ray for; below 1, jobs share one."
+    )
+    max_workers: int = Field(8, ge=1, description="Most workers of one job.")
     stop_seconds: Seconds = Field(5.0, description="Time that a job's process has to end before it is killed.")
     device: str = Field(
         "auto",

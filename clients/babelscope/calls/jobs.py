@@ -49,6 +49,8 @@ class OptimisationOptions(TypedDict, total=False):
     """Evaluations on the development sets an epoch."""
     patience: int
     """Evaluations without improvement after which training stops."""
+    workers: int
+    """Processes that share out each step; `step_tokens` are those of all of them."""
 
 
 class FineTuneOptions(OptimisationOptions, total=False):
@@ -105,11 +107,12 @@ _OPTIMISATION: Final = (
     "seed",
     "evaluations",
     "patience",
+    "workers",
 )
 
 
 _POSITIVE: Final = frozenset(
-    {"learning_rate", "head_learning_rate", "epochs", "step_tokens", "accumulation", "evaluations"}
+    {"learning_rate", "head_learning_rate", "epochs", "step_tokens", "accumulation", "evaluations", "workers"}
 )
 """Numbers whose zero would mean the server's default, which is not what a caller who writes 0 wants."""
 

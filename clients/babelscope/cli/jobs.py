@@ -102,10 +102,18 @@ def cancel(name: NameArgument, *, mesh: MeshOptions) -> None:
 
 
 @with_options
-def retry(name: NameArgument, *, mesh: MeshOptions) -> None:
+def retry(
+    name: NameArgument,
+    *,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", min=0, help="Workers that go on with a job that trains; as many as before if 0."),
+    ] = 0,
+    mesh: MeshOptions,
+) -> None:
     """Queues a job that failed or was cancelled again; it goes on from its last checkpoint."""
     with mesh.open("trainer") as opened:
-        job = opened.trainer.retry_job(name)
+        job = opened.trainer.retry_job(name, workers=workers)
     note(f"{job.name} is {job.state}")
 
 

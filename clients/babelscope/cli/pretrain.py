@@ -11,7 +11,7 @@ from babelscope.calls.jobs import Sets
 from babelscope.calls.pretraining import Architecture
 from babelscope.cli.options import MeshOptions, one_of, with_options
 from babelscope.cli.output import ResultOptions
-from babelscope.cli.train import DetachOption, check_lasting, follow, read_sets
+from babelscope.cli.train import DetachOption, WorkersOption, check_lasting, follow, read_sets
 from babelscope.corpora import Options, read_examples
 from babelscope.corpora.vocabularies import to_examples
 from babelscope.sync.mesh import Mesh
@@ -110,6 +110,7 @@ class PretrainingOptions:
         str, typer.Option("--dtype", callback=one_of("float32", "bfloat16"), help="Arithmetic: float32 or bfloat16.")
     ] = "float32"
     seed: Annotated[int, typer.Option("--seed", help="Seed of weights, order, masks and dropout.")] = 0
+    workers: WorkersOption = 1
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the client's method."""
@@ -131,6 +132,7 @@ class PretrainingOptions:
             "dropout": self.dropout,
             "dtype": self.dtype,
             "seed": self.seed,
+            "workers": self.workers,
         }
         return {name: value for name, value in given.items() if value is not None}
 

@@ -40,6 +40,9 @@ EvalOption = Annotated[
 MaxTokensOption = Annotated[
     int, typer.Option("--max-tokens", min=0, help="Longest input in tokens; the model's longest if 0.")
 ]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=1, help="Processes that share out each step; --step-tokens are those of all.")
+]
 DetachOption = Annotated[
     bool, typer.Option("--detach", help="Enter the job and print its name, without waiting for its end.")
 ]
@@ -87,6 +90,7 @@ class TrainingOptions:
         int, typer.Option("--seed", help="Seed of the data's order, dropout, the head, and layers drawn anew.")
     ] = 0
     max_tokens: MaxTokensOption = 0
+    workers: WorkersOption = 1
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the client's method; what is left out has the server's default."""
@@ -100,6 +104,7 @@ class TrainingOptions:
             "dtype": self.dtype,
             "seed": self.seed,
             "max_tokens": self.max_tokens,
+            "workers": self.workers,
         }
         return {name: value for name, value in given.items() if value is not None}
 

@@ -255,15 +255,23 @@ class TrainerClient(Client):
         """
         return Job.from_proto(self._caller.unary("CancelJob", trainer_pb2.CancelJobRequest(name=name), timeout))
 
-    def retry_job(self, name: str, *, timeout: float | None = None) -> Job:
+    def retry_job(self, name: str, *, workers: int = 0, timeout: float | None = None) -> Job:
         """Queues a job that failed or was cancelled again; it goes on from its last checkpoint.
+
+        Args:
+            name: `jobs/ID`.
+            workers: Workers that go on with a job that trains; as many as before where 0. With another number its
+                figures may differ from those of an undisturbed job, and its provenance says so.
+            timeout: Seconds for the call.
 
         Raises:
             NotFound: There is no such job.
+            InvalidRequest: There are too many workers, or the job is of a kind that has none.
             Refused: It has not failed and was not cancelled.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
-        return Job.from_proto(self._caller.unary("RetryJob", trainer_pb2.RetryJobRequest(name=name), timeout))
+        request = trainer_pb2.RetryJobRequest(name=name, workers=workers)
+        return Job.from_proto(self._caller.unary("RetryJob", request, timeout))
 
     def watch_job(self, name: str, *, from_event: int = 1, timeout: float | None = None) -> Iterator[JobEvent]:
         """Events of a job as they happen, until it ends.

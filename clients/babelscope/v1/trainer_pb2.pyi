@@ -222,6 +222,7 @@ class Optimisation(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     EVALUATIONS_FIELD_NUMBER: _builtins.int
     PATIENCE_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
     learning_rate: _builtins.float
     """Peak learning rate of the encoder; 5e-5 where 0."""
     head_learning_rate: _builtins.float
@@ -252,6 +253,10 @@ class Optimisation(_message.Message):
     """Evaluations on the development sets an epoch; 1 where 0."""
     patience: _builtins.int
     """Evaluations without improvement after which training stops; none where 0."""
+    workers: _builtins.int
+    """Processes that share out each step, data parallel; 1 where 0. The tokens of a step are those of all of them, so that
+    the number changes how fast a model is trained and not what comes of it, but for the last digits and for dropout.
+    """
     def __init__(
         self,
         *,
@@ -270,10 +275,11 @@ class Optimisation(_message.Message):
         seed: _builtins.int = ...,
         evaluations: _builtins.int = ...,
         patience: _builtins.int = ...,
+        workers: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_clip", b"_clip", "_dropout", b"_dropout", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "clip", b"clip", "dropout", b"dropout", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clip", b"_clip", "_dropout", b"_dropout", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "accumulation", b"accumulation", "clip", b"clip", "dropout", b"dropout", "dtype", b"dtype", "epochs", b"epochs", "evaluations", b"evaluations", "head_learning_rate", b"head_learning_rate", "learning_rate", b"learning_rate", "max_steps", b"max_steps", "patience", b"patience", "schedule", b"schedule", "seed", b"seed", "step_tokens", b"step_tokens", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clip", b"_clip", "_dropout", b"_dropout", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "accumulation", b"accumulation", "clip", b"clip", "dropout", b"dropout", "dtype", b"dtype", "epochs", b"epochs", "evaluations", b"evaluations", "head_learning_rate", b"head_learning_rate", "learning_rate", b"learning_rate", "max_steps", b"max_steps", "patience", b"patience", "schedule", b"schedule", "seed", b"seed", "step_tokens", b"step_tokens", "warmup", b"warmup", "weight_decay", b"weight_decay", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clip: _TypeAlias = _typing.Literal["clip"]  # noqa: Y015
     _WhichOneofArgType__clip: _TypeAlias = _typing.Literal["_clip", b"_clip"]  # noqa: Y015
@@ -1524,16 +1530,22 @@ class RetryJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`jobs/ID`."""
+    workers: _builtins.int
+    """Workers that go on with a job that trains; as many as before where 0. With another number the job's figures may
+    differ from those of an undisturbed one, and its provenance says so.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        workers: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -21,6 +21,7 @@ from services.runtime.work import Feed, Workers
 from services.trainer import specs
 from services.trainer.api import messages
 from services.trainer.api.jobs import read_job
+from services.trainer.api.specs import at_least
 from services.trainer.api.watching import Notices
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.records import Filter, JobRecord, NewJob, State
@@ -160,10 +161,22 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         """Queues an ended job again."""
         del context
         job = messages.read_job_name(request.name)
-        found = await asyncio.to_thread(self._table.retry, job)
+        at_least(request.workers, 0, "workers")
+        spec = await asyncio.to_thread(self._regrouped, job, request.workers) if request.workers else None
+        found = await asyncio.to_thread(self._table.retry, job, spec)
         self._notices.notify(job)
         self._entered()
         return messages.write_job(found)
+
+    def _regrouped(self, job: str, workers: int) -> bytes:
+        """The specification of a job that goes on with another number of workers."""
+        found = self._table.get(job)
+        spec = specs.regrouped(found.kind, found.spec, workers)
+        try:
+            self._check(found.kind, spec)
+        except InvalidArgument as error:
+            raise InvalidArgument("workers", error.problem) from error
+        return specs.write(spec)
 
     async def GetJobFile(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request: trainer_pb2.GetJobFileRequest, context: Any

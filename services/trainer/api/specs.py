@@ -121,7 +121,7 @@ def read_optimisation(given: trainer_pb2.Optimisation, field: str, defaults: Opt
         value = getattr(given, name)
         if not (value >= 0 and math.isfinite(value)):
             raise InvalidArgument(f"{field}.{name}", f"Expected a finite number of 0 or more, but got {value}")
-    for name in ("max_steps", "step_tokens", "accumulation", "evaluations", "patience"):
+    for name in ("max_steps", "step_tokens", "accumulation", "evaluations", "patience", "workers"):
         at_least(getattr(given, name), 0, f"{field}.{name}")
     for name, most in _SHARES.items():
         if given.HasField(name) and not 0 <= getattr(given, name) <= most:
@@ -143,6 +143,7 @@ def read_optimisation(given: trainer_pb2.Optimisation, field: str, defaults: Opt
         seed=given.seed,
         evaluations=given.evaluations or defaults.evaluations,
         patience=given.patience,
+        workers=given.workers or defaults.workers,
     )
 
 
@@ -233,6 +234,7 @@ def write_optimisation(chosen: Optimisation) -> trainer_pb2.Optimisation:
         seed=chosen.seed,
         evaluations=chosen.evaluations,
         patience=chosen.patience,
+        workers=chosen.workers,
     )
     if chosen.dropout is not None:
         optimisation.dropout = chosen.dropout

@@ -11,13 +11,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from services.trainer.cluster import folders
 from services.trainer.cluster.plan import Plan
-from services.trainer.cluster.seat import Seat
+from services.trainer.cluster.seats import seats
 from services.trainer.driver.child import Lease
 from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Report
 
@@ -91,6 +92,7 @@ class _Drive:
         self._ray = ray
         self._plan, self._lease, self._events = plan, lease, events
         self._stopping = threading.Event()
+        self._done: set[int] = set()
 
     def to_the_end(self, address: str, work: str, assignment: Assignment) -> bytes | None:
         """Runs the job.
@@ -103,72 +105,85 @@ class _Drive:
         # After Ray, which sets a handler of its own.
         signal.signal(signal.SIGTERM, lambda *_: self._stopping.set())
         try:
-            if reason := self._too_large(ray.cluster_resources()):
+            if reason := self._too_large(ray.cluster_resources(), assignment.workers):
                 return Report(failure=reason).line()
-            seat = ray.remote(Seat).options(num_cpus=self._plan.cpus, num_gpus=self._plan.gpus).remote()
-            try:
-                return self._see_through(seat, work, assignment)
-            finally:
-                ray.kill(seat)
+            with seats(ray, self._plan.cpus, self._plan.gpus, assignment.workers) as found:
+                return self._see_through(found, work, assignment)
         finally:
             _bounded(ray.shutdown)
 
-    def _too_large(self, resources: dict[str, float]) -> str:
+    def _too_large(self, resources: dict[str, float], workers: int) -> str:
         """Why the Ray of this machine will never have room; a cluster may grow."""
         if self._plan.address:
             return ""
         return "; ".join(
             f"Expected at most {resources.get(name, 0.0):g} {name}, which is what this machine has, but got {wanted:g}"
-            for name, wanted in (("CPU", self._plan.cpus), ("GPU", self._plan.gpus))
+            for name, wanted in (("CPU", self._plan.cpus * workers), ("GPU", self._plan.gpus * workers))
             if wanted > resources.get(name, 0.0)
         )
 
-    def _see_through(self, seat: Any, work: str, assignment: Assignment) -> bytes | None:
-        ahead = self._settle(seat)
+    def _see_through(self, seats: Sequence[Any], work: str, assignment: Assignment) -> bytes | None:
+        ahead = self._settle(seats)
         if ahead is None:
             return None
 
-        def ask(method: Any, *arguments: object) -> Any:
-            return self._ray.get(method.remote(*arguments), timeout=_ANSWER_SECONDS)
+        def ask(method: str, *arguments: Sequence[object]) -> list[Any]:
+            """Asks all actors at once, each with its own of the arguments."""
+            asked = [getattr(seat, method).remote(*own) for seat, *own in zip(seats, *arguments, strict=True)]
+            return list(self._ray.get(asked, timeout=_ANSWER_SECONDS))
 
-        def until() -> float:
-            return time.monotonic() + self._lease.seconds + ahead
+        def same(value: object) -> list[object]:
+            return [value] * len(seats)
 
-        ask(seat.start, work, assignment.line(), dict(self._plan.env), until())
+        def until() -> list[float]:
+            return [time.monotonic() + self._lease.seconds + each for each in ahead]
+
+        own = self._assignments(seats, assignment)
+        ask("start", same(work), [each.line() for each in own], same(dict(self._plan.env)), until())
         final: bytes | None = None
-        ended = False
-        while not (ended or final or self._stopping.is_set()):
-            lines, ended = ask(seat.reports, until(), _POLL_SECONDS)
-            for line in lines:
-                if Report.read(line).final:
-                    final = line
-                else:
-                    _write(self._events, line)
+        dead = False
+        while not (dead or final or self._stopping.is_set()):
+            for rank, (lines, ended) in enumerate(ask("reports", until(), same(_POLL_SECONDS))):
+                for line in lines:
+                    report = Report.read(line)
+                    if report.failure is not None or (report.final and rank == 0):
+                        final = final or line
+                    elif report.final:
+                        self._done.add(rank)
+                    elif rank == 0:
+                        _write(self._events, line)
+                dead = dead or (ended and rank not in self._done)
         over = final is not None or self._stopping.is_set()
         # The trainer waits no longer than that for the whole.
         patience = self._plan.stop_seconds / 2 if self._stopping.is_set() else 0.0
-        words = ask(seat.stop, patience, over and bool(self._plan.address))
+        words = ask("stop", same(patience), same(over and bool(self._plan.address)))
         if not over:
-            log.error("%s", words)
+            log.error("%s", next((each for each in words if "signal" in each), words[0]))
         return final
 
-    def _settle(self, seat: Any) -> float | None:
-        """Waits until the actor has room.
+    def _assignments(self, seats: Sequence[Any], assignment: Assignment) -> list[Assignment]:
+        """What each worker is told."""
+        if assignment.workers == 1:
+            return [assignment]
+        meeting = self._ray.get(seats[0].meeting.remote(), timeout=_ANSWER_SECONDS)
+        return [replace(assignment, rank=rank, meeting=meeting) for rank in range(len(seats))]
+
+    def _settle(self, seats: Sequence[Any]) -> list[float] | None:
+        """Waits until all actors have room.
 
         Returns:
-            What its machine's clock shows more than this one's, at least; None where the job was stopped.
+            What the clock of each one's machine shows more than this one's, at least; None where the job was stopped.
         """
-        reading = seat.clock.remote()
+        readings = [seat.clock.remote() for seat in seats]
         waited = 0.0
-        while not self._ray.wait([reading], timeout=_POLL_SECONDS)[0]:
+        while self._ray.wait(readings, num_returns=len(readings), timeout=_POLL_SECONDS)[1]:
             if self._stopping.is_set():
                 return None
             waited += _POLL_SECONDS
             if _TELL_SECONDS <= waited < _TELL_SECONDS + _POLL_SECONDS:
                 _write(self._events, Report(events=(("note", b"waits until Ray has room for it"),)).line())
-        reading = seat.clock.remote()
         # Less the way back: the lease ends there too early rather than too late.
-        return float(self._ray.get(reading, timeout=_ANSWER_SECONDS)) - time.monotonic()
+        return [float(self._ray.get(seat.clock.remote(), timeout=_ANSWER_SECONDS)) - time.monotonic() for seat in seats]
 
 
 def _bounded(action: Callable[[], object]) -> None:

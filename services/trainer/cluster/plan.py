@@ -13,8 +13,8 @@ class Plan:
     Attributes:
         address: Address of the cluster; empty for the Ray of this machine.
         folder: Temporary folder of the Ray of this machine, which says its address once it is ready.
-        cpus: Cores of the job.
-        gpus: GPUs of the job, or the share of one.
+        cpus: Cores of each worker of the job.
+        gpus: GPUs of each worker, or the share of one.
         env: Environment of the job's process, beside that of the machine that it runs on.
         stop_seconds: Time that the job's process has between SIGTERM and SIGKILL.
     """

@@ -17,6 +17,7 @@ from services.trainer.cluster.plan import Plan
 from services.trainer.cluster.session import kill_session
 from services.trainer.driver.process import JobProcess
 from services.trainer.driver.protocol import Assignment
+from services.trainer.driver.workers import THREADS, loopback
 
 _CLOSE_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.05
@@ -35,8 +36,8 @@ class RayRunner:
 
     Args:
         address: Address of the cluster; empty for a Ray of this machine.
-        cpus: Cores of a job.
-        gpus: GPUs of a job, or the share of one.
+        cpus: Cores of a job, or of each of its workers on a cluster.
+        gpus: GPUs of each worker of a job, or the share of one.
         slots: Jobs at once, for which a Ray of this machine has room.
         stop_seconds: Time that a job's process has between SIGTERM and SIGKILL.
         env: Environment of the jobs' processes that follows from this trainer's settings.
@@ -64,7 +65,11 @@ class RayRunner:
             log: File that receives the driver's output.
         """
         folder, access = self._host.ready() if self._host is not None else ("", {})
-        plan = Plan(self._address, folder, self._cpus, self._gpus, {**env, **self._env}, self._stop_seconds)
+        # Of this machine, the workers share out the cores of a job; of a cluster, each one has as many.
+        cpus = max(1, self._cpus // assignment.workers) if self._host is not None else self._cpus
+        own = {THREADS: str(cpus), "BABELSCOPE_THREADS": str(cpus)} if assignment.workers > 1 else {}
+        near = loopback() if assignment.workers > 1 and self._host is not None else {}
+        plan = Plan(self._address, folder, cpus, self._gpus, {**env, **self._env, **own, **near}, self._stop_seconds)
         command = ("services.trainer.cluster.driver", work, plan.text())
         return JobProcess(command, assignment, _QUIET | access, log)
 

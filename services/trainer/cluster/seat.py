@@ -1,6 +1,7 @@
 """The place of a job on the machine that Ray has chosen: an actor that holds the job's process."""
 
 import shutil
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,10 +18,20 @@ class Seat:
         self._process: JobProcess | None = None
         self._until = 0.0
         self._folder = Path()
+        self._rank = 0
 
     def clock(self) -> float:
         """This machine's clock, in which the end of a lease is told: clocks of two machines differ."""
         return time.monotonic()
+
+    def meeting(self) -> str:
+        """Where the workers of a job find one another if this one is the first: a port of its machine."""
+        import ray
+
+        with socket.socket() as free:
+            free.bind(("", 0))
+            host = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+            return f"tcp://{host}:{free.getsockname()[1]}"
 
     def start(self, work: str, assignment: bytes, env: Mapping[str, str], until: float) -> None:
         """Starts the job's process.
@@ -32,9 +43,12 @@ class Seat:
             until: End of the lease, by this machine's clock.
         """
         read = Assignment.read(assignment)
-        self._folder, self._until = Path(read.workdir), until
+        self._rank = read.rank
+        # Workers on several machines share no folder, so those on one do not either.
+        self._folder = Path(read.workdir + (f".worker-{read.rank}" if read.rank else ""))
+        self._until = until
         self._folder.mkdir(parents=True, exist_ok=True)
-        held = replace(read, lease_seconds=until - time.monotonic())
+        held = replace(read, workdir=str(self._folder), lease_seconds=until - time.monotonic())
         self._process = launch(work, held, env, self._folder / "work.log")
 
     def reports(self, until: float, seconds: float) -> tuple[list[bytes], bool]:
@@ -71,7 +85,8 @@ class Seat:
         process = self._running()
         process.stop(patience)
         words = process.last_words()
-        if forget:
+        # The folder of a worker besides the first one holds nothing that another attempt could use.
+        if forget or self._rank:
             shutil.rmtree(self._folder, ignore_errors=True)
         return words
 

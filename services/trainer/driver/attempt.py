@@ -11,8 +11,9 @@ from typing import Final
 
 from services.runtime.errors import Unavailable
 from services.trainer.driver.families import Family
-from services.trainer.driver.process import JobProcess, Launch, launch
+from services.trainer.driver.process import Launch, Running
 from services.trainer.driver.protocol import Assignment, Report
+from services.trainer.driver.workers import launch_workers
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.families import Families
 from services.trainer.jobs.records import JobRecord, Lease, NewEvent, State
@@ -43,6 +44,7 @@ class DispatchSettings:
         keep_seconds: Time for which a job that failed or was cancelled keeps its state, for a retry.
         env: Environment of the processes, beside this process's own.
         launch: How the jobs of `works` are started; those that wait for other jobs are processes of this machine.
+        workers: Number of workers by kind and specification of a job.
     """
 
     works: Mapping[str, str]
@@ -56,13 +58,14 @@ class DispatchSettings:
     stop_seconds: float = 5.0
     keep_seconds: float = 7 * 86_400.0
     env: Mapping[str, str] = field(default_factory=dict)
-    launch: Launch = launch
+    launch: Launch = launch_workers
+    workers: Callable[[str, bytes], int] = lambda kind, spec: 1
 
-    def start(self, assignment: Assignment, log: Path) -> JobProcess:
+    def start(self, assignment: Assignment, log: Path) -> Running:
         """Starts what does a job."""
         if work := self.works.get(assignment.kind):
             return self.launch(work, assignment, self.env, log)
-        return launch(self.waiting[assignment.kind], assignment, self.env, log)
+        return launch_workers(self.waiting[assignment.kind], assignment, self.env, log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class Tables:
 
 def has_state(folder: Path) -> bool:
     """Whether a job's folder holds more than its log: a state from which another attempt goes on."""
-    return folder.is_dir() and any(path.name != _LOG for path in folder.iterdir())
+    return folder.is_dir() and any(path.name != _LOG and path.name[0] != "." for path in folder.iterdir())
 
 
 class Attempt:
@@ -121,6 +124,7 @@ class Attempt:
                 resume=self._job.resume,
                 workdir=str(self._folder),
                 lease_seconds=self._held_until - time.monotonic(),
+                workers=self._settings.workers(self._job.kind, self._job.spec),
             ),
             self._folder / _LOG,
         )
@@ -145,7 +149,7 @@ class Attempt:
     def _patient(self, closing: threading.Event) -> bool:
         return closing.is_set() or self._cancelled
 
-    def _renew(self, process: JobProcess) -> None:
+    def _renew(self, process: Running) -> None:
         """Keeps the lease alive; where the table cannot be asked, the old lease holds on until it runs out."""
         asked = time.monotonic()
         try:
@@ -192,7 +196,7 @@ class Attempt:
     def _ran_out(self) -> LeaseLost:
         return LeaseLost(f"The lease of job {self._job.id} ran out while the table could not be asked")
 
-    def _end(self, process: JobProcess, final: Report | None, closing: threading.Event) -> None:
+    def _end(self, process: Running, final: Report | None, closing: threading.Event) -> None:
         """Writes the end of the attempt."""
         while True:
             try:

@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 from babelscope.data.atomic import owned
 
 from services.runtime.errors import ServiceError
-from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Report
+from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Died, Report
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +107,11 @@ def _work(assignment: Assignment, channel: Channel) -> None:
     try:
         work: Work = getattr(importlib.import_module(module), name)
         channel.tell(Report(result=work(assignment, channel)))
+    except Died as error:
+        log.error("the attempt ends: %s", error)
+        # At once: what waits for a worker that is gone may hang at the interpreter's end.
+        logging.shutdown()
+        os._exit(1)
     except ServiceError as error:
         log.exception("the job failed")
         channel.tell(Report(failure=str(error)))

@@ -10,13 +10,33 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Report, renewal
 
 _LOG_TAIL: Final = 2000
 _POLL_SECONDS: Final = 0.02
 _LAST_REPORTS_SECONDS: Final = 1.0
+
+
+class Running(Protocol):
+    """What does a job, as its trainer holds it."""
+
+    def renew(self, lease_seconds: float) -> None:
+        """Tells it how long its lease holds from now."""
+
+    def report(self, timeout: float) -> Report | None:
+        """The next report; None where none comes in time, or none comes any more."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended and all its reports were read."""
+
+    def stop(self, patience: float = 0.0) -> None:
+        """Ends it with all that it has started."""
+
+    def last_words(self) -> str:
+        """How it ended, with the end of its log, for people."""
 
 
 class JobProcess:
@@ -95,6 +115,11 @@ class JobProcess:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
 
+    @property
+    def exit_code(self) -> int | None:
+        """How the process ended, negative numbers being signals; None while it runs."""
+        return self._process.poll()
+
     def last_words(self) -> str:
         """How the process ended, with the end of its log, for people."""
         code = self._process.poll()
@@ -121,7 +146,7 @@ class JobProcess:
                 self._reports.put(Report.read(line))
 
 
-Launch = Callable[[str, Assignment, Mapping[str, str], Path], JobProcess]
+Launch = Callable[[str, Assignment, Mapping[str, str], Path], Running]
 """Starts what does a job: from `MODULE:FUNCTION`, the assignment, the environment and the log."""
 
 

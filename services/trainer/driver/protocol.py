@@ -15,6 +15,10 @@ EVENTS_VARIABLE: Final = "BABELSCOPE_JOB_EVENTS"
 """Environment variable with the number of the pipe to which events are written."""
 
 
+class Died(Exception):
+    """The attempt cannot go on through no fault of the job's: it ends as that of a process that was killed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """What a process is to do.
@@ -27,6 +31,10 @@ class Assignment:
         resume: Name in the store of the state to go on from; empty to start anew.
         workdir: Folder for what the work writes while it runs.
         lease_seconds: Seconds that the lease holds from now.
+        workers: Processes that do it together.
+        rank: Number of this one among them, from 0; the first one reports.
+        meeting: Where they find one another, as `services.trainer.parallel.ranks` takes it; empty where there is one.
+        place: Number of this one among those that see the same devices.
     """
 
     job: str
@@ -36,6 +44,10 @@ class Assignment:
     resume: str
     workdir: str
     lease_seconds: float
+    workers: int = 1
+    rank: int = 0
+    meeting: str = ""
+    place: int = 0
 
     def line(self) -> bytes:
         """The message as a line."""

@@ -238,10 +238,14 @@ class JobTable:
                 self._cancel(connection, job)
             return read_job(connection, job)
 
-    def retry(self, job: str) -> JobRecord:
+    def retry(self, job: str, spec: bytes | None = None) -> JobRecord:
         """Queues a job that failed or was cancelled again, with its attempts counted anew.
 
         Those of its own jobs that failed or were cancelled are queued with it.
+
+        Args:
+            job: Id of the job.
+            spec: Specification that takes the place of its own; None for its own.
 
         Raises:
             NotFound: There is none of that id.
@@ -257,6 +261,8 @@ class JobTable:
                 raise FailedPrecondition(
                     f"job {job}", f"it is one of jobs/{found.parent}, which has ended: retry that one"
                 )
+            if spec is not None:
+                connection.execute(update(jobs).where(jobs.c.id == job).values(spec=spec))
             self._queue_again(connection, job)
             return read_job(connection, job)
 

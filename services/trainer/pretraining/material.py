@@ -220,6 +220,6 @@ def _provenance(plan: PretrainPlan, encoder: TrainableEncoder) -> dict[str, str]
         "form": plan.form,
         "exponent": repr(plan.exponent),
         "masking": said(asdict(plan.masking)),
-        "optimisation": said(asdict(plan.optimisation)),
+        "optimisation": said(plan.optimisation.described()),
         "seed": str(plan.optimisation.seed),
     }

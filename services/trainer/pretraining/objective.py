@@ -144,23 +144,26 @@ class MaskedModelling:
     @property
     def fingerprint(self) -> str:
         """Digest of all that determines the numbers."""
-        said: list[Any] = [asdict(replace(self.plan, threads=0)), self.encoder.digest]
+        plan = asdict(replace(self.plan, threads=0)) | {"optimisation": self.optimisation.described()}
+        said: list[Any] = [plan, self.encoder.digest]
         said += [each.counts.digest for each in (*self._sorted, *self.dev)]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
-    def work(self, number: int, batches: Step) -> Work:
+    def work(self, number: int, batches: Step, own: Step) -> Work:
         """The streams of a step, masked by a generator that the seed and the step alone determine.
 
-        All streams of the step are masked at once: the masks do not depend on how it is cut into batches.
+        All streams of the step are masked at once: the masks do not depend on how it is cut into batches, nor on who
+        computes which.
         """
         generator = np.random.default_rng([self.optimisation.seed % (1 << 64), _MASKS, number])
         masked = self._masked([self._stream(place) for place in np.concatenate(batches).tolist()], generator)
         borders = np.cumsum([len(members) for members in batches])[:-1]
-        portions = [[masked[place] for place in part] for part in np.split(np.arange(len(masked)), borders)]
+        members = np.split(np.arange(len(masked)), borders)
+        portions = [[masked[place] for place in each[part]] for each, part in zip(members, own, strict=True)]
         return Work(
             targets=sum(len(each.rows) for each in masked),
             tokens=sum(len(each.ids) for each in masked),
-            losses=[partial(self._loss, portion) for portion in portions],
+            losses=[partial(self._loss, portion) for portion in portions if portion],
         )
 
     def _stream(self, place: int) -> Ints:

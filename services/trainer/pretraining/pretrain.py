@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from services.models.catalogue import ModelFiles
+from services.trainer.parallel.team import SOLO, Team
 from services.trainer.pretraining.checks import check
 from services.trainer.pretraining.material import Examples, gather
 from services.trainer.pretraining.plan import PretrainPlan
@@ -24,6 +26,7 @@ def pretrain(
     stop: Callable[[], bool] = lambda: False,
     device: str = "cpu",
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    team: Team = SOLO,
 ) -> Trained:
     """Pretrain a model, going on from what stands in `workdir`, bit for bit: see `services.trainer.training.fit.fit`.
 
@@ -37,6 +40,7 @@ def pretrain(
         stop: Asked after each step and between batches of an evaluation.
         device: `cpu`, `cuda:0`.
         checkpoint_seconds: Seconds of training between two states on disk.
+        team: The workers of the run, as many as the plan says.
 
     Raises:
         InvalidArgument: Something in the plan is wrong, or does not fit the model.
@@ -44,6 +48,7 @@ def pretrain(
         FailedPrecondition: The model cannot be trained, a set has no text, or there is less of it than a step takes.
         LossNotFinite: Loss or gradient is no finite number.
         Stopped: `stop` said so; the state is on disk.
+        PeerLost: Another worker is gone.
     """
     check(plan)
     how = plan.optimisation
@@ -51,7 +56,9 @@ def pretrain(
     how = replace(how, head_learning_rate=how.head_learning_rate or how.learning_rate)
     plan = replace(plan, optimisation=how)
     with arithmetic(how.seed, plan.threads, device):
-        objective = gather(plan, files=files, examples=examples, cache=cache, report=report, device=device)
+        read = partial(gather, plan, files=files, examples=examples, cache=cache, report=report, device=device)
+        # Workers of one machine share the cache.
+        objective = team.first_alone(read)
         run = Run(
             objective,
             workdir=workdir,
@@ -59,5 +66,6 @@ def pretrain(
             stop=stop,
             device=device,
             checkpoint_seconds=checkpoint_seconds,
+            team=team,
         )
         return run.finish()

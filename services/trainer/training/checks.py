@@ -50,6 +50,7 @@ def check_optimisation(how: Optimisation) -> None:
         ("optimisation.dropout", how.dropout, 0, 1, True),
         ("optimisation.evaluations", how.evaluations, 1, math.inf, True),
         ("optimisation.patience", how.patience, 0, math.inf, True),
+        ("optimisation.workers", how.workers, 1, math.inf, True),
     )
     _check_bounds(bounds)
     if how.dropout == 1:
@@ -72,14 +73,14 @@ def _check_bounds(bounds: Sequence[_Bound]) -> None:
 
 
 def fingerprint(plan: FineTunePlan, model: str, pieces: Sequence[Piece]) -> str:
-    """SHA-256 over all that determines a run's numbers but for the device and its threads.
+    """SHA-256 over all that determines a run's numbers but for the device, its threads and the workers.
 
     Args:
         plan: The plan.
         model: Digest of the model before training.
         pieces: The training set.
     """
-    said = asdict(replace(plan, edits=(), threads=0))
+    said = asdict(replace(plan, edits=(), threads=0)) | {"optimisation": plan.optimisation.described()}
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     digest.update(model.encode())
     for edit in plan.edits:

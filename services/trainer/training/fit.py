@@ -15,6 +15,7 @@ from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.figures import Scorer, SetFigures
 from services.trainer.evaluation.forward import last_hidden_state
 from services.trainer.evaluation.prediction import mean_main
+from services.trainer.parallel.team import SOLO, Team
 from services.trainer.training.checks import check, fingerprint
 from services.trainer.training.events import Event
 from services.trainer.training.folder import write_folder
@@ -36,11 +37,13 @@ def fit(
     stop: Callable[[], bool] = lambda: False,
     device: str = "cpu",
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    team: Team = SOLO,
 ) -> Trained:
     """Fine-tune a model, going on from what stands in `workdir`.
 
     A run that died at any moment and is called again with the same arguments ends with the weights and figures of an
-    undisturbed one, bit for bit on the same device with the same number of threads. A run that is over is not repeated.
+    undisturbed one, bit for bit on the same device with the same number of threads and workers. A run that is over is
+    not repeated. Each of several workers makes this call; the first one alone uses `workdir`, `report` and `stop`.
     torch's global generators and its number of threads are as before when this returns.
 
     Args:
@@ -53,6 +56,7 @@ def fit(
         stop: Asked after each step and between batches of an evaluation.
         device: `cpu`, `cuda:0`.
         checkpoint_seconds: Seconds of training between two states on disk.
+        team: The workers of the run, as many as the plan says.
 
     Raises:
         InvalidArgument: Something in the plan is wrong, or does not fit the model.
@@ -61,6 +65,7 @@ def fit(
             of another run.
         LossNotFinite: Loss or gradient is no finite number.
         Stopped: `stop` said so; the state is on disk.
+        PeerLost: Another worker is gone.
     """
     check(plan)
     with arithmetic(plan.optimisation.seed, plan.threads, device):
@@ -72,6 +77,7 @@ def fit(
             stop=stop,
             device=device,
             checkpoint_seconds=checkpoint_seconds,
+            team=team,
         )
         return run.finish()
 
@@ -100,15 +106,17 @@ class FineTuning:
         self._dropout = material.encoder.dropout(how.dropout)
         self._interventions = Interventions(plan.edits, device)
 
-    def work(self, number: int, batches: Step) -> Work:
+    def work(self, number: int, batches: Step, own: Step) -> Work:
         """The pieces of a step."""
         del number
         self._material.head.train(True)
-        chosen = [[self._material.pieces[place] for place in members] for members in batches]
+        pieces = self._material.pieces
+        whole = [pieces[place] for members in batches for place in members]
+        chosen = [[pieces[place] for place in members[part]] for members, part in zip(batches, own, strict=True)]
         return Work(
-            targets=sum(piece.count for pieces in chosen for piece in pieces),
-            tokens=sum(len(piece.text) for pieces in chosen for piece in pieces),
-            losses=[partial(self._loss, pieces) for pieces in chosen],
+            targets=sum(piece.count for piece in whole),
+            tokens=sum(len(piece.text) for piece in whole),
+            losses=[partial(self._loss, each) for each in chosen if each],
         )
 
     def _loss(self, pieces: list[Piece]) -> Tensor:

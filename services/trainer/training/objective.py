@@ -8,12 +8,17 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from services.trainer.data.order import Step
+from services.trainer.data.pieces import Ints
 from services.trainer.evaluation.figures import SetFigures
 from services.trainer.training.plan import Optimisation
 
 
 class Order(Protocol):
     """The order of the data, which follows from the seed and the epoch alone."""
+
+    @property
+    def lengths(self) -> Sequence[int] | Ints:
+        """Tokens of each place of the data."""
 
     def epoch(self, number: int) -> Sequence[Step]:
         """All steps of an epoch, from 0."""
@@ -27,9 +32,10 @@ class Work:
     """The work of one step.
 
     Attributes:
-        targets: Terms of the loss, over all batches.
-        tokens: Real tokens, over all batches.
-        losses: For each batch the sum of its terms, computed when called, through which gradients flow.
+        targets: Terms of the loss, over all batches and workers.
+        tokens: Real tokens, over all batches and workers.
+        losses: For each batch of which this worker has a part the sum of its terms, computed when called, through which
+            gradients flow.
     """
 
     targets: int
@@ -68,12 +74,13 @@ class Objective(Protocol):
     def provenance(self) -> Mapping[str, str]:
         """What determines the run, by name."""
 
-    def work(self, number: int, batches: Step) -> Work:
+    def work(self, number: int, batches: Step, own: Step) -> Work:
         """The work of a step.
 
         Args:
             number: The step, from 1.
             batches: Places of the data of each batch.
+            own: For each batch what this worker computes of it, as places in the batch; there may be none.
         """
 
     def figures(self, check: Callable[[], None]) -> tuple[SetFigures, ...]:

@@ -86,7 +86,12 @@ class Optimiser:
     def gradient_norm(self) -> float:
         """Norm of the whole gradient, which is then no longer than `clip` where there is a bound."""
         bound = self._settings.clip or math.inf
-        return float(torch.nn.utils.clip_grad_norm_(list(self._named.values()), bound))
+        return float(torch.nn.utils.clip_grad_norm_(self.parameters, bound))
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """All parameters in order."""
+        return list(self._named.values())
 
     def weights(self) -> dict[str, Tensor]:
         """All parameters by name."""

@@ -8,9 +8,9 @@ It goes on from what stands in `workdir`, so a caller whose process died calls i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from services.models.spec import ComputeType, Edit, ModelSpec
 from services.trainer.evaluation.figures import SetFigures
@@ -68,6 +68,9 @@ class Optimisation:
         seed: Seed of the order of the data, of dropout and of the head's weights.
         evaluations: Evaluations on the development sets an epoch.
         patience: Evaluations without improvement after which training stops; no early stop where 0.
+        workers: Processes that share out each step; `step_tokens` are those of all of them.
+        regroup: Whether the run may go on from a state that another number of workers has left. Its numbers then
+            differ from those of an undisturbed run in their last digits, and with dropout in more.
     """
 
     learning_rate: float = 5e-5
@@ -85,6 +88,12 @@ class Optimisation:
     seed: int = 0
     evaluations: int = 1
     patience: int = 0
+    workers: int = 1
+    regroup: bool = False
+
+    def described(self) -> dict[str, Any]:
+        """The settings by name, without what says by whom they are carried out."""
+        return {name: value for name, value in asdict(self).items() if name not in ("workers", "regroup")}
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def provenance(plan: FineTunePlan, digest: str) -> dict[str, str]:
         "train": _json([[each.language, each.dataset] for each in plan.train]),
         "dev": _json([[each.language, each.dataset] for each in plan.dev]),
         "source": plan.source,
-        "optimisation": _json(asdict(plan.optimisation)),
+        "optimisation": _json(plan.optimisation.described()),
         "seed": str(plan.optimisation.seed),
     }
 

@@ -1,5 +1,6 @@
 """The training loop: steps, evaluations, and states on disk from which a run goes on bit for bit."""
 
+import json
 import math
 import platform
 import time
@@ -7,18 +8,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
+import numpy as np
 import torch
 
 from services.trainer.data.order import Step
+from services.trainer.parallel.shares import shares
+from services.trainer.parallel.team import SOLO, Team
 from services.trainer.training.events import Checkpointed, Evaluated, Event, LossNotFinite, Progressed, Stopped
 from services.trainer.training.objective import Objective
 from services.trainer.training.optimiser import Optimiser
 from services.trainer.training.plan import Trained
-from services.trainer.training.state import Best, Place, RunFolder
+from services.trainer.training.state import Best, Place, RunFolder, State, random_states
+from services.trainer.training.together import by_rank, check_regrouped, check_workers, shared, take_up
 
 CHECKPOINT_SECONDS = 120.0
 """Seconds of training between two states on disk, besides those at evaluations."""
+_BEAT_SECONDS = 10.0
+"""Seconds between two signs of life of an evaluation to the workers that wait for it."""
+_GOING_ON, _DONE, _STOPPING = range(3)
+"""What the first worker says of an evaluation; of a step, whether a state is due, or the end."""
 
 
 @contextmanager
@@ -51,6 +61,7 @@ class Run:
         stop: Whether to stop.
         device: Device of the model.
         checkpoint_seconds: Seconds of training between two states.
+        team: The workers of the run.
     """
 
     def __init__(
@@ -62,9 +73,11 @@ class Run:
         stop: Callable[[], bool],
         device: str,
         checkpoint_seconds: float,
+        team: Team = SOLO,
     ) -> None:
         self._objective = objective
         self._report, self._stop, self._device = report, stop, device
+        self._team, self._first = team, team.rank == 0
         self._checkpoint_seconds = checkpoint_seconds
         how = objective.optimisation
         self._order = objective.order
@@ -73,14 +86,12 @@ class Run:
         self._optimiser = Optimiser(objective.encoder_parameters, objective.head_parameters, how, self._steps)
         self._folder = RunFolder(workdir, objective.fingerprint)
         self._place = Place()
-        self._seconds, self._tokens, self._done, self._saved = 0.0, 0, 0, time.monotonic()
+        self._seconds, self._tokens, self._done = 0.0, 0, 0
+        self._saved = self._beat = time.monotonic()
 
     def finish(self) -> Trained:
         """Go on to the end."""
-        found = self._folder.load(self._device)
-        if found is not None:
-            self._place, weights, moments = found
-            self._optimiser.restore(weights, moments)
+        self._begin()
         if not self._place.ended:
             self._go_on()
         best = self._place.best
@@ -94,6 +105,20 @@ class Run:
             warnings=self._objective.warnings,
             provenance=self._provenance(),
         )
+
+    def _begin(self) -> None:
+        """Take up the last state, or draw the first one: the first worker's for all of them."""
+        how, team = self._objective.optimisation, self._team
+        check_workers(how, team, self._objective.fingerprint)
+        state = self._folder.load() if self._first else None
+        self._place = Place.read(json.loads(team.told(json.dumps((state.place if state else Place()).to_json()))))
+        state = shared(team, state or State(self._place, self._optimiser.weights(), {}, {}))
+        if self._place.workers:
+            check_regrouped(how, self._place)
+        if self._place.step or team.size > 1:
+            self._optimiser.restore(state.weights, state.moments)
+        take_up(team.rank, state, how.seed, self._device)
+        self._place = self._place.done_by(how.workers)
 
     def _go_on(self) -> None:
         due = self._evaluation_steps()
@@ -131,22 +156,22 @@ class Run:
     def _step(self, number: int, batches: Step, epoch: float) -> None:
         """One step of the optimiser; the loss is the mean over the targets of all its batches."""
         started = time.perf_counter()
-        work = self._objective.work(number, batches)
-        total = 0.0
+        work = self._objective.work(number, batches, self._own(batches))
+        own = 0.0
         for compute in work.losses:
             loss = compute() / work.targets
-            total += float(loss.detach())
-            if not math.isfinite(total):
-                raise LossNotFinite(number, "loss", self._folder.last())
+            own += float(loss.detach())
             loss.backward()  # type: ignore[no-untyped-call]
-        if not math.isfinite(self._optimiser.gradient_norm()):
-            raise LossNotFinite(number, "gradient", self._folder.last())
+        total = self._team.reduce(self._optimiser.parameters, own)
+        for quantity, value in (("loss", total), ("gradient", self._optimiser.gradient_norm())):
+            if not math.isfinite(value):
+                raise LossNotFinite(number, quantity, self._team.agree(self._folder.last()))
         learning_rate = self._optimiser.step(number)
         self._place = replace(self._place, step=number)
         self._seconds += time.perf_counter() - started
         self._tokens += work.tokens
         self._done += 1
-        self._report(
+        self._tell(
             Progressed(
                 step=number,
                 of=self._steps,
@@ -158,7 +183,26 @@ class Run:
             )
         )
 
+    def _own(self, batches: Step) -> Step:
+        """What this worker computes of each batch."""
+        if self._team.size == 1:
+            return tuple(np.arange(len(members)) for members in batches)
+        lengths = np.asarray(self._order.lengths)
+        return tuple(shares(lengths[members], self._team.size)[self._team.rank] for members in batches)
+
     def _evaluate(self) -> None:
+        """Score the development sets, which the first worker does while the others wait."""
+        if self._first:
+            self._score()
+            self._team.agree(_DONE)
+        else:
+            while (said := self._team.agree(_GOING_ON)) == _GOING_ON:
+                pass
+            if said == _STOPPING:
+                self._end_early()
+        self._place = Place.read(json.loads(self._team.told(json.dumps(self._place.to_json()))))
+
+    def _score(self) -> None:
         """Score the development sets; keep the model where it is the best so far, or where there are none."""
         step, objective = self._place.step, self._objective
         figures = objective.figures(self._check)
@@ -178,27 +222,46 @@ class Run:
             ended=step == self._steps or (patience > 0 and stale >= patience),
         )
         if score is not None:
-            self._report(Evaluated(step, figures, score, better))
+            self._tell(Evaluated(step, figures, score, better))
 
     def _checkpoint(self) -> None:
         """Write the state where it is time or an evaluation is done, and stop where that is wanted."""
-        stopping = not self._place.ended and self._stop()
-        evaluated = self._place.evaluated == self._place.step
-        if evaluated or stopping or time.monotonic() - self._saved >= self._checkpoint_seconds:
+        said = _GOING_ON
+        if self._first:
+            due = time.monotonic() - self._saved >= self._checkpoint_seconds
+            stopping = not self._place.ended and self._stop()
+            said = _STOPPING if stopping else _DONE if due else _GOING_ON
+        said = self._team.agree(said)
+        if said == _STOPPING:
+            self._end_early()
+        if said == _DONE or self._place.evaluated == self._place.step:
             self._save()
-        if stopping:
-            raise Stopped(self._place.step)
 
     def _check(self) -> None:
         """Stop an evaluation where that is wanted; it is done again when the run goes on."""
-        if self._stop():
-            self._save()
-            raise Stopped(self._place.step)
+        stopping = self._stop()
+        if stopping or time.monotonic() - self._beat >= _BEAT_SECONDS:
+            self._beat = time.monotonic()
+            self._team.agree(_STOPPING if stopping else _GOING_ON)
+        if stopping:
+            self._end_early()
+
+    def _end_early(self) -> NoReturn:
+        self._save()
+        raise Stopped(self._place.step)
 
     def _save(self) -> None:
-        folder = self._folder.save(self._place, self._optimiser.weights(), self._optimiser.moments(), self._device)
+        """Write the state with the random states of all workers."""
+        random = by_rank(self._team.gathered(random_states(self._device)))
+        if self._first:
+            weights, moments = self._optimiser.weights(), self._optimiser.moments()
+            folder = self._folder.save(State(self._place, weights, moments, random))
+            self._tell(Checkpointed(self._place.step, folder))
         self._saved = time.monotonic()
-        self._report(Checkpointed(self._place.step, folder))
+
+    def _tell(self, event: Event) -> None:
+        if self._first:
+            self._report(event)
 
     def _provenance(self) -> dict[str, str]:
         """What another needs to get the same numbers."""
@@ -206,6 +269,7 @@ class Run:
             **self._objective.provenance,
             "device": self._device if self._device == "cpu" else torch.cuda.get_device_name(self._device),
             "threads": str(torch.get_num_threads()),
+            "workers": self._place.history(),
             "torch": torch.__version__,
             "python": platform.python_version(),
         }

@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ class Place:
         stale: Evaluations since the best one.
         best: The best so far; None before the first.
         ended: Whether the run is over.
+        workers: Numbers of workers, each with the first step that so many did.
     """
 
     step: int = 0
@@ -67,47 +68,91 @@ class Place:
     stale: int = 0
     best: Best | None = None
     ended: bool = False
+    workers: tuple[tuple[int, int], ...] = ()
+
+    def done_by(self, workers: int) -> "Place":
+        """The place where so many workers do the steps to come."""
+        if self.workers and self.workers[-1][1] == workers:
+            return self
+        return replace(self, workers=(*self.workers, (self.step + 1, workers)))
+
+    def history(self) -> str:
+        """The numbers of workers in words: `2`, or `2, from step 101 on 1`."""
+        (_, number), *later = self.workers
+        return ", ".join([str(number), *(f"from step {first} on {each}" for first, each in later)])
+
+    def to_json(self) -> dict[str, Any]:
+        """The place as `read` takes it."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, said: Mapping[str, Any]) -> "Place":
+        """A place from its JSON form."""
+        best = said["best"]
+        if best is not None:
+            figures = tuple(
+                SetFigures(
+                    each["language"],
+                    each["dataset"],
+                    tuple(Figure(**figure) for figure in each["figures"]),
+                    tuple(each["warnings"]),
+                )
+                for each in best["figures"]
+            )
+            best = Best(best["step"], best["score"], figures)
+        # States from before there were several workers do not say that there was one.
+        workers = tuple((first, number) for first, number in said.get("workers", [[1, 1]] if said["step"] else []))
+        return cls(said["step"], said["evaluated"], said["stale"], best, said["ended"], workers)
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that a run goes on from.
+
+    Attributes:
+        place: How far the run is.
+        weights: Parameters by name.
+        moments: State of the optimiser by name.
+        random: States of the generators of all workers, as `random_states` gives and takes them.
+    """
+
+    place: Place
+    weights: Mapping[str, Tensor]
+    moments: Mapping[str, Tensor]
+    random: Mapping[str, Tensor]
 
 
 class RunFolder:
     """The folder of a run.
 
     Args:
-        path: The folder; made where it is not there. One process at a time writes to it.
+        path: The folder; made by `load` where it is not there. One process at a time writes to it.
         fingerprint: Digest of all that determines the run's numbers.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         self.path, self._fingerprint = path, fingerprint
-        path.mkdir(parents=True, exist_ok=True)
-        sweep(path)
 
     def best(self, step: int) -> Path:
         """Where the model of a step is."""
         return self.path / f"best-{step:08d}"
 
-    def save(self, place: Place, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor], device: str) -> Path:
+    def save(self, state: State) -> Path:
         """Write a state, then remove those that are no longer needed.
-
-        Args:
-            place: How far the run is.
-            weights: Parameters by name.
-            moments: State of the optimiser by name.
-            device: Device whose random state is kept besides the processor's.
 
         Returns:
             Its folder.
         """
-        target = self.path / f"state-{place.step:08d}"
+        target = self.path / f"state-{state.place.step:08d}"
         with durable_folder(target) as folder:
-            save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / WEIGHTS_FILE)
-            drawn = {_PREFIX + name: state for name, state in _random_states(device).items()}
-            kept = {name: tensor.contiguous() for name, tensor in moments.items()}
+            save_file({name: tensor.contiguous() for name, tensor in state.weights.items()}, folder / WEIGHTS_FILE)
+            drawn = {_PREFIX + name: each for name, each in state.random.items()}
+            kept = {name: tensor.contiguous() for name, tensor in state.moments.items()}
             save_file(kept | drawn, folder / MOMENTS_FILE)
             record = {
                 "format": FORMAT,
                 "fingerprint": self._fingerprint,
-                "place": asdict(place),
+                "place": state.place.to_json(),
                 "files": {name: _digest(folder / name) for name in (WEIGHTS_FILE, MOMENTS_FILE)},
             }
             (folder / STATE_FILE).write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
@@ -118,24 +163,21 @@ class RunFolder:
         """Step of the newest state; 0 where there is none."""
         return max((_step(folder) for folder in self._states()), default=0)
 
-    def load(self, device: str) -> tuple[Place, dict[str, Tensor], dict[str, Tensor]] | None:
-        """The newest whole state, whose random states are set; None where there is none. Damaged ones are removed.
+    def load(self) -> State | None:
+        """The newest whole state; None where there is none. Damaged ones, and what killed writers left, are removed.
 
         Raises:
             FailedPrecondition: It is that of another run.
         """
+        self.path.mkdir(parents=True, exist_ok=True)
+        sweep(self.path)
         for folder in sorted(self._states(), key=_step, reverse=True):
-            found = self._read(folder)
-            if found is None:
-                shutil.rmtree(folder)
-                continue
-            place, weights, moments = found
-            drawn = {name: moments.pop(name) for name in list(moments) if name.startswith(_PREFIX)}
-            _set_random_states({name.removeprefix(_PREFIX): state for name, state in drawn.items()}, device)
-            return place, weights, moments
+            if (found := self._read(folder)) is not None:
+                return found
+            shutil.rmtree(folder)
         return None
 
-    def _read(self, folder: Path) -> tuple[Place, dict[str, Tensor], dict[str, Tensor]] | None:
+    def _read(self, folder: Path) -> State | None:
         """A state; None where it is damaged."""
         try:
             record: dict[str, Any] = json.loads((folder / STATE_FILE).read_text("utf-8"))
@@ -151,10 +193,12 @@ class RunFolder:
                 f"folder {self.path.name}",
                 "Expected the state of this run, but it is that of one with another plan, model or data",
             )
-        place = _place(record["place"])
+        place = Place.read(record["place"])
         if place.best is not None and not self.best(place.best.step).is_dir():
             return None
-        return place, weights, moments
+        drawn = {name: moments.pop(name) for name in list(moments) if name.startswith(_PREFIX)}
+        random = {name.removeprefix(_PREFIX): each for name, each in drawn.items()}
+        return State(place, weights, moments, random)
 
     def _states(self) -> list[Path]:
         return list(self.path.glob("state-*"))
@@ -182,32 +226,16 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _place(said: dict[str, Any]) -> Place:
-    """A place from its JSON form."""
-    best = said["best"]
-    if best is not None:
-        figures = tuple(
-            SetFigures(
-                each["language"],
-                each["dataset"],
-                tuple(Figure(**figure) for figure in each["figures"]),
-                tuple(each["warnings"]),
-            )
-            for each in best["figures"]
-        )
-        best = Best(best["step"], best["score"], figures)
-    return Place(said["step"], said["evaluated"], said["stale"], best, said["ended"])
-
-
-def _random_states(device: str) -> dict[str, Tensor]:
-    """States of torch's generators."""
+def random_states(device: str) -> dict[str, Tensor]:
+    """States of torch's generators, those of the processor and of the model's device."""
     states = {"cpu": torch.get_rng_state()}
     if device != "cpu":
         states["device"] = torch.cuda.get_rng_state(device)
     return states
 
 
-def _set_random_states(states: Mapping[str, Tensor], device: str) -> None:
+def set_random_states(states: Mapping[str, Tensor], device: str) -> None:
+    """Set what `random_states` gave."""
     torch.set_rng_state(states["cpu"])
     if device != "cpu":
         torch.cuda.set_rng_state(states["device"], device)

@@ -14,14 +14,17 @@ from babelscope.sync.metrics import MetricsClient
 
 from services.models.catalogue import ModelFiles
 from services.models.spec import Edit
+from services.runtime.errors import FailedPrecondition
 from services.runtime.files.folders import StoredFolder, fetch_folder, put_folder
 from services.runtime.files.store import Store
 from services.runtime.settings import load
 from services.trainer import specs
 from services.trainer.driver.child import Channel
-from services.trainer.driver.protocol import Assignment, Report
+from services.trainer.driver.protocol import Assignment, Died, Report
 from services.trainer.evaluation.figures import SetFigures
 from services.trainer.evaluation.scoring import MetricsScorer
+from services.trainer.parallel.ranks import Ranks
+from services.trainer.parallel.team import SOLO, PeerLost, Team
 from services.trainer.settings import TrainerSettings
 from services.trainer.works.edits import read_edits
 
@@ -43,6 +46,7 @@ class Desk(AbstractContextManager["Desk"]):
         self.files: ModelFiles = self.settings.model_files(self.store)
         self.folder = Path(assignment.workdir)
         self._assignment, self._channel = assignment, channel
+        self._team: Team = SOLO
         self._datagen = DatagenClient(self.settings.peer(self.settings.datagen))
         self._metrics = MetricsClient(self.settings.peer(self.settings.metrics))
         self.scorer = MetricsScorer(self._metrics)
@@ -50,15 +54,42 @@ class Desk(AbstractContextManager["Desk"]):
     @property
     def device(self) -> str:
         """Where the job computes."""
-        return self.settings.chosen_device()
+        device, place = self.settings.chosen_device(), self._assignment.place
+        if device == "cpu" or self._assignment.workers == 1:
+            return device
+        if self.settings.runner == "process" and self.settings.device not in ("auto", "cuda"):
+            raise FailedPrecondition(
+                "`device`", f"Expected auto or cuda, so that each worker has a GPU, but got {self.settings.device}"
+            )
+        import torch
+
+        if place >= torch.cuda.device_count():
+            raise FailedPrecondition(
+                "optimisation.workers", f"Expected a GPU for each worker, but there are {torch.cuda.device_count()}"
+            )
+        return f"cuda:{place}"
+
+    @property
+    def first(self) -> bool:
+        """Whether this worker is the one that reports and writes."""
+        return self._assignment.rank == 0
+
+    def team(self) -> Team:
+        """The workers of the job, once they have met."""
+        given = self._assignment
+        if given.workers == 1:
+            return SOLO
+        self._team = Ranks(given.meeting, given.rank, given.workers, self.device)
+        return self._team
 
     def examples(self, dataset: str) -> Iterator[Example]:
         """The examples of a stored dataset, from the datagen server."""
         return iter(self._datagen.get_dataset(dataset))
 
     def tell(self, report: Report) -> None:
-        """Tells the trainer."""
-        self._channel.tell(report)
+        """Tells the trainer, for all workers."""
+        if self.first:
+            self._channel.tell(report)
 
     def step(self, step: specs.JobStep, share: float) -> None:
         """Tells how far the job is."""
@@ -72,7 +103,7 @@ class Desk(AbstractContextManager["Desk"]):
     def resume(self) -> Path:
         """The folder of the run, fetched from the store where an attempt on another machine left its state there."""
         run = self.folder / RUN
-        if not run.exists() and self._assignment.resume:
+        if self.first and not run.exists() and self._assignment.resume:
             state = fetch_folder(self.store, self._assignment.resume, self.folder / "states")
             temporary = self.folder / f".{RUN}"
             shutil.rmtree(temporary, ignore_errors=True)
@@ -108,6 +139,9 @@ class Desk(AbstractContextManager["Desk"]):
     ) -> None:
         self._datagen.close()
         self._metrics.close()
+        if isinstance(error, PeerLost):
+            raise Died(str(error)) from error
+        self._team.close()
 
 
 @dataclass(frozen=True)

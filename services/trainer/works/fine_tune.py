@@ -61,7 +61,7 @@ class _FineTune:
         )
         # A test set that cannot be scored is told before the training, not after it.
         task = make_task(job.task, job.options)
-        for each in job.eval:
+        for each in job.eval if desk.first else ():
             check_scored(task, desk.examples(each.dataset), each.dataset)
         tuned = fit(
             plan,
@@ -71,7 +71,10 @@ class _FineTune:
             workdir=desk.resume(),
             report=self._report,
             device=desk.device,
+            team=desk.team(),
         )
+        if not desk.first:
+            return specs.Outcome()
         dev = self._dev_figures(tuned.figures)
         checkpoint = self._keep(tuned, dev)
         figures, warnings = self._score(tuned)

@@ -55,7 +55,10 @@ class _Pretraining:
             cache=desk.folder,
             report=self._report,
             device=desk.device,
+            team=desk.team(),
         )
+        if not desk.first:
+            return specs.Outcome()
         figures = self._figures(trained.figures)
         return specs.Outcome(
             checkpoint=self._keep(trained, figures),

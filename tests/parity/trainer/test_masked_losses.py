@@ -41,7 +41,7 @@ def test_losses_and_gradients_are_those_of_transformers(family: str, tmp_path: P
     folder = build_model(family, tmp_path / family, head=True)
     objective = _objective(folder, tmp_path)
     [first, *_] = objective.order.epoch(0)
-    work = objective.work(1, first)
+    work = objective.work(1, first, tuple(np.arange(len(each)) for each in first))
     total = sum(compute() for compute in work.losses) / work.targets
     assert isinstance(total, torch.Tensor)
     total.backward()  # type: ignore[no-untyped-call]
