@@ -108,7 +108,7 @@ def read_tokenizer(folder: Path, subject: str) -> TokenizerFile:
     for one in (backend.no_truncation, backend.no_padding):
         one()
     limit = settings.get("model_max_length")
-    found = _compared(backend, side, _by_class(folder)) if given else _made(backend, side)
+    found = _compared(backend, side, _by_class(folder)) if given else _made(backend, side, folder)
     return replace(found, limit=limit if type(limit) is int else None)
 
 
@@ -141,9 +141,36 @@ def _converted(folder: Path) -> Any:
     return loaded.backend_tokenizer
 
 
-def _made(backend: Any, side: str) -> TokenizerFile:
+def _made(backend: Any, side: str, folder: Path) -> TokenizerFile:
+    """The tokenizer made of a slow one's files, with the characters of SentencePiece's file mapped as that says."""
     note = f"the folder has no {TOKENIZER_FILE}; texts get the tokens that transformers makes of its other files"
-    return TokenizerFile(backend, side, notes=(note,))
+    name, charsmap = _charsmap(folder)
+    if not charsmap or "Precompiled" in str(backend.normalizer):
+        return TokenizerFile(backend, side, notes=(note,))
+    from tokenizers import normalizers
+
+    own = [] if backend.normalizer is None else [backend.normalizer]
+    backend.normalizer = normalizers.Sequence([normalizers.Precompiled(charsmap), *own])
+    mapped = f"transformers leaves out the map of characters of {name}; texts are mapped by it"
+    difference = hashlib.sha256(b"precompiled_charsmap" + charsmap).hexdigest()
+    return TokenizerFile(backend, side, difference, (note, mapped))
+
+
+def _charsmap(folder: Path) -> tuple[str, bytes]:
+    """The file of SentencePiece's model and its map of characters; empty where there is none."""
+    path = next((folder / name for name in SLOW_FILES if name.endswith(".model") and (folder / name).is_file()), None)
+    if path is None:
+        return "", b""
+    with importing:
+        from google.protobuf.message import DecodeError
+        from transformers.convert_slow_tokenizer import import_protobuf
+
+    model = import_protobuf().ModelProto()  # type: ignore[no-untyped-call]
+    try:
+        model.ParseFromString(path.read_bytes())
+    except DecodeError:  # another kind of model under the name
+        return path.name, b""
+    return path.name, bytes(model.normalizer_spec.precompiled_charsmap)
 
 
 def _check_merges(path: Path, subject: str) -> None:

@@ -217,3 +217,42 @@ def test_sides_of_truncation(tmp_path: Path) -> None:
     settings.write_text(json.dumps(before | {"truncation_side": 5}))
     with pytest.raises(FailedPrecondition, match=r"`truncation_side` in tokenizer_config\.json"):
         read_tokenizer(folder, "model m")
+
+
+CONTROL = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}
+CLS = {"pad_piece": "[PAD]", "bos_piece": "[CLS]", "eos_piece": "[SEP]", "unk_piece": "[UNK]"}
+
+
+@pytest.mark.parametrize(
+    ("cls", "family", "name", "left_out", "settings"),
+    [
+        ("XLMRobertaTokenizer", "xlm-roberta", "sentencepiece.bpe.model", False, {}),
+        ("MBartTokenizer", "mbart", "sentencepiece.bpe.model", True, {}),
+        ("DebertaV2Tokenizer", "deberta-v2", "spm.model", True, CONTROL | CLS),
+    ],
+)
+def test_tokens_without_the_file_are_those_of_sentencepiece(
+    tmp_path: Path, cls: str, family: str, name: str, *, left_out: bool, settings: dict[str, Any]
+) -> None:
+    """Letters of full width, ligatures and composed accents too, which classes of transformers 5 leave unmapped."""
+    sentencepiece = pytest.importorskip("sentencepiece")
+    with (tmp_path / name).open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter([*LINES, *PROBES]), model_writer=file, vocab_size=400, hard_vocab_limit=False,
+            character_coverage=1.0, minloglevel=2, **settings,
+        )  # fmt: skip
+    name_class(tmp_path, cls)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
+    found = read_tokenizer(tmp_path, "model m")
+    assert any("map of characters" in note for note in found.notes) == left_out == bool(found.difference)
+    reference = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / name))
+    for text in PROBES:
+        assert found.backend.encode(text, add_special_tokens=False).tokens == reference.encode(text, out_type=str)
+    same = [found.backend.encode(text).ids for text in ("ﬁnal ＡＢＣ１ e\u0301", "final ABC1 é")]
+    assert same[0] == same[1]
+
+
+def test_a_model_of_another_kind_under_the_name_of_sentencepiece(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.model").write_bytes(b"IQ== 0\nIg== 1\n")
+    with pytest.raises(FailedPrecondition, match=r"Expected a fast tokenizer|does not load"):
+        read_tokenizer(tmp_path, "model m")
