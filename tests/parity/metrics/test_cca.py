@@ -122,6 +122,18 @@ def test_cca_does_not_depend_on_the_units_of_columns(factor, hold, dtype):
     assert (found.left_kept, found.right_kept, found.warnings) == (6, 9, ())
 
 
+@pytest.mark.parametrize("hold", [0, 500])
+@pytest.mark.parametrize("shape", [(20, 20), (64, 32), (96, 96)])
+def test_one_large_column_leaves_the_correlations_of_an_orthonormal_basis(shape, hold):
+    """QR in float64 of the columns as they were, which no unit of a column changes."""
+    x, y = reference.related(np.random.default_rng(7), 500, *shape, noise=0.5)
+    left, right = (np.linalg.qr(rows - rows.mean(axis=0))[0] for rows in (x, y))
+    expected = np.linalg.svd(left.T @ right, compute_uv=False).mean()
+    x[:, 0] *= 1e7
+    assert measured(x, y, CCA, hold).value == pytest.approx(expected, abs=1e-8)
+    assert measured(y, x, CCA, hold).value == pytest.approx(expected, abs=1e-8)
+
+
 @pytest.mark.parametrize("hold", [0, 400])
 @pytest.mark.parametrize("options", WHOLE, ids=lambda options: options.name)
 def test_directions_that_rounding_hides_are_said(options, hold):
