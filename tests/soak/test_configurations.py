@@ -1,4 +1,4 @@
-"""Every field of the general families' config.json with wrong types and sizes: a refusal at load, or texts are encoded."""
+"""Every field of a general family's config.json with wrong types and sizes: refused at load, or texts are encoded."""
 
 import json
 from contextlib import closing

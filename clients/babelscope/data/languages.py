@@ -110,6 +110,17 @@ def spelling(tag: str, names: Iterable[str]) -> str | None:
     return tag if tag in listed else next((name for name in listed if name and same_language(name, tag)), None)
 
 
+class Spellings:
+    """Languages by the tag under which each is met first: after `zh`, `cmn` is `zh`, and both are counted as one."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+
+    def __call__(self, tag: str) -> str:
+        """The first tag that means the same."""
+        return self._first.setdefault(read_tag(tag).canonical, tag)
+
+
 def _parsed(tag: str) -> "langcodes.Language | None":
     """A well-formed tag whose first subtag is that of a language; else None."""
     import langcodes

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 from babelscope.data.examples import Example
+from babelscope.data.languages import Spellings
 from numpy.typing import NDArray
 
 from services.datagen.counts import StepReport
@@ -59,6 +60,7 @@ class CutStreams:
         separator = numbers.of(options.separator.strip()) if options.separator.strip() else None
         padding = numbers.of(options.padding.strip()) if options.padding.strip() else None
         cutters: dict[str, StreamCutter] = {}
+        spelled = Spellings()
 
         def written(language: str, stream: Stream) -> Example:
             counts["kept"] += 1
@@ -71,7 +73,7 @@ class CutStreams:
             counts["read"] += 1
             if not isinstance(example.content, str):
                 raise InvalidArgument(f"examples[{example.id}]", "Expected running text, but got something else")
-            language = example.language
+            language = spelled(example.language)
             if language not in cutters:
                 cutters[language] = StreamCutter(options.length, separator=separator)
             for stream in cutters[language].add(numbers.ids(example.content.split())):

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from babelscope.corpora.vocabularies import to_examples
 from babelscope.data.examples import Example
+from babelscope.data.languages import Spellings
 
 from services.datagen.counts import StepReport
 from services.datagen.preparation.vocabulary import learn_from
@@ -57,9 +58,10 @@ class LearnVocabulary:
         """
         options, counts = self._options, report.counts
         words: dict[str, Counter[str]] = {}
+        spelled = Spellings()
         for example in examples:
             counts["read"] += 1
-            known = words.setdefault(example.language if options.separate else "", Counter())
+            known = words.setdefault(spelled(example.language) if options.separate else "", Counter())
             for text in texts(example.content):
                 before = len(known)
                 known.update(text.split())

@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import ClassVar
 
 from babelscope.data.examples import Example
+from babelscope.data.languages import Spellings
 
 from services.datagen.counts import StepReport
 from services.datagen.preparation.anchors import compare
@@ -48,9 +49,10 @@ class MeasureAnchors:
         """
         counts = report.counts
         tokens: dict[str, Counter[str]] = {}
+        spelled = Spellings()
         for example in examples:
             counts["read"] += 1
-            known = tokens.setdefault(example.language, Counter())
+            known = tokens.setdefault(spelled(example.language), Counter())
             for text in texts(example.content):
                 before = len(known)
                 known.update(text.split())

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 from babelscope.data.examples import Example
+from babelscope.data.languages import Spellings
 
 from services.datagen.counts import StepReport
 from services.datagen.preparation.sampling import EXPONENT, Budget, budgets
@@ -57,8 +58,9 @@ class SampleLanguages:
             InvalidArgument: Without repetition there are fewer examples than asked for.
         """
         draws: dict[str, array[float]] = defaultdict(lambda: array("d"))
+        spelled = Spellings()
         for example in examples:
-            draws[example.language].append(self._draw(example))
+            draws[spelled(example.language)].append(self._draw(example))
             hold_here(DRAW_BYTES)
         if not draws:
             return
@@ -72,14 +74,15 @@ class SampleLanguages:
                 left[language] = rest
         for example in examples:
             report.counts["read"] += 1
-            budget = plan[example.language]
+            language = spelled(example.language)
+            budget = plan[language]
             times = budget.sentences // budget.available
-            if left[example.language] and self._draw(example) <= limits[example.language]:
-                left[example.language] -= 1
+            if left[language] and self._draw(example) <= limits[language]:
+                left[language] -= 1
                 times += 1
             report.counts["dropped"] += not times
             report.counts["kept"] += times
-            report.counts[f"kept/{example.language}"] += times
+            report.counts[f"kept/{language}"] += times
             for number in range(1, times + 1):
                 yield example if number == 1 else _copy(example, number)
 

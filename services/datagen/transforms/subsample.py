@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 from babelscope.data.examples import Example, TextPair
+from babelscope.data.languages import Spellings
 
 from services.datagen.counts import StepReport
 from services.datagen.randomness import DRAW_BYTES, draw
@@ -52,7 +53,7 @@ class Subsample:
     def __init__(self, options: SubsampleOptions, _resources: Resources, seed: int) -> None:
         if not options.size and not options.equal:
             raise InvalidArgument("options[size]", "Expected a `size` of at least 1, or `equal=true`, but got neither")
-        self._options, self._seed = options, seed
+        self._options, self._seed, self._spelled = options, seed, Spellings()
 
     def apply(self, examples: Iterable[Example], report: StepReport) -> Iterator[Example]:
         """Samples a corpus, which is read twice.
@@ -78,7 +79,7 @@ class Subsample:
             if quotas.get(group, 0) and self._draw(example) <= limits[group]:
                 quotas[group] -= 1
                 report.counts["kept"] += 1
-                report.counts[f"kept/{example.language}"] += 1
+                report.counts[f"kept/{self._spelled(example.language)}"] += 1
                 yield example
             else:
                 report.counts["dropped"] += 1
@@ -87,7 +88,7 @@ class Subsample:
         return draw(self._seed, self.name, example.id)
 
     def _group(self, example: Example) -> Stratum:
-        language, by = example.language if self._options.equal else "", self._options.stratify
+        language, by = self._spelled(example.language) if self._options.equal else "", self._options.stratify
         if by == LABEL and isinstance(example.content, TextPair):
             return language, example.content.label
         return language, example.attributes.get(by, "") if by else ""

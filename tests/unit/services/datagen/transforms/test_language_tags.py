@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 from babelscope.corpora import Options, read_examples, read_texts
-from babelscope.data.examples import Answer, Example, Question
+from babelscope.data.examples import Answer, Example, Question, Sentence, Word
 
 from services.datagen.datasets.dictionaries import find_dictionary
 from services.datagen.grammar.corpus import generate
 from services.datagen.translation.languages import code
+from services.datagen.trees.tree import tree_of
+from services.datagen.trees.word_order import reordered
 from services.runtime.errors import InvalidArgument, NotFound
 from tests.support.datagen_corpora import Memory, transform
+from tests.support.language_tags import all_spellings
 from tests.support.translating import Systems
 
 ZH = [Example(f"q{i}", Question("我吃蘋果", "吃什麼", (Answer("蘋果", 2),)), "zh") for i in range(2)]
@@ -74,6 +77,40 @@ def test_a_vocabulary_serves_its_language() -> None:
     (done,), _ = transform("cut_subwords", [Example("1", "the dog", "eng")], memory, vocabulary="datasets/v")
     (same,), _ = transform("cut_subwords", [Example("1", "the dog", "en")], memory, vocabulary="datasets/v")
     assert (done.content, done.language) == (same.content, "eng")
+
+
+MIXED = [Example(f"x{i}", f"天 气 {i % 3}", tag) for i, tag in enumerate(["zh", "cmn", "zho_Hans", "ZH"] * 3)]
+"""Twelve texts of one language, in four spellings, of which the first is `zh`."""
+
+
+def test_one_language_in_several_spellings_is_sampled_as_one() -> None:
+    others = [Example(f"y{i}", "the dog", "en") for i in range(12)]
+    done, report = transform("sample_languages", MIXED + others, total=12, exponent=0.5)
+    assert {name: report.counts[name] for name in ("available/zh", "available/en", "kept/zh", "kept/en")} == {
+        "available/zh": 12, "available/en": 12, "kept/zh": 6, "kept/en": 6
+    }  # fmt: skip
+    assert {one.language for one in done} <= {"zh", "cmn", "zho_Hans", "ZH", "en"}
+    done, report = transform("subsample", MIXED + others, size=5, equal="true")
+    assert (report.counts["kept/zh"], report.counts["kept/en"], len(done)) == (5, 5, 10)
+
+
+def test_one_language_in_several_spellings_is_counted_and_cut_as_one() -> None:
+    _, report = transform("measure_anchors", MIXED)
+    assert {name: count for name, count in report.counts.items() if "/" in name} == {"types/zh": 5, "tokens/zh": 36}
+    parts, report = transform("learn_vocabulary", MIXED, size=40, separate="true")
+    assert ({one.language for one in parts}, report.counts["types/zh"]) == ({"zh"}, 5)
+    done, _ = transform("cut_streams", MIXED, length=6)
+    assert {one.language for one in done} == {"zh"}
+
+
+@pytest.mark.parametrize(("short", "tag"), all_spellings())
+def test_all_spellings_have_the_same_translation_and_word_order(short: str, tag: str) -> None:
+    for known in (NLLB, M2M):
+        assert code(tag, known.__contains__) == code(short, known.__contains__)
+    words = (Word("What", "PRON", 2, "obj"), Word("sees", "VERB", 0, "root"), Word("Ann", "PROPN", 2, "nsubj"))
+    tree = tree_of(Sentence(words, ""), "x")
+    assert reordered(tree, lambda _: "VSO", tag) == reordered(tree, lambda _: "VSO", short)
+    assert reordered(tree, lambda _: "VSO", tag) == ([0, 1, 2] if short == "en" else [1, 2, 0])
 
 
 @pytest.mark.parametrize(
