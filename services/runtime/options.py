@@ -25,6 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.runtime.errors import InvalidArgument
 from services.runtime.suggestions import unknown
 
+_MOST_GIVEN: Final = 100
 _LARGEST: Final = 2**63 - 1
 _SHOWN: Final = 80
 _TYPES: Final[dict[Any, str]] = {str: "text", int: "whole number", float: "number", bool: "true or false"}
@@ -38,6 +39,21 @@ class OptionsType(Protocol):
 
 
 T = TypeVar("T", bound=OptionsType)
+
+
+def given(options: Mapping[str, str], field: str) -> dict[str, str]:
+    """The options of a message, copied where they are not too many.
+
+    Args:
+        options: Field of the message.
+        field: Its path, for errors.
+
+    Raises:
+        InvalidArgument: There are more than anything could take.
+    """
+    if len(options) > _MOST_GIVEN:
+        raise InvalidArgument(field, f"Expected at most {_MOST_GIVEN} options, but got {len(options)}")
+    return dict(options)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -34,6 +35,7 @@ from services.runtime.rpc import reflection, security, tls
 from services.runtime.rpc.admission import Admission
 from services.runtime.rpc.health import SERVICE as HEALTH
 from services.runtime.rpc.health import Health
+from services.runtime.rpc.inbox import Inbox
 from services.runtime.rpc.interceptor import Door
 from services.runtime.settings import EXIT_FAILED, EXIT_USAGE, ServerSettings
 from services.runtime.telemetry import Telemetry
@@ -44,6 +46,9 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 10.0
 # How long a broken service says NOT_SERVING and refuses RPCs before its process ends: those that fail learn why.
 LAST_WORDS_SECONDS = 1.0
+# Time after which a thread that computes hands Python's lock over, so that the event loop waits for few of them: less
+# than Python's own 5 ms.
+SWITCH_SECONDS = 0.001
 # How often the file of callers is looked at.
 CALLERS_SECONDS = 1.0
 
@@ -104,10 +109,15 @@ class Server:
         self._admission = Admission(
             self._callers, max_streams=settings.max_streams, max_client_streams=settings.client_streams
         )
+        self._inbox = Inbox(
+            settings.received_bytes,
+            max_message_bytes=settings.max_message_bytes,
+            wait_seconds=settings.idle_seconds,
+        )
         self._door = Door(
             self.telemetry,
             self._admission,
-            max_message_bytes=settings.max_message_bytes,
+            inbox=self._inbox,
             idle_seconds=settings.idle_seconds,
             infrastructure=frozenset({HEALTH, *reflection.SERVICES}),
             broken=self.broken,
@@ -182,6 +192,7 @@ class Server:
         if not first:
             await self._stopped.wait()
             return
+        self._inbox.close()
         try:
             if self._started:
                 await asyncio.wait_for(self._service.stop(), STOP_SECONDS)
@@ -238,6 +249,9 @@ def _options(settings: ServerSettings) -> list[tuple[str, Any]]:
         # is in memory: to a handler that looks like the end of the client's stream, until it is cancelled.
         ("grpc.max_receive_message_length", 2 * settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
+        # Each stream may have 64 KiB on their way before anybody reads them, and as much of a message as is asked for
+        # from then on. The probe would widen that to 16 MB a stream, all of it in memory before a token is looked at.
+        ("grpc.http2.bdp_probe", 0),
         # More RPCs than this wait at the client. Of a stream that nobody reads, HTTP/2's window is held and no more.
         ("grpc.max_concurrent_streams", settings.max_connection_streams),
         # Two servers on one port would share the requests between them in silence.
@@ -292,6 +306,7 @@ def run(service: Service, settings: ServerSettings, telemetry: Telemetry | None 
     logs.configure(settings.log_level, settings.log_format)
     telemetry = telemetry or Telemetry()
     telemetry.process()
+    sys.setswitchinterval(SWITCH_SECONDS)
     code = asyncio.run(_serve(service, settings, telemetry))
     if code:
         raise SystemExit(code)

@@ -92,6 +92,12 @@ class ServerSettings(BaseSettings):
         ge=1 << 20,
         description="Bytes that all requests together may hold in memory: texts, ids, arrays, examples under way.",
     )
+    received_bytes: int = Field(
+        256 << 20,
+        ge=1 << 20,
+        description="Bytes that messages may take while they are parsed and worked on, all together; more wait. No "
+        "client has more than three quarters of them.",
+    )
     drain_notice_seconds: float = Field(
         0.0,
         ge=0,

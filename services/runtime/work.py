@@ -17,6 +17,7 @@ import asyncio
 import contextvars
 import queue
 import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, contextmanager
@@ -28,7 +29,6 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 _END: Final = object()
-_WAITING: Final = 4
 _END_SECONDS: Final = 0.05
 """How long an end of a stream is waited for to be none."""
 
@@ -38,6 +38,10 @@ importing: Final = threading.RLock()
 transformers resolves its names lazily: two threads that ask for the first ones at once may be told that a name does not
 exist, because the module that has it is half imported.
 """
+
+
+_AT_ONCE: Final = 2
+_TURN_SECONDS: Final = 0.25
 
 
 class Stopped(Exception):
@@ -67,21 +71,91 @@ def watched(check: Callable[[], None]) -> Iterator[None]:
         _here.check = None
 
 
+class Turns:
+    """Lets a few threads at a time compute, as all of them and the event loop share Python's lock.
+
+    The loop is one of those who wait for the lock. Among 64 threads that compute it would get it a few times a second,
+    and a health check takes several times to be answered. A turn is a courtesy that ends of itself after a while: work
+    that waits for something else, or is long, holds up nobody.
+
+    Args:
+        at_once: Threads that have a turn.
+        seconds: Time after which another thread may take a turn over.
+    """
+
+    def __init__(self, at_once: int = _AT_ONCE, seconds: float = _TURN_SECONDS) -> None:
+        self._at_once = at_once
+        self._seconds = seconds
+        self._change = threading.Condition()
+        self._begun: dict[int, float] = {}
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A turn of this thread."""
+        self._begin()
+        before, _here.turns = getattr(_here, "turns", None), self
+        try:
+            yield
+        finally:
+            _here.turns = before
+            self._end()
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """No turn of this thread, while it waits for something."""
+        self._end()
+        try:
+            yield
+        finally:
+            self._begin()
+
+    def _begin(self) -> None:
+        with self._change:
+            while len(self._begun) >= self._at_once:
+                oldest, begun = next(iter(self._begun.items()))
+                left = begun + self._seconds - time.monotonic()
+                if left <= 0:
+                    del self._begun[oldest]
+                else:
+                    self._change.wait(left)
+            self._begun[threading.get_ident()] = time.monotonic()
+
+    def _end(self) -> None:
+        with self._change:
+            if self._begun.pop(threading.get_ident(), None) is not None:
+                self._change.notify()
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """While it is open, this thread waits, and others may compute in its turn."""
+    turns = getattr(_here, "turns", None)
+    if turns is None:
+        yield
+        return
+    with turns.pause():
+        yield
+
+
 class Feed(Generic[In]):
     """A stream of messages, read by a thread while the loop fills it. Make it where a loop runs."""
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._room = asyncio.Semaphore(_WAITING)
+        self._asked = asyncio.Semaphore(0)
         self._gone = threading.Event()
 
     async def fill(self, messages: AsyncIterator[In]) -> None:
-        """Passes on all messages; an error in them is raised where they are read."""
+        """Passes on all messages; an error in them is raised where they are read.
+
+        The next one is read when it is asked for: what nobody works on yet would wait in memory.
+        """
         try:
+            await self._asked.acquire()
             async for message in messages:
-                await self._room.acquire()
                 self._queue.put(message)
+                await self._asked.acquire()
         except Exception as error:  # raised again by the reader, whose request it fails
             self._queue.put(error)
         else:
@@ -101,13 +175,14 @@ class Feed(Generic[In]):
 
     def __iter__(self) -> Iterator[In]:
         while True:
-            message = self._queue.get()
+            self._loop.call_soon_threadsafe(self._asked.release)
+            with waiting():
+                message = self._queue.get()
             self.check()
             if message is _END:
                 return
             if isinstance(message, Exception):
                 raise message
-            self._loop.call_soon_threadsafe(self._room.release)
             yield message
 
 
@@ -123,6 +198,7 @@ class Workers:
 
     def __init__(self, threads: int, name: str = "work", memory: Memory | None = None) -> None:
         self._memory = memory
+        self._turns = Turns()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._ends = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-end")
 
@@ -161,12 +237,12 @@ class Workers:
         step: Future[Any] | None = None
         try:
             while True:
-                step = self._pool.submit(context.run, _step, work, feed, account)
-                waiting = asyncio.wrap_future(step)
-                waiting.add_done_callback(_noted)
-                while not (await asyncio.wait([waiting], timeout=tick))[0]:
+                step = self._pool.submit(context.run, self._step, work, feed, account)
+                stepped = asyncio.wrap_future(step)
+                stepped.add_done_callback(_noted)
+                while not (await asyncio.wait([stepped], timeout=tick))[0]:
                     yield None
-                item = waiting.result()
+                item = stepped.result()
                 if item is _END:
                     return
                 yield item
@@ -196,16 +272,15 @@ class Workers:
         """Runs a function in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, contextvars.copy_context().run, work)
 
+    def _step(self, work: Iterator[Any], feed: Feed[Any], account: Account | None) -> Any:
+        """The next item of a generator, or `_END`; meanwhile the thread knows if it is waited for, and who pays."""
+        with self._turns.turn(), watched(feed.check), accounted(account):
+            return next(work, _END)
+
     async def close(self) -> None:
         """Lets running steps end and releases the threads."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
         await asyncio.to_thread(self._ends.shutdown)
-
-
-def _step(work: Iterator[Any], feed: Feed[Any], account: Account | None) -> Any:
-    """The next item of a generator, or `_END`; meanwhile the thread knows whether it is waited for, and who pays."""
-    with watched(feed.check), accounted(account):
-        return next(work, _END)
 
 
 def _noted(waiting: "asyncio.Future[Any]") -> None:

@@ -2,10 +2,10 @@
 
 The bound of a server's resident memory, at its highest throughout, is
 
-    resident at the start + held_bytes + streams * 3 * (max_message_bytes + 64 KiB) + own,
+    resident at the start + held_bytes + received_bytes + streams * 2 * (max_message_bytes + 64 KiB) + own,
 
-with three copies of each stream's message under way (as bytes, as a parsed message, as Python's objects). `own` is what
-the service counts by limits of its own: `queue_bytes + result_bytes` at the encoder, nothing elsewhere.
+with two copies of each stream's message before there is room for it: gRPC's, and the bytes that are made of it. `own`
+is what the service counts by limits of its own: `queue_bytes + result_bytes` at the encoder, nothing elsewhere.
 
 Health is asked of a healthy busy server as well, at the same moments: what that one takes is the machine's. A second
 beyond it is a fault where it comes again in each of three rounds.
@@ -60,7 +60,8 @@ def clients() -> Iterator[ProcessPoolExecutor]:
 def _bound(service: str, start: int, message: int = MESSAGE) -> int:
     settings = EncoderSettings.model_fields
     own = settings["queue_bytes"].default + settings["result_bytes"].default if service == "encoder" else 0
-    return start + HELD + own + CLIENTS * 3 * (message + (64 << 10))
+    received = settings["received_bytes"].default
+    return start + HELD + received + own + CLIENTS * 2 * (message + (64 << 10))
 
 
 @dataclass

@@ -16,6 +16,7 @@ from services.datagen.pipeline.steps import Step
 from services.datagen.settings import DatagenSettings
 from services.datagen.transforms.registry import TRANSFORMS, describe_options
 from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.options import given
 from services.runtime.rpc.listing import option_messages
 from services.runtime.streams import later
 
@@ -76,7 +77,9 @@ def read_steps(spec: datagen_pb2.TransformSpec, settings: DatagenSettings) -> li
     if len(spec.steps) > settings.max_steps:
         problem = f"Expected at most {settings.max_steps} steps, but got {len(spec.steps)}"
         raise LimitExceeded("max_steps", problem)
-    return [Step(step.name, dict(step.options)) for step in spec.steps]
+    return [
+        Step(step.name, given(step.options, f"spec.steps[{place}].options")) for place, step in enumerate(spec.steps)
+    ]
 
 
 def write_examples(examples: Iterable[Example]) -> datagen_pb2.Examples:

@@ -114,6 +114,7 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
         title = messages.read_title(spec.store_as, "spec.store_as")
         tally = jobs.Tally()
         offsets = steps[0].name != messages.RECOVER
+        answer = datagen_pb2.TransformResponse
 
         def work(feed: Feed[Any]) -> Any:
             resources = ServiceResources(self._settings.dictionary_roots, self._datasets, self._translators)
@@ -124,13 +125,11 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
                     source = resources.dataset(spec.dataset)
                 for item in jobs.transform(pipeline, source, title, self._datasets, tally=tally, check=feed.check):
                     if isinstance(item, jobs.Done):
-                        yield {"report": messages.write_report(item.steps, item.dataset)}
+                        yield answer(report=messages.write_report(item.steps, item.dataset))
                     else:
-                        yield {"examples": messages.write_examples(item)}
+                        yield answer(examples=messages.write_examples(item))
 
-        await self._answer(
-            context, datagen_pb2.TransformResponse, work, tally, None if spec.dataset else request_iterator
-        )
+        await self._answer(context, answer, work, tally, None if spec.dataset else request_iterator)
 
     async def GenerateCorpus(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request: datagen_pb2.GenerateCorpusRequest, context: Any
@@ -141,6 +140,7 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
             problem = f"Expected at most {self._settings.max_generated} a language, but got {request.size}"
             raise LimitExceeded("max_generated", problem)
         tally = jobs.Tally()
+        answer = datagen_pb2.GenerateCorpusResponse
 
         def work(feed: Feed[Any]) -> Any:
             made = corpus.generate(
@@ -154,11 +154,11 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
             total = request.size * len(set(request.languages) or corpus.LANGUAGES)
             for item in jobs.generate(made, total, title, self._datasets, tally=tally, check=feed.check):
                 if not isinstance(item, jobs.Done):
-                    yield {"examples": messages.write_examples(item)}
+                    yield answer(examples=messages.write_examples(item))
                 elif item.dataset is not None:
-                    yield {"dataset": messages.write_dataset(item.dataset)}
+                    yield answer(dataset=messages.write_dataset(item.dataset))
 
-        await self._answer(context, datagen_pb2.GenerateCorpusResponse, work, tally, None)
+        await self._answer(context, answer, work, tally, None)
 
     async def ListTransforms(  # noqa: N802 - gRPC's name
         self, request: datagen_pb2.ListTransformsRequest, context: Any
@@ -174,7 +174,7 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
         writer = Writer(context)
         async with aclosing(self._workers.run(work, requests, tick=_TICK_SECONDS)) as items:
             async for item in items:
-                if item is None or "examples" not in item:
+                if item is None or not item.HasField("examples"):
                     await writer.write(kind(progress=progress()))
                 if item is not None:
-                    await writer.write(kind(**item))
+                    await writer.write(item)

@@ -11,6 +11,10 @@ from services.runtime.errors import InvalidArgument
 _LANGUAGE = re.compile(r"([A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8})*)?")
 _LONGEST_ID = 1024
 _LONGEST_TAG = 64
+_MOST_WORDS = 10_000
+"""Words of a sentence; treebanks have less than a thousand. Work on a tree grows faster than its size."""
+_MOST_ANSWERS = 1_000
+"""Answers of a question; each is looked for among all words of its context."""
 
 
 def check_example(example: Example, place: int, *, offsets: bool = True) -> None:
@@ -31,6 +35,7 @@ def check_example(example: Example, place: int, *, offsets: bool = True) -> None
         problem = f"Expected a BCP 47 tag such as zh-Hant, but got {example.language[:40]!r}"
         raise InvalidArgument(f"examples[{example.id}].language", problem)
     if isinstance(example.content, Question):
+        _check_number(example, "question.answers", len(example.content.answers), _MOST_ANSWERS)
         if offsets:
             _check_known_answers(example)
     elif isinstance(example.content, Sentence):
@@ -56,9 +61,17 @@ def _check_sentence(example: Example, sentence: Sentence) -> None:
     if not sentence.words:
         problem = "Expected a sentence of at least one word, but got none"
         raise InvalidArgument(f"examples[{example.id}].sentence.words", problem)
+    _check_number(example, "sentence.words", len(sentence.words), _MOST_WORDS)
     heads = [word.head for word in sentence.words]
     if any(head is not None for head in heads):
         try:
             tree_of(sentence, example.id)
         except InvalidArgument as error:
             raise InvalidArgument(f"examples[{example.id}].sentence.words", error.problem) from error
+
+
+def _check_number(example: Example, field: str, number: int, most: int) -> None:
+    if number > most:
+        what = field.rpartition(".")[2]
+        problem = f"Expected at most {most} {what}, but got {number}"
+        raise InvalidArgument(f"examples[{example.id}].{field}", problem)

@@ -1,5 +1,6 @@
 """Raw text of words whose order has changed: where each word lies in a text, and the text written anew."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -9,6 +10,8 @@ from babelscope.data.examples import Sentence, Word
 Span = tuple[int, int]
 
 _LONGEST_MULTIWORD = 6
+_LONGEST_TOKEN = 200
+"""Letters of a multi-word token. Every end within it is tried, so that their number must be bounded."""
 _APOSTROPHES = ("'", "’", "ʼ")
 
 
@@ -61,7 +64,7 @@ def _stands(words: Sequence[Word], text: str, index: int, position: int) -> bool
 def _multiword(words: Sequence[Word], text: str, index: int, position: int) -> tuple[int, int] | None:
     """How many words the token at `position` stands for, and where it ends: the first end from which words go on."""
     stop = position
-    while stop < len(text) and not text[stop].isspace():
+    while stop < min(len(text), position + _LONGEST_TOKEN) and not text[stop].isspace():
         stop += 1
     for size in range(1, min(_LONGEST_MULTIWORD, len(words) - index) + 1):
         rest = words[index + size : index + size + 2]
@@ -73,10 +76,9 @@ def _multiword(words: Sequence[Word], text: str, index: int, position: int) -> t
 
 def _continues(rest: Sequence[Word], text: str, position: int) -> bool:
     """Whether the next words are spelled from here on; the first must be, the second may begin a multi-word token."""
-    if not rest:
-        return not text[position:].strip()
-    start = position + len(text[position:]) - len(text[position:].lstrip())
-    return text.startswith(rest[0].form, start)
+    while position < len(text) and text[position].isspace():
+        position += 1
+    return text.startswith(rest[0].form, position) if rest else position == len(text)
 
 
 def rewrite(words: Sequence[Word], text: str, spans: Sequence[Span], order: Sequence[int]) -> Written:
@@ -93,6 +95,7 @@ def rewrite(words: Sequence[Word], text: str, spans: Sequence[Span], order: Sequ
         order: Old positions in their new order.
     """
     joint = _joints(words, text, spans)
+    shared = Counter(spans)
     pieces: list[str] = []
     new_spans: list[Span] = []
     spaced: list[bool] = []
@@ -100,7 +103,7 @@ def rewrite(words: Sequence[Word], text: str, spans: Sequence[Span], order: Sequ
     while place < len(order):
         size = _kept_together(spans, order, place)
         first, last = order[place], order[place + size - 1]
-        alone = spans.count(spans[first]) == 1
+        alone = shared[spans[first]] == 1
         surface = text[slice(*spans[first])] if alone or size > 1 else words[first].form
         following = order[place + size] if place + size < len(order) else None
         gap = "" if following is None else joint(last, following)

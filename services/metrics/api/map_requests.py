@@ -7,6 +7,7 @@ from services.metrics.maps.plan import MapPlan
 from services.metrics.maps.registry import make
 from services.metrics.settings import MetricsSettings
 from services.runtime.errors import InvalidArgument
+from services.runtime.options import given
 
 
 def read_fit_map(spec: metrics_pb2.FitMapSpec, settings: MetricsSettings) -> MapPlan:
@@ -26,7 +27,7 @@ def read_fit_map(spec: metrics_pb2.FitMapSpec, settings: MetricsSettings) -> Map
         raise InvalidArgument(
             "spec.target.name", f"Expected another name than the source's, but got {target.name[:80]!r} as well"
         )
-    method, options, common = make(spec.method, dict(spec.options))
+    method, options, common = make(spec.method, given(spec.options, "spec.options"))
     refused = method.refused_seeds(options) if spec.seeds else ""
     if refused:
         raise InvalidArgument("spec.seeds", refused)

@@ -13,6 +13,7 @@ from services.metrics.similarity import MEASURES, Options
 from services.metrics.similarity.plan import ComparePlan
 from services.metrics.similarity.registry import make
 from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.options import given
 from services.runtime.suggestions import unknown
 
 SIMILARITIES: Final = ("cosine", "csls")
@@ -271,7 +272,7 @@ def _pairs(
 
 
 def _measure(measure: metrics_pb2.Measure, field: str) -> Options:
-    return make(measure.name, measure.estimator, dict(measure.options), field)
+    return make(measure.name, measure.estimator, given(measure.options, f"{field}.options"), field)
 
 
 def _option(options: dict[int, Any], value: int, field: str, allowed: str) -> Any:

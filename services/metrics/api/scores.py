@@ -16,6 +16,7 @@ from services.metrics.scores.base import ItemTable, Score, estimates
 from services.metrics.settings import MetricsSettings
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.memory import ENTRY, Account
+from services.runtime.options import given
 from services.runtime.streams import first, later
 
 ITEM_BYTES: Final = 1 << 20
@@ -92,7 +93,7 @@ class _Scoring:
 
     def __init__(self, spec: metrics_pb2.ScoreTextSpec, settings: MetricsSettings, account: Account) -> None:
         self._score: Score
-        self._score, self._resamples, self._seed = make(spec.score, spec.language, dict(spec.options))
+        self._score, self._resamples, self._seed = make(spec.score, spec.language, given(spec.options, "spec.options"))
         self._name = spec.score
         self._settings = settings
         self._account = account

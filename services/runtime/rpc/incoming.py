@@ -1,7 +1,6 @@
 """The messages of a client, read with a limit on its silence."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -9,6 +8,7 @@ import grpc
 
 from services.runtime.callers.accounts import Account
 from services.runtime.errors import InvalidArgument, LimitExceeded
+from services.runtime.rpc.inbox import Received
 
 _READ_OUT_SECONDS: Final = 0.2
 _READ_OUT_AT_ONCE: Final = 8
@@ -23,21 +23,32 @@ class Incoming:
     Args:
         context: gRPC context of the RPC.
         idle_seconds: Longest wait for one of them. The time that a handler takes between two of them does not count.
+        received: What reads their bytes.
 
     Attributes:
         account: Account of the caller: a stream is not read from while a minute's amount is used up.
     """
 
-    def __init__(self, context: Any, idle_seconds: float) -> None:
+    def __init__(self, context: Any, idle_seconds: float, received: Received) -> None:
         self.account: Account | None = None
         self._context = context
         self._idle_seconds = idle_seconds
+        self._received = received
         self._ended = False
 
     def __aiter__(self) -> "Incoming":
         return self
 
     async def __anext__(self) -> Any:
+        return await self._received.read(await self.bytes())
+
+    async def bytes(self) -> bytes:
+        """The bytes of the next message.
+
+        Raises:
+            StopAsyncIteration: There is none.
+            LimitExceeded: It does not come in time.
+        """
         if self._ended:
             raise StopAsyncIteration
         if self.account is not None:
@@ -55,7 +66,7 @@ class Incoming:
         if message is grpc.aio.EOF:
             self._ended = True
             raise StopAsyncIteration
-        return message
+        return bytes(message)
 
     async def only(self) -> Any:
         """The message of an RPC that has one.
@@ -81,15 +92,15 @@ class Outlet:
     def __init__(self) -> None:
         self._open = 0
 
-    async def read(self, messages: AsyncIterator[Any]) -> None:
+    async def read(self, messages: Incoming) -> None:
         """Reads and forgets, where not too many others do."""
         if self._open >= _READ_OUT_AT_ONCE:
             return
         self._open += 1
         try:
-            with suppress(Exception):  # whatever is wrong with these messages too: they were refused already
+            with suppress(Exception):  # their end, and whatever is wrong with them too: they were refused already
                 async with asyncio.timeout(_READ_OUT_SECONDS):
-                    async for _ in messages:
-                        pass
+                    while True:
+                        await messages.bytes()
         finally:
             self._open -= 1

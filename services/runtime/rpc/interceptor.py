@@ -20,10 +20,11 @@ import grpc
 from services.runtime import logs
 from services.runtime.callers import accounts
 from services.runtime.devices import DeviceLost, is_device_lost, is_out_of_memory
-from services.runtime.errors import InvalidArgument, LimitExceeded, Unauthenticated
+from services.runtime.errors import LimitExceeded, Unauthenticated
 from services.runtime.rpc import deadline, status
-from services.runtime.rpc.admission import Admission
+from services.runtime.rpc.admission import Admission, client_of
 from services.runtime.rpc.health import SERVICE as HEALTH
+from services.runtime.rpc.inbox import Form, Inbox, Received
 from services.runtime.rpc.incoming import Incoming, Outlet
 from services.runtime.rpc.tracing import server_span
 from services.runtime.telemetry import Method, Telemetry
@@ -52,7 +53,7 @@ class Door(grpc.aio.ServerInterceptor):
     Args:
         telemetry: Metrics that count the RPCs.
         admission: Who comes in. Health checks need no token; health and reflection are neither counted nor held up.
-        max_message_bytes: Longest message of a client.
+        inbox: Room for what clients send.
         idle_seconds: Longest wait for a client's next message.
         infrastructure: Full names of the services that are there for the server's own sake.
         broken: Set where an RPC finds that the server's device is lost.
@@ -63,14 +64,14 @@ class Door(grpc.aio.ServerInterceptor):
         telemetry: Telemetry,
         admission: Admission,
         *,
-        max_message_bytes: int,
+        inbox: Inbox,
         idle_seconds: float,
         infrastructure: frozenset[str],
         broken: asyncio.Event,
     ) -> None:
         self._telemetry = telemetry
         self._admission = admission
-        self._max_message_bytes = max_message_bytes
+        self._inbox = inbox
         self._idle_seconds = idle_seconds
         self._infrastructure = infrastructure
         self._broken = broken
@@ -97,32 +98,33 @@ class Door(grpc.aio.ServerInterceptor):
         """A handler that does what the given one does, behind the door."""
         service, _, name = path.lstrip("/").rpartition("/")
         method = Method(service, name, _KINDS[handler.request_streaming, handler.response_streaming])
+        form = Form.of(name, handler.request_deserializer)
         if handler.response_streaming:
             inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
-            outer, kind = self._streaming(method, _given(inner)), grpc.stream_stream_rpc_method_handler
+            outer, kind = self._streaming(method, form, _given(inner)), grpc.stream_stream_rpc_method_handler
         else:
             inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
-            outer, kind = self._single(method, _given(inner)), grpc.stream_unary_rpc_method_handler
+            outer, kind = self._single(method, form, _given(inner)), grpc.stream_unary_rpc_method_handler
         return kind(outer, *self._coders(method, handler))
 
-    def _single(self, method: Method, inner: Any) -> Handler:
+    def _single(self, method: Method, form: Form, inner: Any) -> Handler:
         """Wraps a handler that returns its answer."""
         if not iscoroutinefunction(inner):
             raise TypeError(f"Expected {method.name} to be a coroutine function")
 
         async def outer(_messages: Any, context: Any) -> Any:
-            async with self._call(method, context) as request:
+            async with self._call(method, form, context) as request:
                 return await inner(request, context)
 
         return outer
 
-    def _streaming(self, method: Method, inner: Any) -> Handler:
+    def _streaming(self, method: Method, form: Form, inner: Any) -> Handler:
         """Wraps a handler that yields its answers, or writes them itself."""
         if not isasyncgenfunction(inner) and not iscoroutinefunction(inner):
             raise TypeError(f"Expected {method.name} to be an asynchronous generator or a coroutine function")
 
         async def outer(_messages: Any, context: Any) -> None:
-            async with self._call(method, context) as request:
+            async with self._call(method, form, context) as request:
                 if not isasyncgenfunction(inner):
                     await inner(request, context)
                     return
@@ -132,22 +134,15 @@ class Door(grpc.aio.ServerInterceptor):
 
         return outer
 
-    def _coders(self, method: Method, handler: Any) -> tuple[Callable[[bytes], Any], Callable[[Any], bytes]]:
-        """The (de)serialisers, which count bytes; bytes that are no message are refused where the handler reads."""
-        decode = handler.request_deserializer or bytes
+    def _coders(self, method: Method, handler: Any) -> tuple[Callable[[bytes], bytes], Callable[[Any], bytes]]:
+        """The (de)serialisers, which count bytes; what comes stays bytes until `Incoming` has room for it."""
         encode = handler.response_serializer or bytes
         received, sent = self._telemetry.received(method), self._telemetry.sent(method)
 
-        def decoder(data: bytes) -> Any:
+        def decoder(data: bytes) -> bytes:
             received(len(data))
             accounts.current().spend_bytes(len(data))
-            try:
-                self._measure(data)
-                return decode(data)
-            except LimitExceeded:
-                raise
-            except Exception as error:  # a client's bytes may break a parser in any way
-                raise InvalidArgument("request", f"Expected a message of {method.name}: {error}") from None
+            return data
 
         def encoder(message: Any) -> bytes:
             data: bytes = encode(message)
@@ -156,12 +151,6 @@ class Door(grpc.aio.ServerInterceptor):
             return data
 
         return decoder, encoder
-
-    def _measure(self, data: bytes) -> None:
-        """Refuses a message that is too long."""
-        if len(data) > self._max_message_bytes:
-            problem = f"Expected a message of at most {self._max_message_bytes} bytes, but got {len(data)}"
-            raise LimitExceeded("max_message_bytes", problem)
 
     def _break(self, error: BaseException) -> None:
         """Says once that the device is lost: nothing that this server is sent from now on can be answered."""
@@ -186,7 +175,7 @@ class Door(grpc.aio.ServerInterceptor):
             yield
 
     @asynccontextmanager
-    async def _call(self, method: Method, context: Any) -> AsyncIterator[Any]:
+    async def _call(self, method: Method, form: Form, context: Any) -> AsyncIterator[Any]:
         """One RPC from its beginning to its end; gives its request, a message or an iterator of them."""
         request_id = _request_id(context)
         logs.caller.set("")
@@ -195,7 +184,8 @@ class Door(grpc.aio.ServerInterceptor):
         self._telemetry.begun(method)
         began, given = time.perf_counter(), deadline.remaining(context)
         code = grpc.StatusCode.UNKNOWN
-        incoming = Incoming(context, self._idle_seconds)
+        received = Received(self._inbox, form, client_of(context))
+        incoming = Incoming(context, self._idle_seconds, received)
         metadata, traced = context.invocation_metadata() or (), method.service not in self._infrastructure
         with server_span(method, metadata, request_id, wanted=traced) as span:
             try:
@@ -227,6 +217,7 @@ class Door(grpc.aio.ServerInterceptor):
                     await self._outlet.read(incoming)
                 await context.abort(code, answer.message, status.trailing_metadata(answer, request_id))
             finally:
+                received.close()
                 seconds = time.perf_counter() - began
                 span.ended(code, logs.caller.get())
                 self._telemetry.ended(method, code.name, seconds)

@@ -11,6 +11,7 @@ from services.models.artifacts import write_array
 from services.models.spec import ComputeType, ModelSpec, Positions, Scheme
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.files.store import Store
+from services.runtime.options import given
 from services.trainer import specs
 from services.trainer.training.plan import Course, Frozen, LanguageSet, Optimisation
 from services.trainer.training.provenance import reinit_label
@@ -61,7 +62,7 @@ def read_fine_tune(spec: trainer_pb2.FineTuneSpec, field: str, store: Store) -> 
         train=read_sets(spec.train, f"{field}.train", least=1),
         dev=read_sets(spec.dev, f"{field}.dev"),
         eval=read_sets(spec.eval, f"{field}.eval"),
-        options=dict(spec.options),
+        options=given(spec.options, f"{field}.options"),
         frozen=_frozen(spec.frozen, f"{field}.frozen"),
         optimisation=read_optimisation(spec.optimisation, f"{field}.optimisation", Optimisation()),
         max_tokens=spec.max_tokens,

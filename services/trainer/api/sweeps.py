@@ -9,6 +9,7 @@ from babelscope.v1 import model_pb2, trainer_pb2
 from services.models.api.messages import read_model
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.files.store import Store
+from services.runtime.options import given
 from services.trainer import specs
 from services.trainer.api.specs import read_fine_tune, read_sets, write_fine_tune, write_reinit, write_sets
 from services.trainer.training.plan import LanguageSet
@@ -83,7 +84,7 @@ def _task(
         task=task.task,
         sources=sources or shared,
         eval=read_sets(task.eval, f"{field}.eval") or base.eval,
-        options=dict(task.options),
+        options=given(task.options, f"{field}.options"),
         epochs=task.epochs or base.optimisation.epochs,
     )
 

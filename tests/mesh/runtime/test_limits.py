@@ -1,7 +1,7 @@
 """Limits, deadlines and cancellation, through a real server."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -60,10 +60,17 @@ async def test_a_hundred_rpcs_over_the_limit_are_refused_at_once(toy: Any, serve
     assert exhausted == 100
 
 
-async def collect(channel: grpc.aio.Channel, method: str, requests: Iterator[bytes]) -> list[bytes]:
-    if method == "Sum":
-        return [await channel.stream_unary("/toy.v1.Toy/Sum")(requests)]
-    return [answer async for answer in channel.stream_stream(CHAT)(requests)]
+def refusal(port: int, method: str, requests: list[bytes]) -> Any:
+    """What a client of the synchronous library is told."""
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        try:
+            if method == "Sum":
+                channel.stream_unary("/toy.v1.Toy/Sum")(iter(requests))
+            else:
+                list(channel.stream_stream(CHAT)(iter(requests)))
+        except grpc.RpcError as error:
+            return error
+    raise AssertionError("refused")
 
 
 @pytest.fixture
@@ -77,7 +84,7 @@ async def limited(toy: Any, serve: Any, connect: Any) -> Any:
 SIZES = [pytest.param(65 << 10, True, id="over"), pytest.param(300 << 10, False, id="far-over")]
 
 
-def check_refusal(error: grpc.aio.AioRpcError, size: int, detailed: bool) -> None:
+def check_refusal(error: Any, size: int, detailed: bool) -> None:
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert str(size) in str(error.details())
     if detailed:
@@ -106,10 +113,10 @@ async def test_a_message_over_the_limit_breaks_its_stream_only(
     method: str, size: int, detailed: bool, limited: Any
 ) -> None:
     channel, server = limited
-    requests = iter([b"a", bytes(size), b"c"])
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await collect(channel, method, requests)
-    check_refusal(caught.value, size, detailed)
+    requests = [b"a", bytes(size), b"c"]
+    # By the synchronous client: the other one shows its own failure to write in place of the status (grpc issue 36066).
+    error = await asyncio.to_thread(refusal, server.port, method, requests)
+    check_refusal(error, size, detailed)
     assert await channel.unary_unary(ECHO)(b"small") == b"small"
     kind = {"Sum": "client_stream", "Chat": "bidi_stream"}[method]
     await until(lambda: value(server, "grpc_server_in_flight", **labels(method, kind)) == 0)

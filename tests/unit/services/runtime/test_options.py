@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.runtime.errors import InvalidArgument
 from services.runtime.options import NoOptions, OptionInfo, Place, describe, option, read, read_all
+from services.runtime.options import given as given_options
 
 STEP = Place("spec.steps[2].options")
 OWNED = Place(owner="procrustes")
@@ -155,3 +156,10 @@ def test_whatever_is_written_is_read_or_refused(mapping: dict[str, str]) -> None
         assert 0 <= found.pairs <= 1_000_000
         assert 0.25 <= found.least < float("inf")
         assert found.scheme in {"unit", "centre"}
+
+
+def test_options_of_a_message_are_copied_and_too_many_are_refused() -> None:
+    assert given_options({"a": "b"}, "spec.options") == {"a": "b"}
+    with pytest.raises(InvalidArgument, match="at most 100 options, but got 101") as caught:
+        given_options({str(number): "" for number in range(101)}, "spec.options")
+    assert caught.value.field == "spec.options"

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from services.runtime import work
-from services.runtime.work import Feed, Stopped, Workers
+from services.runtime.work import Feed, Stopped, Turns, Workers, waiting
 
 PATIENCE = 10.0
 """Seconds after which a test that waits for something fails."""
@@ -202,6 +202,76 @@ async def test_a_feed_does_not_run_ahead_of_its_reader(workers: Workers) -> None
     task = asyncio.create_task(workers.one(steps, messages()))
     for _ in range(1000):
         await asyncio.sleep(0)
-    assert 0 < given < 10
+    assert given == 0
     ask.set()
     assert await task == sum(range(100))
+
+
+def test_a_few_threads_have_a_turn_and_the_others_wait() -> None:
+    turns, inside, go = Turns(2, seconds=3600.0), threading.Semaphore(0), threading.Event()
+
+    def one() -> None:
+        with turns.turn():
+            inside.release()
+            assert go.wait(PATIENCE)
+
+    threads = [threading.Thread(target=one) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert inside.acquire(timeout=PATIENCE)
+    assert inside.acquire(timeout=PATIENCE)
+    assert not inside.acquire(timeout=0.05)
+    go.set()
+    assert inside.acquire(timeout=PATIENCE)
+    for thread in threads:
+        thread.join(PATIENCE)
+
+
+def test_a_turn_that_lasts_is_taken_over() -> None:
+    turns, inside, go = Turns(1, seconds=0.01), threading.Semaphore(0), threading.Event()
+
+    def one() -> None:
+        with turns.turn():
+            inside.release()
+            assert go.wait(PATIENCE)
+
+    threads = [threading.Thread(target=one) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert inside.acquire(timeout=PATIENCE)
+    go.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+
+
+def test_who_waits_for_something_else_gives_up_its_turn() -> None:
+    turns, reached = Turns(1, seconds=3600.0), threading.Event()
+
+    def other() -> None:
+        with turns.turn():
+            reached.set()
+
+    with waiting():
+        pass  # without a turn there is none to give up
+    with turns.turn(), waiting():
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert reached.wait(PATIENCE)
+        thread.join(PATIENCE)
+
+
+async def test_the_next_message_is_read_when_it_is_asked_for(workers: Workers) -> None:
+    read: list[int] = []
+
+    async def messages() -> AsyncIterator[int]:
+        for number in range(3):
+            read.append(number)
+            yield number
+
+    def one_by_one(feed: Feed[int]) -> Iterator[int]:
+        for number in feed:
+            assert read == list(range(number + 1))
+            yield number
+
+    assert [item async for item in workers.run(one_by_one, messages())] == [0, 1, 2]
