@@ -9,15 +9,20 @@ from babelscope.errors import StudyError
 from babelscope.study.nodes import StudyFiles
 from babelscope.study.schema import load_study
 
-from services.models.catalogue import ModelFiles
+from services.models import reinit
+from services.models.catalogue import ModelFiles, configuration
+from services.models.families import FAMILIES
+from services.models.layers import interventions
+from services.models.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.trainer import specs
+from services.trainer.data.limits import check_max_tokens
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.pretraining.checks import check as check_pretraining
 from services.trainer.pretraining.plan import STORED, PretrainPlan
 from services.trainer.sweeps.grid import cells
 from services.trainer.tasks import make_task
-from services.trainer.training.checks import check
+from services.trainer.training.checks import check, check_frozen_layers
 from services.trainer.training.plan import FineTunePlan
 
 
@@ -70,7 +75,19 @@ class Checker:
         except InvalidArgument as error:
             raise InvalidArgument(f"{field}.{error.field}", error.problem) from error
         self._check_workers(job.optimisation.workers, f"{field}.optimisation.workers")
-        self._files.find(job.model.name, job.model.revision)
+        folder, subject = self._files.find(job.model.name, job.model.revision), f"model {job.model.name}"
+        if folder.family not in FAMILIES:
+            return  # its job says that it cannot be trained
+        sizes = FAMILIES[folder.family].dimensions(configuration(folder, subject))
+        try:
+            reinit.check(job.model.reinit, sizes.layers, job.model.name)
+            check_frozen_layers(job.frozen, sizes.layers)
+            for place, edit in enumerate(job.edits):
+                interventions.check_layer(edit.layer, f"interventions[{place}]", sizes.layers, job.model.name)
+            if job.max_tokens:
+                check_max_tokens(job.max_tokens, Tokenizer.load(folder.path, subject), sizes.max_tokens, subject)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{field}.{error.field.removeprefix('spec.')}", error.problem) from error
 
     def _pretrain_mlm(self, plan: PretrainPlan) -> None:
         try:
@@ -88,6 +105,15 @@ class Checker:
         for job in {(each.task, each.label): each for each in cells(sweep)}.values():
             self._fine_tune(job, "job.sweep.base")
 
+    def _longest(self, job: specs.EvaluateJob) -> None:
+        """Checks the longest input of an evaluation."""
+        folder, subject = self._files.find(job.checkpoint), job.checkpoint
+        longest = self._files.longest_input(job.checkpoint)
+        try:
+            check_max_tokens(job.max_tokens, Tokenizer.load(folder.path, subject), longest, subject)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"job.evaluate.{error.field}", error.problem) from error
+
     def _study(self, study: specs.StudyJob) -> None:
         """Reads the study as its job will, whose files need not be there for that."""
         with TemporaryDirectory() as folder:
@@ -104,6 +130,8 @@ class Checker:
             raise InvalidArgument("job.evaluate.checkpoint", f"Expected checkpoints/ID, but got {job.checkpoint!r}")
         if not self._checkpoints.exists(name):
             raise NotFound("checkpoint", job.checkpoint)
+        if job.max_tokens:
+            self._longest(job)
         if not job.alphas:
             return
         if not any(edit.vector for edit in job.edits):

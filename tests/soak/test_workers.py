@@ -24,7 +24,7 @@ def mesh(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bab
     """All four servers; a job has two cores, one for each worker."""
     folder = tmp_path_factory.mktemp("workers")
     build_model("bert", folder / "models" / "tiny")
-    env = {"HUB": "false", "LEASE_SECONDS": "6", "SLOTS": "1", "THREADS": "2", "RUNNER": request.param}
+    env = {"HUB": "false", "LEASE_SECONDS": "60", "SLOTS": "1", "THREADS": "2", "RUNNER": request.param}
     env = {f"BABELSCOPE_{name}": value for name, value in env.items()}
     services = ("encoder", "metrics", "datagen", "trainer")
     with babelscope.local(services, store=folder / "store", model_roots=[folder / "models"], env=env) as made:

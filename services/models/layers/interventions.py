@@ -16,6 +16,18 @@ from services.models.spec import Edit, Positions
 from services.runtime.errors import InvalidArgument
 
 
+def check_layer(layer: int, field: str, layers: int, model: str) -> None:
+    """Refuse an edit of a layer that a model does not have.
+
+    Raises:
+        InvalidArgument: Names the field, the layers that exist and the one asked for.
+    """
+    if not 0 <= layer <= layers:
+        raise InvalidArgument(
+            f"{field}.layer", f"Expected a layer within 0..{layers} for model {model}, but got {layer}"
+        )
+
+
 def check(edit: Edit, field: str, layers: int, hidden_size: int, model: str, *, digest: str) -> None:
     """Refuse an edit that does not fit a model.
 
@@ -38,10 +50,7 @@ def check(edit: Edit, field: str, layers: int, hidden_size: int, model: str, *, 
                 f"Expected an array that was computed with model {model}, digest {digest[:12]}, but got one of another "
                 f"model ({other}); set `allow_other_model` to apply it all the same",
             )
-    if not 0 <= edit.layer <= layers:
-        raise InvalidArgument(
-            f"{field}.layer", f"Expected a layer within 0..{layers} for model {model}, but got {edit.layer}"
-        )
+    check_layer(edit.layer, field, layers, model)
     if edit.vector is None and edit.matrix is None:
         raise InvalidArgument(field, "Expected a shift, a linear map, or both, but got neither")
     if not np.isfinite(edit.alpha):

@@ -17,9 +17,9 @@ def seats(ray: Any, cpus: int, gpus: float, number: int) -> Iterator[list[Any]]:
         gpus: GPUs of each actor, or the share of one.
         number: How many.
     """
-    actor = ray.remote(Seat).options(num_cpus=cpus, num_gpus=gpus)
+    actor = ray.remote(Seat)
     if number == 1:
-        made, group = [actor.remote()], None
+        made, group = [actor.options(num_cpus=cpus, num_gpus=gpus).remote()], None
     else:
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 

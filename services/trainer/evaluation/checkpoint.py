@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 from services.models.catalogue import LoadedModel, ModelFiles, load_model
 from services.models.layers import interventions
 from services.models.spec import ComputeType, Edit, ModelSpec
-from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.runtime.errors import FailedPrecondition
+from services.trainer.data.limits import check_max_tokens
 from services.trainer.evaluation.figures import Scorer, SetFigures
 from services.trainer.evaluation.forward import TYPES
 from services.trainer.evaluation.prediction import Predictor
@@ -162,10 +163,8 @@ def load_fine_tuned(
     for place, edit in enumerate(edits):
         info = model.info
         interventions.check(edit, f"edits[{place}]", info.layers, info.hidden_size, subject, digest=info.digest)
-    if not 0 <= max_tokens <= model.info.max_tokens:
-        raise InvalidArgument(
-            "max_tokens", f"Expected a number within 0..{model.info.max_tokens} for {subject}, but got {max_tokens}"
-        )
+    if max_tokens:
+        check_max_tokens(max_tokens, model.tokenizer, model.info.max_tokens, subject)
     task = make_task(record.task, record.options)
     head = task.head(record.labels, model.info.hidden_size, 0)
     try:

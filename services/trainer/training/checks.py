@@ -11,7 +11,7 @@ import numpy as np
 from services.runtime.errors import InvalidArgument
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.forward import TYPES
-from services.trainer.training.plan import FineTunePlan, Optimisation
+from services.trainer.training.plan import FineTunePlan, Frozen, Optimisation
 
 _Bound = tuple[str, float | None, float, float, bool]
 """A field, its value, the least and the largest one, and whether the least is itself allowed."""
@@ -29,6 +29,16 @@ def check(plan: FineTunePlan) -> None:
         raise InvalidArgument("train", "Expected at least one training set, but got none")
     check_optimisation(plan.optimisation)
     _check_bounds((("max_tokens", plan.max_tokens, 0, math.inf, True), ("threads", plan.threads, 0, math.inf, True)))
+
+
+def check_frozen_layers(frozen: Frozen, layers: int) -> None:
+    """Refuse to freeze more layers than a model has.
+
+    Raises:
+        InvalidArgument: Names the layers that the model has, and the number.
+    """
+    if not 0 <= frozen.layers <= layers:
+        raise InvalidArgument("frozen.layers", f"Expected a number within 0..{layers}, but got {frozen.layers}")
 
 
 def check_optimisation(how: Optimisation) -> None:

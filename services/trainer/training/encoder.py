@@ -27,6 +27,7 @@ from services.models.tokenization import Tokenizer
 from services.models.weights import Encoder, Slot, Source
 from services.runtime.errors import InvalidArgument
 from services.trainer.evaluation.forward import TYPES
+from services.trainer.training.checks import check_frozen_layers
 from services.trainer.training.plan import Frozen
 
 
@@ -124,10 +125,7 @@ class TrainableEncoder:
         Raises:
             InvalidArgument: More layers than the model has, or a pattern that no tensor matches.
         """
-        if not 0 <= frozen.layers <= self.sizes.layers:
-            raise InvalidArgument(
-                "frozen.layers", f"Expected a number within 0..{self.sizes.layers}, but got {frozen.layers}"
-            )
+        check_frozen_layers(frozen, self.sizes.layers)
         for layer in range(frozen.layers + 1, self.sizes.layers + 1):
             lowest = self.family.lowest(self.config, layer)
             if lowest <= frozen.layers:

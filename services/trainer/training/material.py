@@ -8,7 +8,8 @@ from babelscope.data.examples import Example
 
 from services.models.catalogue import ModelFiles
 from services.models.layers import interventions
-from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.runtime.errors import FailedPrecondition
+from services.trainer.data.limits import check_max_tokens
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.checkpoint import TaskRecord
 from services.trainer.evaluation.prediction import Predictor
@@ -19,9 +20,6 @@ from services.trainer.training.encoder import TrainableEncoder
 from services.trainer.training.events import Event, Prepared
 from services.trainer.training.plan import FineTunePlan
 from services.trainer.training.provenance import provenance
-
-_LEAST_CONTENT = 4
-"""Tokens besides special ones that an input must have room for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +76,8 @@ class Material:
             layers, size, name = encoder.sizes.layers, encoder.sizes.hidden_size, plan.model.name
             interventions.check(edit, f"edits[{place}]", layers, size, name, digest=encoder.digest)
         longest = encoder.sizes.max_tokens
-        least = encoder.tokenizer.frame(2).tokens + _LEAST_CONTENT
         max_tokens = plan.max_tokens or longest
-        if not least <= max_tokens <= longest:
-            raise InvalidArgument(
-                "max_tokens",
-                f"Expected a number within {least}..{longest} for model {plan.model.name}, but got {max_tokens}",
-            )
+        check_max_tokens(max_tokens, encoder.tokenizer, longest, f"model {plan.model.name}")
         train = [(each, read(examples(each.dataset), each.dataset)) for each in plan.train]
         labels = task.labels([example for _, found in train for example in found])
         for kind, names in labels.items():

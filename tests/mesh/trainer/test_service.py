@@ -118,6 +118,8 @@ def test_a_checkpoint_is_evaluated_as_it_was(
     mesh: babelscope.LocalMesh, sets: dict[str, str], tuned: tuple[Job, Any]
 ) -> None:
     job, _ = tuned
+    with pytest.raises(InvalidRequest, match=r"Expected a number within 7\.\.\d+ for checkpoints/\w+, but got 3"):
+        mesh.trainer.evaluate(job.checkpoint, {"sv": sets["sv"]}, max_tokens=3)
     again = mesh.trainer.wait_for_job(mesh.trainer.evaluate(job.checkpoint, {"sv": sets["sv"]}).name)
     assert again.state == "succeeded", again
     assert _value(again, "eval", "sv") == _value(job, "eval", "sv")
@@ -226,14 +228,19 @@ def test_a_repeated_request_is_one_job(mesh: babelscope.LocalMesh, sets: dict[st
         ({"options": {"colour": "red"}}, "job.fine_tune.options[colour]"),
         ({"train": {}}, "job.fine_tune.train"),
         ({"freeze_layers": -1}, "job.fine_tune.frozen.layers"),
+        ({"freeze_layers": 99}, "job.fine_tune.frozen.layers"),
+        ({"max_tokens": 3}, "job.fine_tune.max_tokens"),
+        ({"model": Model("tiny").reinit_layers([99])}, "job.fine_tune.model.reinit[0].layers"),
+        ({"interventions": [Intervention(99, Shift(np.ones(4, np.float32)))]}, "job.fine_tune.interventions[0].layer"),
+        ({"workers": 9}, "job.fine_tune.optimisation.workers"),
     ],
 )
 def test_what_cannot_succeed_is_refused_at_once(
     mesh: babelscope.LocalMesh, sets: dict[str, str], change: dict[str, Any], field: str
 ) -> None:
-    asked = {"task": "pos", "train": {"en": sets["train"]}, **change}
+    asked = {"model": "tiny", "task": "pos", "train": {"en": sets["train"]}, **change}
     with pytest.raises(InvalidRequest) as caught:
-        mesh.trainer.fine_tune("tiny", asked.pop("task"), asked.pop("train"), **asked)
+        mesh.trainer.fine_tune(asked.pop("model"), asked.pop("task"), asked.pop("train"), **asked)
     assert caught.value.field == field
 
 
