@@ -11,6 +11,7 @@ from services.models import reinit as random_init
 from services.models.allowed import Allowed
 from services.models.checkpoints import StoredCheckpoints
 from services.models.families import FAMILIES, Family
+from services.models.families.base import sharing
 from services.models.files.checkpoint import Checkpoint
 from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
 from services.models.files.folders import (
@@ -283,7 +284,7 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", cache
     family = packed_family(folder, subject)
     sizes = family.dimensions(config)
     random_init.check(spec.reinit, sizes.layers, spec.name)
-    random_init.check_shared(spec.reinit, [family.lowest(config, n) for n in range(1, sizes.layers + 1)], spec.name)
+    random_init.check_shared(spec.reinit, sharing(family, config), spec.name)
     tokenizer = Tokenizer.load(folder.path, subject)
     if sizes.max_tokens <= tokenizer.special_count:
         raise FailedPrecondition(

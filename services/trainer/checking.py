@@ -12,6 +12,7 @@ from babelscope.study.schema import load_study
 from services.models import reinit
 from services.models.catalogue import ModelFiles, configuration
 from services.models.families import FAMILIES
+from services.models.families.base import sharing
 from services.models.layers import interventions
 from services.models.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
@@ -78,10 +79,12 @@ class Checker:
         folder, subject = self._files.find(job.model.name, job.model.revision), f"model {job.model.name}"
         if folder.family not in FAMILIES:
             return  # its job says that it cannot be trained
-        sizes = FAMILIES[folder.family].dimensions(configuration(folder, subject))
+        family, config = FAMILIES[folder.family], configuration(folder, subject)
+        sizes, lowest = family.dimensions(config), sharing(family, config)
         try:
             reinit.check(job.model.reinit, sizes.layers, job.model.name)
-            check_frozen_layers(job.frozen, sizes.layers)
+            reinit.check_shared(job.model.reinit, lowest, job.model.name)
+            check_frozen_layers(job.frozen, lowest)
             for place, edit in enumerate(job.edits):
                 interventions.check_layer(edit.layer, f"interventions[{place}]", sizes.layers, job.model.name)
             if job.max_tokens:

@@ -101,6 +101,11 @@ class Family(Protocol):
         """Dropout in training, where and as transformers has it."""
 
 
+def sharing(family: Family, config: Any) -> list[int]:
+    """For each block, from 1, the lowest layer that has its weights."""
+    return [family.lowest(config, layer) for layer in range(1, family.dimensions(config).layers + 1)]
+
+
 def initial_std(config: Any) -> float:
     """Standard deviation of the model's own draw."""
     return float(config.initializer_range or DEFAULT_STD)

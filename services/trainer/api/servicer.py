@@ -28,6 +28,7 @@ from services.trainer.jobs.records import Filter, JobRecord, NewJob, State
 from services.trainer.jobs.table import EVENTS_A_READ, JobTable
 from services.trainer.serving.models import FineTunedModels
 from services.trainer.settings import TrainerSettings
+from services.trainer.workers import regrouped
 
 _POLL_SECONDS: Final = 1.0
 """Time after which a watcher looks at the table without a notice: another trainer may have written to it."""
@@ -171,7 +172,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
     def _regrouped(self, job: str, workers: int) -> bytes:
         """The specification of a job that goes on with another number of workers."""
         found = self._table.get(job)
-        spec = specs.regrouped(found.kind, found.spec, workers)
+        spec = regrouped(found.kind, found.spec, workers)
         try:
             self._check(found.kind, spec)
         except InvalidArgument as error:

@@ -31,14 +31,26 @@ def check(plan: FineTunePlan) -> None:
     _check_bounds((("max_tokens", plan.max_tokens, 0, math.inf, True), ("threads", plan.threads, 0, math.inf, True)))
 
 
-def check_frozen_layers(frozen: Frozen, layers: int) -> None:
-    """Refuse to freeze more layers than a model has.
+def check_frozen_layers(frozen: Frozen, lowest: Sequence[int]) -> None:
+    """Refuse to freeze more layers than a model has, or some of those that share a block.
+
+    Args:
+        frozen: What is frozen.
+        lowest: For each layer of the model, from 1, the first one that shares its block.
 
     Raises:
-        InvalidArgument: Names the layers that the model has, and the number.
+        InvalidArgument: Names the layers that the model has or that share a block, and the number.
     """
+    layers = len(lowest)
     if not 0 <= frozen.layers <= layers:
         raise InvalidArgument("frozen.layers", f"Expected a number within 0..{layers}, but got {frozen.layers}")
+    for layer in range(frozen.layers + 1, layers + 1):
+        if lowest[layer - 1] <= frozen.layers:
+            raise InvalidArgument(
+                "frozen.layers",
+                f"Expected all layers that share a block, but got {frozen.layers}: layer {layer} shares that of "
+                f"layer {lowest[layer - 1]}",
+            )
 
 
 def check_optimisation(how: Optimisation) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from services.models import reinit as random_init
 from services.models.catalogue import ModelFiles, configuration, tied
 from services.models.families import FAMILIES, Dimensions, Family
+from services.models.families.base import sharing
 from services.models.files.checkpoint import Checkpoint
 from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
 from services.models.files.folders import ModelFolder
@@ -83,7 +84,7 @@ class TrainableEncoder:
         config, family = configuration(folder, subject), FAMILIES[folder.family]
         sizes = family.dimensions(config)
         random_init.check(spec.reinit, sizes.layers, spec.name)
-        lowest = [family.lowest(config, layer) for layer in range(1, sizes.layers + 1)]
+        lowest = sharing(family, config)
         random_init.check_shared(spec.reinit, lowest, spec.name)
         parts = [0, *sorted(set(lowest)), sizes.layers + 1]
         slots: dict[str, Slot] = {}
@@ -125,15 +126,7 @@ class TrainableEncoder:
         Raises:
             InvalidArgument: More layers than the model has, or a pattern that no tensor matches.
         """
-        check_frozen_layers(frozen, self.sizes.layers)
-        for layer in range(frozen.layers + 1, self.sizes.layers + 1):
-            lowest = self.family.lowest(self.config, layer)
-            if lowest <= frozen.layers:
-                raise InvalidArgument(
-                    "frozen.layers",
-                    f"Expected all layers that share a block, but got {frozen.layers}: layer {layer} shares that of "
-                    f"layer {lowest}",
-                )
+        check_frozen_layers(frozen, sharing(self.family, self.config))
         for place, pattern in enumerate(frozen.patterns):
             if not any(fnmatchcase(name, pattern) for name in self.parameters):
                 raise InvalidArgument(
