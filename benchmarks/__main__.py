@@ -17,8 +17,8 @@ from rich.table import Table
 from benchmarks.rows import Row
 
 BENCHES = ("cache", "datagen", "encoder", "general", "grammar", "predictions", "retrieval", "service", "similarity")
-LONG = ("maps",)
-"""Run where they are named: they take an hour and more."""
+LONG = ("maps", "training")
+"""Run where they are named: they take half an hour and more."""
 _HELP = f"of {', '.join(BENCHES)} (all of these by default), {', '.join(LONG)}"
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
