@@ -3,11 +3,23 @@
 import torch
 from torch import Tensor
 
+from services.encoder.backends.base import NotFinite
 from services.models.layers.heads import Head
 from services.models.layers.packing import ROWS_STEP
 
 LOGIT_BYTES = 32 << 20
 """Logits held at once by one thread: those of a whole corpus would be hundreds of GB."""
+
+
+def finite(rows: Tensor, layer: int) -> Tensor:
+    """The rows as they are.
+
+    Raises:
+        NotFinite: One of their numbers is not finite.
+    """
+    if not bool(torch.isfinite(rows).all()):
+        raise NotFinite(layer)
+    return rows
 
 
 def rows_at_once(vocabulary: int) -> int:

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from services.encoder.backends.base import NotFinite
 from services.encoder.backends.branches import walk
-from services.encoder.backends.decoding import decode
+from services.encoder.backends.decoding import decode, finite
 from services.encoder.backends.places import answer_places
 from services.encoder.backends.workers import Workers
 from services.models.layers.blocks import Layout
@@ -82,7 +80,7 @@ class TorchBackend:
                 layout = Layout.of(packed, self.device)
                 for state in walk(self._encoder, layout, settings, max(wanted), _TYPES[plan.dtype]):
                     if state.layer in wanted:
-                        rows_ND = _finite(pool(state.hidden, groups), state.layer).to("cpu")
+                        rows_ND = finite(pool(state.hidden, groups), state.layer).to("cpu")
                         for column in wanted[state.layer]:
                             answer[:, column].index_copy_(0, places, rows_ND)
 
@@ -122,7 +120,7 @@ class TorchBackend:
                         continue
                     found, likely = decode(head, state.hidden, plan.top_k, dtype)
                     found = found[: packed.rows].to("cpu", torch.int32)
-                    likely = _finite(likely[: packed.rows], state.layer).to("cpu")
+                    likely = finite(likely[: packed.rows], state.layer).to("cpu")
                     for member in state.members:
                         for column in columns:
                             token_ids[:, member, column].index_copy_(0, places, found)
@@ -138,14 +136,3 @@ class TorchBackend:
     def close(self) -> None:
         """End the threads."""
         self._workers.close()
-
-
-def _finite(rows: Tensor, layer: int) -> Tensor:
-    """The rows as they are.
-
-    Raises:
-        NotFinite: One of their numbers is not finite.
-    """
-    if not bool(torch.isfinite(rows).all()):
-        raise NotFinite(layer)
-    return rows
