@@ -27,7 +27,9 @@ def rows_at_once(vocabulary: int) -> int:
     return max(ROWS_STEP, LOGIT_BYTES // (4 * vocabulary) // ROWS_STEP * ROWS_STEP)
 
 
-def decode(head: Head, hidden_TD: Tensor, top_k: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def decode(
+    head: Head, hidden_TD: Tensor, top_k: int, dtype: torch.dtype, *, scores: bool = True
+) -> tuple[Tensor, Tensor]:
     """The likeliest tokens of each row.
 
     Args:
@@ -35,14 +37,17 @@ def decode(head: Head, hidden_TD: Tensor, top_k: int, dtype: torch.dtype) -> tup
         hidden_TD: [T, d] float32.
         top_k: Candidates a row, at most V.
         dtype: Arithmetic of the head; the softmax is float32 always.
+        scores: Whether log-probabilities are wanted; where not, numbers stand for them that are finite where they are.
 
     Returns:
         Token ids, [T, k] int64, the likeliest first and of equally likely ones the lowest first; and the natural
         logarithms of their probabilities, [T, k] float32.
     """
-    parts = [
-        _likeliest(head(rows, dtype), top_k) for rows in torch.split(hidden_TD, rows_at_once(head.vocabulary_size))
-    ]
+    portions = torch.split(hidden_TD, rows_at_once(head.vocabulary_size))
+    if scores or top_k > 1:
+        parts = [_likeliest(head(rows, dtype), top_k) for rows in portions]
+    else:
+        parts = [(ids[:, None], logits[:, None]) for ids, logits in (head.best(rows, dtype) for rows in portions)]
     return torch.cat([ids for ids, _ in parts]), torch.cat([scores for _, scores in parts])
 
 

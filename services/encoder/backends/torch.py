@@ -104,7 +104,8 @@ class TorchBackend:
         lengths = [len(text) for text in batch]
         offsets = np.cumsum([0, *lengths])
         shape = (int(offsets[-1]), len(plan.settings), len(plan.layers), plan.top_k)
-        token_ids, scores = torch.empty(shape, dtype=torch.int32), torch.empty(shape, dtype=torch.float32)
+        token_ids = torch.empty(shape, dtype=torch.int32)
+        scores = torch.empty((*shape[:-1], plan.top_k if plan.scores else 0), dtype=torch.float32)
         self._encoder.prepare(dtype)
         head.prepare(dtype)
         settings = [Interventions(edits, self.device) for edits in plan.settings]
@@ -118,13 +119,14 @@ class TorchBackend:
                     columns = [column for column, layer in enumerate(plan.layers) if layer == state.layer]
                     if not columns:
                         continue
-                    found, likely = decode(head, state.hidden, plan.top_k, dtype)
+                    found, likely = decode(head, state.hidden, plan.top_k, dtype, scores=plan.scores)
                     found = found[: packed.rows].to("cpu", torch.int32)
                     likely = finite(likely[: packed.rows], state.layer).to("cpu")
                     for member in state.members:
                         for column in columns:
                             token_ids[:, member, column].index_copy_(0, places, found)
-                            scores[:, member, column].index_copy_(0, places, likely)
+                            if plan.scores:
+                                scores[:, member, column].index_copy_(0, places, likely)
 
         self._workers.run(compute, split(lengths, self._chunk_rows, self._workers.threads))
         all_ids, all_scores = token_ids.numpy(), scores.numpy()

@@ -96,7 +96,8 @@ class TransformersBackend:
         lengths = [len(text) for text in batch]
         offsets = np.cumsum([0, *lengths])
         shape = (int(offsets[-1]), len(plan.settings), len(plan.layers), plan.top_k)
-        token_ids, scores = torch.empty(shape, dtype=torch.int32), torch.empty(shape, dtype=torch.float32)
+        token_ids = torch.empty(shape, dtype=torch.int32)
+        scores = torch.empty((*shape[:-1], plan.top_k if plan.scores else 0), dtype=torch.float32)
         settings: dict[tuple[str, ...], list[int]] = {}
         for place, edits in enumerate(plan.settings):
             key = tuple(edit.digest for edit in edits if not edit.is_identity)
@@ -109,12 +110,13 @@ class TransformersBackend:
             for alike in settings.values():
 
                 def see(layer: int, rows_TD: Tensor, alike: Sequence[int] = alike) -> None:
-                    found, likely = decode(head, rows_TD[: packed.rows], plan.top_k, dtype)
+                    found, likely = decode(head, rows_TD[: packed.rows], plan.top_k, dtype, scores=plan.scores)
                     found, likely = found.to("cpu", torch.int32), finite(likely, layer).to("cpu")
                     for column, wanted in enumerate(plan.layers):
                         for member in alike if wanted == layer else ():
                             token_ids[:, member, column].index_copy_(0, places, found)
-                            scores[:, member, column].index_copy_(0, places, likely)
+                            if plan.scores:
+                                scores[:, member, column].index_copy_(0, places, likely)
 
                 self._compute(texts, packed, plan, Interventions(plan.settings[alike[0]], self.device), see)
 

@@ -19,6 +19,7 @@ from services.models.files.heads import Headless
 from services.models.general import modules
 from services.models.general.proof import TOLERANCE
 from services.models.general.rounding import round_linears
+from services.models.layers.heads import largest
 from services.runtime.errors import FailedPrecondition
 from services.runtime.work import importing
 
@@ -74,6 +75,10 @@ class GeneralHead:
         finally:
             self._threads.hidden, self._threads.rounded = None, False
         return logits[0].float()
+
+    def best(self, hidden_TD: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The likeliest token of each row, [T], and its logit, [T]."""
+        return largest(self(hidden_TD, dtype))
 
     def _hand_on(self, *_: Any, **__: Any) -> Any:
         """What the encoder is replaced by."""
