@@ -1,10 +1,10 @@
 """The likeliest word of each row without all logits in float32, certified to be that of the full output layer.
 
-A product in bfloat16 gives every logit with a bound on its error, by Cauchy and Schwarz from the norms of what rounding
-took from rows and weights: `|x w - x' w'| <= |x - x'| |w'| + |x| |w - w'|`. A word that cannot reach the best one within
-the bounds is out. Where several are left, their logits are computed in float64; where these differ by less than the full
-layer's own rounding may change, or too many are left, the row goes through the full layer. So the answer is always the
-full layer's, equal logits included.
+A product in bfloat16 gives every logit with a bound on its error, by Cauchy and Schwarz from the norms of what
+rounding took from rows and weights: `|x w - x' w'| <= |x - x'| |w'| + |x| |w - w'|`. A word that cannot reach the best
+one within the bounds is out. Where several are left, their logits are computed in float64; where these differ by less
+than the full layer's own rounding may change, or too many are left, the row goes through the full layer. So the answer
+is always the full layer's, equal logits included.
 """
 
 import math
