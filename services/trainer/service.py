@@ -12,7 +12,7 @@ from services.runtime.files.store import Store
 from services.runtime.memory import Memory
 from services.runtime.telemetry import Telemetry
 from services.runtime.work import Workers
-from services.trainer import gauges, specs
+from services.trainer import crews, gauges
 from services.trainer.api.servicer import Records, TrainerServicer
 from services.trainer.api.watching import Notices
 from services.trainer.checking import Checker
@@ -72,7 +72,7 @@ class TrainerService:
                 stop_seconds=settings.stop_seconds,
                 env={"OMP_NUM_THREADS": str(settings.threads_of_a_job())},
                 launch=self._ray.launch if self._ray is not None else launch_workers,
-                workers=specs.workers_of,
+                workers=crews.workers_of,
             ),
         )
         files = settings.model_files(self._store)

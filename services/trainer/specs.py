@@ -5,13 +5,13 @@ The job table keeps the bytes; the door turns messages into these values, and th
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from services.models.spec import ModelSpec, Positions, Reinit
-from services.runtime.errors import DataLoss, InvalidArgument
+from services.runtime.errors import DataLoss
 from services.trainer.pretraining.plan import PretrainPlan
 from services.trainer.training.plan import Frozen, LanguageSet, Optimisation
 
@@ -366,32 +366,6 @@ def read(kind: type[T], data: bytes) -> T:
         raise DataLoss(f"Expected {kind.__name__} in the job table, but got something else: {error}") from error
     return value
 
-
-def workers_of(kind: str, spec: bytes) -> int:
-    """Number of workers of a job; 1 where its specification cannot be read, which its process will tell."""
-    if kind not in _TRAINING:
-        return 1
-    try:
-        job: FineTuneJob | PretrainPlan = read(KINDS[kind], spec)
-    except DataLoss:
-        return 1
-    return job.optimisation.workers
-
-
-def regrouped(kind: str, spec: bytes, workers: int) -> FineTuneJob | PretrainPlan:
-    """A job that goes on with another number of workers.
-
-    Raises:
-        InvalidArgument: Jobs of this kind have no workers.
-    """
-    if kind not in _TRAINING:
-        raise InvalidArgument("workers", f"Expected 0 for a job of the kind {kind}, but got {workers}")
-    job: FineTuneJob | PretrainPlan = read(KINDS[kind], spec)
-    return replace(job, optimisation=replace(job.optimisation, workers=workers, regroup=True))
-
-
-_TRAINING = frozenset({"fine_tune", "pretrain_mlm"})
-"""Kinds of jobs that several workers can do together."""
 
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 

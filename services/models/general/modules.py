@@ -139,7 +139,7 @@ def most_numbers(config: Any, module: nn.Module, subject: str) -> int:
     Raises:
         FailedPrecondition: The configuration describes no model.
     """
-    whole = [module, *([head_outline(config, subject)] if has_head_class(config) else [])]
+    whole: list[nn.Module] = [module, *([head_outline(config, subject)] if has_head_class(config) else [])]
     return max(sum(parameter.numel() for parameter in each.parameters()) for each in whole)
 
 

@@ -18,7 +18,7 @@ from services.runtime.memory import Account, Memory, accounted
 from services.runtime.paging import cut_page, page_token, read_page
 from services.runtime.streams import Writer, first, later
 from services.runtime.work import Feed, Workers
-from services.trainer import specs
+from services.trainer import crews, specs
 from services.trainer.api import messages
 from services.trainer.api.jobs import read_job
 from services.trainer.api.specs import at_least
@@ -171,7 +171,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
     def _regrouped(self, job: str, workers: int) -> bytes:
         """The specification of a job that goes on with another number of workers."""
         found = self._table.get(job)
-        spec = specs.regrouped(found.kind, found.spec, workers)
+        spec = crews.regrouped(found.kind, found.spec, workers)
         try:
             self._check(found.kind, spec)
         except InvalidArgument as error:
