@@ -58,11 +58,12 @@ def run(quick: bool = False) -> list[Row]:
 
 
 def _sweep(engine: Engine, texts: Sequence[str], layers: Sequence[int]) -> Callable[[], object]:
-    """Shifts at some layers by all factors; a plain pass where there are no layers."""
+    """Shifts at some layers by all factors; a plain pass, with log-probabilities, where there are no layers."""
     rng = np.random.default_rng(0)
     vectors = {layer: 0.05 * rng.standard_normal(engine.info.hidden_size).astype(np.float32) for layer in layers}
     settings = tuple((Edit(layer, vectors[layer], alpha),) for layer in layers for alpha in ALPHAS)
-    plan = PredictPlan(settings or ((),), (engine.info.layers,))
+    # As `translate-tokens` asks: the likeliest token alone.
+    plan = PredictPlan(settings or ((),), (engine.info.layers,), scores=not settings)
     return lambda: engine.predict(engine.tokenize(texts), plan)
 
 

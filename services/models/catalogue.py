@@ -233,7 +233,7 @@ class ModelFiles:
             general = modules.configuration(folder, subject)
             outline = modules.outline(general, subject)
             limit = modules.longest_input(general, outline, Tokenizer.load(folder.path, subject).limit)
-            return ModelSize(limit, sum(part.numel() for part in outline.parameters()) * FLOAT_BYTES)
+            return ModelSize(limit, modules.most_numbers(general, outline, subject) * FLOAT_BYTES)
         config, family = configuration(folder, subject), packed_family(folder, subject)
         sizes = family.dimensions(config)
         with Checkpoint(folder.weights, family, subject, "cpu", tied=tied(config)) as checkpoint:

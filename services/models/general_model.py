@@ -6,7 +6,8 @@ from services.models.catalogue import ModelFiles
 from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
 from services.models.files.folders import ModelFolder
 from services.models.general import modules, reinit
-from services.models.general.loading import Base, load_base, twin
+from services.models.general.heads import GeneralHead
+from services.models.general.loading import Base, load_base, twin, word_table
 from services.models.general.taps import Taps
 from services.models.reinit import check, check_shared
 from services.models.spec import ModelInfo, ModelSpec
@@ -21,10 +22,12 @@ class GeneralEncoder:
     Attributes:
         base: The model that it is a variant of, or the model itself.
         taps: Its modules, hooked.
+        head: Its masked-language-model head; None where there is none.
     """
 
     base: Base
     taps: Taps
+    head: GeneralHead | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +86,10 @@ def load_general(files: ModelFiles, folder: ModelFolder, spec: ModelSpec, device
         max_tokens=base.max_tokens,
         parameters=base.parameters,
         digest=reinit_digest(tokens_digest(digest, tokenizer.difference), spec.reinit),
-        predicts_tokens=False,
-        headless="heads are read for the packed families only",
+        predicts_tokens=base.head is not None,
+        headless=base.headless,
         engine="general",
         languages=() if base.languages is None else base.languages.names,
     )
-    return GeneralModel(info, tokenizer, GeneralEncoder(base, Taps(module, base.structure.sites)))
+    head = None if base.head is None else base.head.head(word_table(module))
+    return GeneralModel(info, tokenizer, GeneralEncoder(base, Taps(module, base.structure.sites), head))

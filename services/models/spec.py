@@ -162,6 +162,7 @@ class PredictPlan:
         top_k: Candidates a position.
         dtype: Arithmetic of the linear layers, of attention and of the head.
         shared: Edits at the beginning of each setting that were asked for once for all of them.
+        scores: Whether log-probabilities are wanted; the likeliest token alone takes less.
     """
 
     settings: tuple[tuple[Edit, ...], ...]
@@ -169,12 +170,13 @@ class PredictPlan:
     top_k: int = 1
     dtype: ComputeType = "float32"
     shared: int = 0
+    scores: bool = True
 
     @cached_property
     def key(self) -> tuple[object, ...]:
         """Hashable; texts whose plans have equal keys may share a batch."""
         settings = tuple(tuple(edit.digest for edit in edits) for edits in self.settings)
-        return (settings, self.layers, self.top_k, self.dtype)
+        return (settings, self.layers, self.top_k, self.dtype, self.scores)
 
     @property
     def candidates(self) -> int:
@@ -286,7 +288,7 @@ class Prediction:
 
     Attributes:
         token_ids: [T, settings, layers, k] int32, the likeliest first; of equally likely ones the lowest first.
-        log_probabilities: [T, settings, layers, k] float32, natural logarithms.
+        log_probabilities: [T, settings, layers, k] float32, natural logarithms; k is 0 where they were not wanted.
     """
 
     token_ids: NDArray[np.int32]

@@ -40,7 +40,7 @@ class PredictedText:
         input_ids: [T] int32, the text's own tokens, special tokens included.
         special: [T] bool, True for special tokens.
         token_ids: [settings, layers, T, k] int32, the likeliest first.
-        log_probabilities: [settings, layers, T, k] float32, natural logarithms.
+        log_probabilities: [settings, layers, T, k] float32, natural logarithms; k is 0 where they were left out.
         truncated: Whether the text was cut.
     """
 
@@ -120,7 +120,11 @@ class Predictions:
 
 
 def prediction_spec(
-    encode: encoder_pb2.EncodeSpec, top_k: int = 1, settings: Iterable[Setting] | None = None
+    encode: encoder_pb2.EncodeSpec,
+    top_k: int = 1,
+    settings: Iterable[Setting] | None = None,
+    *,
+    log_probabilities: bool = True,
 ) -> encoder_pb2.PredictTokensSpec:
     """What to predict.
 
@@ -128,6 +132,7 @@ def prediction_spec(
         encode: Model, layers, limits, and the interventions that all settings share.
         top_k: Candidates a position.
         settings: Sets of interventions; one without any where None.
+        log_probabilities: Whether log-probabilities are wanted.
 
     Raises:
         ValueError: There are no settings, or not one candidate.
@@ -140,6 +145,7 @@ def prediction_spec(
     return encoder_pb2.PredictTokensSpec(
         encode=encode,
         top_k=top_k,
+        without_log_probabilities=not log_probabilities,
         settings=[
             encoder_pb2.InterventionSetting(interventions=[each.to_proto() for each in setting]) for setting in listed
         ],
@@ -268,7 +274,9 @@ class PredictCall:
             )
         found = PredictedText.from_proto(text)
         shape = (started.settings, len(started.layers), len(found.input_ids), started.top_k)
-        if not found.token_ids.shape == found.log_probabilities.shape == shape or len(found.special) != shape[2]:
+        scores = (*shape[:-1], 0) if self._spec.without_log_probabilities else shape
+        arrays = (found.token_ids.shape, found.log_probabilities.shape)
+        if arrays != (shape, scores) or len(found.special) != shape[2]:
             raise DataCorrupted(
                 f"Expected predictions of shape {shape} for text {text.id!r}, but got {found.token_ids.shape}",
                 method=_METHOD,

@@ -81,8 +81,10 @@ def translate(
     if not texts:
         raise ValueError(f"Expected ids that both {source} and {target} have, but they share none")
     shifts = {layer: means[source].shift_to(means[target], layer) for layer in sweep.layers}
+    model_digest = means[source].model_digest
     settings = [
-        () if layer is None else (Intervention(layer, Shift(shifts[layer], alpha)),) for layer, alpha in sweep.settings
+        () if layer is None else (Intervention(layer, Shift(shifts[layer], alpha, model_digest=model_digest)),)
+        for layer, alpha in sweep.settings
     ]
     inputs: list[str] = []
     outputs: list[list[str]] = [[] for _ in settings]
@@ -92,6 +94,7 @@ def translate(
             texts[start : start + TEXTS_AT_ONCE],
             model=sweep.model,
             settings=settings,
+            log_probabilities=False,
             overflow=sweep.overflow,
             compute_dtype=sweep.compute_dtype,
             progress=_onwards(progress, start, len(texts)),

@@ -194,7 +194,9 @@ class CorpusDoor:
 
     async def _asked(self, spec: encoder_pb2.EncodeSpec, account: Account) -> Asked:
         """A specification, read; rows of a pass stay float32."""
-        return replace(await asyncio.to_thread(self._read, spec, account), output="float32")
+        edits = bool(spec.interventions)
+        asked = await requests.beside_the_loop(lambda: self._read(spec, account), edits=edits)
+        return replace(asked, output="float32")
 
     def _read(self, spec: encoder_pb2.EncodeSpec, account: Account) -> Asked:
         """Reads what is asked for; the arrays of its interventions are held by the account."""

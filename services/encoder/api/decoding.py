@@ -1,6 +1,5 @@
 """The door to predicted tokens: texts come in, what the model's head says at every position goes out."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from services.encoder.api.predictions import (
     predicting,
     read_prediction,
 )
+from services.encoder.api.requests import beside_the_loop
 from services.encoder.api.units import grouper
 from services.encoder.queue.answers import PredictedBlock
 from services.encoder.queue.scheduler import Scheduler
@@ -63,7 +63,8 @@ class PredictionDoor:
         """Predicted tokens: reads texts and writes predictions at the same time."""
         spec = await first(request_iterator)
         with self._memory.account() as account:
-            asked = await asyncio.to_thread(self._read, spec, account)
+            edits = bool(spec.encode.interventions or spec.settings)
+            asked = await beside_the_loop(lambda: self._read(spec, account), edits=edits)
             await self._predict(request_iterator, context, asked)
 
     def _read(self, spec: encoder_pb2.PredictTokensSpec, account: Account) -> AskedPrediction:

@@ -35,17 +35,19 @@ class AskedPrediction:
         encode: The model, its layers and its limits.
         settings: Sets of edits, with those that all of them share.
         top_k: Candidates a position.
+        scores: Whether log-probabilities are wanted.
     """
 
     encode: Asked
     settings: tuple[tuple[Edit, ...], ...]
     top_k: int
+    scores: bool = True
 
     def plan(self, info: ModelInfo) -> PredictPlan:
         """What the model computes: its last layer where none are named."""
         encode = self.encode
         layers = encode.layers or (info.layers,)
-        return PredictPlan(self.settings, layers, self.top_k, encode.compute, shared=len(encode.edits))
+        return PredictPlan(self.settings, layers, self.top_k, encode.compute, len(encode.edits), self.scores)
 
     def limit(self, info: ModelInfo) -> int:
         """Longest input in tokens in force.
@@ -99,7 +101,9 @@ def read_prediction(
             for number, edit in enumerate(setting.interventions)
         )
         settings.append((*encode.edits, *own))
-    return AskedPrediction(encode, tuple(settings) or (encode.edits,), spec.top_k or 1)
+    return AskedPrediction(
+        encode, tuple(settings) or (encode.edits,), spec.top_k or 1, not spec.without_log_probabilities
+    )
 
 
 def check_size(plan: PredictPlan, longest: int, max_message_bytes: int) -> None:

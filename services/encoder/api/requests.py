@@ -1,8 +1,9 @@
 """Messages of requests to domain values: every field checked, every mistake named by its path."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 
@@ -20,6 +21,8 @@ from services.models.spec import (
     TokenizedText,
 )
 from services.runtime.errors import InvalidArgument, LimitExceeded
+
+_Read = TypeVar("_Read")
 
 LEAST_TOKENS: Final = 3
 """Shortest limit of tokens: one between the special ones."""
@@ -133,6 +136,16 @@ def read_spec(spec: encoder_pb2.EncodeSpec, store: Objects, max_interventions: i
         max_tokens=spec.max_tokens,
         language=spec.language,
     )
+
+
+async def beside_the_loop(read: Callable[[], _Read], *, edits: bool) -> _Read:
+    """Reads a specification, in a thread where it has interventions: their arrays may be large, or in the store.
+
+    Args:
+        read: Reads it.
+        edits: Whether it has interventions.
+    """
+    return await asyncio.to_thread(read) if edits else read()
 
 
 class SeenIds:

@@ -1,6 +1,5 @@
 """The door of the encoder: messages to domain calls and back."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -128,7 +127,8 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         """Hidden states: reads texts and writes blocks at the same time."""
         spec = await first(request_iterator)
         with self.memory.account() as account:
-            asked = await asyncio.to_thread(self._read_spec, spec, account)
+            edits = bool(spec.interventions)
+            asked = await requests.beside_the_loop(lambda: self._read_spec(spec, account), edits=edits)
             await self._encode(request_iterator, context, asked)
 
     def _read_spec(self, spec: encoder_pb2.EncodeSpec, account: Account) -> Asked:

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from services.encoder.backends.base import NotFinite
 from services.encoder.backends.branches import walk
-from services.encoder.backends.decoding import decode
+from services.encoder.backends.decoding import decode, finite
 from services.encoder.backends.places import answer_places
 from services.encoder.backends.workers import Workers
 from services.models.layers.blocks import Layout
@@ -82,7 +80,7 @@ class TorchBackend:
                 layout = Layout.of(packed, self.device)
                 for state in walk(self._encoder, layout, settings, max(wanted), _TYPES[plan.dtype]):
                     if state.layer in wanted:
-                        rows_ND = _finite(pool(state.hidden, groups), state.layer).to("cpu")
+                        rows_ND = finite(pool(state.hidden, groups), state.layer).to("cpu")
                         for column in wanted[state.layer]:
                             answer[:, column].index_copy_(0, places, rows_ND)
 
@@ -106,7 +104,8 @@ class TorchBackend:
         lengths = [len(text) for text in batch]
         offsets = np.cumsum([0, *lengths])
         shape = (int(offsets[-1]), len(plan.settings), len(plan.layers), plan.top_k)
-        token_ids, scores = torch.empty(shape, dtype=torch.int32), torch.empty(shape, dtype=torch.float32)
+        token_ids = torch.empty(shape, dtype=torch.int32)
+        scores = torch.empty((*shape[:-1], plan.top_k if plan.scores else 0), dtype=torch.float32)
         self._encoder.prepare(dtype)
         head.prepare(dtype)
         settings = [Interventions(edits, self.device) for edits in plan.settings]
@@ -120,13 +119,14 @@ class TorchBackend:
                     columns = [column for column, layer in enumerate(plan.layers) if layer == state.layer]
                     if not columns:
                         continue
-                    found, likely = decode(head, state.hidden, plan.top_k, dtype)
+                    found, likely = decode(head, state.hidden, plan.top_k, dtype, scores=plan.scores)
                     found = found[: packed.rows].to("cpu", torch.int32)
-                    likely = _finite(likely[: packed.rows], state.layer).to("cpu")
+                    likely = finite(likely[: packed.rows], state.layer).to("cpu")
                     for member in state.members:
                         for column in columns:
                             token_ids[:, member, column].index_copy_(0, places, found)
-                            scores[:, member, column].index_copy_(0, places, likely)
+                            if plan.scores:
+                                scores[:, member, column].index_copy_(0, places, likely)
 
         self._workers.run(compute, split(lengths, self._chunk_rows, self._workers.threads))
         all_ids, all_scores = token_ids.numpy(), scores.numpy()
@@ -138,14 +138,3 @@ class TorchBackend:
     def close(self) -> None:
         """End the threads."""
         self._workers.close()
-
-
-def _finite(rows: Tensor, layer: int) -> Tensor:
-    """The rows as they are.
-
-    Raises:
-        NotFinite: One of their numbers is not finite.
-    """
-    if not bool(torch.isfinite(rows).all()):
-        raise NotFinite(layer)
-    return rows

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from services.encoder.backends.base import NotFinite
+from services.encoder.backends.decoding import decode, finite
 from services.encoder.backends.places import answer_places
 from services.encoder.backends.workers import Workers
 from services.models.general.loading import arguments
@@ -16,9 +16,9 @@ from services.models.general_model import GeneralEncoder
 from services.models.layers.blocks import Layout
 from services.models.layers.interventions import Interventions
 from services.models.layers.packing import Pack, pack
-from services.models.layers.pooling import Groups, gather, pool
+from services.models.layers.pooling import gather, pool
 from services.models.row_groups import row_count
-from services.models.spec import EncodePlan, Prediction, PredictPlan, TokenizedText
+from services.models.spec import EncodePlan, Plan, Prediction, PredictPlan, TokenizedText
 
 CPU_BATCH_TOKENS = 1024
 """Padded tokens of a batch on a processor: enough for full speed of the products, few enough for the caches."""
@@ -64,59 +64,96 @@ class TransformersBackend:
             groups = gather(texts, packed.starts, plan.pooling, self.device)
             places = torch.from_numpy(answer_places(members, offsets))
 
-            def take(columns: Sequence[int], rows_ND: Tensor) -> None:
-                for column in columns:
-                    answer[:, column].index_copy_(0, places, rows_ND.to("cpu"))
+            def see(layer: int, rows_TD: Tensor) -> None:
+                rows_ND = finite(pool(rows_TD, groups), layer).to("cpu")
+                for column, wanted in enumerate(plan.layers):
+                    if wanted == layer:
+                        answer[:, column].index_copy_(0, places, rows_ND)
 
-            self._compute(texts, packed, groups, plan, interventions=interventions, take=take)
+            self._compute(texts, packed, plan, interventions, see)
 
         self._workers.run(compute, buckets(lengths, self._batch_tokens, self._workers.threads, padded=base.padded))
         block = answer.numpy()
         return [block[first:last] for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
 
+    def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:
+        """What the head says at every position of the texts, in order; views into one block.
+
+        Each set of edits is a run of its own from the embeddings, as a module of transformers cannot be entered in the
+        middle; equal sets are run once.
+
+        Args:
+            batch: At least one text, each of at least one token.
+            plan: Fits the model, which has a head.
+
+        Raises:
+            NotFinite: The model, or an edit, drives the hidden states or the logits out of the finite numbers.
+        """
+        head, base = self._encoder.head, self._encoder.base
+        if head is None:
+            raise ValueError("Expected a model with a masked-language-model head")
+        dtype = torch.bfloat16 if plan.dtype == "bfloat16" else torch.float32
+        lengths = [len(text) for text in batch]
+        offsets = np.cumsum([0, *lengths])
+        shape = (int(offsets[-1]), len(plan.settings), len(plan.layers), plan.top_k)
+        token_ids = torch.empty(shape, dtype=torch.int32)
+        scores = torch.empty((*shape[:-1], plan.top_k if plan.scores else 0), dtype=torch.float32)
+        settings: dict[tuple[str, ...], list[int]] = {}
+        for place, edits in enumerate(plan.settings):
+            key = tuple(edit.digest for edit in edits if not edit.is_identity)
+            settings.setdefault(key, []).append(place)
+
+        def compute(members: NDArray[np.int64]) -> None:
+            packed = pack(batch, members, _no_positions)
+            texts = [batch[place] for place in members]
+            places = torch.from_numpy(answer_places(members, offsets))
+            for alike in settings.values():
+
+                def see(layer: int, rows_TD: Tensor, alike: Sequence[int] = alike) -> None:
+                    found, likely = decode(head, rows_TD[: packed.rows], plan.top_k, dtype, scores=plan.scores)
+                    found, likely = found.to("cpu", torch.int32), finite(likely, layer).to("cpu")
+                    for column, wanted in enumerate(plan.layers):
+                        for member in alike if wanted == layer else ():
+                            token_ids[:, member, column].index_copy_(0, places, found)
+                            if plan.scores:
+                                scores[:, member, column].index_copy_(0, places, likely)
+
+                self._compute(texts, packed, plan, Interventions(plan.settings[alike[0]], self.device), see)
+
+        self._workers.run(compute, buckets(lengths, self._batch_tokens, self._workers.threads, padded=base.padded))
+        all_ids, all_scores = token_ids.numpy(), scores.numpy()
+        return [
+            Prediction(all_ids[first:last], all_scores[first:last])
+            for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+        ]
+
     def _compute(
         self,
         texts: Sequence[TokenizedText],
         packed: Pack,
-        groups: Groups,
-        plan: EncodePlan,
-        *,
+        plan: Plan,
         interventions: Interventions,
-        take: Callable[[Sequence[int], Tensor], None],
+        see: Callable[[int, Tensor], None],
     ) -> None:
-        """Run one batch up to the highest layer wanted: edit every layer, pool those that are wanted."""
+        """Run one batch up to the highest layer wanted: edit every layer, show the rows of those that are wanted."""
         base = self._encoder.base
-        wanted: dict[int, list[int]] = {}
-        for column, layer in enumerate(plan.layers):
-            wanted.setdefault(layer, []).append(column)
         with torch.inference_mode():
             layout = Layout.of(packed, self.device)
             rows = Rows(packed.lengths, int(packed.lengths.max()), len(packed.ids) - packed.rows, self.device)
 
             def visit(layer: int, hidden_BTD: Tensor) -> Tensor:
-                if layer not in wanted and not interventions.touches(layer):
+                if layer not in plan.layers and not interventions.touches(layer):
                     return hidden_BTD
                 return rows.changed(hidden_BTD, lambda rows_TD: edited(layer, rows_TD))
 
             def edited(layer: int, rows_TD: Tensor) -> Tensor:
                 rows_TD = interventions.apply(layer, rows_TD, layout)
-                if layer in wanted:
-                    pooled_ND = pool(rows_TD, groups)
-                    if not bool(torch.isfinite(pooled_ND).all()):
-                        raise NotFinite(layer)
-                    take(wanted[layer], pooled_ND)
+                if layer in plan.layers:
+                    see(layer, rows_TD)
                 return rows_TD
 
             inputs = arguments(texts, base.languages, base.padding, self.device)
             self._encoder.taps.run(inputs, visit, max(plan.layers), rounded=plan.dtype == "bfloat16")
-
-    def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:
-        """Nothing: no model of this path says that it predicts tokens.
-
-        Raises:
-            ValueError: Always.
-        """
-        raise ValueError("Expected a model with a masked-language-model head")
 
     def close(self) -> None:
         """End the threads."""

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 from typing import cast
 
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 AHEAD = 2
 """Batches with the device thread at once: one runs, one waits."""
+SMALL_BYTES = 64 << 10
+"""Answers of a stream that the device's own thread turns into bytes: that takes less than handing them to another."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class _Part:
     entries: list[Entry]
     answers: Answers
     error: Exception | None = None
+    blocks: Sequence[Block] | None = None
 
 
 class Scheduler:
@@ -212,7 +215,9 @@ class Scheduler:
             elif not stream.closed:
                 stream.queue_seconds += max(begun - min(entry.arrived for entry in part.entries), 0.0)
                 stream.compute_seconds += ended - begun
-                blocks = await loop.run_in_executor(self._copiers, _blocks, part)
+                blocks = part.blocks
+                if blocks is None:
+                    blocks = await loop.run_in_executor(self._copiers, _blocks, part)
                 if not stream.closed:
                     stream.deliver(blocks)
 
@@ -237,7 +242,14 @@ def _compute(parts: Sequence[_Part]) -> tuple[float, float, list[_Part]]:
     if len(done) > 1 and any(part.error is not None for part in done):
         # Who spoilt the batch is not known: alone, each stream fails for itself only.
         done = [part for alone in live for part in _attempt([alone])]
-    return begun, time.monotonic(), done
+    ended = time.monotonic()
+    return begun, ended, [replace(part, blocks=_blocks(part)) if _is_small(part) else part for part in done]
+
+
+def _is_small(part: _Part) -> bool:
+    """Whether the device's thread makes the blocks itself: they are small, and nothing else is done with them."""
+    size = sum(entry.reserved for entry in part.entries)
+    return part.error is None and part.stream.keep is None and size <= SMALL_BYTES
 
 
 def _blocks(part: _Part) -> Sequence[Block]:

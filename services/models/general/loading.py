@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from services.models.files.folders import ModelFolder
+from services.models.files.heads import Headless
 from services.models.general import modules, structure
+from services.models.general.heads import HeadTemplate, load_head
 from services.models.general.languages import Languages, languages_of
 from services.models.general.proof import prove
 from services.models.general.structure import Structure, Unfit
@@ -33,6 +35,8 @@ class Base:
         max_tokens: Longest input, special tokens included.
         padding: Token that fills the rows of a batch up; None where any will do.
         device: Device of the module.
+        head: Its masked-language-model head; None where there is none.
+        headless: Why there is none; empty where there is one.
     """
 
     module: nn.Module
@@ -43,6 +47,8 @@ class Base:
     max_tokens: int
     padding: int | None
     device: str
+    head: HeadTemplate | None = None
+    headless: str = ""
 
     @property
     def vocabulary_size(self) -> int:
@@ -90,11 +96,24 @@ def load_base(folder: ModelFolder, config: Any, tokenizer: Tokenizer, subject: s
         taps = Taps(twin(module), found.sites)
         padded = prove(taps, found, inputs, probe)
         _try_longest(taps, inputs, probe, limit)
+        head, headless = _head(folder, config, module, inputs([probe[:11]]), subject, device=device)
     except Unfit as error:
         raise FailedPrecondition(subject, str(error)) from error
     except Exception as error:  # any module of transformers may fail in ways of its own
         raise FailedPrecondition(subject, f"its encoder does not run: {type(error).__name__}: {error}") from error
-    return Base(module, found, config, languages, padded, limit, padding, device)
+    return Base(module, found, config, languages, padded, limit, padding, device, head, headless)
+
+
+def _head(
+    folder: ModelFolder, config: Any, module: nn.Module, inputs: Mapping[str, Any], subject: str, *, device: str
+) -> tuple[HeadTemplate | None, str]:
+    """The head, or why there is none: a head never keeps an encoder from being served."""
+    try:
+        return load_head(folder, config, module, inputs, subject, device=device), ""
+    except Headless as reason:
+        return None, str(reason)
+    except Exception as error:  # any module of transformers may fail in ways of its own
+        return None, f"its head does not run: {type(error).__name__}: {error}"
 
 
 def arguments(
@@ -126,8 +145,14 @@ def twin(module: nn.Module) -> nn.Module:
 
 def word_rows(module: nn.Module) -> int:
     """Rows of a module's word embeddings."""
+    return int(word_table(module).shape[0])
+
+
+def word_table(module: nn.Module) -> torch.Tensor:
+    """A module's word embeddings, [V, e]."""
     get: Any = module.get_input_embeddings
-    return int(get().weight.shape[0])
+    table: torch.Tensor = get().weight
+    return table
 
 
 def _made_up(ids: Sequence[int], language: int | None) -> TokenizedText:

@@ -56,10 +56,6 @@ def load(folder: ModelFolder, config: Any, subject: str, device: str) -> nn.Modu
     Raises:
         FailedPrecondition: Weights are missing, do not fit, or are not understood.
     """
-    with importing:
-        from transformers.utils import logging
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     sketch = outline(config, subject)
     numbers = sum(parameter.numel() for parameter in sketch.parameters())
     size = sum(path.stat().st_size for path in folder.weights)
@@ -67,17 +63,7 @@ def load(folder: ModelFolder, config: Any, subject: str, device: str) -> nn.Modu
         raise FailedPrecondition(
             subject, f"Expected {numbers} weights, as config.json describes them, but the files have {size} bytes"
         )
-    try:
-        model, report = _model_class(config).from_pretrained(
-            str(folder.path),
-            config=copy.deepcopy(config),
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    except BaseException as error:
-        raise FailedPrecondition(subject, f"its weights do not load: {crash_of(error)}") from error
+    model, report = read(_model_class(config), folder, config, subject)
     encoder = _encoder(model)
     _check(model, encoder, report, subject)
     with torch.no_grad():
@@ -87,6 +73,74 @@ def load(folder: ModelFolder, config: Any, subject: str, device: str) -> nn.Modu
             tensor.requires_grad_(False)
     encoder.train(False)
     return encoder.to(device)
+
+
+def read(model_class: Any, folder: ModelFolder, config: Any, subject: str) -> tuple[nn.Module, dict[str, Any]]:
+    """A model of transformers with the folder's weights in float32, and what transformers says of its loading.
+
+    Raises:
+        FailedPrecondition: The weights do not load.
+    """
+    with importing:
+        from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        model, report = model_class.from_pretrained(
+            str(folder.path),
+            config=copy.deepcopy(config),
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except BaseException as error:
+        raise FailedPrecondition(subject, f"its weights do not load: {crash_of(error)}") from error
+    return model, report
+
+
+def has_head_class(config: Any) -> bool:
+    """Whether transformers has a masked-language-model head for an encoder of this kind."""
+    with importing:
+        from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    return config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.is_encoder_decoder
+
+
+def head_class() -> Any:
+    """Transformers' class that loads an encoder with its head."""
+    with importing:
+        from transformers import AutoModelForMaskedLM
+
+    return AutoModelForMaskedLM
+
+
+def head_outline(config: Any, subject: str) -> Any:
+    """The encoder with its head, without numbers.
+
+    Raises:
+        FailedPrecondition: The configuration describes no model.
+    """
+    try:
+        with torch.device("meta"):
+            return head_class().from_config(copy.deepcopy(config))
+    except Exception as error:
+        raise FailedPrecondition(subject, f"its configuration describes no model: {error}") from error
+
+
+def most_numbers(config: Any, module: nn.Module, subject: str) -> int:
+    """Numbers in all tensors, those of a head among them: whether there is one shows when the model is loaded.
+
+    Args:
+        config: transformers' configuration.
+        module: The encoder, or its outline.
+        subject: What to call it in errors.
+
+    Raises:
+        FailedPrecondition: The configuration describes no model.
+    """
+    whole: list[nn.Module] = [module, *([head_outline(config, subject)] if has_head_class(config) else [])]
+    return max(sum(parameter.numel() for parameter in each.parameters()) for each in whole)
 
 
 def longest_input(config: Any, module: nn.Module, tokenizer_limit: int | None) -> int:

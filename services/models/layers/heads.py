@@ -7,8 +7,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from services.models.layers.best_words import Norms, best_words
 from services.models.layers.blocks import Norm
-from services.models.layers.linear import Activation, Linear
+from services.models.layers.linear import Activation, Linear, has_fast_bfloat16
 
 
 class Head(Protocol):
@@ -23,6 +24,9 @@ class Head(Protocol):
 
     def __call__(self, hidden_TD: Tensor, dtype: torch.dtype) -> Tensor:
         """Logits, [T, V] float32, of rows [T, d] float32."""
+
+    def best(self, hidden_TD: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The likeliest token of each row, [T] int64, the lowest of equal ones; and about its logit, [T] float32."""
 
 
 class OutputLayer:
@@ -41,6 +45,7 @@ class OutputLayer:
         self.weight, self.bias, self.tied = weight, bias, tied
         self._lock = threading.Lock()
         self._linear: Linear | None = None
+        self._norms: Norms | None = None
 
     def prepare(self, dtype: torch.dtype) -> None:
         """Make ready for an arithmetic; cheap when it is already."""
@@ -54,6 +59,23 @@ class OutputLayer:
         if self._linear is None:
             raise RuntimeError("Expected `prepare` to be called before the output layer is applied")
         return self._linear(rows_TE)
+
+    @property
+    def certifies(self) -> bool:
+        """Whether `best` is faster here than all logits: where products in bfloat16 are, on a processor."""
+        return self._linear is not None and self._linear.blocked and has_fast_bfloat16()
+
+    def best(self, rows_TE: Tensor) -> tuple[Tensor, Tensor]:
+        """The word of the largest logit of each row, and about that logit: see `best_words`.
+
+        Args:
+            rows_TE: [T, e] float32, finite; float32 is prepared.
+        """
+        self.prepare(torch.bfloat16)
+        with self._lock:
+            if self._norms is None:
+                self._norms = Norms.of(self.weight, self.bias)
+        return best_words(self.weight, self.bias, self._norms, self, rows_TE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,3 +120,17 @@ class MaskedHead:
         if self.dense is None or self.norm is None:
             return hidden_TD
         return self.norm(self.dense(hidden_TD.to(dtype), self.activation).float())
+
+    def best(self, hidden_TD: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The likeliest token of each row, and about its logit: see `Head`."""
+        rows_TE = self.transformed(hidden_TD, dtype)
+        if dtype == torch.float32 and self.output.certifies and bool(torch.isfinite(rows_TE).all()):
+            return self.output.best(rows_TE)
+        return largest(self.output(rows_TE.to(dtype)).float())
+
+
+def largest(logits_TV: Tensor) -> tuple[Tensor, Tensor]:
+    """The first of the largest logits of each row, and that logit."""
+    # Unlike max, argmax names the first of equal values.
+    ids = logits_TV.argmax(dim=-1)
+    return ids, logits_TV.gather(1, ids[:, None])[:, 0]

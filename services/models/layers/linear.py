@@ -64,6 +64,12 @@ def has_blocked_kernels() -> bool:
     )
 
 
+def has_fast_bfloat16() -> bool:
+    """Whether the processor has instructions for products in bfloat16."""
+    supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return supported and has_blocked_kernels()
+
+
 class Linear:
     """`y = activation(x W' + b)`, in float32 and, once asked for, in bfloat16.
 

@@ -176,3 +176,14 @@ async def test_units_of_a_text_change_no_prediction(client: AsyncEncoderClient) 
         text = Text("0", "the cat", **{name: value})  # type: ignore[arg-type]
         found = await client.predict_tokens([text], model="masked", top_k=3)
         np.testing.assert_array_equal(found.texts[0].token_ids, plain.texts[0].token_ids)
+
+
+async def test_without_log_probabilities_the_tokens_are_the_same(client: AsyncEncoderClient) -> None:
+    whole = await client.predict_tokens(["the cat", "a dog sees"], model="masked", settings=SETTINGS)
+    for top_k in (1, 3):
+        found = await client.predict_tokens(
+            ["the cat", "a dog sees"], model="masked", settings=SETTINGS, top_k=top_k, log_probabilities=False
+        )
+        for text, each in zip(found.texts, whole.texts, strict=True):
+            np.testing.assert_array_equal(text.token_ids[..., :1], each.token_ids)
+            assert text.log_probabilities.shape == (*each.token_ids.shape[:-1], 0)

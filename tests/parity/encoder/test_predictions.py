@@ -114,6 +114,15 @@ def _apply_head(plain: Any, rows: torch.Tensor) -> torch.Tensor:
     return plain.lm_head(rows)
 
 
+def test_the_best_tokens_alone_are_those_with_scores(folder: Path, engine: Engine) -> None:
+    batch = engine.tokenize(mixed_texts(12, seed=21))
+    layers = (engine.info.layers, 0)
+    whole = engine.predict(batch, PredictPlan(((),), layers))
+    for found, each in zip(engine.predict(batch, PredictPlan(((),), layers, scores=False)), whole, strict=True):
+        assert np.array_equal(found.token_ids, each.token_ids)
+        assert found.log_probabilities.shape == (*each.token_ids.shape[:-1], 0)
+
+
 def test_settings_together_are_settings_alone(folder: Path, engine: Engine) -> None:
     rng = np.random.default_rng(3)
     last, size = engine.info.layers, engine.info.hidden_size
