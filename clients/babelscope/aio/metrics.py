@@ -64,7 +64,7 @@ class AsyncMetricsClient(AsyncClient):
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             options: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
-                `compute_dtype`, `max_tokens`) and views paired (`alignment`, `layer_pairing`), as described by
+                `compute_dtype`, `backend`, `max_tokens`) and views paired (`alignment`, `layer_pairing`), as described by
                 `babelscope.calls.options.PairOptions`.
 
         Raises:
@@ -130,7 +130,7 @@ class AsyncMetricsClient(AsyncClient):
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             options: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
-                `compute_dtype`, `max_tokens`), views paired (`alignment`, `layer_pairing`) and neighbours found
+                `compute_dtype`, `backend`, `max_tokens`), views paired (`alignment`, `layer_pairing`) and neighbours found
                 (`ranks`, `csls_k`, `centre`, `index`), as described by `babelscope.calls.options.RetrieveOptions`.
 
         Raises:
@@ -165,7 +165,7 @@ class AsyncMetricsClient(AsyncClient):
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             encoding: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
-                `compute_dtype`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
+                `compute_dtype`, `backend`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
 
         Returns:
             The maps by layer; an array [n, d] has the one layer 0.
@@ -199,7 +199,7 @@ class AsyncMetricsClient(AsyncClient):
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             encoding: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
-                `compute_dtype`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
+                `compute_dtype`, `backend`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
 
         Raises:
             InvalidRequest: `.field` names what is wrong.

@@ -65,7 +65,7 @@ class MetricsClient(Client):
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             options: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
-                `compute_dtype`, `max_tokens`) and views paired (`alignment`, `layer_pairing`), as described by
+                `compute_dtype`, `backend`, `max_tokens`) and views paired (`alignment`, `layer_pairing`), as described by
                 `babelscope.calls.options.PairOptions`.
 
         Raises:
@@ -131,7 +131,7 @@ class MetricsClient(Client):
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             options: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
-                `compute_dtype`, `max_tokens`), views paired (`alignment`, `layer_pairing`) and neighbours found
+                `compute_dtype`, `backend`, `max_tokens`), views paired (`alignment`, `layer_pairing`) and neighbours found
                 (`ranks`, `csls_k`, `centre`, `index`), as described by `babelscope.calls.options.RetrieveOptions`.
 
         Raises:
@@ -166,7 +166,7 @@ class MetricsClient(Client):
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             encoding: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
-                `compute_dtype`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
+                `compute_dtype`, `backend`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
 
         Returns:
             The maps by layer; an array [n, d] has the one layer 0.
@@ -200,7 +200,7 @@ class MetricsClient(Client):
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             encoding: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
-                `compute_dtype`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
+                `compute_dtype`, `backend`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
 
         Raises:
             InvalidRequest: `.field` names what is wrong.
