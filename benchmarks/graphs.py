@@ -1,0 +1,124 @@
+"""ONNX Runtime against PyTorch: packed float32 and bfloat16, graphs in float32 and int8, and a plain loop, in one run.
+
+256 texts of news lengths, every layer mean-pooled without special tokens, from strings to rows; one text alone as well.
+Rounds interleave all contestants; each ratio is of one round, and the median counts.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from benchmarks.encoder import PLAIN_BATCH, minilm_folder, news_texts, plain_loop
+from benchmarks.rows import Row, row
+from services.encoder.engine import Engine
+from services.encoder.graphs.shelf import Graphs
+from services.encoder.loading import load_engine
+from services.models.catalogue import ModelFiles
+from services.models.spec import ComputeType, EncodePlan, GraphType, ModelSpec
+from services.runtime.files.store import Store
+
+TEXTS: Final = 256
+ROUNDS: Final = 7
+ALONE: Final = 16
+"""Texts that are encoded one by one."""
+_ENGINES: Final[dict[str, tuple[GraphType | None, ComputeType]]] = {
+    "packed float32": (None, "float32"),
+    "packed bfloat16": (None, "bfloat16"),
+    "ONNX float32": ("float32", "float32"),
+    "ONNX int8": ("int8", "int8"),
+}
+_FIRST: Final = "packed float32"
+
+
+def run(quick: bool = False) -> list[Row]:
+    """All figures: MiniLM and a BERT-base-sized model of random weights."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    texts = news_texts(48 if quick else TEXTS)
+    minilm = minilm_folder()
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = _figures("graphs MiniLM-L6", minilm, texts, 1 if quick else ROUNDS)
+        if not quick:
+            base = Path(scratch)
+            AutoModel.from_config(AutoConfig.for_model("bert", vocab_size=30522)).save_pretrained(base)
+            AutoTokenizer.from_pretrained(minilm).save_pretrained(base)
+            rows += _figures("graphs BERT-base size", base, texts, ROUNDS)
+    return rows
+
+
+def _figures(bench: str, folder: Path, texts: Sequence[str], rounds: int) -> list[Row]:
+    """The figures of one model."""
+    files = ModelFiles(aliases={"model": folder})
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
+        graphs = Graphs(Store(place))
+        engines: dict[str, Engine] = {}
+        for name, (graph, _) in _ENGINES.items():
+            for _time in ("first", "again") if graph else ("first",):
+                began = time.perf_counter()
+                engine = load_engine(files, ModelSpec("model", graph=graph), graphs=graphs)
+                seconds = time.perf_counter() - began
+                if graph:
+                    figure = "export and load" if _time == "first" else "load from the store"
+                    rows.append(row(bench, f"{name}, {figure}", seconds, "s"))
+            engines[name] = stack.enter_context(closing(engine))
+        rows += _errors(bench, engines, texts)
+        many = {name: _work(engine, texts, _ENGINES[name][1]) for name, engine in engines.items()}
+        many["plain loop"] = plain_loop(folder, texts)
+        rows += _speeds(bench, many, rounds, len(texts), f"plain loop of batches of {PLAIN_BATCH}")
+        few = {name: _one_by_one(engine, texts[:ALONE], _ENGINES[name][1]) for name, engine in engines.items()}
+        rows += _speeds(f"{bench}, one text alone", few, rounds, ALONE, "")
+    return rows
+
+
+def _layers(engine: Engine) -> tuple[int, ...]:
+    return tuple(range(engine.info.layers + 1))
+
+
+def _work(engine: Engine, texts: Sequence[str], dtype: ComputeType) -> Callable[[], Any]:
+    """All texts, from strings to pooled rows."""
+    plan = EncodePlan(_layers(engine), dtype=dtype)
+    return lambda: engine.encode(engine.tokenize(texts), plan)
+
+
+def _one_by_one(engine: Engine, texts: Sequence[str], dtype: ComputeType) -> Callable[[], Any]:
+    plan = EncodePlan(_layers(engine), dtype=dtype)
+    return lambda: [engine.encode(engine.tokenize([text]), plan) for text in texts]
+
+
+def _errors(bench: str, engines: dict[str, Engine], texts: Sequence[str]) -> list[Row]:
+    """How far rows are from those of packed float32: the greatest 1 - cos of any text and layer."""
+    found = {name: np.concatenate(_work(engine, texts, _ENGINES[name][1])()) for name, engine in engines.items()}
+    exact = found.pop(_FIRST).astype(np.float64)
+    rows = []
+    for name, other in found.items():
+        cosines = (other * exact).sum(-1) / np.linalg.norm(other, axis=-1) / np.linalg.norm(exact, axis=-1)
+        rows.append(row(bench, f"{name}, greatest 1 - cos", float((1 - cosines).max()), "", against=_FIRST))
+    return rows
+
+
+def _speeds(bench: str, works: dict[str, Callable[[], Any]], rounds: int, texts: int, plain: str) -> list[Row]:
+    """Rates, and each contestant's speed relative to packed float32 in the same round."""
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(rounds + 1):
+        for name, work in works.items():
+            began = time.perf_counter()
+            work()
+            if number:  # the first round warms up
+                seconds[name].append(time.perf_counter() - began)
+    rows = []
+    for name, each in seconds.items():
+        rows.append(row(bench, name, texts / statistics.median(each), "texts/s", against=""))
+    for name, each in seconds.items():
+        if name != _FIRST:
+            ratio = statistics.median(ours / theirs for ours, theirs in zip(seconds[_FIRST], each, strict=True))
+            rows.append(row(bench, f"{name}, speed", ratio, "x", against=_FIRST))
+    return rows
