@@ -72,10 +72,10 @@ def _figures(bench: str, folder: Path, texts: Sequence[str], rounds: int) -> lis
             engines[name] = stack.enter_context(closing(engine))
         rows += _errors(bench, engines, texts)
         many = {name: _work(engine, texts, _ENGINES[name][1]) for name, engine in engines.items()}
-        many["plain loop"] = plain_loop(folder, texts)
-        rows += _speeds(bench, many, rounds, len(texts), f"plain loop of batches of {PLAIN_BATCH}")
+        many[f"plain loop of batches of {PLAIN_BATCH}"] = plain_loop(folder, texts)
+        rows += _speeds(bench, many, rounds, len(texts))
         few = {name: _one_by_one(engine, texts[:ALONE], _ENGINES[name][1]) for name, engine in engines.items()}
-        rows += _speeds(f"{bench}, one text alone", few, rounds, ALONE, "")
+        rows += _speeds(f"{bench}, one text alone", few, rounds, ALONE)
     return rows
 
 
@@ -105,7 +105,7 @@ def _errors(bench: str, engines: dict[str, Engine], texts: Sequence[str]) -> lis
     return rows
 
 
-def _speeds(bench: str, works: dict[str, Callable[[], Any]], rounds: int, texts: int, plain: str) -> list[Row]:
+def _speeds(bench: str, works: dict[str, Callable[[], Any]], rounds: int, texts: int) -> list[Row]:
     """Rates, and each contestant's speed relative to packed float32 in the same round."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds + 1):
@@ -114,9 +114,7 @@ def _speeds(bench: str, works: dict[str, Callable[[], Any]], rounds: int, texts:
             work()
             if number:  # the first round warms up
                 seconds[name].append(time.perf_counter() - began)
-    rows = []
-    for name, each in seconds.items():
-        rows.append(row(bench, name, texts / statistics.median(each), "texts/s", against=""))
+    rows = [row(bench, name, texts / statistics.median(each), "texts/s") for name, each in seconds.items()]
     for name, each in seconds.items():
         if name != _FIRST:
             ratio = statistics.median(ours / theirs for ours, theirs in zip(seconds[_FIRST], each, strict=True))
