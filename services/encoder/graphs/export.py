@@ -151,7 +151,7 @@ def _export(encoder: GeneralEncoder, hidden_size: int, dtype: GraphType, folder:
     import onnx_ir
     from onnxscript.rewriter.ort_fusions import optimize_for_ort
 
-    model = Layered(encoder.taps, hidden_size).eval()
+    model = Layered(encoder.taps, hidden_size).train(False)
     names = Names(encoder.taps.layers)
     inputs, edits = _example(encoder, hidden_size)
     free = torch.export.Dim.DYNAMIC
