@@ -1,8 +1,9 @@
 """A loaded model: texts to tokens, tokens to hidden states."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,26 @@ from numpy.typing import NDArray
 from services.encoder.backends.base import Backend, NotFinite
 from services.models.general.languages import Languages
 from services.models.layers import interventions
-from services.models.spec import Edit, EncodePlan, ModelInfo, Prediction, PredictPlan, TokenizedText
+from services.models.spec import (
+    ComputeType,
+    Edit,
+    EncodePlan,
+    EngineName,
+    ModelInfo,
+    Prediction,
+    PredictPlan,
+    TokenizedText,
+)
 from services.models.tokenization import Tokenizer
 from services.runtime.devices import DeviceLost, is_device_lost
 from services.runtime.errors import FailedPrecondition, InvalidArgument
+
+_ARITHMETIC: Final[Mapping[EngineName, tuple[ComputeType, ...]]] = {
+    "packed": ("float32", "bfloat16"),
+    "general": ("float32", "bfloat16"),
+    "onnx": ("float32", "int8"),
+}
+"""What an engine may compute in."""
 
 
 class Engine:
@@ -93,6 +110,8 @@ class Engine:
         if not plan.layers:
             raise InvalidArgument("spec.layers", "Expected at least one layer, but got none")
         self._validate_layers(plan.layers, "spec.layers")
+        if plan.dtype not in _ARITHMETIC[self.info.engine]:
+            raise InvalidArgument("spec.compute_dtype", _other_arithmetic(self.info, plan.dtype))
         self._validate_edits(plan.edits, "spec.interventions")
 
     def validate_prediction(self, plan: PredictPlan) -> None:
@@ -206,3 +225,9 @@ class Engine:
         """Release the worker threads, after the batch in hand. The engine cannot be used afterwards."""
         with self._one_batch:
             self._backend.close()
+
+
+def _other_arithmetic(info: ModelInfo, dtype: ComputeType) -> str:
+    """That an engine does not compute in a type."""
+    backend = "ONNX" if info.engine == "onnx" else "TORCH"
+    return f"Expected {' or '.join(_ARITHMETIC[info.engine])} under backend {backend}, but got {dtype}"

@@ -211,7 +211,7 @@ class Registry:
         """Drops a model with all its variants; those in use serve those who use them, and are dropped afterwards.
 
         Args:
-            spec: Model to drop; its variants are those with other re-initialised layers.
+            spec: Model to drop; its variants are those with other re-initialised layers, and graphs of all of them.
         """
         named = [slot for key, slot in self._slots.items() if (key.name, key.revision) == (spec.name, spec.revision)]
         slots = [slot for slot in named if slot.engine is not None]
@@ -226,7 +226,7 @@ class Registry:
         return Unloaded(dropped, len(named) - dropped)
 
     async def models(self) -> Sequence[Listed]:
-        """The models of the files and those in memory, by name and revision, without re-initialised variants."""
+        """The models of the files and those in memory, by name and revision, without variants and graphs of them."""
         summaries = await asyncio.get_running_loop().run_in_executor(self._finders, self._files.list)
         listed = {
             (summary.name, ""): Listed(
@@ -235,7 +235,7 @@ class Registry:
             for summary in summaries
         }
         for spec, slot in self._slots.items():
-            if spec.reinit:
+            if spec.reinit or spec.graph is not None:
                 continue
             key = (spec.name, spec.revision)
             before = listed.get(key)

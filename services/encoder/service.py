@@ -12,6 +12,7 @@ from services.encoder.cache.cache import Cache
 from services.encoder.capacity import default_model_bytes
 from services.encoder.engine import Engine
 from services.encoder.gauges import Gauges
+from services.encoder.graphs.shelf import Graphs
 from services.encoder.loading import load_engine
 from services.encoder.queue.scheduler import Scheduler
 from services.encoder.registry import Registry
@@ -40,6 +41,7 @@ class EncoderService:
         self._device = ""
         self._store = store = Store(settings.store_url, settings.store_bytes)
         self._files = settings.model_files(store)
+        self._graphs = Graphs(store)
         gauges = Gauges(telemetry)
         self.scheduler = Scheduler(
             queue_tokens=settings.queue_tokens,
@@ -119,7 +121,14 @@ class EncoderService:
 
     def _load(self, spec: ModelSpec) -> Engine:
         """Loads a model, unless its longest input would never fit a batch."""
-        engine = load_engine(self._files, spec, device=self._device, threads=self._settings.threads, cached=True)
+        engine = load_engine(
+            self._files,
+            spec,
+            device=self._device,
+            threads=self._settings.threads,
+            cached=True,
+            graphs=self._graphs,
+        )
         try:
             self._settings.budget(engine.info.max_tokens, engine.device)
         except ValueError as error:

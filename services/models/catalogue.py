@@ -251,7 +251,7 @@ class ModelFiles:
         """What is kept of a model while any engine uses it; loaded where nobody does.
 
         Args:
-            key: Digest of the files, and device.
+            key: Digest of the files, and device with what keeps them there.
             load: Reads the weights.
         """
         with self._lock:

@@ -65,7 +65,8 @@ def load_general(files: ModelFiles, folder: ModelFolder, spec: ModelSpec, device
     config = modules.configuration(folder, subject)
     tokenizer = Tokenizer.load(folder.path, subject)
     digest = folder_digest(folder.files)
-    base = files.shared((digest, device), lambda: load_base(folder, config, tokenizer, subject, device))
+    # A model may be in memory packed as well.
+    base = files.shared((digest, f"general {device}"), lambda: load_base(folder, config, tokenizer, subject, device))
     check(spec.reinit, base.structure.layers, spec.name)
     check_shared(spec.reinit, base.structure.parts[1:], spec.name)
     if base.max_tokens <= tokenizer.special_count:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 Scheme = Literal["model", "torch_default"]
 Positions = Literal["non_special", "all"]
-ComputeType = Literal["float32", "bfloat16"]
-EngineName = Literal["packed", "general"]
+ComputeType = Literal["float32", "bfloat16", "int8"]
+EngineName = Literal["packed", "general", "onnx"]
+BackendName = Literal["torch", "onnx"]
+GraphType = Literal["float32", "int8"]
 
 
 class Pooling(Enum):
@@ -58,17 +60,19 @@ class Reinit:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Determines a model's weights; the registry's key.
+    """Determines a model's weights, and what computes them; the registry's key.
 
     Attributes:
         name: A hub id, or a folder relative to one of the roots.
         revision: A hub revision; empty for the default branch.
         reinit: Draws, applied in order.
+        graph: Arithmetic of the ONNX graph that computes it; None where PyTorch does.
     """
 
     name: str
     revision: str = ""
     reinit: tuple[Reinit, ...] = ()
+    graph: GraphType | None = None
 
 
 @dataclass(frozen=True)
@@ -205,7 +209,8 @@ class ModelInfo:
         digest: SHA-256 over configuration, tokenizer and weights, with the re-initialisation.
         predicts_tokens: Whether the checkpoint carries a masked-language-model head.
         headless: Why it carries none that can be served; empty where it does, or where it was not looked for.
-        engine: What computes it: `packed`, the families' own blocks without padding; `general`, transformers' modules.
+        engine: What computes it: `packed`, the families' own blocks without padding; `general`, transformers' modules;
+            `onnx`, ONNX Runtime.
         languages: The languages of which a text must name one; empty where the model needs none.
     """
 

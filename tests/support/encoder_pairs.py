@@ -16,9 +16,10 @@ from torch.utils.hooks import RemovableHandle
 from transformers import AutoModel, PreTrainedModel
 
 from services.encoder.engine import Engine
+from services.encoder.graphs.shelf import Graphs
 from services.encoder.loading import load_engine
 from services.models.catalogue import ModelFiles
-from services.models.spec import Edit, ModelSpec, Pooling, Reinit, TokenizedText
+from services.models.spec import Edit, GraphType, ModelSpec, Pooling, Reinit, TokenizedText
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,26 @@ class Pair:
     places: Places | None = None
 
     @classmethod
-    def of(cls, folder: Path, *, places: Places | None = None, reinit: Sequence[Reinit] = ()) -> "Pair":
+    def of(
+        cls,
+        folder: Path,
+        *,
+        places: Places | None = None,
+        reinit: Sequence[Reinit] = (),
+        graphs: Graphs | None = None,
+        graph: GraphType = "float32",
+    ) -> "Pair":
         """Both from one folder, in float32.
 
         Args:
             folder: The model.
             places: Where the hidden states of the plain model are; None where its blocks tell.
             reinit: Layers that ours draws anew; the plain one keeps its own.
+            graphs: Where the graph is kept that computes ours; PyTorch computes it where None.
+            graph: Arithmetic of that graph.
         """
-        engine = load_engine(ModelFiles(aliases={"model": folder}), ModelSpec("model", reinit=tuple(reinit)), threads=2)
+        spec = ModelSpec("model", reinit=tuple(reinit), graph=None if graphs is None else graph)
+        engine = load_engine(ModelFiles(aliases={"model": folder}), spec, threads=2, graphs=graphs)
         plain = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
         return cls(engine, plain.get_encoder() if plain.config.is_encoder_decoder else plain, folder, places)
 

@@ -10,7 +10,7 @@ is held.
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from babelscope.data.activations import EncodedBlock, EncodedItem, EncodeInfo, EncodeTotals
 from babelscope.data.blocks import BlockAssembly
@@ -38,6 +38,11 @@ _OVERFLOWS: Final[dict[str, "text_pb2.Overflow.ValueType"]] = {
 _FLOATS: Final[dict[str, "tensor_pb2.DataType.ValueType"]] = {
     "float32": tensor_pb2.DATA_TYPE_F32,
     "bfloat16": tensor_pb2.DATA_TYPE_BF16,
+}
+_ARITHMETIC: Final = {**_FLOATS, "int8": tensor_pb2.DATA_TYPE_I8}
+_BACKENDS: Final[dict[str, "model_pb2.Backend.ValueType"]] = {
+    "torch": model_pb2.BACKEND_TORCH,
+    "onnx": model_pb2.BACKEND_ONNX,
 }
 
 
@@ -74,6 +79,7 @@ def encode_spec(
     output_dtype: str = "float32",
     max_tokens: int | None = None,
     language: str = "",
+    backend: str = "torch",
 ) -> encoder_pb2.EncodeSpec:
     """The specification of an encode request.
 
@@ -86,11 +92,23 @@ def encode_spec(
         pooling=choose(_POOLINGS, "pooling", pooling),
         interventions=[intervention.to_proto() for intervention in interventions],
         overflow=overflow_value(overflow),
-        compute_dtype=choose(_FLOATS, "compute_dtype", compute_dtype),
         output_dtype=choose(_FLOATS, "output_dtype", output_dtype),
         max_tokens=max_tokens or 0,
         language=language,
+        **computed_by(backend, compute_dtype),
     )
+
+
+def computed_by(backend: str, compute_dtype: str) -> dict[str, Any]:
+    """The fields of a request that say what computes a model.
+
+    Raises:
+        ValueError: An option has a value that is not offered.
+    """
+    return {
+        "backend": choose(_BACKENDS, "backend", backend),
+        "compute_dtype": choose(_ARITHMETIC, "compute_dtype", compute_dtype),
+    }
 
 
 class EncodeSession:
@@ -318,5 +336,5 @@ def _describe(info: EncodeInfo) -> str:
     """What must not change over a break, in words."""
     return (
         f"{info.model.name}, digest {info.model.digest or 'unknown'}, layers {list(info.layers)}, {info.pooling}, "
-        f"{info.compute_dtype}, at most {info.max_tokens} tokens"
+        f"{info.backend} in {info.compute_dtype}, at most {info.max_tokens} tokens"
     )

@@ -15,7 +15,13 @@ Overflow = Literal["refuse", "truncate"]
 """What to do with a text of more tokens than the model takes."""
 
 FloatType = Literal["float32", "bfloat16"]
-"""Arithmetic of the model, and elements of the answer on their way. Arrays are float32 in either case."""
+"""Elements of the answer on their way, and arithmetic of PyTorch. Arrays are float32 in either case."""
+
+ComputeType = Literal["float32", "bfloat16", "int8"]
+"""Arithmetic of the model: `bfloat16` under back end `torch`, `int8` under `onnx`."""
+
+Backend = Literal["torch", "onnx"]
+"""What computes the model: PyTorch, or ONNX Runtime on an exported graph."""
 
 
 class EncodeOptions(TypedDict, total=False):
@@ -31,12 +37,14 @@ class EncodeOptions(TypedDict, total=False):
     """Edits of the hidden states; none by default."""
     overflow: Overflow
     """`refuse` (the default) or `truncate` texts of too many tokens."""
-    compute_dtype: FloatType
-    """Arithmetic of the model; `float32` by default."""
+    compute_dtype: ComputeType
+    """Arithmetic of the model; `float32` by default. Under `int8` a text's rows depend on the texts beside it."""
     max_tokens: int | None
     """Longest input in tokens; the model's own limit where None."""
     language: str
     """Language tag of texts that name none; read by models that must be told the language of a text."""
+    backend: Backend
+    """What computes the model: `torch` (the default) or `onnx`, whose graph is exported at the first request."""
 
 
 class ViewOptions(EncodeOptions, total=False):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babelscope.calls.encode import MESSAGE_BYTES, MESSAGE_TEXTS, encode_spec
-from babelscope.calls.options import Overflow, Pooling, ViewOptions
+from babelscope.calls.options import Backend, ComputeType, Overflow, Pooling, ViewOptions
 from babelscope.data.activations import Activations
 from babelscope.data.comparison import ViewUse
 from babelscope.data.models import Intervention, Model, check_layers, enum_name
@@ -36,6 +36,8 @@ class View:
         pooling: `mean`, `cls`, or one with a row for each word, span or position of a text.
         interventions: Edits of the hidden states.
         overflow: `refuse` or `truncate`.
+        compute_dtype: Arithmetic of the model.
+        backend: What computes the model: `torch` or `onnx`.
         language: BCP 47 language tag; that of the first text where empty.
     """
 
@@ -47,6 +49,8 @@ class View:
     pooling: Pooling | None = None
     interventions: Sequence[Intervention] | None = None
     overflow: Overflow | None = None
+    compute_dtype: ComputeType | None = None
+    backend: Backend | None = None
     language: str = ""
 
 

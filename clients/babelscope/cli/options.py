@@ -130,6 +130,14 @@ ComputeTypeOption = Annotated[
         help="Number format of the model's arithmetic: float32 or bfloat16.",
     ),
 ]
+BackendOption = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        callback=one_of("torch", "onnx"),
+        help="What computes the model: torch, or onnx (ONNX Runtime, by a graph exported at the first request).",
+    ),
+]
 LanguageOption = Annotated[str, typer.Option("--language", help="BCP 47 tag of the texts.")]
 
 
@@ -187,7 +195,15 @@ class EncodeOptions:
     ] = "mean"
     revision: RevisionOption = ""
     overflow: OverflowOption = "refuse"
-    compute_dtype: ComputeTypeOption = "float32"
+    compute_dtype: Annotated[
+        str,
+        typer.Option(
+            "--compute-dtype",
+            callback=one_of("float32", "bfloat16", "int8"),
+            help="Number format of the model's arithmetic: float32; bfloat16 by torch; int8 by onnx.",
+        ),
+    ] = "float32"
+    backend: BackendOption = "torch"
 
     def model(self, name: str) -> Model:
         """The model of that name at the revision."""
@@ -201,6 +217,7 @@ class EncodeOptions:
             "pooling": self.pooling,
             "overflow": self.overflow,
             "compute_dtype": self.compute_dtype,
+            "backend": self.backend,
         }
 
 

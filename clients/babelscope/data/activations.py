@@ -44,9 +44,10 @@ class EncodeInfo:
         model: The model, loaded.
         layers: The layers answered, in order.
         pooling: Pooling in force.
-        compute_dtype: Arithmetic of the model: `f32` or `bf16`.
+        compute_dtype: Arithmetic of the model: `f32`, `bf16` or `i8`.
         device: Device in words, `cpu` or `cuda:0`.
         max_tokens: Longest input in tokens in force.
+        backend: What computes the model: `torch` or `onnx`.
     """
 
     model: ModelInfo
@@ -55,6 +56,7 @@ class EncodeInfo:
     compute_dtype: str
     device: str
     max_tokens: int
+    backend: str = "torch"
 
     @classmethod
     def from_proto(cls, started: encoder_pb2.EncodeStarted) -> "EncodeInfo":
@@ -66,6 +68,7 @@ class EncodeInfo:
             compute_dtype=enum_name(tensor_pb2.DataType, started.compute_dtype, "DATA_TYPE_"),
             device=started.device,
             max_tokens=started.max_tokens,
+            backend=enum_name(model_pb2.Backend, started.backend or model_pb2.BACKEND_TORCH, "BACKEND_"),
         )
 
 

@@ -267,9 +267,11 @@ class ModelInfo:
         reason: Why it is refused.
         predicts_tokens: Whether it predicts masked tokens.
         poolings: Poolings offered: `mean`, `cls`, `token`, `word_first`, `word_mean`, `span`.
-        engine: What computes it: `packed`, blocks without padding; `general`, transformers' own modules; `unspecified`
-            until it is loaded.
+        engine: What computes it: `packed`, blocks without padding; `general`, transformers' own modules; `onnx`, ONNX
+            Runtime; `unspecified` until it is loaded.
         languages: Languages of which every text must name one, by the model's own names; empty where it needs none.
+        backends: Back ends by which a request may have it computed, once it is loaded: `torch`, `onnx`.
+        onnx_reason: Why `onnx` is not among them.
     """
 
     name: str
@@ -288,6 +290,8 @@ class ModelInfo:
     poolings: tuple[str, ...] = ()
     engine: str = "unspecified"
     languages: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+    onnx_reason: str = ""
 
     @classmethod
     def from_proto(cls, model: model_pb2.Model) -> "ModelInfo":
@@ -309,6 +313,8 @@ class ModelInfo:
             poolings=tuple(enum_name(model_pb2.Pooling, pooling, "POOLING_") for pooling in model.poolings),
             engine=enum_name(model_pb2.Engine, model.engine, "ENGINE_"),
             languages=tuple(model.languages),
+            backends=tuple(enum_name(model_pb2.Backend, backend, "BACKEND_") for backend in model.backends),
+            onnx_reason=model.onnx_reason,
         )
 
 

@@ -18,6 +18,7 @@ from babelscope.v1.tensor_pb2 import (
     DATA_TYPE_F16,
     DATA_TYPE_F32,
     DATA_TYPE_F64,
+    DATA_TYPE_I8,
     DATA_TYPE_I32,
     DATA_TYPE_I64,
     DATA_TYPE_U8,
@@ -37,6 +38,7 @@ _WIRE: Final[dict[int, np.dtype[Any]]] = {
     DATA_TYPE_I64: np.dtype("<i8"),
     DATA_TYPE_U8: np.dtype("u1"),
     DATA_TYPE_BOOL: np.dtype("?"),
+    DATA_TYPE_I8: np.dtype("i1"),
 }
 _TYPE_OF: Final[dict[np.dtype[Any], "DataType.ValueType"]] = {
     np.dtype(np.float32): DATA_TYPE_F32,
@@ -46,6 +48,7 @@ _TYPE_OF: Final[dict[np.dtype[Any], "DataType.ValueType"]] = {
     np.dtype(np.int64): DATA_TYPE_I64,
     np.dtype(np.uint8): DATA_TYPE_U8,
     np.dtype(np.bool_): DATA_TYPE_BOOL,
+    np.dtype(np.int8): DATA_TYPE_I8,
 }
 
 

@@ -34,6 +34,7 @@ def ask_step(study: Study, step: StudyStep, mesh: Services, texts: StudyTexts, s
         "overflow": study.overflow,
         "alignment": study.alignment,
         "progress": show,
+        **study.computed,
     }
     begun = time.monotonic()
     if step.kind == "similarity":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from babelscope.calls.measures import Measure
+from babelscope.calls.options import Backend, ComputeType
 from babelscope.study.offers import Wanted
 
 Pairs = Literal["all", "sources"]
@@ -177,6 +178,8 @@ class Study:
         retrieval: None for no retrieval.
         overflow: Treatment of texts longer than the model takes: `truncate` or `refuse`.
         alignment: `intersect` (a pair uses the ids both have) or `strict` (missing ids fail the study).
+        backend: What computes hidden states: `torch` or `onnx`. Predicted tokens are always PyTorch's.
+        compute_dtype: Arithmetic of hidden states: `float32`; `bfloat16` by `torch`; `int8` by `onnx`.
         interventions: Edits of hidden states, in order, in all that is encoded.
         sections: What else is asked, by key of the study file: designs of `babelscope.study.sections`.
     """
@@ -198,6 +201,8 @@ class Study:
     retrieval: RetrievalDesign | None = None
     overflow: Overflow = "truncate"
     alignment: Alignment = "intersect"
+    backend: Backend = "torch"
+    compute_dtype: ComputeType = "float32"
     interventions: tuple[InterventionDesign, ...] = ()
     sections: Mapping[str, Any] = field(default_factory=dict)
 
@@ -211,6 +216,12 @@ class Study:
                 elif right in self.sources:
                     pairs.append((right, left))
         return tuple(pairs)
+
+    @property
+    def computed(self) -> dict[str, Any]:
+        """The options of a request that say what computes hidden states; those that are not the default."""
+        options = {"backend": (self.backend, "torch"), "compute_dtype": (self.compute_dtype, "float32")}
+        return {name: chosen for name, (chosen, default) in options.items() if chosen != default}
 
     def to_json(self) -> dict[str, Any]:
         """The study as JSON values, for the result: files by their names, without the folders of this machine."""

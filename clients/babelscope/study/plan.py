@@ -117,6 +117,7 @@ def _step(
         "alignment": study.alignment,
         "pairs": pairs,
         "data": {language: texts.digests[language] for language in languages},
+        **({"computed": study.computed} if study.computed else {}),
         **interventions.depends(study.interventions),
         **_options(study, kind, centre),
     }

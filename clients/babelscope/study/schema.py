@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from babelscope.calls.options import Backend, ComputeType
 from babelscope.corpora import FORMATS
 from babelscope.study import interventions, values
 from babelscope.study.design import (
@@ -60,7 +61,7 @@ def load_study(path: str | Path, overrides: Overrides | None = None, files: Stud
     keys = root.mapping(
         "name", "title", "corpus", "languages", "sources", "models", "sentences", "layers", "pooling", "pairs",
         "measures", "standardise", "drop_top_variance", "random_init", "retrieval", "overflow", "alignment",
-        "interventions",
+        "interventions", "backend", "compute_dtype",
         *(section.key for section in SECTIONS),
     )  # fmt: skip
     for needed in ("name", "title", "corpus", "languages", "models"):
@@ -91,6 +92,8 @@ def load_study(path: str | Path, overrides: Overrides | None = None, files: Stud
         retrieval=get(keys, "retrieval", _retrieval, None),
         overflow=get(keys, "overflow", _overflow, "truncate"),
         alignment=get(keys, "alignment", _alignment, "intersect"),
+        backend=get(keys, "backend", _backend, "torch"),
+        compute_dtype=get(keys, "compute_dtype", _compute_type, "float32"),
         interventions=get(keys, "interventions", lambda node: interventions.read(node, languages), ()),
     )
     if study.random_init and study.random_init.retrieval and study.retrieval is None:
@@ -172,6 +175,14 @@ def _overflow(node: Node) -> Overflow:
 
 def _alignment(node: Node) -> Alignment:
     return cast(Alignment, node.choice("intersect", "strict"))
+
+
+def _backend(node: Node) -> Backend:
+    return cast(Backend, node.choice("torch", "onnx"))
+
+
+def _compute_type(node: Node) -> ComputeType:
+    return cast(ComputeType, node.choice("float32", "bfloat16", "int8"))
 
 
 def _scheme(node: Node) -> Scheme:

@@ -7,9 +7,9 @@ from typing import ClassVar, Unpack
 from babelscope.calls.corpus.corpora import CorpusWork, MeansWork
 from babelscope.calls.corpus.means import LayerMeans
 from babelscope.calls.corpus.word_means import WordMeans, WordsWork
-from babelscope.calls.encode import EncodeSession, Window, encode_spec
+from babelscope.calls.encode import EncodeSession, Window, computed_by, encode_spec
 from babelscope.calls.metrics import Answer, FoldedCall
-from babelscope.calls.options import EncodeOptions, FloatType, Overflow
+from babelscope.calls.options import Backend, ComputeType, EncodeOptions, FloatType, Overflow
 from babelscope.calls.predictions import PredictCall, Predictions, Setting, prediction_spec
 from babelscope.calls.tokens import Tokens, tokenize_request
 from babelscope.data.activations import Activations, Gather, Progress, ShowProgress
@@ -41,22 +41,45 @@ class EncoderClient(Client):
         pages = self._pages("ListModels", encoder_pb2.ListModelsRequest, timeout)
         return [ModelInfo.from_proto(model) for page in pages for model in page.models]
 
-    def get_model(self, model: Model | str, *, timeout: float | None = None) -> ModelInfo:
-        """One model, loaded if need be.
+    def get_model(
+        self,
+        model: Model | str,
+        *,
+        backend: Backend = "torch",
+        compute_dtype: ComputeType = "float32",
+        timeout: float | None = None,
+    ) -> ModelInfo:
+        """One model, loaded if need be; `.backends` are those by which requests may have it computed.
+
+        Args:
+            model: Model to look at.
+            backend: What is to compute it.
+            compute_dtype: Arithmetic of the model.
+            timeout: Seconds for the call.
 
         Raises:
             NotFound: There is no such model; `.nearby` has names that look alike.
             Refused: It cannot be served; the message says why.
         """
-        request = encoder_pb2.GetModelRequest(model=Model.of(model).to_proto())
+        request = encoder_pb2.GetModelRequest(model=Model.of(model).to_proto(), **computed_by(backend, compute_dtype))
         return ModelInfo.from_proto(self._caller.unary("GetModel", request, self._load_timeout(timeout)))
 
-    def load_model(self, model: Model | str, *, pin: bool = False, timeout: float | None = None) -> ModelInfo:
-        """Loads a model, so that the first request for it need not wait.
+    def load_model(
+        self,
+        model: Model | str,
+        *,
+        pin: bool = False,
+        backend: Backend = "torch",
+        compute_dtype: ComputeType = "float32",
+        timeout: float | None = None,
+    ) -> ModelInfo:
+        """Loads a model, so that the first request for it need not wait; under `onnx` it is exported where need be.
 
         Args:
             model: Model to load.
             pin: Keep it in memory until it is unloaded, whatever else is asked for.
+            backend: What is to compute it.
+            compute_dtype: Arithmetic of the model.
             timeout: Seconds for the call.
 
         Raises:
@@ -64,7 +87,9 @@ class EncoderClient(Client):
             LimitExceeded: There is no room for it.
             Refused: It cannot be served; the message says why.
         """
-        request = encoder_pb2.LoadModelRequest(model=Model.of(model).to_proto(), pin=pin)
+        request = encoder_pb2.LoadModelRequest(
+            model=Model.of(model).to_proto(), pin=pin, **computed_by(backend, compute_dtype)
+        )
         answer = self._caller.unary("LoadModel", request, self._load_timeout(timeout))
         return ModelInfo.from_proto(answer.model)
 
@@ -121,7 +146,7 @@ class EncoderClient(Client):
             output_dtype: Elements of the answer on their way.
             progress: Function that is called after every block.
             timeout: Seconds for the whole call.
-            options: `layers`, `pooling`, `interventions`, `overflow`, `compute_dtype`, `max_tokens` and
+            options: `layers`, `pooling`, `interventions`, `overflow`, `compute_dtype`, `backend`, `max_tokens` and
                 `language`: see `babelscope.calls.options.EncodeOptions`.
 
         Raises:

@@ -65,8 +65,8 @@ class MetricsClient(Client):
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             options: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
-                `compute_dtype`, `max_tokens`) and views paired (`alignment`, `layer_pairing`), as described by
-                `babelscope.calls.options.PairOptions`.
+                `compute_dtype`, `backend`, `max_tokens`) and views paired (`alignment`, `layer_pairing`), as described
+                by `babelscope.calls.options.PairOptions`.
 
         Raises:
             InvalidRequest: `.field` names what is wrong.
@@ -131,8 +131,9 @@ class MetricsClient(Client):
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             options: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
-                `compute_dtype`, `max_tokens`), views paired (`alignment`, `layer_pairing`) and neighbours found
-                (`ranks`, `csls_k`, `centre`, `index`), as described by `babelscope.calls.options.RetrieveOptions`.
+                `compute_dtype`, `backend`, `max_tokens`), views paired (`alignment`, `layer_pairing`) and neighbours
+                found (`ranks`, `csls_k`, `centre`, `index`), as described by
+                `babelscope.calls.options.RetrieveOptions`.
 
         Raises:
             InvalidRequest: `.field` names what is wrong.
@@ -166,7 +167,7 @@ class MetricsClient(Client):
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             encoding: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
-                `compute_dtype`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
+                `compute_dtype`, `backend`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
 
         Returns:
             The maps by layer; an array [n, d] has the one layer 0.
@@ -200,7 +201,7 @@ class MetricsClient(Client):
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             encoding: How views of texts are encoded (`model`, `layers`, `pooling`, `interventions`, `overflow`,
-                `compute_dtype`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
+                `compute_dtype`, `backend`, `max_tokens`), as described by `babelscope.calls.options.ViewOptions`.
 
         Raises:
             InvalidRequest: `.field` names what is wrong.

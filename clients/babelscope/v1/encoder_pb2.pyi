@@ -82,6 +82,12 @@ class GetModelRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MODEL_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
+    COMPUTE_DTYPE_FIELD_NUMBER: _builtins.int
+    backend: _model_pb2.Backend.ValueType
+    """What is to compute it."""
+    compute_dtype: _tensor_pb2.DataType.ValueType
+    """Arithmetic, as in an EncodeSpec."""
     @_builtins.property
     def model(self) -> _model_pb2.ModelRef:
         """Which."""
@@ -90,10 +96,12 @@ class GetModelRequest(_message.Message):
         self,
         *,
         model: _model_pb2.ModelRef | None = ...,
+        backend: _model_pb2.Backend.ValueType = ...,
+        compute_dtype: _tensor_pb2.DataType.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "compute_dtype", b"compute_dtype", "model", b"model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,8 +115,14 @@ class LoadModelRequest(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     PIN_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
+    COMPUTE_DTYPE_FIELD_NUMBER: _builtins.int
     pin: _builtins.bool
     """Whether it stays in memory until it is unloaded, whatever else is asked for."""
+    backend: _model_pb2.Backend.ValueType
+    """What is to compute it. Under BACKEND_ONNX it is exported where the store has no graph of it."""
+    compute_dtype: _tensor_pb2.DataType.ValueType
+    """Arithmetic, as in an EncodeSpec."""
     @_builtins.property
     def model(self) -> _model_pb2.ModelRef:
         """Which."""
@@ -118,10 +132,12 @@ class LoadModelRequest(_message.Message):
         *,
         model: _model_pb2.ModelRef | None = ...,
         pin: _builtins.bool = ...,
+        backend: _model_pb2.Backend.ValueType = ...,
+        compute_dtype: _tensor_pb2.DataType.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "pin", b"pin"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "compute_dtype", b"compute_dtype", "model", b"model", "pin", b"pin"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -334,12 +350,15 @@ class EncodeSpec(_message.Message):
     OUTPUT_DTYPE_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
     pooling: _model_pb2.Pooling.ValueType
     """MEAN where not given."""
     overflow: _text_pb2.Overflow.ValueType
     """What to do with long texts."""
     compute_dtype: _tensor_pb2.DataType.ValueType
-    """Arithmetic of the model: F32 (default) or BF16."""
+    """Arithmetic of the model: F32 (default); BF16 under BACKEND_TORCH; I8 under BACKEND_ONNX, whose products then share
+    one scale a batch, so that a text's rows depend on the texts beside it.
+    """
     output_dtype: _tensor_pb2.DataType.ValueType
     """Elements of the answer: F32 (default) or BF16."""
     max_tokens: _builtins.int
@@ -348,6 +367,8 @@ class EncodeSpec(_message.Message):
     """Language tag of the texts that name no language themselves. Read by models that must be told the language of a text:
     see `Model.languages`.
     """
+    backend: _model_pb2.Backend.ValueType
+    """What computes the model."""
     @_builtins.property
     def model(self) -> _model_pb2.ModelRef:
         """The weights."""
@@ -372,10 +393,11 @@ class EncodeSpec(_message.Message):
         output_dtype: _tensor_pb2.DataType.ValueType = ...,
         max_tokens: _builtins.int = ...,
         language: _builtins.str = ...,
+        backend: _model_pb2.Backend.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute_dtype", b"compute_dtype", "interventions", b"interventions", "language", b"language", "layers", b"layers", "max_tokens", b"max_tokens", "model", b"model", "output_dtype", b"output_dtype", "overflow", b"overflow", "pooling", b"pooling"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "compute_dtype", b"compute_dtype", "interventions", b"interventions", "language", b"language", "layers", b"layers", "max_tokens", b"max_tokens", "model", b"model", "output_dtype", b"output_dtype", "overflow", b"overflow", "pooling", b"pooling"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -487,6 +509,7 @@ class EncodeStarted(_message.Message):
     COMPUTE_DTYPE_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
     pooling: _model_pb2.Pooling.ValueType
     """Pooling in force."""
     compute_dtype: _tensor_pb2.DataType.ValueType
@@ -495,6 +518,8 @@ class EncodeStarted(_message.Message):
     """Device in words, `cpu` or `cuda:0`."""
     max_tokens: _builtins.int
     """Longest input in tokens in force."""
+    backend: _model_pb2.Backend.ValueType
+    """What computes the model."""
     @_builtins.property
     def model(self) -> _model_pb2.Model:
         """The model, loaded."""
@@ -512,10 +537,11 @@ class EncodeStarted(_message.Message):
         compute_dtype: _tensor_pb2.DataType.ValueType = ...,
         device: _builtins.str = ...,
         max_tokens: _builtins.int = ...,
+        backend: _model_pb2.Backend.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute_dtype", b"compute_dtype", "device", b"device", "layers", b"layers", "max_tokens", b"max_tokens", "model", b"model", "pooling", b"pooling"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "compute_dtype", b"compute_dtype", "device", b"device", "layers", b"layers", "max_tokens", b"max_tokens", "model", b"model", "pooling", b"pooling"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from babelscope.v1 import tensor_pb2 as babelscope_dot_v1_dot_tensor__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62\x61\x62\x65lscope/v1/model.proto\x12\rbabelscope.v1\x1a\x1a\x62\x61\x62\x65lscope/v1/tensor.proto\x1a\x1fgoogle/api/field_behavior.proto\"]\n\x08ModelRef\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08revision\x18\x02 \x01(\t\x12+\n\x06reinit\x18\x03 \x03(\x0b\x32\x1b.babelscope.v1.ReinitLayers\"m\n\x0cReinitLayers\x12\x0e\n\x06layers\x18\x01 \x03(\x05\x12\x12\n\nembeddings\x18\x02 \x01(\x08\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12+\n\x06scheme\x18\x04 \x01(\x0e\x32\x1b.babelscope.v1.ReinitScheme\"g\n\x08\x41rrayRef\x12\'\n\x06inline\x18\x01 \x01(\x0b\x32\x15.babelscope.v1.TensorH\x00\x12\x12\n\x08\x61rtifact\x18\x02 \x01(\tH\x00\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\tB\x08\n\x06source\"\x9b\x01\n\x05Shift\x12-\n\x06vector\x18\x01 \x01(\x0b\x32\x17.babelscope.v1.ArrayRefB\x04\xe2\x41\x01\x02\x12\r\n\x05\x61lpha\x18\x02 \x01(\x01\x12+\n\tpositions\x18\x03 \x01(\x0e\x32\x18.babelscope.v1.Positions\x12\'\n\x06origin\x18\x04 \x01(\x0b\x32\x17.babelscope.v1.ArrayRef\"\x8e\x01\n\tLinearMap\x12-\n\x06matrix\x18\x01 \x01(\x0b\x32\x17.babelscope.v1.ArrayRefB\x04\xe2\x41\x01\x02\x12%\n\x04\x62ias\x18\x02 \x01(\x0b\x32\x17.babelscope.v1.ArrayRef\x12+\n\tpositions\x18\x03 \x01(\x0e\x32\x18.babelscope.v1.Positions\"\x8b\x01\n\x0cIntervention\x12\r\n\x05layer\x18\x01 \x01(\x05\x12#\n\x05shift\x18\x02 \x01(\x0b\x32\x14.babelscope.v1.Shift\x12,\n\nlinear_map\x18\x03 \x01(\x0b\x32\x18.babelscope.v1.LinearMap\x12\x19\n\x11\x61llow_other_model\x18\x04 \x01(\x08\"\xf3\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0e\n\x06layers\x18\x04 \x01(\x05\x12\x13\n\x0bhidden_size\x18\x05 \x01(\x05\x12\r\n\x05heads\x18\x06 \x01(\x05\x12\x17\n\x0fvocabulary_size\x18\x07 \x01(\x05\x12\x12\n\nmax_tokens\x18\x08 \x01(\x05\x12\x12\n\nparameters\x18\t \x01(\x03\x12\x0e\n\x06\x64igest\x18\n \x01(\t\x12(\n\x05state\x18\x0b \x01(\x0e\x32\x19.babelscope.v1.ModelState\x12\x0e\n\x06reason\x18\x0c \x01(\t\x12\x17\n\x0fpredicts_tokens\x18\r \x01(\x08\x12(\n\x08poolings\x18\x0e \x03(\x0e\x32\x16.babelscope.v1.Pooling\x12%\n\x06\x65ngine\x18\x0f \x01(\x0e\x32\x15.babelscope.v1.Engine\x12\x11\n\tlanguages\x18\x10 \x03(\t*g\n\x0cReinitScheme\x12\x1d\n\x19REINIT_SCHEME_UNSPECIFIED\x10\x00\x12\x17\n\x13REINIT_SCHEME_MODEL\x10\x01\x12\x1f\n\x1bREINIT_SCHEME_TORCH_DEFAULT\x10\x02*\x99\x01\n\x07Pooling\x12\x17\n\x13POOLING_UNSPECIFIED\x10\x00\x12\x10\n\x0cPOOLING_MEAN\x10\x01\x12\x0f\n\x0bPOOLING_CLS\x10\x02\x12\x11\n\rPOOLING_TOKEN\x10\x03\x12\x16\n\x12POOLING_WORD_FIRST\x10\x04\x12\x15\n\x11POOLING_WORD_MEAN\x10\x05\x12\x10\n\x0cPOOLING_SPAN\x10\x06*T\n\tPositions\x12\x19\n\x15POSITIONS_UNSPECIFIED\x10\x00\x12\x19\n\x15POSITIONS_NON_SPECIAL\x10\x01\x12\x11\n\rPOSITIONS_ALL\x10\x02*\x8d\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_STATE_AVAILABLE\x10\x01\x12\x17\n\x13MODEL_STATE_LOADING\x10\x02\x12\x15\n\x11MODEL_STATE_READY\x10\x03\x12\x17\n\x13MODEL_STATE_REFUSED\x10\x04*G\n\x06\x45ngine\x12\x16\n\x12\x45NGINE_UNSPECIFIED\x10\x00\x12\x11\n\rENGINE_PACKED\x10\x01\x12\x12\n\x0e\x45NGINE_GENERAL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62\x61\x62\x65lscope/v1/model.proto\x12\rbabelscope.v1\x1a\x1a\x62\x61\x62\x65lscope/v1/tensor.proto\x1a\x1fgoogle/api/field_behavior.proto\"]\n\x08ModelRef\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08revision\x18\x02 \x01(\t\x12+\n\x06reinit\x18\x03 \x03(\x0b\x32\x1b.babelscope.v1.ReinitLayers\"m\n\x0cReinitLayers\x12\x0e\n\x06layers\x18\x01 \x03(\x05\x12\x12\n\nembeddings\x18\x02 \x01(\x08\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12+\n\x06scheme\x18\x04 \x01(\x0e\x32\x1b.babelscope.v1.ReinitScheme\"g\n\x08\x41rrayRef\x12\'\n\x06inline\x18\x01 \x01(\x0b\x32\x15.babelscope.v1.TensorH\x00\x12\x12\n\x08\x61rtifact\x18\x02 \x01(\tH\x00\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\tB\x08\n\x06source\"\x9b\x01\n\x05Shift\x12-\n\x06vector\x18\x01 \x01(\x0b\x32\x17.babelscope.v1.ArrayRefB\x04\xe2\x41\x01\x02\x12\r\n\x05\x61lpha\x18\x02 \x01(\x01\x12+\n\tpositions\x18\x03 \x01(\x0e\x32\x18.babelscope.v1.Positions\x12\'\n\x06origin\x18\x04 \x01(\x0b\x32\x17.babelscope.v1.ArrayRef\"\x8e\x01\n\tLinearMap\x12-\n\x06matrix\x18\x01 \x01(\x0b\x32\x17.babelscope.v1.ArrayRefB\x04\xe2\x41\x01\x02\x12%\n\x04\x62ias\x18\x02 \x01(\x0b\x32\x17.babelscope.v1.ArrayRef\x12+\n\tpositions\x18\x03 \x01(\x0e\x32\x18.babelscope.v1.Positions\"\x8b\x01\n\x0cIntervention\x12\r\n\x05layer\x18\x01 \x01(\x05\x12#\n\x05shift\x18\x02 \x01(\x0b\x32\x14.babelscope.v1.Shift\x12,\n\nlinear_map\x18\x03 \x01(\x0b\x32\x18.babelscope.v1.LinearMap\x12\x19\n\x11\x61llow_other_model\x18\x04 \x01(\x08\"\xb2\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\t\x12\x0e\n\x06layers\x18\x04 \x01(\x05\x12\x13\n\x0bhidden_size\x18\x05 \x01(\x05\x12\r\n\x05heads\x18\x06 \x01(\x05\x12\x17\n\x0fvocabulary_size\x18\x07 \x01(\x05\x12\x12\n\nmax_tokens\x18\x08 \x01(\x05\x12\x12\n\nparameters\x18\t \x01(\x03\x12\x0e\n\x06\x64igest\x18\n \x01(\t\x12(\n\x05state\x18\x0b \x01(\x0e\x32\x19.babelscope.v1.ModelState\x12\x0e\n\x06reason\x18\x0c \x01(\t\x12\x17\n\x0fpredicts_tokens\x18\r \x01(\x08\x12(\n\x08poolings\x18\x0e \x03(\x0e\x32\x16.babelscope.v1.Pooling\x12%\n\x06\x65ngine\x18\x0f \x01(\x0e\x32\x15.babelscope.v1.Engine\x12\x11\n\tlanguages\x18\x10 \x03(\t\x12(\n\x08\x62\x61\x63kends\x18\x11 \x03(\x0e\x32\x16.babelscope.v1.Backend\x12\x13\n\x0bonnx_reason\x18\x12 \x01(\t*g\n\x0cReinitScheme\x12\x1d\n\x19REINIT_SCHEME_UNSPECIFIED\x10\x00\x12\x17\n\x13REINIT_SCHEME_MODEL\x10\x01\x12\x1f\n\x1bREINIT_SCHEME_TORCH_DEFAULT\x10\x02*\x99\x01\n\x07Pooling\x12\x17\n\x13POOLING_UNSPECIFIED\x10\x00\x12\x10\n\x0cPOOLING_MEAN\x10\x01\x12\x0f\n\x0bPOOLING_CLS\x10\x02\x12\x11\n\rPOOLING_TOKEN\x10\x03\x12\x16\n\x12POOLING_WORD_FIRST\x10\x04\x12\x15\n\x11POOLING_WORD_MEAN\x10\x05\x12\x10\n\x0cPOOLING_SPAN\x10\x06*T\n\tPositions\x12\x19\n\x15POSITIONS_UNSPECIFIED\x10\x00\x12\x19\n\x15POSITIONS_NON_SPECIAL\x10\x01\x12\x11\n\rPOSITIONS_ALL\x10\x02*\x8d\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_STATE_AVAILABLE\x10\x01\x12\x17\n\x13MODEL_STATE_LOADING\x10\x02\x12\x15\n\x11MODEL_STATE_READY\x10\x03\x12\x17\n\x13MODEL_STATE_REFUSED\x10\x04*G\n\x07\x42\x61\x63kend\x12\x17\n\x13\x42\x41\x43KEND_UNSPECIFIED\x10\x00\x12\x11\n\rBACKEND_TORCH\x10\x01\x12\x10\n\x0c\x42\x41\x43KEND_ONNX\x10\x02*X\n\x06\x45ngine\x12\x16\n\x12\x45NGINE_UNSPECIFIED\x10\x00\x12\x11\n\rENGINE_PACKED\x10\x01\x12\x12\n\x0e\x45NGINE_GENERAL\x10\x02\x12\x0f\n\x0b\x45NGINE_ONNX\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,16 +39,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SHIFT'].fields_by_name['vector']._serialized_options = b'\342A\001\002'
   _globals['_LINEARMAP'].fields_by_name['matrix']._loaded_options = None
   _globals['_LINEARMAP'].fields_by_name['matrix']._serialized_options = b'\342A\001\002'
-  _globals['_REINITSCHEME']._serialized_start=1235
-  _globals['_REINITSCHEME']._serialized_end=1338
-  _globals['_POOLING']._serialized_start=1341
-  _globals['_POOLING']._serialized_end=1494
-  _globals['_POSITIONS']._serialized_start=1496
-  _globals['_POSITIONS']._serialized_end=1580
-  _globals['_MODELSTATE']._serialized_start=1583
-  _globals['_MODELSTATE']._serialized_end=1724
-  _globals['_ENGINE']._serialized_start=1726
-  _globals['_ENGINE']._serialized_end=1797
+  _globals['_REINITSCHEME']._serialized_start=1298
+  _globals['_REINITSCHEME']._serialized_end=1401
+  _globals['_POOLING']._serialized_start=1404
+  _globals['_POOLING']._serialized_end=1557
+  _globals['_POSITIONS']._serialized_start=1559
+  _globals['_POSITIONS']._serialized_end=1643
+  _globals['_MODELSTATE']._serialized_start=1646
+  _globals['_MODELSTATE']._serialized_end=1787
+  _globals['_BACKEND']._serialized_start=1789
+  _globals['_BACKEND']._serialized_end=1860
+  _globals['_ENGINE']._serialized_start=1862
+  _globals['_ENGINE']._serialized_end=1950
   _globals['_MODELREF']._serialized_start=105
   _globals['_MODELREF']._serialized_end=198
   _globals['_REINITLAYERS']._serialized_start=200
@@ -62,5 +64,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INTERVENTION']._serialized_start=720
   _globals['_INTERVENTION']._serialized_end=859
   _globals['_MODEL']._serialized_start=862
-  _globals['_MODEL']._serialized_end=1233
+  _globals['_MODEL']._serialized_end=1296
 # @@protoc_insertion_point(module_scope)

@@ -144,6 +144,34 @@ MODEL_STATE_REFUSED: ModelState.ValueType  # 4
 """Cannot be served; `reason` says why."""
 Global___ModelState: _TypeAlias = ModelState  # noqa: Y015
 
+class _Backend:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BackendEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Backend.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BACKEND_UNSPECIFIED: _Backend.ValueType  # 0
+    """Same as BACKEND_TORCH."""
+    BACKEND_TORCH: _Backend.ValueType  # 1
+    """PyTorch: blocks of our own, or the modules of transformers."""
+    BACKEND_ONNX: _Backend.ValueType  # 2
+    """ONNX Runtime, on a graph that is exported once and kept in the store. It gives hidden states and takes all
+    interventions; it predicts no tokens.
+    """
+
+class Backend(_Backend, metaclass=_BackendEnumTypeWrapper):
+    """What a request has its model computed by."""
+
+BACKEND_UNSPECIFIED: Backend.ValueType  # 0
+"""Same as BACKEND_TORCH."""
+BACKEND_TORCH: Backend.ValueType  # 1
+"""PyTorch: blocks of our own, or the modules of transformers."""
+BACKEND_ONNX: Backend.ValueType  # 2
+"""ONNX Runtime, on a graph that is exported once and kept in the store. It gives hidden states and takes all
+interventions; it predicts no tokens.
+"""
+Global___Backend: _TypeAlias = Backend  # noqa: Y015
+
 class _Engine:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -156,9 +184,11 @@ class _EngineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Engine.ValueTy
     """Blocks of our own, on texts without padding: the families for which there are some."""
     ENGINE_GENERAL: _Engine.ValueType  # 2
     """The modules of transformers with hooks, on padded batches: every other encoder."""
+    ENGINE_ONNX: _Engine.ValueType  # 3
+    """ONNX Runtime, on padded batches."""
 
 class Engine(_Engine, metaclass=_EngineEnumTypeWrapper):
-    """What computes a model's hidden states. Both give the same numbers."""
+    """What computes a model's hidden states. All give the same numbers."""
 
 ENGINE_UNSPECIFIED: Engine.ValueType  # 0
 """Not known: the model is not loaded."""
@@ -166,6 +196,8 @@ ENGINE_PACKED: Engine.ValueType  # 1
 """Blocks of our own, on texts without padding: the families for which there are some."""
 ENGINE_GENERAL: Engine.ValueType  # 2
 """The modules of transformers with hooks, on padded batches: every other encoder."""
+ENGINE_ONNX: Engine.ValueType  # 3
+"""ONNX Runtime, on padded batches."""
 Global___Engine: _TypeAlias = Engine  # noqa: Y015
 
 @_typing.final
@@ -414,6 +446,8 @@ class Model(_message.Message):
     POOLINGS_FIELD_NUMBER: _builtins.int
     ENGINE_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
+    BACKENDS_FIELD_NUMBER: _builtins.int
+    ONNX_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name by which requests call it."""
     revision: _builtins.str
@@ -442,6 +476,8 @@ class Model(_message.Message):
     """Whether it predicts masked tokens."""
     engine: Global___Engine.ValueType
     """What computes it, once it is loaded."""
+    onnx_reason: _builtins.str
+    """Why BACKEND_ONNX is not among them."""
     @_builtins.property
     def poolings(self) -> _containers.RepeatedScalarFieldContainer[Global___Pooling.ValueType]:
         """Poolings offered."""
@@ -449,6 +485,12 @@ class Model(_message.Message):
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Languages of which every text must name one, by the model's own names; empty where the model needs none."""
+
+    @_builtins.property
+    def backends(self) -> _containers.RepeatedScalarFieldContainer[Global___Backend.ValueType]:
+        """Back ends of this server by which a request may have it computed, once it is loaded. A model that ONNX Runtime
+        cannot be given is refused, with the reason, when it is first exported.
+        """
 
     def __init__(
         self,
@@ -469,10 +511,12 @@ class Model(_message.Message):
         poolings: _abc.Iterable[Global___Pooling.ValueType] | None = ...,
         engine: Global___Engine.ValueType = ...,
         languages: _abc.Iterable[_builtins.str] | None = ...,
+        backends: _abc.Iterable[Global___Backend.ValueType] | None = ...,
+        onnx_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "engine", b"engine", "family", b"family", "heads", b"heads", "hidden_size", b"hidden_size", "languages", b"languages", "layers", b"layers", "max_tokens", b"max_tokens", "name", b"name", "parameters", b"parameters", "poolings", b"poolings", "predicts_tokens", b"predicts_tokens", "reason", b"reason", "revision", b"revision", "state", b"state", "vocabulary_size", b"vocabulary_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backends", b"backends", "digest", b"digest", "engine", b"engine", "family", b"family", "heads", b"heads", "hidden_size", b"hidden_size", "languages", b"languages", "layers", b"layers", "max_tokens", b"max_tokens", "name", b"name", "onnx_reason", b"onnx_reason", "parameters", b"parameters", "poolings", b"poolings", "predicts_tokens", b"predicts_tokens", "reason", b"reason", "revision", b"revision", "state", b"state", "vocabulary_size", b"vocabulary_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

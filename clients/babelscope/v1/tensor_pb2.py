@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62\x61\x62\x65lscope/v1/tensor.proto\x12\rbabelscope.v1\"M\n\x06Tensor\x12&\n\x05\x64type\x18\x01 \x01(\x0e\x32\x17.babelscope.v1.DataType\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c*\xbe\x01\n\x08\x44\x61taType\x12\x19\n\x15\x44\x41TA_TYPE_UNSPECIFIED\x10\x00\x12\x11\n\rDATA_TYPE_F32\x10\x01\x12\x11\n\rDATA_TYPE_F16\x10\x02\x12\x12\n\x0e\x44\x41TA_TYPE_BF16\x10\x03\x12\x11\n\rDATA_TYPE_F64\x10\x04\x12\x11\n\rDATA_TYPE_I32\x10\x05\x12\x11\n\rDATA_TYPE_I64\x10\x06\x12\x10\n\x0c\x44\x41TA_TYPE_U8\x10\x07\x12\x12\n\x0e\x44\x41TA_TYPE_BOOL\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62\x61\x62\x65lscope/v1/tensor.proto\x12\rbabelscope.v1\"M\n\x06Tensor\x12&\n\x05\x64type\x18\x01 \x01(\x0e\x32\x17.babelscope.v1.DataType\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c*\xd0\x01\n\x08\x44\x61taType\x12\x19\n\x15\x44\x41TA_TYPE_UNSPECIFIED\x10\x00\x12\x11\n\rDATA_TYPE_F32\x10\x01\x12\x11\n\rDATA_TYPE_F16\x10\x02\x12\x12\n\x0e\x44\x41TA_TYPE_BF16\x10\x03\x12\x11\n\rDATA_TYPE_F64\x10\x04\x12\x11\n\rDATA_TYPE_I32\x10\x05\x12\x11\n\rDATA_TYPE_I64\x10\x06\x12\x10\n\x0c\x44\x41TA_TYPE_U8\x10\x07\x12\x12\n\x0e\x44\x41TA_TYPE_BOOL\x10\x08\x12\x10\n\x0c\x44\x41TA_TYPE_I8\x10\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'babelscope.v1.tensor_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DATATYPE']._serialized_start=125
-  _globals['_DATATYPE']._serialized_end=315
+  _globals['_DATATYPE']._serialized_end=333
   _globals['_TENSOR']._serialized_start=45
   _globals['_TENSOR']._serialized_end=122
 # @@protoc_insertion_point(module_scope)

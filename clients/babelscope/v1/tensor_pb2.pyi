@@ -43,6 +43,8 @@ class _DataTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataType.Val
     """Unsigned byte."""
     DATA_TYPE_BOOL: _DataType.ValueType  # 8
     """One byte an element, 0 or 1."""
+    DATA_TYPE_I8: _DataType.ValueType  # 9
+    """Signed byte."""
 
 class DataType(_DataType, metaclass=_DataTypeEnumTypeWrapper):
     """The element type of a tensor. Numbers are little-endian."""
@@ -65,6 +67,8 @@ DATA_TYPE_U8: DataType.ValueType  # 7
 """Unsigned byte."""
 DATA_TYPE_BOOL: DataType.ValueType  # 8
 """One byte an element, 0 or 1."""
+DATA_TYPE_I8: DataType.ValueType  # 9
+"""Signed byte."""
 Global___DataType: _TypeAlias = DataType  # noqa: Y015
 
 @_typing.final

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from dataclasses import dataclass, replace
+from typing import Final, Protocol, TypeVar
 
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 
@@ -11,6 +11,7 @@ from services.encoder.queue.answers import OutputType
 from services.models.api.messages import one_of, read_edits, read_model
 from services.models.artifacts import Objects
 from services.models.spec import (
+    BackendName,
     ComputeType,
     Edit,
     EncodePlan,
@@ -46,6 +47,20 @@ _TYPES: Final[dict[int, ComputeType]] = {
     tensor_pb2.DATA_TYPE_F32: "float32",
     tensor_pb2.DATA_TYPE_BF16: "bfloat16",
 }
+_ARITHMETIC: Final[dict[BackendName, dict[int, ComputeType]]] = {
+    "torch": _TYPES,
+    "onnx": {
+        tensor_pb2.DATA_TYPE_UNSPECIFIED: "float32",
+        tensor_pb2.DATA_TYPE_F32: "float32",
+        tensor_pb2.DATA_TYPE_I8: "int8",
+    },
+}
+"""What each back end computes in. ONNX Runtime has no products in bfloat16 on processors, PyTorch none in int8 here."""
+_BACKENDS: Final[dict[int, BackendName]] = {
+    model_pb2.BACKEND_UNSPECIFIED: "torch",
+    model_pb2.BACKEND_TORCH: "torch",
+    model_pb2.BACKEND_ONNX: "onnx",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +68,7 @@ class Asked:
     """An EncodeSpec, checked as far as that needs no model.
 
     Attributes:
-        model: Determines the weights.
+        model: Determines the weights, and what computes them.
         layers: Hidden states wanted; all where empty.
         pooling: Pooling of the hidden states.
         edits: Interventions, in order.
@@ -73,6 +88,11 @@ class Asked:
     output: OutputType
     max_tokens: int
     language: str = ""
+
+    @property
+    def backend(self) -> BackendName:
+        """What computes the model."""
+        return "torch" if self.model.graph is None else "onnx"
 
     def plan(self, info: ModelInfo) -> EncodePlan:
         """What the model computes: all layers where none are named."""
@@ -104,6 +124,42 @@ def read_overflow(overflow: int, field: str) -> Overflow:
     return policy
 
 
+class _Computed(Protocol):
+    """The messages that say which model is computed, and how."""
+
+    @property
+    def model(self) -> model_pb2.ModelRef:
+        """The weights."""
+
+    @property
+    def backend(self) -> "model_pb2.Backend.ValueType":
+        """What computes them."""
+
+    @property
+    def compute_dtype(self) -> "tensor_pb2.DataType.ValueType":
+        """Arithmetic."""
+
+
+def read_engine(message: _Computed, path: str = "") -> tuple[ModelSpec, ComputeType]:
+    """Reads a model with its back end, and the arithmetic.
+
+    Args:
+        message: The message.
+        path: Path of its fields in the request, with a dot at the end; empty for the request itself.
+
+    Raises:
+        InvalidArgument: A field is wrong, or the back end does not compute in that type.
+    """
+    model = read_model(message.model, f"{path}model")
+    backend: BackendName = one_of(_BACKENDS, message.backend, f"{path}backend", model_pb2.Backend)
+    compute: ComputeType = one_of(
+        _ARITHMETIC[backend], message.compute_dtype, f"{path}compute_dtype", tensor_pb2.DataType
+    )
+    if backend == "onnx":
+        model = replace(model, graph="int8" if compute == "int8" else "float32")
+    return model, compute
+
+
 def read_spec(spec: encoder_pb2.EncodeSpec, store: Objects, max_interventions: int) -> Asked:
     """Reads an EncodeSpec. Reads the store: call it in a thread.
 
@@ -117,7 +173,7 @@ def read_spec(spec: encoder_pb2.EncodeSpec, store: Objects, max_interventions: i
         LimitExceeded: Too many interventions.
         ServiceError: What the store raises.
     """
-    model = read_model(spec.model, "spec.model")
+    model, compute = read_engine(spec, "spec.")
     seen: set[int] = set()
     for number, layer in enumerate(spec.layers):
         if layer in seen:
@@ -131,7 +187,7 @@ def read_spec(spec: encoder_pb2.EncodeSpec, store: Objects, max_interventions: i
         pooling=one_of(_POOLINGS, spec.pooling, "spec.pooling", model_pb2.Pooling),
         edits=read_edits(spec.interventions, store, "spec.interventions", max_interventions),
         overflow=read_overflow(spec.overflow, "spec.overflow"),
-        compute=one_of(_TYPES, spec.compute_dtype, "spec.compute_dtype", tensor_pb2.DataType),
+        compute=compute,
         output=one_of(_TYPES, spec.output_dtype, "spec.output_dtype", tensor_pb2.DataType),
         max_tokens=spec.max_tokens,
         language=spec.language,

@@ -6,6 +6,7 @@ from typing import Final
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2
 
 from services.encoder.api.requests import Asked
+from services.encoder.graphs.installed import lacking
 from services.encoder.queue.answers import RowBlock
 from services.encoder.queue.streams import Stream
 from services.encoder.registry import Listed, State
@@ -19,8 +20,17 @@ POOLINGS: Final = {
     Pooling.WORD_MEAN: model_pb2.POOLING_WORD_MEAN,
     Pooling.SPAN: model_pb2.POOLING_SPAN,
 }
-ENGINES: Final = {"packed": model_pb2.ENGINE_PACKED, "general": model_pb2.ENGINE_GENERAL}
-TYPES: Final = {"float32": tensor_pb2.DATA_TYPE_F32, "bfloat16": tensor_pb2.DATA_TYPE_BF16}
+ENGINES: Final = {
+    "packed": model_pb2.ENGINE_PACKED,
+    "general": model_pb2.ENGINE_GENERAL,
+    "onnx": model_pb2.ENGINE_ONNX,
+}
+BACKENDS: Final = {"torch": model_pb2.BACKEND_TORCH, "onnx": model_pb2.BACKEND_ONNX}
+TYPES: Final = {
+    "float32": tensor_pb2.DATA_TYPE_F32,
+    "bfloat16": tensor_pb2.DATA_TYPE_BF16,
+    "int8": tensor_pb2.DATA_TYPE_I8,
+}
 _STATES: Final = {
     State.AVAILABLE: model_pb2.MODEL_STATE_AVAILABLE,
     State.LOADING: model_pb2.MODEL_STATE_LOADING,
@@ -31,6 +41,7 @@ _STATES: Final = {
 
 def loaded_model(info: ModelInfo) -> model_pb2.Model:
     """A model in memory."""
+    onnx_reason = lacking()
     return model_pb2.Model(
         name=info.name,
         revision=info.revision,
@@ -47,6 +58,8 @@ def loaded_model(info: ModelInfo) -> model_pb2.Model:
         poolings=POOLINGS.values(),
         engine=ENGINES[info.engine],
         languages=info.languages,
+        backends=[BACKENDS["torch"]] if onnx_reason else BACKENDS.values(),
+        onnx_reason=onnx_reason,
     )
 
 
@@ -75,6 +88,7 @@ def started(info: ModelInfo, asked: Asked, plan: EncodePlan, device: str, limit:
             compute_dtype=TYPES[asked.compute],
             device=device,
             max_tokens=limit,
+            backend=BACKENDS[asked.backend],
         )
     )
 

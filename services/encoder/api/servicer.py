@@ -77,7 +77,8 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         self, request: encoder_pb2.GetModelRequest, context: Any
     ) -> model_pb2.Model:
         """One model, loaded."""
-        async with self._lease(read_model(request.model, "model"), "model") as engine:
+        model, _ = requests.read_engine(request)
+        async with self._lease(model, "model") as engine:
             return responses.loaded_model(engine.info)
 
     async def LoadModel(  # noqa: N802 - gRPC's name
@@ -85,7 +86,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
     ) -> encoder_pb2.LoadModelResponse:
         """Loads a model."""
         with at("spec.model", "model"):
-            info = await self._registry.load(read_model(request.model, "model"), pin=request.pin)
+            info = await self._registry.load(requests.read_engine(request)[0], pin=request.pin)
         return encoder_pb2.LoadModelResponse(model=responses.loaded_model(info))
 
     async def UnloadModel(  # noqa: N802 - gRPC's name

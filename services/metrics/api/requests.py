@@ -34,7 +34,14 @@ _DTYPES: Final[dict[int, str]] = {
     tensor_pb2.DATA_TYPE_UNSPECIFIED: "f32",
     tensor_pb2.DATA_TYPE_F32: "f32",
     tensor_pb2.DATA_TYPE_BF16: "bf16",
+    tensor_pb2.DATA_TYPE_I8: "i8",
 }
+_BACKENDS: Final[dict[int, str]] = {
+    model_pb2.BACKEND_UNSPECIFIED: "",
+    model_pb2.BACKEND_TORCH: "",
+    model_pb2.BACKEND_ONNX: "onnx-",
+}
+"""What a signature says before the type of the arithmetic."""
 _ALIGNMENTS: Final[dict[int, Alignment]] = {
     metrics_pb2.ALIGNMENT_UNSPECIFIED: "strict",
     metrics_pb2.ALIGNMENT_STRICT: "strict",
@@ -236,7 +243,8 @@ def _encoded(view: metrics_pb2.View, field: str) -> ViewPlan:
         pooling=_option(
             _POOLINGS, spec.pooling, f"{field}.encode.pooling", "MEAN, CLS, TOKEN, WORD_FIRST, WORD_MEAN, SPAN"
         ),
-        dtype=_option(_DTYPES, spec.compute_dtype, f"{field}.encode.compute_dtype", "F32, BF16"),
+        dtype=_option(_BACKENDS, spec.backend, f"{field}.encode.backend", "TORCH, ONNX")
+        + _option(_DTYPES, spec.compute_dtype, f"{field}.encode.compute_dtype", "F32, BF16, I8"),
     )
 
 

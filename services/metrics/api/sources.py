@@ -69,9 +69,9 @@ class SpecClient:
         """Closes the channel."""
         await self._caller.close()
 
-    async def model(self, ref: model_pb2.ModelRef) -> model_pb2.Model:
-        """One model, loaded if need be."""
-        request = encoder_pb2.GetModelRequest(model=ref)
+    async def model(self, spec: encoder_pb2.EncodeSpec) -> model_pb2.Model:
+        """The model of a specification, loaded if need be as that has it computed."""
+        request = encoder_pb2.GetModelRequest(model=spec.model, backend=spec.backend, compute_dtype=spec.compute_dtype)
         answer: model_pb2.Model = await self._caller.unary("GetModel", request, self._caller.config.load_timeout)
         return answer
 
@@ -127,7 +127,7 @@ class Sources:
 
     async def order(self, corpus: Corpus, spec: encoder_pb2.EncodeSpec) -> "Order":
         """Finds out what a specification means: the model's digest, its layers, its width."""
-        model = await self._client.model(spec.model)
+        model = await self._client.model(spec)
         data = await asyncio.to_thread(corpus.digest)
         return Order(corpus, spec, tuple(spec.layers) or tuple(range(model.layers + 1)), model, data)
 

@@ -60,6 +60,15 @@ class Rows:
         self._index = torch.from_numpy(np.append(index, np.repeat(index[:1], filler))).to(device)
         self._width = width
 
+    def taken(self, hidden_BTD: Tensor) -> Tensor:
+        """The rows of the tokens, [T, d] float32.
+
+        Args:
+            hidden_BTD: [B, W, d] of any type, W at least the width.
+        """
+        inner = hidden_BTD[:, : self._width]
+        return torch.index_select(inner.reshape(-1, inner.shape[-1]), 0, self._index).float()
+
     def changed(self, hidden_BTD: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
         """Give the rows of the tokens to a function, and put back what it returns.
 
@@ -70,12 +79,12 @@ class Rows:
         Returns:
             The argument itself where nothing changed.
         """
-        inner = hidden_BTD[:, : self._width]
-        flat = inner.reshape(-1, inner.shape[-1])
-        rows_TD = torch.index_select(flat, 0, self._index).float()
+        rows_TD = self.taken(hidden_BTD)
         after_TD = change(rows_TD)
         if after_TD is rows_TD:
             return hidden_BTD
+        inner = hidden_BTD[:, : self._width]
+        flat = inner.reshape(-1, inner.shape[-1])
         result = hidden_BTD.clone()
         edited = flat.clone()
         edited[self._index[: self.count]] = after_TD[: self.count].to(flat.dtype)

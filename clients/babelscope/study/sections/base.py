@@ -84,6 +84,7 @@ class Asked:
         return {
             "models": [[use.used, use.revision, use.digest] for use in uses],
             "encode": [self.study.pooling, self.study.overflow, self.study.alignment],
+            **({"computed": self.study.computed} if self.study.computed else {}),
             **interventions.depends(self.study.interventions),
             "data": {language: self.texts.digests[language] for language in sorted(set(languages))},
         }

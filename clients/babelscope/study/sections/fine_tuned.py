@@ -157,6 +157,7 @@ def _task(design: FineTunedDesign, asked: Asked, use: ModelUse, place: tuple[str
             standardise=study.standardise,
             drop_top_variance=study.drop_top_variance,
             progress=show,
+            **study.computed,
         )
         return _curves(answer.estimates, targets, (use.used, task, source, reinit, name))
 

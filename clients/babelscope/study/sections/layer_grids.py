@@ -160,6 +160,7 @@ def _task(design: GridDesign, left: ModelUse, right: ModelUse, asked: Asked) -> 
             standardise=study.standardise,
             drop_top_variance=study.drop_top_variance,
             progress=show,
+            **study.computed,
         )
         return _grids(answer.estimates, dict(zip(names, pairs, strict=True)), left, right, study.pooling)
 

@@ -189,7 +189,9 @@ def _task(design: MapDesign, use: ModelUse, pair: tuple[str, str], seed: int, as
 
     def ask(mesh: Services, found: Found, show: ShowProgress | None) -> Sequence[Mapped]:
         del found
-        common: dict[str, Any] = {"pooling": asked.study.pooling, "overflow": asked.study.overflow, "progress": show}
+        common: dict[str, Any] = {
+            "pooling": asked.study.pooling, "overflow": asked.study.overflow, "progress": show, **asked.study.computed,
+        }  # fmt: skip
         source, target = (asked.view(use, language, texts=parts[False][language]) for language in pair)
         maps: dict[int, FittedMap] = mesh.metrics.fit_map(
             source, target, design.method, options=design.options, seed=seed, layers=chosen, **common

@@ -127,6 +127,7 @@ def _task(design: ProjectionDesign, use: ModelUse, asked: Asked) -> Task:
                 activations=mesh.encoder.encode(
                     listed, model=Model(use.used, use.revision), layers=chosen, pooling="token",
                     overflow=asked.study.overflow, interventions=asked.edits(use, language), progress=show,
+                    **asked.study.computed,
                 ),
                 language=language,
             )
@@ -141,6 +142,7 @@ def _task(design: ProjectionDesign, use: ModelUse, asked: Asked) -> Task:
             pooling=asked.study.pooling,
             overflow=asked.study.overflow,
             progress=show,
+            **asked.study.computed,
         )
         return [_projected(design, use, answer, layer, languages) for layer in sorted(answer.layers)]
 

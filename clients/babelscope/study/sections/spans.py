@@ -112,6 +112,7 @@ def _task(design: SpansDesign, use: ModelUse, asked: Asked) -> Task:
             standardise=study.standardise,
             drop_top_variance=study.drop_top_variance,
             progress=show,
+            **study.computed,
         )
         # In an order that does not depend on what was finished first.
         names, places = [each.name for each in measures], {pair: at for at, pair in enumerate(pairs)}

@@ -167,6 +167,7 @@ def _task(
             pooling=asked.study.pooling,
             overflow=asked.study.overflow,
             progress=show,
+            **asked.study.computed,
         )
         rows = [_row(each, languages, use, asked.study, design) for each in answer.estimates]
         report = next(each for each in answer.pairs if each.left == "source")
@@ -201,6 +202,7 @@ class _Encoding:
             read_texts(corpus, language=language), words=[word.text for word in words], ignore_case=True,
             language=language, model=Model(self.use.used, self.use.revision), layers=self.layers,
             overflow=self.asked.study.overflow, interventions=self.asked.edits(self.use, language), progress=self.show,
+            **self.asked.study.computed,
         )  # fmt: skip
         if not found.words:
             raise StudyError(f"{corpus}: Expected words of the dictionary, but the corpus of {language} has none")

@@ -41,6 +41,8 @@ random_init:
 retrieval: {similarities: [csls], centre: [false, true], pairs: all}
 overflow: refuse
 alignment: strict
+backend: onnx
+compute_dtype: int8
 """
 
 
@@ -51,6 +53,7 @@ def test_every_key_is_read(study_file: Write) -> None:
     assert (study.corpus.format, study.corpus.column, study.corpus.id_column) == ("tsv", "text", "id")
     assert study.models == (ModelDesign("org/big", "Big", "main", "small"), ModelDesign("small", "small"))
     assert study.layers == (0, 3, 6)
+    assert study.computed == {"backend": "onnx", "compute_dtype": "int8"}
     assert study.measures == (
         MeasureDesign("svcca"),
         MeasureDesign("cka", "biased"),

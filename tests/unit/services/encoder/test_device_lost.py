@@ -42,7 +42,7 @@ class Broken:
 
 
 def engine(error: Exception) -> Any:
-    info: Any = SimpleNamespace(name="m", layers=1, hidden_size=2, max_tokens=8, vocabulary_size=10)
+    info: Any = SimpleNamespace(engine="packed", name="m", layers=1, hidden_size=2, max_tokens=8, vocabulary_size=10)
     return Engine(info, SimpleNamespace(special_count=0), Broken(error))  # type: ignore[arg-type]
 
 

@@ -49,6 +49,14 @@ def test_all_layers_where_none_are_named(engine: Any) -> None:
     assert _read(layers=[2, 0]).plan(engine.info).layers == (2, 0)
 
 
+def test_a_graph_is_another_engine_of_the_same_weights() -> None:
+    assert (_read().backend, _read(backend=model_pb2.BACKEND_TORCH).model) == ("torch", ModelSpec("m"))
+    asked = _read(backend=model_pb2.BACKEND_ONNX)
+    assert (asked.backend, asked.compute, asked.model) == ("onnx", "float32", ModelSpec("m", graph="float32"))
+    asked = _read(backend=model_pb2.BACKEND_ONNX, compute_dtype=tensor_pb2.DATA_TYPE_I8)
+    assert (asked.compute, asked.model) == ("int8", ModelSpec("m", graph="int8"))
+
+
 def test_reinit_is_read_in_order() -> None:
     draws = [
         model_pb2.ReinitLayers(layers=[1, 2], seed=7),
@@ -116,6 +124,17 @@ BAD_SPECS: dict[str, tuple[dict[str, Any], str, str]] = {
         {"output_dtype": tensor_pb2.DATA_TYPE_F16},
         "spec.output_dtype",
         "Expected one of DATA_TYPE_F32, DATA_TYPE_BF16, but got DATA_TYPE_F16",
+    ),
+    "unknown back end": ({"backend": 9}, "spec.backend", "Expected one of BACKEND_TORCH, BACKEND_ONNX, but got 9"),
+    "int8 by PyTorch": (
+        {"compute_dtype": tensor_pb2.DATA_TYPE_I8},
+        "spec.compute_dtype",
+        "Expected one of DATA_TYPE_F32, DATA_TYPE_BF16, but got DATA_TYPE_I8",
+    ),
+    "bfloat16 by ONNX Runtime": (
+        {"backend": model_pb2.BACKEND_ONNX, "compute_dtype": tensor_pb2.DATA_TYPE_BF16},
+        "spec.compute_dtype",
+        "Expected one of DATA_TYPE_F32, DATA_TYPE_I8, but got DATA_TYPE_BF16",
     ),
     "double arithmetic": ({"compute_dtype": tensor_pb2.DATA_TYPE_F64}, "spec.compute_dtype", "got DATA_TYPE_F64"),
     "negative limit": ({"max_tokens": -1}, "spec.max_tokens", "Expected `max_tokens` of 0 or more, but got -1"),

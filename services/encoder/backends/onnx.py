@@ -1,0 +1,99 @@
+"""The ONNX back end: a graph of ONNX Runtime, on padded batches of texts of similar length."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from services.encoder.backends.base import NotFinite
+from services.encoder.backends.places import answer_places
+from services.encoder.backends.transformers import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS
+from services.encoder.backends.workers import Workers
+from services.encoder.graphs.edits import CONTENT, SPECIAL, composed
+from services.encoder.graphs.session import Session
+from services.models.general.languages import Languages
+from services.models.general.loading import arguments
+from services.models.general.padding import Rows, buckets
+from services.models.layers.pooling import gather, pool
+from services.models.row_groups import row_count
+from services.models.spec import EncodePlan, Prediction, PredictPlan, TokenizedText
+
+
+class OnnxBackend:
+    """A graph on a processor or on an accelerator.
+
+    Args:
+        session: The graph.
+        languages: The languages that the model must be told; None where it needs none.
+        threads: Cores to use on a processor.
+        batch_tokens: Padded tokens computed at a time; None for what suits the device.
+    """
+
+    def __init__(
+        self, session: Session, languages: Languages | None, *, threads: int, batch_tokens: int | None = None
+    ) -> None:
+        self.device = session.device
+        self._session = session
+        self._languages = languages
+        on_cpu = self.device == "cpu"
+        self._batch_tokens = batch_tokens or (CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS)
+        self._workers = Workers(threads if on_cpu else 1)
+
+    def run(self, batch: Sequence[TokenizedText], plan: EncodePlan) -> list[NDArray[np.float32]]:
+        """One [rows, K, d] float32 array a text, in order; views into one block.
+
+        Args:
+            batch: At least one text, each of at least one token.
+            plan: Fits the model and the graph's arithmetic.
+
+        Raises:
+            NotFinite: The model, or an edit, drives the hidden states out of the finite numbers.
+        """
+        facts = self._session.facts
+        lengths = [len(text) for text in batch]
+        offsets = np.cumsum([0, *(row_count(text, plan.pooling) for text in batch)])
+        answer = torch.empty((int(offsets[-1]), len(plan.layers), facts.hidden_size), dtype=torch.float32)
+        edits = composed(plan.edits, facts.hidden_size)
+        wanted = sorted(set(plan.layers))
+
+        def compute(members: NDArray[np.int64]) -> None:
+            texts = [batch[place] for place in members]
+            sizes = np.array([len(text) for text in texts], dtype=np.int64)
+            places = torch.from_numpy(answer_places(members, offsets))
+            groups = gather(texts, np.cumsum(sizes) - sizes, plan.pooling, self.device)
+            with torch.inference_mode():
+                inputs = arguments(texts, self._languages, facts.padding, self.device)
+                found = self._session.run(inputs, _kinds(texts, self.device), edits, wanted)
+                rows = Rows(sizes, int(sizes.max()), 0, self.device)
+                for layer, hidden_BTD in found.items():
+                    pooled_ND = pool(rows.taken(hidden_BTD), groups)
+                    if not bool(torch.isfinite(pooled_ND).all()):
+                        raise NotFinite(layer)
+                    for column in np.flatnonzero(np.array(plan.layers) == layer):
+                        answer[:, int(column)].index_copy_(0, places, pooled_ND.to("cpu"))
+
+        self._workers.run(compute, buckets(lengths, self._batch_tokens, self._workers.threads, padded=facts.padded))
+        block = answer.numpy()
+        return [block[first:last] for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+
+    def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:
+        """Nothing: no model of this back end says that it predicts tokens.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("Expected a model with a masked-language-model head")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._workers.close()
+
+
+def _kinds(texts: Sequence[TokenizedText], device: str) -> Tensor:
+    """What each place of a padded batch is, [B, T] int64."""
+    kinds = np.full((len(texts), max(map(len, texts))), SPECIAL, dtype=np.int64)
+    for row, text in enumerate(texts):
+        kinds[row, : len(text)] = np.where(text.special, SPECIAL, CONTENT)
+    return torch.from_numpy(kinds).to(device)

@@ -1,0 +1,50 @@
+"""ONNX Runtime, where it is installed.
+
+The packages `onnxruntime` (extra `onnx`) and `onnxruntime-gpu` (extra `gpu`) both install the module `onnxruntime` and
+cannot stand side by side. Either will do: what it offers is asked of the module.
+"""
+
+from importlib.util import find_spec
+from typing import Any, Final
+
+from services.runtime.errors import FailedPrecondition
+
+CUDA: Final = "CUDAExecutionProvider"
+CPU: Final = "CPUExecutionProvider"
+_MODULES: Final = ("onnxruntime", "onnx", "onnxscript")
+
+
+def lacking() -> str:
+    """Why nothing can be served by ONNX Runtime here; empty where it can."""
+    missing = [name for name in _MODULES if find_spec(name) is None]
+    if not missing:
+        return ""
+    return (
+        "ONNX Runtime is not installed: install the extra `onnx`, or `gpu` for CUDA (one of them alone: their packages "
+        f"overwrite one another); this server lacks {', '.join(missing)}"
+    )
+
+
+def runtime() -> Any:
+    """The module `onnxruntime`.
+
+    Raises:
+        FailedPrecondition: It is not installed.
+    """
+    if reason := lacking():
+        raise FailedPrecondition("backend ONNX", reason)
+    import onnxruntime
+
+    return onnxruntime
+
+
+def choose_device(device: str, *, quantised: bool) -> str:
+    """Where graphs run on a server: on its GPU where ONNX Runtime has a provider for it, otherwise on the processor.
+
+    Args:
+        device: Device of the server, `cpu` or `cuda:0`.
+        quantised: Whether the graph multiplies in int8, for which the CUDA provider has no kernels.
+    """
+    if device == "cpu" or quantised or CUDA not in runtime().get_available_providers():
+        return "cpu"
+    return device
