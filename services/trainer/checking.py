@@ -1,6 +1,7 @@
 """Refuses jobs that cannot succeed before they are queued, by what is known without reading data or weights."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +13,8 @@ from babelscope.study.schema import load_study
 from services.models.catalogue import ModelFiles
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.trainer import specs
+from services.trainer.extension.plan import ExtendPlan
+from services.trainer.extension.plan import check as check_extension
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.pretraining.checks import check as check_pretraining
 from services.trainer.pretraining.plan import STORED, PretrainPlan
@@ -59,6 +62,8 @@ class Checker:
                 self._study(spec)
             case "pretrain_mlm":
                 self._pretrain_mlm(spec)
+            case "extend_model":
+                self._extend_model(spec)
             case _:
                 # Such a job would stay in the queue for ever: no trainer does it.
                 raise FailedPrecondition(f"job.{kind}", f"no trainer does jobs of the kind {kind}")
@@ -66,7 +71,8 @@ class Checker:
     def _fine_tune(self, job: specs.FineTuneJob, field: str) -> None:
         try:
             make_task(job.task, job.options)
-            check(FineTunePlan(job.model, job.task, job.train, job.dev, job.options, job.frozen, job.optimisation))
+            plan = FineTunePlan(job.model, job.task, job.train, job.dev, job.options, job.frozen, job.optimisation)
+            check(replace(plan, adversary=job.adversary, unlabelled=job.unlabelled))
         except InvalidArgument as error:
             raise InvalidArgument(f"{field}.{error.field}", error.problem) from error
         self._check_workers(job.optimisation.workers, f"{field}.optimisation.workers")
@@ -82,6 +88,13 @@ class Checker:
             self._files.find(plan.model.name, plan.model.revision)
         elif not plan.vocabulary.startswith(STORED):
             self._files.find(plan.vocabulary)
+
+    def _extend_model(self, plan: ExtendPlan) -> None:
+        try:
+            check_extension(plan)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"job.extend_model.{error.field}", error.problem) from error
+        self._files.find(plan.model.name, plan.model.revision)
 
     def _sweep(self, sweep: specs.SweepJob) -> None:
         # What the rest of the grid differs in is checked where the message is read.
@@ -104,6 +117,8 @@ class Checker:
             raise InvalidArgument("job.evaluate.checkpoint", f"Expected checkpoints/ID, but got {job.checkpoint!r}")
         if not self._checkpoints.exists(name):
             raise NotFound("checkpoint", job.checkpoint)
+        if job.lower is not None:
+            self._files.find(job.lower.name, job.lower.revision)
         if not job.alphas:
             return
         if not any(edit.vector for edit in job.edits):
