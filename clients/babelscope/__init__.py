@@ -28,6 +28,7 @@ from babelscope.data.datasets import Dataset, DatasetDescription, Step, StepRepo
 from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 from babelscope.data.items import ItemScores
 from babelscope.data.jobs import Checkpoint, Job, JobEvent, JobFigure
+from babelscope.data.jobs.alignment import Adversary
 from babelscope.data.jobs.sweep import SweepFigure, SweepTask
 from babelscope.data.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
 from babelscope.data.statistics import Anova, Correlation, Difference
@@ -68,6 +69,7 @@ TransformOption = OptionInfo
 __all__ = [
     "TLS",
     "Activations",
+    "Adversary",
     "Anova",
     "Answer",
     "Architecture",

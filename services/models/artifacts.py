@@ -124,6 +124,21 @@ def write_layers(store: Writable, vectors: NDArray[np.float64], layers: Sequence
     return store.put("vectors", data, suffix=".safetensors")
 
 
+def write_map(store: Writable, matrix: NDArray[Any], bias: NDArray[Any]) -> str:
+    """Stores a linear map with its bias, for `read_array`, which finds either by its role.
+
+    Args:
+        store: Store that receives the map.
+        matrix: [d, d].
+        bias: [d].
+
+    Returns:
+        Its name.
+    """
+    tensors = {"bias": np.ascontiguousarray(bias), "matrix": np.ascontiguousarray(matrix)}
+    return store.put("maps", save(tensors), suffix=".safetensors")
+
+
 def write_array(store: Writable, array: NDArray[Any], role: str, origin: ArrayOrigin | None = None) -> str:
     """Stores an array, for `read_array`.
 

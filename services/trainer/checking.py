@@ -1,6 +1,7 @@
 """Refuses jobs that cannot succeed before they are queued, by what is known without reading data or weights."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +19,8 @@ from services.models.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.trainer import specs
 from services.trainer.data.limits import check_max_tokens
+from services.trainer.extension.plan import ExtendPlan
+from services.trainer.extension.plan import check as check_extension
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.pretraining.checks import check as check_pretraining
 from services.trainer.pretraining.plan import STORED, PretrainPlan
@@ -65,6 +68,8 @@ class Checker:
                 self._study(spec)
             case "pretrain_mlm":
                 self._pretrain_mlm(spec)
+            case "extend_model":
+                self._extend_model(spec)
             case _:
                 # Such a job would stay in the queue for ever: no trainer does it.
                 raise FailedPrecondition(f"job.{kind}", f"no trainer does jobs of the kind {kind}")
@@ -72,7 +77,8 @@ class Checker:
     def _fine_tune(self, job: specs.FineTuneJob, field: str) -> None:
         try:
             make_task(job.task, job.options)
-            check(FineTunePlan(job.model, job.task, job.train, job.dev, job.options, job.frozen, job.optimisation))
+            plan = FineTunePlan(job.model, job.task, job.train, job.dev, job.options, job.frozen, job.optimisation)
+            check(replace(plan, adversary=job.adversary, unlabelled=job.unlabelled))
         except InvalidArgument as error:
             raise InvalidArgument(f"{field}.{error.field}", error.problem) from error
         self._check_workers(job.optimisation.workers, f"{field}.optimisation.workers")
@@ -102,6 +108,13 @@ class Checker:
             self._files.find(plan.model.name, plan.model.revision)
         elif not plan.vocabulary.startswith(STORED):
             self._files.find(plan.vocabulary)
+
+    def _extend_model(self, plan: ExtendPlan) -> None:
+        try:
+            check_extension(plan)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"job.extend_model.{error.field}", error.problem) from error
+        self._files.find(plan.model.name, plan.model.revision)
 
     def _sweep(self, sweep: specs.SweepJob) -> None:
         # What the rest of the grid differs in is checked where the message is read.
@@ -135,6 +148,8 @@ class Checker:
             raise NotFound("checkpoint", job.checkpoint)
         if job.max_tokens:
             self._longest(job)
+        if job.lower is not None:
+            self._files.find(job.lower.name, job.lower.revision)
         if not job.alphas:
             return
         if not any(edit.vector for edit in job.edits):

@@ -1,7 +1,10 @@
 """The trainer, put together from its settings: job table, store, slots, door to messages."""
 
 import asyncio
+import hashlib
+import socket
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import grpc
@@ -25,6 +28,8 @@ from services.trainer.jobs.database import Database
 from services.trainer.jobs.families import Families
 from services.trainer.jobs.table import JobTable
 from services.trainer.serving.models import FineTunedModels
+from services.trainer.serving.plan import ServePlan
+from services.trainer.serving.remote import Predictions, ServedPredictions
 from services.trainer.settings import TrainerSettings
 from services.trainer.sweeps.family import SweepFamily
 
@@ -32,10 +37,13 @@ WORKS: Final[Mapping[str, str]] = {
     "fine_tune": "services.trainer.works.fine_tune:run",
     "evaluate": "services.trainer.works.evaluate:run",
     "pretrain_mlm": "services.trainer.works.pretrain_mlm:run",
+    "extend_model": "services.trainer.works.extend_model:run",
 }
 """What does a kind of job, in a process of its own."""
 WAITING: Final[Mapping[str, str]] = {"study": "services.trainer.works.study:run"}
 """The same for jobs that wait for other jobs, and so must not take their slots."""
+GATEWAY: Final = "services.trainer.serving.gateway"
+"""What leads to Ray Serve, in a process of its own."""
 
 
 class TrainerService:
@@ -78,9 +86,12 @@ class TrainerService:
         files = settings.model_files(self._store)
         self.memory = Memory(settings.held_bytes)
         self._workers = Workers(settings.predict_threads, memory=self.memory)
-        models = FineTunedModels(
+        models: Predictions = FineTunedModels(
             self._store, settings.checkpoint_dir, device=settings.chosen_device(), most=settings.max_models
         )
+        self._served = None
+        if self._ray is not None and settings.predict_replicas:
+            self._served = models = ServedPredictions(models, partial(_gateway, settings, self._ray))
         self._servicer = TrainerServicer(
             settings,
             Records(table, checkpoints, self._store, self._notices),
@@ -105,6 +116,8 @@ class TrainerService:
     async def stop(self) -> None:
         """Gives running jobs back, ends their processes, and closes the table."""
         await asyncio.to_thread(self._dispatcher.close)
+        if self._served is not None:
+            await asyncio.to_thread(self._served.close)
         if self._ray is not None:
             await asyncio.to_thread(self._ray.close)
         await self._workers.close()
@@ -119,18 +132,42 @@ def _ray(settings: TrainerSettings) -> RayRunner | None:
     """
     if settings.runner != "ray":
         return None
-    threads = settings.threads_of_a_job()
     return RayRunner(
         settings.cluster,
-        cpus=threads,
+        cpus=settings.threads_of_a_job(),
         gpus=settings.ray_gpus,
         slots=settings.slots,
         stop_seconds=settings.stop_seconds,
-        # A job has the same threads wherever it goes on, and the GPU that Ray gives it; its states are in the store
-        # where the next attempt may run on another machine.
-        env={
-            "BABELSCOPE_THREADS": str(threads),
-            "BABELSCOPE_DEVICE": "cuda:0" if settings.ray_gpus else "cpu",
-            "BABELSCOPE_SHARE_STATES": str(settings.shares_states).lower(),
-        },
+        env=_followed(settings),
     )
+
+
+def _followed(settings: TrainerSettings) -> dict[str, str]:
+    """What processes on Ray have from this trainer's settings.
+
+    They have the same threads wherever they run, and the GPU that Ray gives them; states of jobs are in the store where
+    the next attempt may run on another machine.
+    """
+    return {
+        "BABELSCOPE_THREADS": str(settings.threads_of_a_job()),
+        "BABELSCOPE_DEVICE": "cuda:0" if settings.ray_gpus else "cpu",
+        "BABELSCOPE_SHARE_STATES": str(settings.shares_states).lower(),
+    }
+
+
+def _gateway(settings: TrainerSettings, ray: RayRunner) -> tuple[str, str, Mapping[str, str]]:
+    """Module, plan and environment of the process that leads to Ray Serve."""
+    address, folder, env = ray.reach()
+    place = f"{socket.gethostname()}:{settings.work_dir.absolute()}"
+    plan = ServePlan(
+        # The same at the next start, which then replaces what a killed trainer has left on a cluster.
+        name=f"babelscope-predict-{hashlib.sha256(place.encode()).hexdigest()[:16]}",
+        address=address,
+        folder=folder,
+        replicas=settings.predict_replicas,
+        # The cores of this machine's Ray are those of jobs, which would keep replicas waiting.
+        cpus=float(settings.threads_of_a_job()) if address else 0.0,
+        gpus=settings.ray_gpus,
+        env=_followed(settings),
+    )
+    return GATEWAY, plan.text(), env

@@ -81,6 +81,11 @@ class TrainerSettings(ModelSettings):
         "from them; where not given, if the job table is a PostgreSQL or jobs run on a Ray cluster.",
     )
     predict_threads: int = Field(1, ge=1, description="Requests for predictions that are worked on at once.")
+    predict_replicas: int = Field(
+        1,
+        ge=0,
+        description="Replicas of Ray Serve that predict, with the runner `ray`; with 0 this server predicts by itself.",
+    )
     max_models: int = Field(2, ge=1, description="Fine-tuned models in memory; the one unused for longest makes room.")
     max_watchers: int = Field(32, ge=1, description="Calls of WatchJob at once.")
 

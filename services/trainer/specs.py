@@ -10,35 +10,13 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from services.models.spec import ModelSpec, Positions, Reinit
+from services.models.spec import ModelSpec, Reinit
 from services.runtime.errors import DataLoss
+from services.trainer.alignment.adversary import Adversary
+from services.trainer.alignment.stored import StoredEdit
+from services.trainer.extension.plan import ExtendPlan
 from services.trainer.pretraining.plan import PretrainPlan
 from services.trainer.training.plan import Frozen, LanguageSet, Optimisation
-
-
-@dataclass(frozen=True)
-class StoredEdit:
-    """An edit of the hidden states of one layer, its arrays named by their objects in the store.
-
-    Attributes:
-        layer: 0 is the embedding output, 1..L the blocks.
-        vector: Name of the vector, added `alpha` times; empty for no shift.
-        alpha: Factor of the vector.
-        vector_positions: Positions that the shift touches.
-        matrix: Name of the matrix by which rows are multiplied; empty for no map.
-        bias: Name of what is added then; empty for nothing.
-        matrix_positions: Positions that the map touches.
-        allow_other_model: Whether the arrays may have been computed with another model.
-    """
-
-    layer: int
-    vector: str = ""
-    alpha: float = 0.0
-    vector_positions: Positions = "non_special"
-    matrix: str = ""
-    bias: str = ""
-    matrix_positions: Positions = "all"
-    allow_other_model: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +35,8 @@ class FineTuneJob:
         max_tokens: Longest input in tokens; the model's longest where 0.
         edits: Interventions while training and scoring.
         label: Label of the layers drawn anew, in tables; empty where none are.
+        adversary: How a layer is aligned by a discriminator; None for no such alignment.
+        unlabelled: Texts of the target languages for it.
     """
 
     model: ModelSpec
@@ -70,6 +50,8 @@ class FineTuneJob:
     max_tokens: int = 0
     edits: tuple[StoredEdit, ...] = ()
     label: str = ""
+    adversary: Adversary | None = None
+    unlabelled: tuple[LanguageSet, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +65,8 @@ class EvaluateJob:
         max_tokens: Longest input in tokens; that of training where 0.
         dev: Development sets on which a factor of the shifts is chosen, one for each language of the test sets.
         alphas: Factors of the shifts to choose from; the interventions' own where empty.
+        lower: Model whose embeddings and lower layers take the place of the checkpoint's; None for none.
+        lower_layer: Last layer that is of that model.
     """
 
     checkpoint: str
@@ -91,6 +75,8 @@ class EvaluateJob:
     max_tokens: int = 0
     dev: tuple[LanguageSet, ...] = ()
     alphas: tuple[float, ...] = ()
+    lower: ModelSpec | None = None
+    lower_layer: int = 0
 
 
 @dataclass(frozen=True)
@@ -342,6 +328,7 @@ KINDS: dict[str, type[Any]] = {
     "sweep": SweepJob,
     "study": StudyJob,
     "pretrain_mlm": PretrainPlan,
+    "extend_model": ExtendPlan,
 }
 """Kinds of jobs, by the name under which the table keeps them."""
 

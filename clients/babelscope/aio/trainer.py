@@ -1,190 +1,28 @@
 """The asynchronous client of the trainer."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import Any, ClassVar, Unpack
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from babelscope.aio.client import AsyncClient
+from babelscope.aio.training import AsyncTrainingClient
 from babelscope.calls.jobs import (
-    FineTuneOptions,
     JobFile,
-    JobOptions,
     Prediction,
-    Sets,
     Watch,
-    datasets,
-    fine_tune_spec,
 )
-from babelscope.calls.options import check_options
-from babelscope.calls.pretraining import Architecture, PretrainOptions, pretrain_mlm_spec
-from babelscope.calls.sweeps import SweepOptions, sweep_spec
 from babelscope.data.capabilities import TaskInfo
 from babelscope.data.examples import Example
 from babelscope.data.jobs import STATES, Checkpoint, Job, JobEvent
-from babelscope.data.jobs.sweep import SweepTask
-from babelscope.data.models import Intervention, Model
-from babelscope.transport.services import TRAINER, Service
-from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
+from babelscope.data.models import Intervention
+from babelscope.v1 import trainer_pb2
 
 
-class AsyncTrainerClient(AsyncClient):
+class AsyncTrainerClient(AsyncTrainingClient):
     """Asks the trainer to train and to evaluate. Tasks of one loop may share one client.
 
     Args:
         config: Address of the server and how to speak to it; a plain address will do.
         channel: The transport; opened to the configured address where None.
     """
-
-    _service: ClassVar[Service] = TRAINER
-    _stub = trainer_pb2_grpc.TrainerServiceStub
-
-    async def fine_tune(
-        self,
-        model: Model | str,
-        task: str,
-        train: Sets,
-        *,
-        dev: Sets = (),
-        test: Sets = (),
-        entry: JobOptions | None = None,
-        **how: Unpack[FineTuneOptions],
-    ) -> Job:
-        """Enters a job that fine-tunes a model and scores its best checkpoint.
-
-        Args:
-            model: Model to start from; its re-initialised layers are drawn before training.
-            task: Name of the task: `pos`, `ner`, `parsing`, `nli`, `qa`; `list_tasks` has all.
-            train: Names of the training sets by language.
-            dev: Names of the development sets by language; the best checkpoint is that of the best mean score on them.
-            test: Names of the test sets by language.
-            entry: `request_id`, `priority`, `labels` and `timeout`: see `babelscope.calls.jobs.JobOptions`.
-            how: See `babelscope.calls.jobs.FineTuneOptions`.
-
-        Raises:
-            InvalidRequest: `.field` names what is wrong.
-            NotFound: There is no such model.
-            RpcError: The server answered with another error, or could not be reached for too long.
-        """
-        check_options(how, FineTuneOptions, "fine_tune")
-        spec = fine_tune_spec(model, task, how, train=train, dev=dev, test=test)
-        return await self.create_job(trainer_pb2.Job(fine_tune=spec), **(entry or {}))
-
-    async def evaluate(
-        self,
-        checkpoint: str,
-        test: Sets,
-        *,
-        interventions: Sequence[Intervention] = (),
-        dev: Sets = (),
-        alphas: Sequence[float] = (),
-        max_tokens: int = 0,
-        entry: JobOptions | None = None,
-    ) -> Job:
-        """Enters a job that scores a checkpoint on sets of any language.
-
-        Args:
-            checkpoint: `checkpoints/ID` of a fine-tuned model.
-            test: Names of the test sets by language.
-            interventions: Interventions on the hidden states.
-            dev: Names of the development sets by language, on which a factor of `alphas` is chosen.
-            alphas: Factors of the shifts in `interventions`, of which the best on a language's development set is used
-                on its test sets (Liu et al. 2020, table 4).
-            max_tokens: Longest input in tokens; that of training where 0.
-            entry: `request_id`, `priority`, `labels` and `timeout`.
-
-        Raises:
-            InvalidRequest: `.field` names what is wrong.
-            NotFound: There is no such checkpoint.
-            RpcError: The server answered with another error, or could not be reached for too long.
-        """
-        spec = trainer_pb2.EvaluateSpec(
-            checkpoint=checkpoint,
-            eval=datasets(test),
-            interventions=[each.to_proto() for each in interventions],
-            max_tokens=max_tokens,
-            dev=datasets(dev),
-            alphas=alphas,
-        )
-        return await self.create_job(trainer_pb2.Job(evaluate=spec), **(entry or {}))
-
-    async def sweep(
-        self,
-        model: Model | str,
-        tasks: Sequence[SweepTask],
-        *,
-        axes: SweepOptions | None = None,
-        entry: JobOptions | None = None,
-        **how: Unpack[FineTuneOptions],
-    ) -> Job:
-        """Enters a grid of fine-tuning jobs as one job.
-
-        Args:
-            model: Model to start from.
-            tasks: Tasks with their sources and test sets.
-            axes: `random_init`, `seeds`, `learning_rates` and `sizes`: see `babelscope.calls.sweeps.SweepOptions`.
-            entry: `request_id`, `priority`, `labels` and `timeout`.
-            how: What all jobs share: see `babelscope.calls.jobs.FineTuneOptions`.
-
-        Raises:
-            ValueError: There is no task.
-            InvalidRequest: `.field` names what is wrong.
-            NotFound: There is no such model.
-            RpcError: The server answered with another error, or could not be reached for too long.
-        """
-        check_options(how, FineTuneOptions, "sweep")
-        check_options(axes or {}, SweepOptions, "sweep")
-        spec = sweep_spec(model, tasks, axes or {}, how)
-        return await self.create_job(trainer_pb2.Job(sweep=spec), **(entry or {}))
-
-    async def pretrain_mlm(
-        self,
-        start: Model | Architecture | str,
-        train: Sets,
-        *,
-        vocabulary: str = "",
-        dev: Sets = (),
-        entry: JobOptions | None = None,
-        **how: Unpack[PretrainOptions],
-    ) -> Job:
-        """Enters a job that pretrains a masked language model.
-
-        Args:
-            start: Model to go on from, or the `Architecture` of a new one.
-            train: Names of the training sets of running text by language; pairs where a language has several.
-            vocabulary: Of a new model: `datasets/DIGEST` of a vocabulary, or the name of a model that has one.
-            dev: Names of the development sets by language; the best checkpoint is that of the lowest perplexity on the
-                source language.
-            entry: `request_id`, `priority`, `labels` and `timeout`.
-            how: See `babelscope.calls.pretraining.PretrainOptions`.
-
-        Raises:
-            ValueError: There is no such form, schedule or dtype.
-            InvalidRequest: `.field` names what is wrong.
-            NotFound: There is no such model.
-            RpcError: The server answered with another error, or could not be reached for too long.
-        """
-        check_options(how, PretrainOptions, "pretrain_mlm")
-        spec = pretrain_mlm_spec(start, vocabulary, how, train=train, dev=dev)
-        return await self.create_job(trainer_pb2.Job(pretrain_mlm=spec), **(entry or {}))
-
-    async def create_job(self, job: trainer_pb2.Job, **entry: Unpack[JobOptions]) -> Job:
-        """Enters a job of any kind, given as the message of the contract.
-
-        Args:
-            job: The message; its specification counts.
-            entry: `request_id`, `priority`, `labels` and `timeout`.
-
-        Raises:
-            InvalidRequest: `.field` names what is wrong.
-            RpcError: The server answered with another error, or could not be reached for too long.
-        """
-        check_options(entry, JobOptions, "create_job")
-        job.priority = entry.get("priority", 0)
-        job.labels.update(entry.get("labels", {}))
-        job.parent = entry.get("parent", "")
-        # An id of its own makes a call that is tried again harmless.
-        request_id = entry.get("request_id") or self._caller.config.new_request_id()
-        request = trainer_pb2.CreateJobRequest(job=job, request_id=request_id)
-        return Job.from_proto(await self._caller.unary("CreateJob", request, entry.get("timeout")))
 
     async def get_job(self, name: str, *, timeout: float | None = None) -> Job:
         """A job as it stands.
@@ -348,6 +186,7 @@ class AsyncTrainerClient(AsyncClient):
         examples: Iterable[Example],
         *,
         interventions: Sequence[Intervention] = (),
+        language_interventions: Mapping[str, Sequence[Intervention]] | None = None,
         max_tokens: int = 0,
         timeout: float | None = None,
     ) -> AsyncIterator[Example]:
@@ -356,7 +195,8 @@ class AsyncTrainerClient(AsyncClient):
         Args:
             checkpoint: `checkpoints/ID` of a fine-tuned model.
             examples: Examples to be answered. An iterator is read once, so that a broken call is not tried again.
-            interventions: Interventions on the hidden states.
+            interventions: Interventions on the hidden states, behind those that belong to the checkpoint.
+            language_interventions: Interventions on the texts of single languages, by language tag.
             max_tokens: Longest input in tokens; that of training where 0.
             timeout: Seconds for the whole call.
 
@@ -365,7 +205,7 @@ class AsyncTrainerClient(AsyncClient):
             InvalidRequest: An example is of another kind than the task takes.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
-        call = Prediction(checkpoint, examples, max_tokens, interventions)
+        call = Prediction(checkpoint, examples, max_tokens, interventions, language_interventions or {})
         return self._caller.stream(call, self._caller.stream_timeout(timeout))
 
     async def list_tasks(self, *, timeout: float | None = None) -> list[TaskInfo]:

@@ -6,6 +6,7 @@ from typing import Any, Final, TypedDict
 from babelscope.data.example_messages import from_proto, to_proto
 from babelscope.data.examples import Example
 from babelscope.data.jobs import JobEvent
+from babelscope.data.jobs.alignment import Adversary
 from babelscope.data.models import Intervention, Model, choose
 from babelscope.errors import DataCorrupted
 from babelscope.v1 import trainer_pb2
@@ -76,6 +77,10 @@ class FineTuneOptions(OptimisationOptions, total=False):
     """Longest input in tokens; the model's longest where 0."""
     interventions: Sequence[Intervention]
     """Interventions on the hidden states while training and scoring."""
+    language_interventions: Mapping[str, Sequence[Intervention]]
+    """Interventions on the texts of single languages, by language tag, behind `interventions`."""
+    adversary: Adversary | None
+    """Alignment of a layer by a discriminator."""
 
 
 class JobOptions(TypedDict, total=False):
@@ -125,7 +130,7 @@ def fine_tune_spec(
     Raises:
         ValueError: There is no such schedule or dtype, or a number that the job cannot have.
     """
-    return trainer_pb2.FineTuneSpec(
+    message = trainer_pb2.FineTuneSpec(
         model=Model.of(model).to_proto(),
         task=task,
         options=how.get("options", {}),
@@ -140,7 +145,20 @@ def fine_tune_spec(
         optimisation=optimisation(how),
         max_tokens=how.get("max_tokens", 0),
         interventions=[each.to_proto() for each in how.get("interventions", ())],
+        language_interventions=by_language(how.get("language_interventions", {})),
     )
+    adversary: Adversary | None = how.get("adversary")
+    if adversary is not None:
+        message.adversarial_alignment.CopyFrom(adversary.to_proto(datasets(adversary.unlabelled)))
+    return message
+
+
+def by_language(given: Mapping[str, Sequence[Intervention]]) -> list[trainer_pb2.LanguageInterventions]:
+    """Interventions on the texts of single languages as messages."""
+    return [
+        trainer_pb2.LanguageInterventions(language=language, interventions=[each.to_proto() for each in edits])
+        for language, edits in given.items()
+    ]
 
 
 def optimisation(how: Mapping[str, Any]) -> trainer_pb2.Optimisation:
@@ -247,17 +265,24 @@ class Prediction:
         examples: Examples to be answered.
         max_tokens: Longest input in tokens; that of training where 0.
         interventions: Interventions on the hidden states.
+        language_interventions: Interventions on the texts of single languages, by language tag.
     """
 
     method = "Predict"
 
     def __init__(
-        self, checkpoint: str, examples: Iterable[Example], max_tokens: int, interventions: Sequence[Intervention]
+        self,
+        checkpoint: str,
+        examples: Iterable[Example],
+        max_tokens: int,
+        interventions: Sequence[Intervention],
+        language_interventions: Mapping[str, Sequence[Intervention]],
     ) -> None:
         self._spec = trainer_pb2.PredictSpec(
             checkpoint=checkpoint,
             max_tokens=max_tokens,
             interventions=[each.to_proto() for each in interventions],
+            language_interventions=by_language(language_interventions),
         )
         self._examples = examples
         self._given = self._skip = self._sent = 0

@@ -37,6 +37,25 @@ MapOption = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
+class JobEditOptions:
+    """Edits of hidden states in a job or a prediction: all shifts in order, then all maps."""
+
+    shift: ShiftOption = None
+    map: MapOption = None
+
+    def edits(self) -> dict[str, Any]:
+        """Edits of all texts and of the texts of single languages, as the client's methods take them."""
+        read = [_shift(each) for each in self.shift or ()] + [_map(each) for each in self.map or ()]
+        languages = dict.fromkeys(language for language, _ in read if language)
+        return {
+            "interventions": [edit for language, edit in read if not language],
+            "language_interventions": {
+                chosen: [edit for language, edit in read if language == chosen] for chosen in languages
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class EditOptions(ReinitOptions):
     """How texts are encoded, where hidden states may be edited: all shifts in order, then all maps."""
 

@@ -1,6 +1,7 @@
-"""`babelscope jobs list|show|watch|cancel|retry`: the jobs of a trainer."""
+"""`babelscope jobs list|show|watch|fetch|cancel|retry`: the jobs of a trainer."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
 
 import typer
@@ -8,11 +9,13 @@ import typer
 from babelscope.cli.console import note
 from babelscope.cli.job_progress import watch as show_course
 from babelscope.cli.options import MeshOptions, one_of, with_options
-from babelscope.cli.output import ResultOptions, folder, print_table
-from babelscope.cli.train import give
+from babelscope.cli.output import ResultOptions, folder, print_table, write_results
+from babelscope.cli.train import give, numbers_of
 from babelscope.data.atomic import whole
 from babelscope.data.jobs import STATES, Job
 from babelscope.errors import BabelscopeError
+from babelscope.sync.trainer import TrainerClient
+from babelscope.tracking.mlflow import write_run
 
 _COLUMNS: Final = ("name", "kind", "state", "progress", "task", "model", "attempts", "created", "reason")
 
@@ -73,12 +76,26 @@ def watch(name: NameArgument, *, results: ResultOptions, mesh: MeshOptions) -> N
 def fetch(
     name: NameArgument,
     *,
-    out: Annotated[Path, folder("results.json, results.csv, report.html and figures/ of a study")],
+    out: Annotated[Path | None, folder("results.json, results.csv, report.html and figures/ of a study")] = None,
+    mlflow: Annotated[
+        Path | None,
+        typer.Option("--mlflow", metavar="DIR", help="File store of MLflow to which the job is added as a run."),
+    ] = None,
     mesh: MeshOptions,
 ) -> None:
-    """Fetches the files that a study has written as a job."""
+    """Fetches the files that a study has written as a job, or any job as a run of MLflow.
+
+    As runs of MLflow, the jobs of a sweep come with it.
+    """
+    if out is None and mlflow is None:
+        raise typer.BadParameter("Expected --out or --mlflow, but got neither")
     with mesh.open("trainer") as opened:
         job = opened.trainer.get_job(name)
+        if mlflow is not None:
+            for each in (name, *job.children):
+                note(f"{each}: {_export(opened.trainer, each, mlflow)}")
+        if out is None:
+            return
         if not job.files:
             raise BabelscopeError(
                 f"Expected a study that has succeeded, but {job.name} has no files: it is {job.state}"
@@ -91,6 +108,20 @@ def fetch(
             with whole(target) as file:
                 file.write(opened.trainer.job_file(name, path))
     note(f"{len(job.files)} files: {out}")
+
+
+def _export(trainer: TrainerClient, name: str, mlflow: Path) -> Path:
+    """Writes a job as a run of MLflow; its folder."""
+    job = trainer.get_job(name)
+    if not job.ended:
+        raise BabelscopeError(f"Expected a job that has ended, but {job.name} is {job.state}")
+    artifacts = {path: trainer.job_file(name, path) for path in job.files}
+    if not artifacts:
+        numbers = numbers_of(job)
+        with TemporaryDirectory() as written:
+            write_results(Path(written), numbers.record, numbers.tidy)
+            artifacts = {path.name: path.read_bytes() for path in Path(written).iterdir()}
+    return write_run(mlflow, job, list(trainer.watch_job(name)), artifacts)
 
 
 @with_options

@@ -1,7 +1,7 @@
 """`babelscope train | evaluate | predict`: fine-tuned models, their scores on any language, and their answers."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -9,6 +9,7 @@ import typer
 
 from babelscope.calls.jobs import Sets
 from babelscope.cli.console import note
+from babelscope.cli.interventions import JobEditOptions
 from babelscope.cli.job_progress import watch
 from babelscope.cli.options import FormatOption, MeshOptions, one_of, read_model, read_named, with_options
 from babelscope.cli.output import Numbers, ResultOptions
@@ -17,6 +18,7 @@ from babelscope.corpora.writers import write_examples
 from babelscope.corpora.writers.registry import format_for
 from babelscope.data.comparison import TIDY_COLUMNS
 from babelscope.data.jobs import Job
+from babelscope.data.jobs.alignment import Adversary
 from babelscope.errors import BabelscopeError
 from babelscope.study.jobs.grids import STORED, Where, tagged
 from babelscope.sync.mesh import Mesh
@@ -56,7 +58,42 @@ def register(app: typer.Typer) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingOptions:
+class AlignmentOptions(JobEditOptions):
+    """How hidden states are edited, and how a layer is aligned by a discriminator of languages."""
+
+    align_layer: Annotated[
+        int | None,
+        typer.Option("--align-layer", min=0, help="Layer that is aligned by a discriminator; none if not given."),
+    ] = None
+    align: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--align",
+            metavar="LANGUAGE=FILE",
+            help="Texts of a target language for the alignment: a file or a stored datasets/DIGEST. May be repeated.",
+        ),
+    ] = None
+    align_weight: Annotated[float, typer.Option("--align-weight", help="Weight of the alignment in the loss.")] = 1.0
+    align_learning_rate: Annotated[
+        float, typer.Option("--align-learning-rate", help="Learning rate of the discriminator.")
+    ] = 1e-4
+    align_steps: Annotated[int, typer.Option("--align-steps", min=1, help="Steps of the discriminator a batch.")] = 1
+
+    def adversary(self, mesh: Mesh, format: str | None) -> Adversary | None:  # noqa: A002
+        """The alignment, whose texts are stored first."""
+        if self.align_layer is None:
+            return None
+        return Adversary(
+            self.align_layer,
+            _put(mesh, self.align or (), "--align", format),
+            weight=self.align_weight,
+            learning_rate=self.align_learning_rate,
+            steps=self.align_steps,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions(AlignmentOptions):
     """How a model is fine-tuned."""
 
     option: Annotated[
@@ -136,6 +173,8 @@ def train(
     The best checkpoint is that of the best mean score on the development sets. It is kept in the store as
     `checkpoints/ID`, which the encoder serves and `evaluate` and `predict` take.
     """
+    if (how.align_layer is None) != (not how.align):
+        raise typer.BadParameter("Expected --align-layer and --align together, but got one of them")
     check_lasting(mesh, detach)
     with mesh.open(*SERVICES) as opened:
         job = opened.trainer.fine_tune(
@@ -145,6 +184,8 @@ def train(
             dev=_put(opened, dev or (), "--dev", format),
             test=_put(opened, test or (), "--eval", format),
             options=read_named(how.option or [], "--option"),
+            adversary=how.adversary(opened, format),
+            **how.edits(),
             **how.arguments(),
         )
         follow(opened, job, detach, results)
@@ -156,6 +197,7 @@ def evaluate(
     *,
     test: EvalOption = None,
     max_tokens: MaxTokensOption = 0,
+    edits: JobEditOptions,
     detach: DetachOption = False,
     format: FormatOption = None,  # noqa: A002
     results: ResultOptions,
@@ -167,7 +209,8 @@ def evaluate(
     check_lasting(mesh, detach)
     with mesh.open(*SERVICES) as opened:
         sets = _put(opened, test, "--eval", format)
-        follow(opened, opened.trainer.evaluate(checkpoint, sets, max_tokens=max_tokens), detach, results)
+        job = opened.trainer.evaluate(checkpoint, sets, max_tokens=max_tokens, **edits.edits())
+        follow(opened, job, detach, results)
 
 
 @with_options
@@ -180,6 +223,7 @@ def predict(
     ],
     language: Annotated[str, typer.Option("--language", help="BCP 47 tag of the corpus.")] = "",
     max_tokens: MaxTokensOption = 0,
+    edits: JobEditOptions,
     format: FormatOption = None,  # noqa: A002
     mesh: MeshOptions,
 ) -> None:
@@ -188,7 +232,7 @@ def predict(
     if not examples:
         raise typer.BadParameter(f"Expected at least one example in {input}, but got none")
     with mesh.open(*SERVICES) as opened:
-        said = opened.trainer.predict(checkpoint, examples, max_tokens=max_tokens)
+        said = opened.trainer.predict(checkpoint, examples, max_tokens=max_tokens, **edits.edits())
         written = write_examples(said, output, format=format or format_for(examples[0]))
     note(f"{written} examples: {output}")
 
@@ -246,10 +290,8 @@ def follow(mesh: Mesh, job: Job, detach: bool, results: ResultOptions) -> None:
     give(done, results)
 
 
-def give(job: Job, results: ResultOptions) -> None:
-    """Gives the figures of a job that has succeeded, and says where its checkpoint is."""
-    for warning in job.warnings:
-        note(f"Beware: {warning}")
+def numbers_of(job: Job) -> Numbers:
+    """The figures of a job that has succeeded."""
     rows = [{**dict.fromkeys(TIDY_COLUMNS), **row} for row in job.table()]
     record = {
         "kind": job.kind,
@@ -261,8 +303,16 @@ def give(job: Job, results: ResultOptions) -> None:
         "warnings": list(job.warnings),
         "provenance": dict(job.provenance),
     }
-    printed = results.out is None and results.output is None
-    shown = [row for row in rows if row["metric"] not in _LABELLED] if printed else rows
-    results.give(Numbers(record, rows, shown, TIDY_COLUMNS, _SHOWN))
+    return Numbers(record, rows, rows, TIDY_COLUMNS, _SHOWN)
+
+
+def give(job: Job, results: ResultOptions) -> None:
+    """Gives the figures of a job that has succeeded, and says where its checkpoint is."""
+    for warning in job.warnings:
+        note(f"Beware: {warning}")
+    numbers = numbers_of(job)
+    if results.out is None and results.output is None:
+        numbers = replace(numbers, rows=[row for row in numbers.rows if row["metric"] not in _LABELLED])
+    results.give(numbers)
     if job.checkpoint:
         note(f"Checkpoint: {job.checkpoint}")

@@ -1,7 +1,7 @@
 """Vectors of words as fastText, word2vec and MUSE write them: a line `n d`, then a word and d numbers a line."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babelscope.corpora.files import read_lines
+from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
 
 _NAMES: Final = (".vec", ".vec.gz")
@@ -80,6 +81,41 @@ def read_word_vectors(path: str | Path, *, limit: int = 0) -> WordVectors:
     if not rows:
         raise CorpusError(path, 0, "Expected at least one vector, but got none")
     return WordVectors(tuple(words), np.stack(rows))
+
+
+def to_examples(vectors: WordVectors, language: str = "") -> Iterator[Example]:
+    """Vectors as the texts of a dataset, a word and its numbers each, so that they are stored as all datasets are.
+
+    Args:
+        vectors: The vectors.
+        language: BCP 47 tag of their language.
+    """
+    for number, (word, row) in enumerate(zip(vectors.words, vectors.vectors, strict=True), start=1):
+        yield Example(f"{number}", f"{word} {' '.join(row.astype(str).tolist())}", language)
+
+
+def from_examples(examples: Iterable[Example], *, limit: int = 0) -> WordVectors:
+    """The vectors of a dataset that `to_examples` made.
+
+    Args:
+        examples: The examples, in order.
+        limit: Words read; all where 0.
+
+    Raises:
+        ValueError: An example is no word with its numbers, or there is none.
+    """
+    words: dict[str, NDArray[np.float32]] = {}
+    width = 0
+    for example in islice(examples, limit or None):
+        text = example.content if isinstance(example.content, str) else ""
+        width = width or text.count(" ")
+        word, row = _vector(text, width, strict=False)
+        if not np.isfinite(row).all():
+            raise ValueError(f"Expected finite numbers for the word {word[:40]!r}")
+        words.setdefault(word, row)
+    if not words:
+        raise ValueError("Expected at least one vector, but got none")
+    return WordVectors(tuple(words), np.stack(list(words.values())))
 
 
 def _vectors(path: Path) -> Iterator[tuple[int, str, NDArray[np.float32]]]:

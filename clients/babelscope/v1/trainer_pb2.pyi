@@ -301,6 +301,96 @@ class Optimisation(_message.Message):
 Global___Optimisation: _TypeAlias = Optimisation  # noqa: Y015
 
 @_typing.final
+class LanguageInterventions(_message.Message):
+    """Interventions on the texts of one language, as a map that was fitted from this language to another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    INTERVENTIONS_FIELD_NUMBER: _builtins.int
+    language: _builtins.str
+    """Language tag of the sets, or of the examples of a prediction, whose texts they touch."""
+    @_builtins.property
+    def interventions(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Intervention]:
+        """The interventions, in order."""
+
+    def __init__(
+        self,
+        *,
+        language: _builtins.str = ...,
+        interventions: _abc.Iterable[_model_pb2.Intervention] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interventions", b"interventions", "language", b"language"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LanguageInterventions: _TypeAlias = LanguageInterventions  # noqa: Y015
+
+@_typing.final
+class AdversarialAlignment(_message.Message):
+    """A transform layer behind one layer, and a discriminator that tells training languages from target languages by its
+    output. The two are trained against each other, and the loss of the model has a second term for it (Hsu et al. 2019,
+    appendix A.2.2). A field that is 0 or not given has the default that its comment names.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAYER_FIELD_NUMBER: _builtins.int
+    UNLABELLED_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    LEARNING_RATE_FIELD_NUMBER: _builtins.int
+    HIDDEN_SIZE_FIELD_NUMBER: _builtins.int
+    DROPOUT_FIELD_NUMBER: _builtins.int
+    SMOOTHING_FIELD_NUMBER: _builtins.int
+    DISCRIMINATOR_STEPS_FIELD_NUMBER: _builtins.int
+    layer: _builtins.int
+    """Layer behind which the transform layer stands; 0 is the embedding output."""
+    weight: _builtins.float
+    """Weight of the alignment in the loss of the model; 1 where 0."""
+    learning_rate: _builtins.float
+    """Learning rate of the discriminator; 1e-4 where 0."""
+    hidden_size: _builtins.int
+    """Width of the two hidden layers of the discriminator; 1024 where 0."""
+    dropout: _builtins.float
+    """Dropout of the input of the discriminator; 0.1 where not given."""
+    smoothing: _builtins.float
+    """Smoothing of the labels of the discriminator; 0.1 where not given."""
+    discriminator_steps: _builtins.int
+    """Steps of the discriminator a batch; 1 where 0."""
+    @_builtins.property
+    def unlabelled(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageDataset]:
+        """Texts of the target languages, of the task's kind or running text; their answers are not looked at."""
+
+    def __init__(
+        self,
+        *,
+        layer: _builtins.int = ...,
+        unlabelled: _abc.Iterable[Global___LanguageDataset] | None = ...,
+        weight: _builtins.float = ...,
+        learning_rate: _builtins.float = ...,
+        hidden_size: _builtins.int = ...,
+        dropout: _builtins.float | None = ...,
+        smoothing: _builtins.float | None = ...,
+        discriminator_steps: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dropout", b"_dropout", "_smoothing", b"_smoothing", "dropout", b"dropout", "smoothing", b"smoothing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dropout", b"_dropout", "_smoothing", b"_smoothing", "discriminator_steps", b"discriminator_steps", "dropout", b"dropout", "hidden_size", b"hidden_size", "layer", b"layer", "learning_rate", b"learning_rate", "smoothing", b"smoothing", "unlabelled", b"unlabelled", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__dropout: _TypeAlias = _typing.Literal["dropout"]  # noqa: Y015
+    _WhichOneofArgType__dropout: _TypeAlias = _typing.Literal["_dropout", b"_dropout"]  # noqa: Y015
+    _WhichOneofReturnType__smoothing: _TypeAlias = _typing.Literal["smoothing"]  # noqa: Y015
+    _WhichOneofArgType__smoothing: _TypeAlias = _typing.Literal["_smoothing", b"_smoothing"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dropout) -> _WhichOneofReturnType__dropout | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__smoothing) -> _WhichOneofReturnType__smoothing | None: ...
+
+Global___AdversarialAlignment: _TypeAlias = AdversarialAlignment  # noqa: Y015
+
+@_typing.final
 class FineTuneSpec(_message.Message):
     """Fine-tunes an encoder on a task, and scores the best checkpoint."""
 
@@ -336,6 +426,8 @@ class FineTuneSpec(_message.Message):
     OPTIMISATION_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     INTERVENTIONS_FIELD_NUMBER: _builtins.int
+    LANGUAGE_INTERVENTIONS_FIELD_NUMBER: _builtins.int
+    ADVERSARIAL_ALIGNMENT_FIELD_NUMBER: _builtins.int
     task: _builtins.str
     """Name of the task; ListTasks has all."""
     max_tokens: _builtins.int
@@ -370,7 +462,17 @@ class FineTuneSpec(_message.Message):
 
     @_builtins.property
     def interventions(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Intervention]:
-        """Interventions on the hidden states while training and scoring."""
+        """Interventions on the hidden states while training and scoring. They belong to the checkpoint: whoever scores it or
+        predicts with it has them as well.
+        """
+
+    @_builtins.property
+    def language_interventions(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageInterventions]:
+        """Interventions on the texts of single languages, behind `interventions`."""
+
+    @_builtins.property
+    def adversarial_alignment(self) -> Global___AdversarialAlignment:
+        """Alignment of a layer by a discriminator; none where not given."""
 
     def __init__(
         self,
@@ -385,10 +487,12 @@ class FineTuneSpec(_message.Message):
         optimisation: Global___Optimisation | None = ...,
         max_tokens: _builtins.int = ...,
         interventions: _abc.Iterable[_model_pb2.Intervention] | None = ...,
+        language_interventions: _abc.Iterable[Global___LanguageInterventions] | None = ...,
+        adversarial_alignment: Global___AdversarialAlignment | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["frozen", b"frozen", "model", b"model", "optimisation", b"optimisation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adversarial_alignment", b"adversarial_alignment", "frozen", b"frozen", "model", b"model", "optimisation", b"optimisation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dev", b"dev", "eval", b"eval", "frozen", b"frozen", "interventions", b"interventions", "max_tokens", b"max_tokens", "model", b"model", "optimisation", b"optimisation", "options", b"options", "task", b"task", "train", b"train"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adversarial_alignment", b"adversarial_alignment", "dev", b"dev", "eval", b"eval", "frozen", b"frozen", "interventions", b"interventions", "language_interventions", b"language_interventions", "max_tokens", b"max_tokens", "model", b"model", "optimisation", b"optimisation", "options", b"options", "task", b"task", "train", b"train"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -546,6 +650,78 @@ class PretrainMlmSpec(_message.Message):
 Global___PretrainMlmSpec: _TypeAlias = PretrainMlmSpec  # noqa: Y015
 
 @_typing.final
+class ExtendModelSpec(_message.Message):
+    """Appends vectors of words to the embeddings of a model, and the words to its tokenizer (Hsu et al. 2019, table 1, row c)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    VECTORS_FIELD_NUMBER: _builtins.int
+    MAP_FIELD_NUMBER: _builtins.int
+    ANCHORS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    vectors: _builtins.str
+    """`datasets/DIGEST` of the vectors, a word and its numbers a text."""
+    map: _builtins.str
+    """`maps/DIGEST` of a map that takes the vectors to the width of the embeddings; none where empty."""
+    anchors: _builtins.str
+    """`datasets/DIGEST` of vectors of the model's own language in the space of `vectors`, from which a map is fitted by
+    least squares; none where empty.
+    """
+    limit: _builtins.int
+    """Words that are read of `vectors`, from the first on; all where 0."""
+    @_builtins.property
+    def model(self) -> _model_pb2.ModelRef:
+        """The model; its other tensors and tokens stay as they are."""
+
+    def __init__(
+        self,
+        *,
+        model: _model_pb2.ModelRef | None = ...,
+        vectors: _builtins.str = ...,
+        map: _builtins.str = ...,
+        anchors: _builtins.str = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchors", b"anchors", "limit", b"limit", "map", b"map", "model", b"model", "vectors", b"vectors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendModelSpec: _TypeAlias = ExtendModelSpec  # noqa: Y015
+
+@_typing.final
+class LowerPart(_message.Message):
+    """Embeddings, tokenizer and lower layers of another model in the place of a checkpoint's, as for the model of another
+    language whose hidden states are mapped to those of the checkpoint (Conneau, Wu et al. 2020, section 5.1.2).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    LAYER_FIELD_NUMBER: _builtins.int
+    layer: _builtins.int
+    """Last layer that is of that model; 0 for its embeddings alone."""
+    @_builtins.property
+    def model(self) -> _model_pb2.ModelRef:
+        """The other model, with hidden states of the same width."""
+
+    def __init__(
+        self,
+        *,
+        model: _model_pb2.ModelRef | None = ...,
+        layer: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["layer", b"layer", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LowerPart: _TypeAlias = LowerPart  # noqa: Y015
+
+@_typing.final
 class EvaluateSpec(_message.Message):
     """Scores a checkpoint on sets of any language."""
 
@@ -557,6 +733,8 @@ class EvaluateSpec(_message.Message):
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     DEV_FIELD_NUMBER: _builtins.int
     ALPHAS_FIELD_NUMBER: _builtins.int
+    LANGUAGE_INTERVENTIONS_FIELD_NUMBER: _builtins.int
+    LOWER_PART_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.str
     """`checkpoints/ID` of a fine-tuned model."""
     max_tokens: _builtins.int
@@ -567,7 +745,7 @@ class EvaluateSpec(_message.Message):
 
     @_builtins.property
     def interventions(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Intervention]:
-        """Interventions on the hidden states."""
+        """Interventions on the hidden states, behind those that belong to the checkpoint."""
 
     @_builtins.property
     def dev(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageDataset]:
@@ -579,6 +757,14 @@ class EvaluateSpec(_message.Message):
         sets (Liu et al. 2020, table 4); the interventions' own factors where empty.
         """
 
+    @_builtins.property
+    def language_interventions(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageInterventions]:
+        """Interventions on the texts of single languages, behind `interventions`."""
+
+    @_builtins.property
+    def lower_part(self) -> Global___LowerPart:
+        """Lower layers of another model; the checkpoint's own where not given."""
+
     def __init__(
         self,
         *,
@@ -588,10 +774,12 @@ class EvaluateSpec(_message.Message):
         max_tokens: _builtins.int = ...,
         dev: _abc.Iterable[Global___LanguageDataset] | None = ...,
         alphas: _abc.Iterable[_builtins.float] | None = ...,
+        language_interventions: _abc.Iterable[Global___LanguageInterventions] | None = ...,
+        lower_part: Global___LowerPart | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lower_part", b"lower_part"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alphas", b"alphas", "checkpoint", b"checkpoint", "dev", b"dev", "eval", b"eval", "interventions", b"interventions", "max_tokens", b"max_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alphas", b"alphas", "checkpoint", b"checkpoint", "dev", b"dev", "eval", b"eval", "interventions", b"interventions", "language_interventions", b"language_interventions", "lower_part", b"lower_part", "max_tokens", b"max_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -891,6 +1079,7 @@ class Job(_message.Message):
     SWEEP_FIELD_NUMBER: _builtins.int
     STUDY_FIELD_NUMBER: _builtins.int
     PRETRAIN_MLM_FIELD_NUMBER: _builtins.int
+    EXTEND_MODEL_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
@@ -942,6 +1131,10 @@ class Job(_message.Message):
         """Pretraining of a masked language model."""
 
     @_builtins.property
+    def extend_model(self) -> Global___ExtendModelSpec:
+        """Words of another language in a model."""
+
+    @_builtins.property
     def figures(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Latest figures by name: loss, tokens_per_second, seconds_left, ..."""
 
@@ -978,6 +1171,7 @@ class Job(_message.Message):
         sweep: Global___SweepSpec | None = ...,
         study: Global___StudySpec | None = ...,
         pretrain_mlm: Global___PretrainMlmSpec | None = ...,
+        extend_model: Global___ExtendModelSpec | None = ...,
         state: Global___JobState.ValueType = ...,
         reason: _builtins.str = ...,
         progress: _builtins.float = ...,
@@ -993,11 +1187,11 @@ class Job(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "fine_tune", b"fine_tune", "pretrain_mlm", b"pretrain_mlm", "result", b"result", "spec", b"spec", "start_time", b"start_time", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "extend_model", b"extend_model", "fine_tune", b"fine_tune", "pretrain_mlm", b"pretrain_mlm", "result", b"result", "spec", b"spec", "start_time", b"start_time", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "figures", b"figures", "fine_tune", b"fine_tune", "labels", b"labels", "last_event", b"last_event", "name", b"name", "parent", b"parent", "pretrain_mlm", b"pretrain_mlm", "priority", b"priority", "progress", b"progress", "reason", b"reason", "result", b"result", "spec", b"spec", "start_time", b"start_time", "state", b"state", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "extend_model", b"extend_model", "figures", b"figures", "fine_tune", b"fine_tune", "labels", b"labels", "last_event", b"last_event", "name", b"name", "parent", b"parent", "pretrain_mlm", b"pretrain_mlm", "priority", b"priority", "progress", b"progress", "reason", b"reason", "result", b"result", "spec", b"spec", "start_time", b"start_time", "state", b"state", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_spec: _TypeAlias = _typing.Literal["fine_tune", "evaluate", "sweep", "study", "pretrain_mlm"]  # noqa: Y015
+    _WhichOneofReturnType_spec: _TypeAlias = _typing.Literal["fine_tune", "evaluate", "sweep", "study", "pretrain_mlm", "extend_model"]  # noqa: Y015
     _WhichOneofArgType_spec: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_spec) -> _WhichOneofReturnType_spec | None: ...
 
@@ -1929,13 +2123,18 @@ class PredictSpec(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     INTERVENTIONS_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    LANGUAGE_INTERVENTIONS_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.str
     """`checkpoints/ID` of a fine-tuned model."""
     max_tokens: _builtins.int
     """Longest input in tokens; that of training where 0."""
     @_builtins.property
     def interventions(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Intervention]:
-        """Interventions on the hidden states."""
+        """Interventions on the hidden states, behind those that belong to the checkpoint."""
+
+    @_builtins.property
+    def language_interventions(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageInterventions]:
+        """Interventions on the texts of single languages, behind `interventions`."""
 
     def __init__(
         self,
@@ -1943,10 +2142,11 @@ class PredictSpec(_message.Message):
         checkpoint: _builtins.str = ...,
         interventions: _abc.Iterable[_model_pb2.Intervention] | None = ...,
         max_tokens: _builtins.int = ...,
+        language_interventions: _abc.Iterable[Global___LanguageInterventions] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "interventions", b"interventions", "max_tokens", b"max_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "interventions", b"interventions", "language_interventions", b"language_interventions", "max_tokens", b"max_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,7 @@ from babelscope.v1 import trainer_pb2
 from services.runtime.errors import InvalidArgument
 from services.runtime.files.store import Store
 from services.trainer import specs
+from services.trainer.api.extension import read_extend_model, write_extend_model
 from services.trainer.api.pretraining import read_pretrain_mlm, write_pretrain_mlm
 from services.trainer.api.specs import read_evaluate, read_fine_tune, write_evaluate, write_fine_tune
 from services.trainer.api.studies import read_study, write_study
@@ -33,6 +34,8 @@ def read_job(job: trainer_pb2.Job, store: Store) -> tuple[str, Any]:
             return kind, read_study(job.study, "job.study", store)
         case "pretrain_mlm":
             return kind, read_pretrain_mlm(job.pretrain_mlm, "job.pretrain_mlm")
+        case "extend_model":
+            return kind, read_extend_model(job.extend_model, "job.extend_model")
         case _:
             offered = ", ".join(specs.KINDS)
             raise InvalidArgument("job", f"Expected one of {offered}, but got none")
@@ -49,5 +52,7 @@ def write_job_spec(kind: str, spec: Any) -> Mapping[str, Any]:
             return {"sweep": write_sweep(spec)}
         case "pretrain_mlm":
             return {"pretrain_mlm": write_pretrain_mlm(spec)}
+        case "extend_model":
+            return {"extend_model": write_extend_model(spec)}
         case _:
             return {"study": write_study(spec)}

@@ -10,7 +10,6 @@ from typing import Any, Final
 from babelscope.data.example_messages import from_proto, to_proto
 from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
 
-from services.models.api.messages import read_edits
 from services.runtime.errors import FailedPrecondition, InvalidArgument, LimitExceeded
 from services.runtime.files.folders import delete_folder
 from services.runtime.files.store import Store
@@ -20,13 +19,14 @@ from services.runtime.streams import Writer, first, later
 from services.runtime.work import Feed, Workers
 from services.trainer import specs
 from services.trainer.api import messages
+from services.trainer.api.alignment import read_language_edits
 from services.trainer.api.jobs import read_job
 from services.trainer.api.specs import at_least
 from services.trainer.api.watching import Notices
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.records import Filter, JobRecord, NewJob, State
 from services.trainer.jobs.table import EVENTS_A_READ, JobTable
-from services.trainer.serving.models import FineTunedModels
+from services.trainer.serving.remote import Predictions
 from services.trainer.settings import TrainerSettings
 from services.trainer.workers import regrouped
 
@@ -62,7 +62,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
     Args:
         settings: Limits.
         records: Jobs, checkpoints, and where their files are.
-        models: Fine-tuned models, for predictions.
+        models: Answers requests for predictions.
         workers: Threads for predictions.
         memory: Bytes that requests hold.
         check: Refuses a job that cannot succeed, before it is queued; blocks.
@@ -73,7 +73,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         self,
         settings: TrainerSettings,
         records: Records,
-        models: FineTunedModels,
+        models: Predictions,
         workers: Workers,
         memory: Memory,
         *,
@@ -281,7 +281,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         name = f"checkpoints/{checkpoint}"
 
         def work(feed: Feed[Any]) -> Any:
-            edits = read_edits(spec.interventions, self._store, "spec.interventions")
+            edits = read_language_edits(spec, "spec", self._store)
             examples = (from_proto(later(message, "example")) for message in feed)
             for portion in self._models.predict(name, edits, spec.max_tokens, examples, feed.check):
                 yield trainer_pb2.PredictResponse(examples=[to_proto(each) for each in portion])

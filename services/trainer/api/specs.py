@@ -6,13 +6,19 @@ from typing import Any, Final, Literal
 
 from babelscope.v1 import model_pb2, trainer_pb2
 
-from services.models.api.messages import check_edits, one_of, read_edit, read_model
-from services.models.artifacts import write_array
-from services.models.spec import ComputeType, ModelSpec, Positions, Scheme
+from services.models.api.messages import one_of, read_model
+from services.models.spec import ComputeType, ModelSpec, Scheme
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.files.store import Store
 from services.runtime.options import given
 from services.trainer import specs
+from services.trainer.api.alignment import (
+    read_adversary,
+    read_stored_edits,
+    write_adversary,
+    write_edits,
+    write_language_edits,
+)
 from services.trainer.training.plan import Course, Frozen, LanguageSet, Optimisation
 from services.trainer.training.provenance import reinit_label
 
@@ -40,10 +46,6 @@ _SCHEMES: Final[dict[Scheme, model_pb2.ReinitScheme.ValueType]] = {
     "model": model_pb2.REINIT_SCHEME_MODEL,
     "torch_default": model_pb2.REINIT_SCHEME_TORCH_DEFAULT,
 }
-_POSITIONS: Final[dict[Positions, model_pb2.Positions.ValueType]] = {
-    "non_special": model_pb2.POSITIONS_NON_SPECIAL,
-    "all": model_pb2.POSITIONS_ALL,
-}
 
 
 def read_fine_tune(spec: trainer_pb2.FineTuneSpec, field: str, store: Store) -> specs.FineTuneJob:
@@ -56,6 +58,8 @@ def read_fine_tune(spec: trainer_pb2.FineTuneSpec, field: str, store: Store) -> 
         raise InvalidArgument(f"{field}.task", "Expected the name of a task, but got none")
     at_least(spec.max_tokens, 0, f"{field}.max_tokens")
     model = read_model(spec.model, f"{field}.model")
+    where = f"{field}.adversarial_alignment"
+    aligned = spec.adversarial_alignment if spec.HasField("adversarial_alignment") else None
     return specs.FineTuneJob(
         model=model,
         task=spec.task,
@@ -66,8 +70,10 @@ def read_fine_tune(spec: trainer_pb2.FineTuneSpec, field: str, store: Store) -> 
         frozen=_frozen(spec.frozen, f"{field}.frozen"),
         optimisation=read_optimisation(spec.optimisation, f"{field}.optimisation", Optimisation()),
         max_tokens=spec.max_tokens,
-        edits=_edits(spec.interventions, f"{field}.interventions", store),
+        edits=read_stored_edits(spec, field, store),
         label=reinit_label(model),
+        adversary=read_adversary(aligned, where) if aligned else None,
+        unlabelled=read_sets(aligned.unlabelled, f"{where}.unlabelled", least=1) if aligned else (),
     )
 
 
@@ -80,13 +86,16 @@ def read_evaluate(spec: trainer_pb2.EvaluateSpec, field: str, store: Store) -> s
     if not spec.checkpoint:
         raise InvalidArgument(f"{field}.checkpoint", "Expected `checkpoints/ID`, but got none")
     at_least(spec.max_tokens, 0, f"{field}.max_tokens")
+    at_least(spec.lower_part.layer, 0, f"{field}.lower_part.layer")
     return specs.EvaluateJob(
         checkpoint=spec.checkpoint,
         eval=read_sets(spec.eval, f"{field}.eval", least=1),
-        edits=_edits(spec.interventions, f"{field}.interventions", store),
+        edits=read_stored_edits(spec, field, store),
         max_tokens=spec.max_tokens,
         dev=read_sets(spec.dev, f"{field}.dev"),
         alphas=tuple(spec.alphas),
+        lower=read_model(spec.lower_part.model, f"{field}.lower_part.model") if spec.HasField("lower_part") else None,
+        lower_layer=spec.lower_part.layer,
     )
 
 
@@ -148,36 +157,6 @@ def read_optimisation(given: trainer_pb2.Optimisation, field: str, defaults: Opt
     )
 
 
-def _edits(edits: Sequence[model_pb2.Intervention], field: str, store: Store) -> tuple[specs.StoredEdit, ...]:
-    check_edits(edits)
-    return tuple(_edit(edit, f"{field}[{number}]", store) for number, edit in enumerate(edits))
-
-
-def _edit(message: model_pb2.Intervention, field: str, store: Store) -> specs.StoredEdit:
-    """An intervention whose arrays are in the store, where the processes of jobs find them."""
-    edit = read_edit(message, store, field)
-    refs = {"vector": message.shift.vector, "matrix": message.linear_map.matrix, "bias": message.linear_map.bias}
-    places = {"vector": "shift.vector", "matrix": "linear_map.matrix", "bias": "linear_map.bias"}
-    origins = {origin.array: origin for origin in edit.origins}
-    kept = {}
-    for role, ref in refs.items():
-        array = getattr(edit, role)
-        if array is None:
-            kept[role] = ""
-        elif ref.WhichOneof("source") == "artifact" and not (role == "vector" and message.shift.HasField("origin")):
-            kept[role] = ref.artifact
-        else:
-            kept[role] = write_array(store, array, role, origins.get(places[role]))
-    return specs.StoredEdit(
-        layer=edit.layer,
-        alpha=edit.alpha,
-        vector_positions=edit.vector_positions,
-        matrix_positions=edit.matrix_positions,
-        allow_other_model=message.allow_other_model,
-        **kept,
-    )
-
-
 def at_least(value: int, least: int, field: str) -> None:
     """Refuses a number that is too small.
 
@@ -190,19 +169,23 @@ def at_least(value: int, least: int, field: str) -> None:
 
 def write_evaluate(spec: specs.EvaluateJob) -> trainer_pb2.EvaluateSpec:
     """An EvaluateSpec."""
-    return trainer_pb2.EvaluateSpec(
+    message = trainer_pb2.EvaluateSpec(
         checkpoint=spec.checkpoint,
         eval=write_sets(spec.eval),
-        interventions=_write_edits(spec.edits),
+        interventions=write_edits(spec.edits),
+        language_interventions=write_language_edits(spec.edits),
         max_tokens=spec.max_tokens,
         dev=write_sets(spec.dev),
         alphas=spec.alphas,
     )
+    if spec.lower is not None:
+        message.lower_part.CopyFrom(trainer_pb2.LowerPart(model=write_model(spec.lower), layer=spec.lower_layer))
+    return message
 
 
 def write_fine_tune(job: specs.FineTuneJob) -> trainer_pb2.FineTuneSpec:
     """A FineTuneSpec with all defaults filled in."""
-    return trainer_pb2.FineTuneSpec(
+    message = trainer_pb2.FineTuneSpec(
         model=write_model(job.model),
         task=job.task,
         options=dict(job.options),
@@ -214,8 +197,13 @@ def write_fine_tune(job: specs.FineTuneJob) -> trainer_pb2.FineTuneSpec:
         ),
         optimisation=write_optimisation(job.optimisation),
         max_tokens=job.max_tokens,
-        interventions=_write_edits(job.edits),
+        interventions=write_edits(job.edits),
+        language_interventions=write_language_edits(job.edits),
     )
+    if job.adversary is not None:
+        message.adversarial_alignment.CopyFrom(write_adversary(job.adversary))
+        message.adversarial_alignment.unlabelled.extend(write_sets(job.unlabelled))
+    return message
 
 
 def write_optimisation(chosen: Optimisation) -> trainer_pb2.Optimisation:
@@ -262,23 +250,6 @@ def write_sets(sets: Iterable[LanguageSet]) -> list[trainer_pb2.LanguageDataset]
     return [
         trainer_pb2.LanguageDataset(language=each.language, dataset=each.dataset, domain=each.domain) for each in sets
     ]
-
-
-def _write_edits(edits: Iterable[specs.StoredEdit]) -> list[model_pb2.Intervention]:
-    written = []
-    for edit in edits:
-        message = model_pb2.Intervention(layer=edit.layer, allow_other_model=edit.allow_other_model)
-        if edit.vector:
-            message.shift.vector.artifact = edit.vector
-            message.shift.alpha = edit.alpha
-            message.shift.positions = _POSITIONS[edit.vector_positions]
-        if edit.matrix:
-            message.linear_map.matrix.artifact = edit.matrix
-            message.linear_map.positions = _POSITIONS[edit.matrix_positions]
-            if edit.bias:
-                message.linear_map.bias.artifact = edit.bias
-        written.append(message)
-    return written
 
 
 def _key(table: Mapping[int, Any], value: Any) -> Any:

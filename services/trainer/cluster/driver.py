@@ -25,8 +25,6 @@ from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Report
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.5
-_START_SECONDS: Final = 300.0
-"""Most seconds that the Ray of this machine takes to start."""
 _TELL_SECONDS: Final = 10.0
 """Seconds that a job waits for room before it tells of it."""
 _ANSWER_SECONDS: Final = 60.0
@@ -45,7 +43,7 @@ def main() -> None:
     work, plan = sys.argv[1], Plan.read(sys.argv[2])
     final: bytes | None = None
     try:
-        address = plan.address or _address(Path(plan.folder))
+        address = plan.address or folders.wait_for_address(Path(plan.folder))
         import ray
 
         final = _Drive(ray, plan, lease, events).to_the_end(address, work, assignment)
@@ -56,21 +54,6 @@ def main() -> None:
     # At once: what Ray does at the interpreter's end may hang where the other side has died.
     logging.shutdown()
     os._exit(0 if final is not None else 1)
-
-
-def _address(folder: Path) -> str:
-    """Waits until the Ray of this machine is ready.
-
-    Raises:
-        FileNotFoundError: It has ended.
-        TimeoutError: It takes too long.
-    """
-    end = time.monotonic() + _START_SECONDS
-    while (found := folders.address(folder)) is None:
-        if time.monotonic() > end:
-            raise TimeoutError(f"Expected Ray to start within {_START_SECONDS:.0f} s")
-        time.sleep(_POLL_SECONDS)
-    return found
 
 
 def _write(events: BinaryIO, line: bytes) -> None:

@@ -4,12 +4,16 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
 _PREFIX: Final = "babelscope-ray-"
 _LOCK: Final = "lock"
 _ADDRESS: Final = "address"
+_POLL_SECONDS: Final = 0.5
+_START_SECONDS: Final = 300.0
+"""Most seconds that the Ray of this machine takes to start."""
 
 
 def make() -> Path:
@@ -66,3 +70,18 @@ def address(folder: Path) -> str | None:
         if not folder.is_dir():
             raise
         return None
+
+
+def wait_for_address(folder: Path) -> str:
+    """Waits until the Ray of this machine is ready.
+
+    Raises:
+        FileNotFoundError: It has ended.
+        TimeoutError: It takes too long.
+    """
+    end = time.monotonic() + _START_SECONDS
+    while (found := address(folder)) is None:
+        if time.monotonic() > end:
+            raise TimeoutError(f"Expected Ray to start within {_START_SECONDS:.0f} s")
+        time.sleep(_POLL_SECONDS)
+    return found

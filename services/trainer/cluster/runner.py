@@ -73,6 +73,16 @@ class RayRunner:
         command = ("services.trainer.cluster.driver", work, plan.text())
         return JobProcess(command, assignment, _QUIET | access, log)
 
+    def reach(self) -> tuple[str, str, dict[str, str]]:
+        """Starts the Ray of this machine unless it runs, and does not wait for it.
+
+        Returns:
+            Address of the cluster, or else the folder of the Ray of this machine, and the environment of a process that
+            reaches it.
+        """
+        folder, access = self._host.ready() if self._host is not None else ("", {})
+        return self._address, folder, dict(os.environ) | _QUIET | access
+
     def close(self) -> None:
         """Ends the Ray that this started, with all its processes and files."""
         if self._host is not None:

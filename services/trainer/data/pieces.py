@@ -27,6 +27,7 @@ class Piece:
         items: [m] what each of them stands for: the place of a word in its sentence, or of a token in its context.
         targets: Right answers by name, for each row or for the piece; `NO_TARGET` where there is none.
         count: Terms of the loss.
+        language: Language tag of its text.
     """
 
     example: int
@@ -36,6 +37,7 @@ class Piece:
     items: Ints
     targets: Mapping[str, Ints]
     count: int
+    language: str = ""
 
 
 @dataclass

@@ -2,12 +2,14 @@
 
 config.json, model.safetensors, tokenizer files    an ordinary model, which the encoder serves
 head.safetensors                                   weights of the head
-task.json                                          task, options, labels, longest input, arithmetic, provenance
+interventions.safetensors                          arrays of the interventions that belong to it, where there are any
+task.json                                          task, options, labels, longest input, arithmetic, interventions,
+                                                   provenance
 """
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,14 @@ from safetensors.torch import load_file
 
 from services.models.catalogue import LoadedModel, ModelFiles, load_model
 from services.models.layers import interventions
-from services.models.spec import ComputeType, Edit, ModelSpec
+from services.models.spec import ComputeType, ModelSpec
 from services.runtime.errors import FailedPrecondition
+from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.data.limits import check_max_tokens
 from services.trainer.evaluation.figures import Scorer, SetFigures
 from services.trainer.evaluation.forward import TYPES
+from services.trainer.evaluation.grafting import graft
+from services.trainer.evaluation.own_edits import Described, read_edits
 from services.trainer.evaluation.prediction import Predictor
 from services.trainer.evaluation.sets import PreparedSet, prepare, read
 from services.trainer.tasks import make_task
@@ -44,6 +49,7 @@ class TaskRecord:
         max_tokens: Longest input in training.
         dtype: Arithmetic in training.
         training: How it was trained, by name: model and its digest, layers drawn anew, frozen parts, sources, seed.
+        interventions: Layer, language, positions and arrays of the interventions that belong to the model.
     """
 
     task: str
@@ -52,6 +58,7 @@ class TaskRecord:
     max_tokens: int
     dtype: ComputeType
     training: Mapping[str, str] = field(default_factory=dict)
+    interventions: Described = ()
 
     def to_json(self) -> str:
         """The file's text."""
@@ -71,6 +78,7 @@ class TaskRecord:
             if found != FORMAT:
                 raise FailedPrecondition(subject, f"Expected {TASK_FILE} of format {FORMAT}, but got {found!r}")
             said["labels"] = {kind: tuple(labels) for kind, labels in said["labels"].items()}
+            said["interventions"] = tuple(said.get("interventions", ()))
             record = cls(**said)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise FailedPrecondition(subject, f"Expected a fine-tuned model with {TASK_FILE}, but {error}") from error
@@ -90,12 +98,18 @@ class FineTunedModel:
         model: Its encoder and tokenizer.
         predictor: The encoder with the head.
         max_tokens: Longest input in tokens.
+        own: Interventions that belong to the model, which come before any others.
     """
 
     record: TaskRecord
     model: LoadedModel
     predictor: Predictor
     max_tokens: int
+    own: tuple[LanguageEdit, ...] = ()
+
+    def with_edits(self, edits: tuple[LanguageEdit, ...]) -> "FineTunedModel":
+        """The model with these interventions behind its own."""
+        return replace(self, predictor=replace(self.predictor, edits=self.own + edits))
 
     def prepare(self, examples: Iterable[Example], language: str = "", dataset: str = "") -> PreparedSet:
         """Read and cut a set.
@@ -143,26 +157,38 @@ class FineTunedModel:
 
 
 def load_fine_tuned(
-    folder: Path, *, edits: tuple[Edit, ...] = (), max_tokens: int = 0, device: str = "cpu"
+    folder: Path,
+    *,
+    edits: tuple[LanguageEdit, ...] = (),
+    max_tokens: int = 0,
+    device: str = "cpu",
+    lower: tuple[LoadedModel, int] | None = None,
 ) -> FineTunedModel:
     """Load a fine-tuned model.
 
     Args:
         folder: The checkpoint.
-        edits: Interventions on the hidden states.
+        edits: Interventions on the hidden states besides those that belong to the model.
         max_tokens: Longest input in tokens; that of training where 0.
         device: `cpu`, `cuda:0`.
+        lower: A model that takes the place of the embeddings and of the layers up to the given one; None for none.
 
     Raises:
-        InvalidArgument: An intervention or the limit does not fit the model.
+        InvalidArgument: An intervention, the limit or the lower part does not fit the model.
         FailedPrecondition: The folder holds no fine-tuned model, or a damaged one.
     """
     record = TaskRecord.read(folder)
     subject = f"checkpoint {folder.name}"
     model = load_model(ModelFiles(aliases={"checkpoint": folder}), ModelSpec("checkpoint"), device=device)
-    for place, edit in enumerate(edits):
+    if lower is not None:
+        model = graft(model, *lower)
+    own = read_edits(folder, record.interventions, subject)
+    for place, each in enumerate(edits):
         info = model.info
-        interventions.check(edit, f"edits[{place}]", info.layers, info.hidden_size, subject, digest=info.digest)
+        # A map below the task layers was computed with the model that is there.
+        below = lower is not None and each.edit.layer <= lower[1]
+        digest = lower[0].info.digest if lower is not None and below else info.digest
+        interventions.check(each.edit, f"edits[{place}]", info.layers, info.hidden_size, subject, digest=digest)
     if max_tokens:
         check_max_tokens(max_tokens, model.tokenizer, model.info.max_tokens, subject)
     task = make_task(record.task, record.options)
@@ -180,7 +206,8 @@ def load_fine_tuned(
         labels=record.labels,
         head=head,
         dtype=record.dtype,
-        edits=edits,
+        edits=own + edits,
         device=device,
     )
-    return FineTunedModel(record, model, predictor, max_tokens or record.max_tokens)
+    longest = max_tokens or min(record.max_tokens, model.info.max_tokens)
+    return FineTunedModel(record, model, predictor, longest, own)

@@ -4,28 +4,31 @@ import torch
 from torch import Tensor
 
 from services.models.layers.blocks import Layout
-from services.models.layers.interventions import Interventions
 from services.models.spec import ComputeType
 from services.models.weights import Encoder
+from services.trainer.alignment.edits import LayerEdits
 
 TYPES: dict[ComputeType, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """Names of the arithmetic to torch's types."""
 
 
-def last_hidden_state(encoder: Encoder, layout: Layout, dtype: ComputeType, interventions: Interventions) -> Tensor:
-    """The last hidden state, which is after the final norm where the model has one.
+def last_hidden_state(
+    encoder: Encoder, layout: Layout, dtype: ComputeType, interventions: LayerEdits, upto: int | None = None
+) -> Tensor:
+    """The last hidden state, which is after the final norm where the model has one, or that of a lower layer.
 
     Args:
         encoder: Weights, prepared for the arithmetic.
         layout: Layout of the texts within the rows.
         dtype: Arithmetic of the blocks; the embeddings are computed in float32.
         interventions: Edits of the hidden states; a layer's edits are seen by all layers above it.
+        upto: Layer whose hidden state is wanted; the last where None.
 
     Returns:
         [T, d] float32.
     """
     hidden_TD = interventions.apply(0, encoder.embeddings(layout), layout)
-    for layer, block in enumerate(encoder.blocks, start=1):
+    for layer, block in enumerate(encoder.blocks[:upto], start=1):
         hidden_TD = block(hidden_TD, layout, TYPES[dtype])
         if layer == len(encoder.blocks) and encoder.final_norm is not None:
             hidden_TD = encoder.final_norm(hidden_TD)

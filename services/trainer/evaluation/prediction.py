@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from babelscope.data.examples import Example
 
-from services.models.layers.interventions import Interventions
 from services.models.layers.packing import PositionRule
-from services.models.spec import ComputeType, Edit
+from services.models.spec import ComputeType
 from services.models.weights import Encoder
+from services.trainer.alignment.edits import LanguageEdit, LanguageInterventions
 from services.trainer.data.batches import collate
 from services.trainer.data.order import by_length
 from services.trainer.data.pieces import Piece
@@ -44,7 +44,7 @@ class Predictor:
     labels: Labels
     head: Head
     dtype: ComputeType
-    edits: tuple[Edit, ...]
+    edits: tuple[LanguageEdit, ...]
     device: str
 
     def predict(self, prepared: PreparedSet, check: Callable[[], None] = lambda: None) -> list[Example]:
@@ -55,7 +55,7 @@ class Predictor:
             check: Called between batches; raises to stop.
         """
         said: list[list[tuple[Piece, Answer]]] = [[] for _ in prepared.examples]
-        interventions = Interventions(self.edits, self.device)
+        interventions = LanguageInterventions(self.edits, self.device)
         pieces = prepared.pieces
         budget = CPU_TOKENS if self.device == "cpu" else GPU_TOKENS
         answered: dict[int, Answer] = {}
@@ -64,7 +64,7 @@ class Predictor:
             for members in by_length([len(piece.text) for piece in pieces], budget):
                 check()
                 batch = collate([pieces[place] for place in members], self.positions, self.device)
-                hidden_TD = last_hidden_state(self.encoder, batch.layout, self.dtype, interventions)
+                hidden_TD = last_hidden_state(self.encoder, batch.layout, self.dtype, interventions.of(batch))
                 answers = self.head.answers(hidden_TD, batch)
                 answered.update((id(piece), answer) for piece, answer in zip(batch.pieces, answers, strict=True))
         for piece in pieces:

@@ -1,7 +1,7 @@
 """Sets of examples, read and cut for a model and a task."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from babelscope.data.examples import Example
 
@@ -89,5 +89,8 @@ def prepare(task: Task, cutting: Cutting, examples: Sequence[Example], language:
     """
     counts, pieces = Counts(), list[Piece]()
     for first in range(0, len(examples), _CHUNK):
-        pieces.extend(task.cut(examples[first : first + _CHUNK], first, cutting, counts))
+        pieces.extend(
+            replace(piece, language=language or examples[piece.example].language)
+            for piece in task.cut(examples[first : first + _CHUNK], first, cutting, counts)
+        )
     return PreparedSet(language or examples[0].language, dataset, tuple(examples), tuple(pieces), counts)

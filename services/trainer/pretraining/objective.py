@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -214,6 +214,13 @@ class MaskedModelling:
         hidden_MD = torch.index_select(hidden_TD, 0, torch.from_numpy(rows).to(self.device))
         logits_MV = head(hidden_MD, TYPES[dtype])
         return functional.cross_entropy(logits_MV, torch.from_numpy(labels).to(self.device), reduction="none")
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Nothing: masks and order follow from the seed and the step."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """There is nothing to set."""
 
     @torch.inference_mode()
     def figures(self, check: Callable[[], None]) -> tuple[SetFigures, ...]:

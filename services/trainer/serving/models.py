@@ -11,10 +11,10 @@ from typing import Final
 from babelscope.data.examples import Example
 
 from services.models.layers import interventions
-from services.models.spec import Edit
 from services.runtime.errors import InvalidArgument
 from services.runtime.files.folders import fetch_folder
 from services.runtime.files.store import Store
+from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.evaluation.checkpoint import FineTunedModel, load_fine_tuned
 
 PORTION: Final = 256
@@ -39,7 +39,7 @@ class FineTunedModels:
     def predict(
         self,
         name: str,
-        edits: tuple[Edit, ...],
+        edits: tuple[LanguageEdit, ...],
         max_tokens: int,
         examples: Iterable[Example],
         check: Callable[[], None],
@@ -48,7 +48,7 @@ class FineTunedModels:
 
         Args:
             name: `checkpoints/ID`.
-            edits: Interventions on the hidden states.
+            edits: Interventions on the hidden states, besides those that belong to the model.
             max_tokens: Longest input in tokens; that of training where 0.
             examples: Read lazily.
             check: Called between batches; raises to stop.
@@ -58,10 +58,18 @@ class FineTunedModels:
             InvalidArgument: An example is of another kind than the task takes, or an intervention does not fit.
             FailedPrecondition: The checkpoint is no fine-tuned model, or a damaged one.
         """
-        model = self._fitted(self._get(name), name, edits, max_tokens)
+        model = self.fitted(name, edits, max_tokens)
         source = iter(examples)
         while portion := list(islice(source, PORTION)):
             yield model.predict(portion, check)
+
+    def fitted(self, name: str, edits: tuple[LanguageEdit, ...], max_tokens: int) -> FineTunedModel:
+        """A model with the interventions and the limit of one request.
+
+        Raises:
+            ServiceError: As `predict`.
+        """
+        return self._fitted(self._get(name), name, edits, max_tokens)
 
     def _get(self, name: str) -> FineTunedModel:
         """A model, loaded once however many ask."""
@@ -74,15 +82,16 @@ class FineTunedModels:
             self._held.move_to_end(name)
             return self._held[name]
 
-    def _fitted(self, model: FineTunedModel, name: str, edits: tuple[Edit, ...], max_tokens: int) -> FineTunedModel:
+    def _fitted(
+        self, model: FineTunedModel, name: str, edits: tuple[LanguageEdit, ...], max_tokens: int
+    ) -> FineTunedModel:
         """The model with the interventions and the limit of one request."""
         info = model.model.info
-        for place, edit in enumerate(edits):
+        for place, each in enumerate(edits):
             field = f"spec.interventions[{place}]"
-            interventions.check(edit, field, info.layers, info.hidden_size, name, digest=info.digest)
+            interventions.check(each.edit, field, info.layers, info.hidden_size, name, digest=info.digest)
         if not 0 <= max_tokens <= info.max_tokens:
             raise InvalidArgument(
                 "spec.max_tokens", f"Expected a number within 0..{info.max_tokens} for {name}, but got {max_tokens}"
             )
-        predictor = replace(model.predictor, edits=edits)
-        return replace(model, predictor=predictor, max_tokens=max_tokens or model.max_tokens)
+        return replace(model.with_edits(edits), max_tokens=max_tokens or model.max_tokens)

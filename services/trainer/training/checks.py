@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from services.runtime.errors import InvalidArgument
+from services.trainer.alignment.adversary import check_adversary
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.forward import TYPES
 from services.trainer.training.plan import FineTunePlan, Frozen, Optimisation
@@ -28,6 +29,16 @@ def check(plan: FineTunePlan) -> None:
     if not plan.train:
         raise InvalidArgument("train", "Expected at least one training set, but got none")
     check_optimisation(plan.optimisation)
+    if plan.adversary is not None:
+        check_adversary(plan.adversary)
+        if plan.optimisation.workers > 1:
+            raise InvalidArgument(
+                "optimisation.workers",
+                "Expected 1 beside an adversary, whose discriminator sees whole batches, but got "
+                f"{plan.optimisation.workers}",
+            )
+        if not plan.unlabelled:
+            raise InvalidArgument("adversary.unlabelled", "Expected a set of a target language, but got none")
     _check_bounds((("max_tokens", plan.max_tokens, 0, math.inf, True), ("threads", plan.threads, 0, math.inf, True)))
 
 
@@ -94,13 +105,14 @@ def _check_bounds(bounds: Sequence[_Bound]) -> None:
             raise InvalidArgument(field, f"Expected a number {expected}, but got {value}")
 
 
-def fingerprint(plan: FineTunePlan, model: str, pieces: Sequence[Piece]) -> str:
+def fingerprint(plan: FineTunePlan, model: str, pieces: Sequence[Piece], unlabelled: Sequence[Piece] = ()) -> str:
     """SHA-256 over all that determines a run's numbers but for the device, its threads and the workers.
 
     Args:
         plan: The plan.
         model: Digest of the model before training.
         pieces: The training set.
+        unlabelled: Texts of target languages.
     """
     said = asdict(replace(plan, edits=(), threads=0)) | {"optimisation": plan.optimisation.described()}
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
@@ -113,4 +125,6 @@ def fingerprint(plan: FineTunePlan, model: str, pieces: Sequence[Piece]) -> str:
         digest.update(piece.rows.tobytes())
         for name in sorted(piece.targets):
             digest.update(piece.targets[name].tobytes())
+    for piece in unlabelled:
+        digest.update(piece.text.ids.tobytes())
     return digest.hexdigest()

@@ -1,6 +1,7 @@
 """What a run reports while it goes on, and how it ends early."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.runtime.errors import FailedPrecondition
@@ -48,6 +49,7 @@ class Progressed:
         learning_rate: Learning rate of the encoder in this step.
         tokens_per_second: Real tokens a second of this process, without evaluation.
         seconds_left: Estimate of the remaining seconds of training.
+        figures: What else the objective tells of the step, by name.
     """
 
     step: int
@@ -57,6 +59,7 @@ class Progressed:
     learning_rate: float
     tokens_per_second: float
     seconds_left: float
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

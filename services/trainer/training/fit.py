@@ -1,6 +1,6 @@
 """Fine-tuning: a task's loss, the development scores, and the folder of the model with its head."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +8,9 @@ from babelscope.data.examples import Example
 from torch import Tensor
 
 from services.models.catalogue import ModelFiles
-from services.models.layers.interventions import Interventions
+from services.trainer.alignment.adversary import Discriminator, Tapped
+from services.trainer.alignment.edits import LanguageInterventions
+from services.trainer.alignment.unlabelled import Stream
 from services.trainer.data.batches import collate
 from services.trainer.data.order import Order, Step
 from services.trainer.data.pieces import Piece
@@ -100,23 +102,39 @@ class FineTuning:
         self.order = Order(lengths, budget, how.accumulation, how.seed)
         self.encoder_parameters = material.encoder.trained
         self.head_parameters = dict(material.head.named_parameters())
-        self.fingerprint = fingerprint(plan, material.encoder.digest, material.pieces)
+        if material.transform is not None:
+            self.head_parameters |= {f"transform.{name}": each for name, each in material.transform.named_parameters()}
+        self.fingerprint = fingerprint(plan, material.encoder.digest, material.pieces, material.unlabelled)
         self.warnings = material.warnings
         self.provenance = provenance(plan, material.encoder.digest)
         self._dropout = material.encoder.dropout(how.dropout)
-        self._interventions = Interventions(plan.edits, device)
+        self._interventions = LanguageInterventions(plan.edits, device)
+        self._targets = Stream(material.unlabelled, budget, how.seed)
+        self._discriminator = (
+            None
+            if plan.adversary is None
+            else Discriminator(plan.adversary, material.encoder.sizes.hidden_size, how.seed, device)
+        )
 
     def work(self, number: int, batches: Step, own: Step) -> Work:
-        """The pieces of a step."""
-        del number
+        """The pieces of a step, with as many tokens of target languages where a layer is aligned."""
         self._material.head.train(True)
         pieces = self._material.pieces
         whole = [pieces[place] for members in batches for place in members]
         chosen = [[pieces[place] for place in members[part]] for members, part in zip(batches, own, strict=True)]
+        first = (number - 1) * self.optimisation.accumulation
+        figures: dict[str, float] = {}
         return Work(
             targets=sum(piece.count for piece in whole),
             tokens=sum(len(piece.text) for piece in whole),
-            losses=[partial(self._loss, each) for each in chosen if each],
+            losses=[
+                partial(self._loss, each)
+                if self._discriminator is None
+                else partial(self._aligned_loss, self._discriminator, each, first + place, figures)
+                for place, each in enumerate(chosen)
+                if each
+            ],
+            figures=figures,
         )
 
     def _loss(self, pieces: list[Piece]) -> Tensor:
@@ -124,8 +142,37 @@ class FineTuning:
         material, dtype = self._material, self.optimisation.dtype
         batch = collate(pieces, material.encoder.positions, self._device)
         encoder = material.encoder.build(dtype, self._dropout)
-        hidden_TD = last_hidden_state(encoder, batch.layout, dtype, self._interventions)
+        hidden_TD = last_hidden_state(encoder, batch.layout, dtype, self._interventions.of(batch))
         return material.head.loss(hidden_TD, batch)
+
+    def _aligned_loss(
+        self, discriminator: Discriminator, pieces: list[Piece], number: int, figures: dict[str, float]
+    ) -> Tensor:
+        """Sum of a batch's terms with the alignment of the batch beside each; the discriminator learns first."""
+        material, dtype, how = self._material, self.optimisation.dtype, self._plan.adversary
+        transform = material.transform
+        assert how is not None
+        assert transform is not None
+        encoder = material.encoder.build(dtype, self._dropout)
+        batch, target = (
+            collate(each, material.encoder.positions, self._device) for each in (pieces, self._targets.batch(number))
+        )
+        ours, theirs = (Tapped(self._interventions.of(each), how.layer, transform) for each in (batch, target))
+        hidden_TD = last_hidden_state(encoder, batch.layout, dtype, ours)
+        last_hidden_state(encoder, target.layout, dtype, theirs, how.layer)
+        figures["discriminator_accuracy"] = discriminator.learn(ours.content, theirs.content)
+        alignment = discriminator.fooled(ours.content, theirs.content)
+        figures["alignment_loss"] = float(alignment.detach())
+        return material.head.loss(hidden_TD, batch) + how.weight * sum(piece.count for piece in pieces) * alignment
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Weights and moments of the discriminator."""
+        return {} if self._discriminator is None else self._discriminator.state()
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Sets them."""
+        if self._discriminator is not None:
+            self._discriminator.restore(state)
 
     def figures(self, check: Callable[[], None]) -> tuple[SetFigures, ...]:
         """Figures of the development sets."""
@@ -139,4 +186,4 @@ class FineTuning:
     def write(self, target: Path) -> None:
         """Write the model with its head beside it."""
         material = self._material
-        write_folder(target, material.encoder, material.head, material.record(self._plan))
+        write_folder(target, material.encoder, material.head, material.record(self._plan), material.edits(self._plan))

@@ -2,13 +2,16 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors.torch import save_file
 
 from services.models.files.checkpoint import SINGLE_FILE, Checkpoint
 from services.models.files.folders import CONFIG_FILE, read_config
+from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.evaluation.checkpoint import HEAD_FILE, TASK_FILE, TaskRecord
+from services.trainer.evaluation.own_edits import write_edits
 from services.trainer.tasks.base import Head
 from services.trainer.training.durable import durable_folder
 from services.trainer.training.encoder import TrainableEncoder
@@ -17,7 +20,9 @@ _TOKENIZER_MODELS = ("sentencepiece.bpe.model", "spiece.model", "spm.model", "to
 """Files that slow tokenizers read; the servers do not need them, transformers may."""
 
 
-def write_folder(target: Path, encoder: TrainableEncoder, head: Head, record: TaskRecord) -> None:
+def write_folder(
+    target: Path, encoder: TrainableEncoder, head: Head, record: TaskRecord, edits: Sequence[LanguageEdit] = ()
+) -> None:
     """Write a model, whole or not at all.
 
     Tensors keep the names of the checkpoint that the model came from; those that are no part of the encoder, and the
@@ -28,6 +33,7 @@ def write_folder(target: Path, encoder: TrainableEncoder, head: Head, record: Ta
         encoder: The encoder with its present weights.
         head: The head with its present weights.
         record: What `task.json` says.
+        edits: Interventions that belong to the model.
     """
     origin = encoder.folder
     trained = {
@@ -41,6 +47,7 @@ def write_folder(target: Path, encoder: TrainableEncoder, head: Head, record: Ta
         save_file(others | trained, folder / SINGLE_FILE, metadata={"format": "pt"})
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
         save_file(weights, folder / HEAD_FILE)
+        write_edits(folder, edits)
         (folder / TASK_FILE).write_text(record.to_json(), encoding="utf-8")
 
 

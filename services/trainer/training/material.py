@@ -8,10 +8,14 @@ from babelscope.data.examples import Example
 
 from services.models.catalogue import ModelFiles
 from services.models.layers import interventions
-from services.runtime.errors import FailedPrecondition
+from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.trainer.alignment.adversary import Transform
+from services.trainer.alignment.edits import LanguageEdit
+from services.trainer.alignment.unlabelled import unlabelled_pieces
 from services.trainer.data.limits import check_max_tokens
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.checkpoint import TaskRecord
+from services.trainer.evaluation.own_edits import describe_edits
 from services.trainer.evaluation.prediction import Predictor
 from services.trainer.evaluation.sets import PreparedSet, check_scored, prepare, read
 from services.trainer.tasks import Task, make_task
@@ -35,6 +39,8 @@ class Material:
         pieces: Pieces of all training sets that have targets.
         dev: Development sets.
         warnings: Warnings, in sentences.
+        unlabelled: Pieces of the target languages; none without an adversary.
+        transform: Layer that is aligned by an adversary; None without one.
     """
 
     encoder: TrainableEncoder
@@ -45,6 +51,8 @@ class Material:
     pieces: tuple[Piece, ...]
     dev: tuple[PreparedSet, ...]
     warnings: tuple[str, ...]
+    unlabelled: tuple[Piece, ...] = ()
+    transform: Transform | None = None
 
     @classmethod
     def gather(
@@ -72,9 +80,15 @@ class Material:
         task = make_task(plan.task, plan.options)
         encoder = TrainableEncoder.load(files, plan.model, device)
         encoder.freeze(plan.frozen)
-        for place, edit in enumerate(plan.edits):
+        for place, given in enumerate(plan.edits):
             layers, size, name = encoder.sizes.layers, encoder.sizes.hidden_size, plan.model.name
-            interventions.check(edit, f"edits[{place}]", layers, size, name, digest=encoder.digest)
+            interventions.check(given.edit, f"edits[{place}]", layers, size, name, digest=encoder.digest)
+        if plan.adversary is not None and plan.adversary.layer > encoder.sizes.layers:
+            raise InvalidArgument(
+                "adversary.layer",
+                f"Expected a layer within 0..{encoder.sizes.layers} for model {plan.model.name}, but got "
+                f"{plan.adversary.layer}",
+            )
         longest = encoder.sizes.max_tokens
         max_tokens = plan.max_tokens or longest
         check_max_tokens(max_tokens, encoder.tokenizer, longest, f"model {plan.model.name}")
@@ -105,6 +119,13 @@ class Material:
                 )
         for each in dev:
             check_scored(task, each.examples, each.dataset)
+        unlabelled = tuple(
+            piece
+            for each in plan.unlabelled
+            for piece in unlabelled_pieces(
+                task, cutting, read(examples(each.dataset), each.dataset), each.language, each.dataset
+            )
+        )
         return cls(
             encoder=encoder,
             task=task,
@@ -114,7 +135,15 @@ class Material:
             pieces=tuple(piece for each in sets for piece in each.pieces if piece.count),
             dev=dev,
             warnings=tuple(warning for each in (*sets, *dev) for warning in _warnings(each)),
+            unlabelled=unlabelled,
+            transform=None if plan.adversary is None else Transform(encoder.sizes.hidden_size).to(torch.device(device)),
         )
+
+    def edits(self, plan: FineTunePlan) -> tuple[LanguageEdit, ...]:
+        """The interventions that belong to the model, its transform layer with its present weights among them."""
+        if self.transform is None or plan.adversary is None:
+            return plan.edits
+        return (*plan.edits, self.transform.edit(plan.adversary.layer))
 
     def predictor(self, plan: FineTunePlan, device: str) -> Predictor:
         """The model with its present weights, for prediction."""
@@ -126,7 +155,7 @@ class Material:
             labels=self.labels,
             head=self.head,
             dtype=dtype,
-            edits=plan.edits,
+            edits=self.edits(plan),
             device=device,
         )
 
@@ -139,6 +168,7 @@ class Material:
             max_tokens=self.max_tokens,
             dtype=plan.optimisation.dtype,
             training=provenance(plan, self.encoder.digest),
+            interventions=describe_edits(self.edits(plan)),
         )
 
 

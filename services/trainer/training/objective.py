@@ -1,7 +1,7 @@
 """What the training loop asks of that which is trained: fine-tuning on a task, or masked-language-model pretraining."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -36,11 +36,13 @@ class Work:
         tokens: Real tokens, over all batches and workers.
         losses: For each batch of which this worker has a part the sum of its terms, computed when called, through which
             gradients flow.
+        figures: What is told of the step besides the loss, by name; filled while the losses are computed.
     """
 
     targets: int
     tokens: int
     losses: Sequence[Callable[[], Tensor]]
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 class Objective(Protocol):
@@ -82,6 +84,12 @@ class Objective(Protocol):
             batches: Places of the data of each batch.
             own: For each batch what this worker computes of it, as places in the batch; there may be none.
         """
+
+    def state(self) -> Mapping[str, Tensor]:
+        """What a run needs to go on besides the trained parameters and their moments, by name."""
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Set what `state` gave."""
 
     def figures(self, check: Callable[[], None]) -> tuple[SetFigures, ...]:
         """Figures of the development sets with the present weights; `check` is called between batches."""

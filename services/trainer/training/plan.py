@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from services.models.spec import ComputeType, Edit, ModelSpec
+from services.models.spec import ComputeType, ModelSpec
+from services.trainer.alignment.adversary import Adversary
+from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.evaluation.figures import SetFigures
 
 Course = Literal["linear", "inverse_sqrt", "constant"]
@@ -112,6 +114,8 @@ class FineTunePlan:
         max_tokens: Longest input in tokens; the model's longest where 0.
         edits: Interventions on the hidden states while training and scoring.
         threads: Threads of the arithmetic on a processor; what torch has where 0.
+        adversary: How a layer is aligned by a discriminator; None for no such alignment.
+        unlabelled: Texts of the target languages for it; their answers are not looked at.
     """
 
     model: ModelSpec
@@ -122,8 +126,10 @@ class FineTunePlan:
     frozen: Frozen = Frozen()
     optimisation: Optimisation = Optimisation()
     max_tokens: int = 0
-    edits: tuple[Edit, ...] = ()
+    edits: tuple[LanguageEdit, ...] = ()
     threads: int = 0
+    adversary: Adversary | None = None
+    unlabelled: tuple[LanguageSet, ...] = ()
 
     @property
     def source(self) -> str:

@@ -24,6 +24,7 @@ def provenance(plan: FineTunePlan, digest: str) -> dict[str, str]:
         "frozen": _json(asdict(plan.frozen)),
         "interventions": _json([edit.digest for edit in plan.edits]),
         "label": reinit_label(plan.model),
+        **_adversary(plan),
         "task": plan.task,
         "train": _json([[each.language, each.dataset] for each in plan.train]),
         "dev": _json([[each.language, each.dataset] for each in plan.dev]),
@@ -31,6 +32,13 @@ def provenance(plan: FineTunePlan, digest: str) -> dict[str, str]:
         "optimisation": _json(plan.optimisation.described()),
         "seed": str(plan.optimisation.seed),
     }
+
+
+def _adversary(plan: FineTunePlan) -> dict[str, str]:
+    if plan.adversary is None:
+        return {}
+    unlabelled = [[each.language, each.dataset] for each in plan.unlabelled]
+    return {"adversary": _json({**asdict(plan.adversary), "unlabelled": unlabelled})}
 
 
 def reinit_label(model: ModelSpec) -> str:

@@ -25,6 +25,8 @@ from services.trainer.training.together import by_rank, check_regrouped, check_w
 
 CHECKPOINT_SECONDS = 120.0
 """Seconds of training between two states on disk, besides those at evaluations."""
+_OWN = "objective/"
+"""Prefix of the objective's own state among the moments."""
 _BEAT_SECONDS = 10.0
 """Seconds between two signs of life of an evaluation to the workers that wait for it."""
 _GOING_ON, _DONE, _STOPPING = range(3)
@@ -116,7 +118,10 @@ class Run:
         if self._place.workers:
             check_regrouped(how, self._place)
         if self._place.step or team.size > 1:
-            self._optimiser.restore(state.weights, state.moments)
+            own = {name for name in state.moments if name.startswith(_OWN)}
+            self._objective.restore({name.removeprefix(_OWN): state.moments[name] for name in own})
+            moments = {name: tensor for name, tensor in state.moments.items() if name not in own}
+            self._optimiser.restore(state.weights, moments)
         take_up(team.rank, state, how.seed, self._device)
         self._place = self._place.done_by(how.workers)
 
@@ -180,6 +185,7 @@ class Run:
                 learning_rate=learning_rate,
                 tokens_per_second=self._tokens / self._seconds,
                 seconds_left=(self._steps - number) * self._seconds / self._done,
+                figures=work.figures,
             )
         )
 
@@ -254,7 +260,8 @@ class Run:
         """Write the state with the random states of all workers."""
         random = by_rank(self._team.gathered(random_states(self._device)))
         if self._first:
-            weights, moments = self._optimiser.weights(), self._optimiser.moments()
+            own = {_OWN + name: tensor for name, tensor in self._objective.state().items()}
+            weights, moments = self._optimiser.weights(), self._optimiser.moments() | own
             folder = self._folder.save(State(self._place, weights, moments, random))
             self._tell(Checkpointed(self._place.step, folder))
         self._saved = time.monotonic()

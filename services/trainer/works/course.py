@@ -33,6 +33,7 @@ class Course:
             "tokens_per_second": event.tokens_per_second,
             "seconds_left": event.seconds_left,
             "epoch": event.epoch,
+            **event.figures,
         }
         step = specs.JobStep("train", event.step, event.of, figures)
         self._desk.step(step, self._share * event.step / max(1, event.of))

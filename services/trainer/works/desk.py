@@ -13,12 +13,13 @@ from babelscope.sync.datagen import DatagenClient
 from babelscope.sync.metrics import MetricsClient
 
 from services.models.catalogue import ModelFiles
-from services.models.spec import Edit
 from services.runtime.errors import FailedPrecondition
 from services.runtime.files.folders import StoredFolder, fetch_folder, put_folder
 from services.runtime.files.store import Store
 from services.runtime.settings import load
 from services.trainer import specs
+from services.trainer.alignment.edits import LanguageEdit
+from services.trainer.alignment.stored import StoredEdit
 from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Died, Report
 from services.trainer.evaluation.figures import SetFigures
@@ -96,9 +97,10 @@ class Desk(AbstractContextManager["Desk"]):
         figures = {name: value for name, value in step.figures.items() if abs(value) < float("inf")}
         self.tell(Report(progress=share, figures=figures, events=(("progress", specs.write(step)),)))
 
-    def edits(self, stored: Sequence[specs.StoredEdit]) -> tuple[Edit, ...]:
+    def edits(self, stored: Sequence[StoredEdit]) -> tuple[LanguageEdit, ...]:
         """Interventions with their arrays, from the store."""
-        return read_edits(self.store, stored)
+        edits = read_edits(self.store, stored)
+        return tuple(LanguageEdit(edit, each.language) for edit, each in zip(edits, stored, strict=True))
 
     def resume(self) -> Path:
         """The folder of the run, fetched from the store where an attempt on another machine left its state there."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from services.models.artifacts import Objects, read_array
 from services.models.spec import ArrayOrigin, Edit
-from services.trainer.specs import StoredEdit
+from services.trainer.alignment.stored import StoredEdit
 
 _PLACES: Final = {"vector": "shift.vector", "matrix": "linear_map.matrix", "bias": "linear_map.bias"}
 """Arrays of an edit, and their paths in an intervention."""

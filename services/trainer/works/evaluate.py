@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from services.models.catalogue import load_model
 from services.runtime.files.folders import fetch_folder
 from services.trainer import specs
 from services.trainer.driver.child import Channel
@@ -32,8 +33,12 @@ class _Evaluation:
     def __init__(self, job: specs.EvaluateJob, desk: Desk) -> None:
         self._job, self._desk = job, desk
         folder = fetch_folder(desk.store, job.checkpoint, desk.settings.checkpoint_dir)
+        self._given = desk.edits(job.edits)
+        lower = None
+        if job.lower is not None:
+            lower = load_model(desk.files, job.lower, device=desk.device), job.lower_layer
         self._model = load_fine_tuned(
-            folder, edits=desk.edits(job.edits), max_tokens=job.max_tokens, device=desk.device
+            folder, edits=self._given, max_tokens=job.max_tokens, device=desk.device, lower=lower
         )
         training = self._model.record.training
         self._origin = Origin(
@@ -61,9 +66,14 @@ class _Evaluation:
             provenance={
                 "model": self._model.model.info.digest,
                 "device": self._desk.device,
+                **self._lower(),
                 **{f"training.{name}": value for name, value in training.items()},
             },
         )
+
+    def _lower(self) -> dict[str, str]:
+        job = self._job
+        return {} if job.lower is None else {"lower_model": job.lower.name, "lower_layer": str(job.lower_layer)}
 
     def _choose(self) -> dict[str, float]:
         """The factor of each language: the best by the main figure on its development set; of equals, the smallest."""
@@ -81,9 +91,12 @@ class _Evaluation:
         """The model with another factor of its shifts; as the job says where None."""
         if alpha is None:
             return self._model
-        predictor = self._model.predictor
-        edits = tuple(replace(edit, alpha=alpha) if edit.vector is not None else edit for edit in predictor.edits)
-        return replace(self._model, predictor=replace(predictor, edits=edits))
+        return self._model.with_edits(
+            tuple(
+                replace(each, edit=replace(each.edit, alpha=alpha)) if each.edit.vector is not None else each
+                for each in self._given
+            )
+        )
 
     def _score(self, model: FineTunedModel, each: LanguageSet, *, detail: bool = False) -> SetFigures:
         desk = self._desk

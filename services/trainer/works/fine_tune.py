@@ -1,8 +1,8 @@
 """Fine-tuning: train, keep the best checkpoint, score it on the test sets."""
 
-from dataclasses import replace
 from typing import Final
 
+from services.models.artifacts import write_map
 from services.models.catalogue import load_model
 from services.models.spec import ModelSpec
 from services.trainer import specs
@@ -10,6 +10,7 @@ from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report
 from services.trainer.evaluation.checkpoint import TaskRecord, load_fine_tuned
 from services.trainer.evaluation.figures import SetFigures
+from services.trainer.evaluation.own_edits import read_edits
 from services.trainer.evaluation.sets import check_scored
 from services.trainer.tasks import make_task
 from services.trainer.training.events import Checkpointed, Evaluated, Event, Prepared, Progressed
@@ -58,6 +59,8 @@ class _FineTune:
             max_tokens=job.max_tokens,
             edits=desk.edits(job.edits),
             threads=desk.settings.threads_of_a_job(),
+            adversary=job.adversary,
+            unlabelled=job.unlabelled,
         )
         # A test set that cannot be scored is told before the training, not after it.
         task = make_task(job.task, job.options)
@@ -82,8 +85,17 @@ class _FineTune:
             checkpoint=checkpoint,
             figures=with_gaps((*dev, *figures)),
             warnings=tuple(dict.fromkeys((*self._warnings, *tuned.warnings, *warnings))),
-            provenance=tuned.provenance,
+            provenance={**tuned.provenance, **self._transform(tuned)},
         )
+
+    def _transform(self, tuned: Trained) -> dict[str, str]:
+        """The trained transform layer as a map of the store, by which the encoder can apply it."""
+        if self._job.adversary is None:
+            return {}
+        edit = read_edits(tuned.folder, TaskRecord.read(tuned.folder).interventions, "the checkpoint")[-1].edit
+        assert edit.matrix is not None
+        assert edit.bias is not None
+        return {"transform": write_map(self._desk.store, edit.matrix, edit.bias)}
 
     def _keep(self, tuned: Trained, figures: tuple[specs.JobFigure, ...]) -> str:
         """Puts the best checkpoint into the store and tells of it."""
@@ -116,9 +128,7 @@ class _FineTune:
         job, desk = self._job, self._desk
         if not job.eval:
             return (), []
-        # They were checked against the model that was trained, and belong to what has become of it.
-        edits = tuple(replace(edit, origins=()) for edit in desk.edits(job.edits))
-        model = load_fine_tuned(tuned.folder, edits=edits, max_tokens=job.max_tokens, device=desk.device)
+        model = load_fine_tuned(tuned.folder, max_tokens=job.max_tokens, device=desk.device)
         found: list[specs.JobFigure] = []
         warnings: list[str] = []
         for number, each in enumerate(job.eval):

@@ -354,6 +354,13 @@ def test_commands_from_files_to_results(
     assert record["job"] in capfd.readouterr().out
     assert run(["jobs", "show", record["job"], "--mesh", mesh.address]) == 0
     assert run(["jobs", "watch", record["job"], "--mesh", mesh.address]) == 0
+    fetch = ["jobs", "fetch", record["job"], "--mesh", mesh.address]
+    assert run([*fetch, "--mlflow", str(tmp_path / "mlruns")]) == 0
+    [place] = (tmp_path / "mlruns").glob(f"*/{record['job'].removeprefix('jobs/')}")
+    assert json.loads((place / "artifacts" / "results.json").read_text()) == record
+    assert len((place / "metrics" / "train" / "loss").read_text().splitlines()) >= 1
+    assert (place / "tags" / "checkpoint").read_text() == record["checkpoint"]
+    assert run(fetch) == 2
     capfd.readouterr()
     assert run(["jobs", "retry", record["job"], "--mesh", mesh.address]) == 1
     assert "it is succeeded" in capfd.readouterr().err

@@ -19,7 +19,7 @@ PUBLIC = """
     DatasetDescription Step StepReport TransformInfo TransformOption OptionInfo MeasureInfo MapMethodInfo
     ScoreInfo FittedMap StoredMap load_map
     LayerMeans WordMeans shift Anova Correlation Difference ItemScores PredictedText Predictions Projection Scores
-    Checkpoint Job JobEvent JobFigure SweepFigure SweepTask TaskInfo TrainerClient Architecture
+    Checkpoint Job JobEvent JobFigure SweepFigure SweepTask TaskInfo TrainerClient Architecture Adversary
 """
 PUBLIC_AIO = (
     "AsyncDatagenClient AsyncExampleStream AsyncEncodeStream AsyncEncoderClient AsyncMesh AsyncMetricsClient "

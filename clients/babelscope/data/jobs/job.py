@@ -99,7 +99,7 @@ class Job:
 
     Attributes:
         name: `jobs/ID`.
-        kind: `fine_tune`, `evaluate`, `sweep`, `study` or `pretrain_mlm`.
+        kind: `fine_tune`, `evaluate`, `sweep`, `study`, `pretrain_mlm` or `extend_model`.
         state: `queued`, `running`, `succeeded`, `failed` or `cancelled`.
         reason: Why it failed.
         progress: Share done, 0 to 1.
@@ -215,6 +215,7 @@ class JobEvent:
         text: The state, the name of the checkpoint, or the note.
         figure: For `figure`: the figure.
         job: The job as it stood when the event was sent.
+        time: Time at which it happened, in UTC; None where it is not known.
     """
 
     number: int
@@ -226,6 +227,7 @@ class JobEvent:
     text: str
     figure: JobFigure | None
     job: Job
+    time: datetime | None = None
 
     @classmethod
     def from_proto(cls, message: trainer_pb2.WatchJobResponse) -> "JobEvent":
@@ -245,6 +247,7 @@ class JobEvent:
             text=text,
             figure=JobFigure.from_proto(event.figure) if kind == "figure" else None,
             job=Job.from_proto(message.job),
+            time=event.time.ToDatetime() if event.HasField("time") else None,
         )
 
 

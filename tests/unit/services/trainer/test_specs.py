@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from services.models.spec import ModelSpec, Reinit
 from services.runtime.errors import DataLoss
 from services.trainer import specs
+from services.trainer.alignment.stored import StoredEdit
+from services.trainer.extension.plan import ExtendPlan
 from services.trainer.pretraining.plan import Architecture, PretrainPlan
 from services.trainer.training.plan import Frozen, LanguageSet, Optimisation
 
@@ -22,7 +24,7 @@ def test_a_job_comes_back_as_it_was(seed: int, rate: float, name: str) -> None:
         options={"ключ": name},
         frozen=Frozen(True, 6, ("*.bias",)),
         optimisation=Optimisation(learning_rate=rate, seed=seed, head_learning_rate=None),
-        edits=(specs.StoredEdit(6, "vectors/" + "0" * 64, rate),),
+        edits=(StoredEdit(6, "vectors/" + "0" * 64, rate),),
     )
     data = specs.write(job)
     assert specs.read(specs.FineTuneJob, data) == job
@@ -54,6 +56,7 @@ def test_every_kind_comes_back() -> None:
     jobs["pretrain_mlm"] = PretrainPlan(
         (LanguageSet("en", "d"),), architecture=Architecture("roberta", 6), vocabulary="datasets/v", form="ids"
     )
+    jobs["extend_model"] = ExtendPlan(ModelSpec("m"), "datasets/v", anchors="datasets/a", limit=9)
     assert jobs.keys() == specs.KINDS.keys()
     for kind, job in jobs.items():
         assert specs.read(specs.KINDS[kind], specs.write(job)) == job

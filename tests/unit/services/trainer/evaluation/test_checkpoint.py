@@ -18,6 +18,7 @@ from services.models.layers.interventions import Interventions
 from services.models.layers.packing import pack
 from services.models.spec import Edit, ModelSpec
 from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.evaluation.checkpoint import load_fine_tuned
 from services.trainer.evaluation.forward import last_hidden_state
 from services.trainer.tasks import TASKS
@@ -164,20 +165,21 @@ def test_an_intervention_changes_predictions_and_a_shift_of_zero_none(tuned: Cal
     folder, examples = tuned("pos").folder, sentences(20, 3)
     plain = load_fine_tuned(folder).predict(examples)
     vector = np.random.default_rng(0).normal(size=48).astype(np.float32)
-    assert load_fine_tuned(folder, edits=(Edit(2, vector, 0.0),)).predict(examples) == plain
-    assert load_fine_tuned(folder, edits=(Edit(2, vector, 30.0),)).predict(examples) != plain
-    identity = Edit(4, matrix=np.eye(48, dtype=np.float32))
+    assert load_fine_tuned(folder, edits=(LanguageEdit(Edit(2, vector, 0.0)),)).predict(examples) == plain
+    assert load_fine_tuned(folder, edits=(LanguageEdit(Edit(2, vector, 30.0)),)).predict(examples) != plain
+    identity = LanguageEdit(Edit(4, matrix=np.eye(48, dtype=np.float32)))
     assert load_fine_tuned(folder, edits=(identity,)).predict(examples) == plain
     with pytest.raises(InvalidArgument) as caught:
-        load_fine_tuned(folder, edits=(Edit(9, vector, 1.0),))
+        load_fine_tuned(folder, edits=(LanguageEdit(Edit(9, vector, 1.0)),))
     assert caught.value.field == "edits[0].layer"
 
 
 def test_a_run_with_an_intervention_trains_through_it(files: ModelFiles, tmp_path: Path) -> None:
     matrix = np.linalg.qr(np.random.default_rng(1).normal(size=(48, 48)))[0].astype(np.float32)
-    edits = (Edit(2, matrix=matrix),)
+    edits = (LanguageEdit(Edit(2, matrix=matrix)),)
     found = _tune(files, "pos", tmp_path, edits=edits)
-    model = load_fine_tuned(found.folder, edits=edits)
+    model = load_fine_tuned(found.folder)
+    assert [each.digest for each in model.own] == [each.digest for each in edits]
     assert (model.evaluate(SETS["pos"](10, 1), direct_score, language="en", dataset="dev"),) == found.figures
 
 

@@ -1,0 +1,1 @@
+"""Jobs in the form of other tools that keep track of experiments."""

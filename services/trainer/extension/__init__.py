@@ -1,0 +1,1 @@
+"""Words of another language in a model's vocabulary, with vectors that were learned elsewhere."""
