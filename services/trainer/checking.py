@@ -21,6 +21,8 @@ from services.trainer.data.limits import check_max_tokens
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.pretraining.checks import check as check_pretraining
 from services.trainer.pretraining.plan import STORED, PretrainPlan
+from services.trainer.static.plan import StaticPlan
+from services.trainer.static.plan import check as check_static
 from services.trainer.sweeps.grid import cells
 from services.trainer.tasks import make_task
 from services.trainer.training.checks import check, check_frozen_layers
@@ -65,6 +67,8 @@ class Checker:
                 self._study(spec)
             case "pretrain_mlm":
                 self._pretrain_mlm(spec)
+            case "pretrain_static":
+                self._pretrain_static(spec)
             case _:
                 # Such a job would stay in the queue for ever: no trainer does it.
                 raise FailedPrecondition(f"job.{kind}", f"no trainer does jobs of the kind {kind}")
@@ -101,6 +105,14 @@ class Checker:
         if plan.model is not None:
             self._files.find(plan.model.name, plan.model.revision)
         elif not plan.vocabulary.startswith(STORED):
+            self._files.find(plan.vocabulary)
+
+    def _pretrain_static(self, plan: StaticPlan) -> None:
+        try:
+            check_static(plan)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"job.pretrain_static.{error.field}", error.problem) from error
+        if not plan.vocabulary.startswith(STORED):
             self._files.find(plan.vocabulary)
 
     def _sweep(self, sweep: specs.SweepJob) -> None:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.models.spec import ModelSpec, Positions, Reinit
 from services.runtime.errors import DataLoss
 from services.trainer.pretraining.plan import PretrainPlan
+from services.trainer.static.plan import StaticPlan
 from services.trainer.training.plan import Frozen, LanguageSet, Optimisation
 
 
@@ -342,6 +343,7 @@ KINDS: dict[str, type[Any]] = {
     "sweep": SweepJob,
     "study": StudyJob,
     "pretrain_mlm": PretrainPlan,
+    "pretrain_static": StaticPlan,
 }
 """Kinds of jobs, by the name under which the table keeps them."""
 

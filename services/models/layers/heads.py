@@ -1,6 +1,7 @@
 """Hidden states to scores of the vocabulary: the masked-language-model head that BERT and its relatives share."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,6 +15,12 @@ from services.models.layers.linear import Activation, Linear, has_fast_bfloat16
 
 class Head(Protocol):
     """What a back end needs of a head."""
+
+    def of(self, language: int | None) -> "MaskedHead":
+        """The head of a language: itself where all languages share it."""
+
+    def with_tables(self, words: Sequence[Tensor]) -> "Head":
+        """The head over other word tables [V, e]; itself where its output layer is not tied to a table."""
 
     @property
     def vocabulary_size(self) -> int:
@@ -105,10 +112,15 @@ class MaskedHead:
             self.dense.prepare(dtype)
         self.output.prepare(dtype)
 
-    def with_table(self, word: Tensor) -> "MaskedHead":
+    def of(self, language: int | None) -> "MaskedHead":
+        """Itself: all languages share it."""
+        return self
+
+    def with_tables(self, words: Sequence[Tensor]) -> "MaskedHead":
         """The head over another word table [V, e]; itself where its output layer is not tied to the table."""
         if not self.output.tied:
             return self
+        [word] = words
         return replace(self, output=OutputLayer(word, self.output.bias, tied=True))
 
     def __call__(self, hidden_TD: Tensor, dtype: torch.dtype) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from services.models.catalogue import ModelFiles
 from services.models.layers.interventions import Interventions
-from services.trainer.data.batches import collate
+from services.trainer.data.batches import collate, of_one_language
 from services.trainer.data.order import Order, Step
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.figures import Scorer, SetFigures
@@ -116,7 +116,7 @@ class FineTuning:
         return Work(
             targets=sum(piece.count for piece in whole),
             tokens=sum(len(piece.text) for piece in whole),
-            losses=[partial(self._loss, each) for each in chosen if each],
+            losses=[partial(self._loss, some) for each in chosen for some in of_one_language(each)],
         )
 
     def _loss(self, pieces: list[Piece]) -> Tensor:

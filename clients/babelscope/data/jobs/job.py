@@ -99,7 +99,7 @@ class Job:
 
     Attributes:
         name: `jobs/ID`.
-        kind: `fine_tune`, `evaluate`, `sweep`, `study` or `pretrain_mlm`.
+        kind: `fine_tune`, `evaluate`, `sweep`, `study`, `pretrain_mlm` or `pretrain_static`.
         state: `queued`, `running`, `succeeded`, `failed` or `cancelled`.
         reason: Why it failed.
         progress: Share done, 0 to 1.

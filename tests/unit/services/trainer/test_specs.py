@@ -10,6 +10,7 @@ from services.models.spec import ModelSpec, Reinit
 from services.runtime.errors import DataLoss
 from services.trainer import specs
 from services.trainer.pretraining.plan import Architecture, PretrainPlan
+from services.trainer.static.plan import StaticPlan
 from services.trainer.training.plan import Frozen, LanguageSet, Optimisation
 
 
@@ -54,6 +55,7 @@ def test_every_kind_comes_back() -> None:
     jobs["pretrain_mlm"] = PretrainPlan(
         (LanguageSet("en", "d"),), architecture=Architecture("roberta", 6), vocabulary="datasets/v", form="ids"
     )
+    jobs["pretrain_static"] = StaticPlan("glove", (LanguageSet("en", "d"),), "datasets/v", form="ids", dimension=16)
     assert jobs.keys() == specs.KINDS.keys()
     for kind, job in jobs.items():
         assert specs.read(specs.KINDS[kind], specs.write(job)) == job
