@@ -16,7 +16,7 @@ from babelscope.calls.encode import Window
 from babelscope.calls.maps import FittedMap, StoredMap, load_map
 from babelscope.calls.measures import Measure
 from babelscope.calls.predictions import PredictedText, Predictions
-from babelscope.calls.pretraining import Architecture
+from babelscope.calls.pretraining import Architecture, Separation
 from babelscope.calls.projection import Projection
 from babelscope.calls.scoring import Scores
 from babelscope.calls.tokens import Tokens
@@ -130,6 +130,7 @@ __all__ = [
     "ScoreInfo",
     "Scores",
     "Sentence",
+    "Separation",
     "ServerFault",
     "ServiceStatus",
     "Shift",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from services.encoder.backends.base import Backend, NotFinite
 from services.models.general.languages import Languages
 from services.models.layers import interventions
+from services.models.layers.packing import by_language
 from services.models.spec import (
     ComputeType,
     Edit,
@@ -94,8 +95,12 @@ class Engine:
             self._languages.code(tag, f"{field}[{place}].language", self.info.name)
             for place, tag in enumerate(told, start=offset)
         ]
-        tokenized = self._tokenizer.tokenize(texts, limit)
-        return [self._languages.told(text, code) for text, code in zip(tokenized, codes, strict=True)]
+        found: dict[int, TokenizedText] = {}
+        for members in by_language(codes):
+            code = codes[members[0]]
+            cut = self._tokenizer.of(code).tokenize([texts[place] for place in members], limit)
+            found.update((place, self._languages.told(text, code)) for place, text in zip(members, cut, strict=True))
+        return [found[place] for place in range(len(texts))]
 
     def pieces(self, ids: Sequence[int] | NDArray[np.int64]) -> list[str]:
         """The vocabulary's entries for token ids; empty for ids that it does not have."""

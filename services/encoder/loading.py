@@ -53,4 +53,4 @@ def load_engine(
         )
     model = load_model(files, spec, device=device, cached=True)
     packed = TorchBackend(model.encoder, model.positions, device=device, threads=cores)
-    return Engine(model.info, model.tokenizer, packed)
+    return Engine(model.info, model.tokenizer, packed, model.languages)

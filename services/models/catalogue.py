@@ -11,7 +11,8 @@ from services.models import reinit as random_init
 from services.models.allowed import Allowed
 from services.models.checkpoints import StoredCheckpoints
 from services.models.families import FAMILIES, Family
-from services.models.families.base import sharing
+from services.models.families.base import sharing, tied
+from services.models.families.own import OWN, read_configuration
 from services.models.files.checkpoint import Checkpoint
 from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
 from services.models.files.folders import (
@@ -27,6 +28,7 @@ from services.models.files.folders import (
 from services.models.files.heads import Headless, head_numbers, read_head
 from services.models.files.hub import Hub
 from services.models.general import modules
+from services.models.general.languages import Languages, separate_languages
 from services.models.layers.blocks import Block
 from services.models.layers.packing import PositionRule
 from services.models.spec import ModelInfo, ModelSpec
@@ -78,12 +80,14 @@ class LoadedModel:
         tokenizer: The model's own fast tokenizer.
         encoder: Its weights, re-initialised layers included.
         positions: How its tokens are numbered.
+        languages: The languages that it must be told; None where it needs none.
     """
 
     info: ModelInfo
     tokenizer: Tokenizer
     encoder: Encoder
     positions: PositionRule
+    languages: Languages | None = None
 
 
 class ModelFiles:
@@ -285,7 +289,8 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", cache
     sizes = family.dimensions(config)
     random_init.check(spec.reinit, sizes.layers, spec.name)
     random_init.check_shared(spec.reinit, sharing(family, config), spec.name)
-    tokenizer = Tokenizer.load(folder.path, subject)
+    languages = separate_languages(family.languages(config))
+    tokenizer = Tokenizer.load(folder.path, subject, family.languages(config))
     if sizes.max_tokens <= tokenizer.special_count:
         raise FailedPrecondition(
             subject,
@@ -306,10 +311,11 @@ def load_model(files: ModelFiles, spec: ModelSpec, *, device: str = "cpu", cache
         digest=reinit_digest(tokens_digest(digest, tokenizer.difference), spec.reinit),
         predicts_tokens=encoder.head is not None,
         headless=encoder.headless,
+        languages=() if languages is None else languages.names,
     )
     if spec.reinit:
         encoder = random_init.reinitialised(encoder, family, config, spec.reinit, device)
-    return LoadedModel(info, tokenizer, encoder, family.position_rule(config))
+    return LoadedModel(info, tokenizer, encoder, family.position_rule(config), languages)
 
 
 def packed_family(folder: ModelFolder, subject: str) -> Family:
@@ -344,7 +350,8 @@ def configuration(folder: ModelFolder, subject: str) -> Any:
         FailedPrecondition: It does not load, or describes no model of a packed family.
     """
     family = packed_family(folder, subject)
-    config = modules.configuration(folder, subject)
+    raw = read_config(folder.path, subject) if folder.family in OWN else None
+    config = modules.configuration(folder, subject) if raw is None else read_configuration(raw, subject)
     reason = family.refusal(config)
     if reason:
         raise FailedPrecondition(subject, reason)
@@ -362,16 +369,11 @@ def _read(folder: ModelFolder, config: Any, subject: str, device: str) -> Encode
         encoder = _build(checkpoint, family, config, sizes.layers)
         try:
             head = read_head(
-                checkpoint, family.head(config), encoder.embeddings.word, sizes.hidden_size, tied=tied(config)
+                checkpoint, family.head(config), encoder.embeddings.words, sizes.hidden_size, tied=tied(config)
             )
         except Headless as reason:
             return replace(encoder, headless=str(reason))
         return replace(encoder, head=head)
-
-
-def tied(config: Any) -> bool:
-    """Whether the output layer shares the word table."""
-    return bool(getattr(config, "tie_word_embeddings", True))
 
 
 def _build(checkpoint: Checkpoint, family: Family, config: Any, layers: int) -> Encoder:

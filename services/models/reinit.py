@@ -90,7 +90,7 @@ def reinitialised(
             blocks[layer - 1] = blocks[family.lowest(config, layer) - 1]
     head = encoder.head
     if head is not None and embeddings is not encoder.embeddings:
-        head = head.with_table(embeddings.word)
+        head = head.with_tables(embeddings.words)
     return replace(encoder, blocks=tuple(blocks), embeddings=embeddings, head=head)
 
 

@@ -1,7 +1,7 @@
 """Texts to tokens, with the model's own fast tokenizer."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from services.models.crashes import crash_of
 from services.models.prefixes import OpenWords, safe_prefix, splits_at_spaces
 from services.models.spec import TokenizedText
-from services.models.tokenizer_file import read_tokenizer
+from services.models.tokenizer_file import language_file, read_language, read_tokenizer
 from services.runtime.errors import FailedPrecondition
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ class Tokenizer:
         truncation_side: End of a long text that is cut, `right` or `left`.
         difference: Digest of what tells its tokens from those that transformers makes of the same folder.
         limit: Longest input in tokens that the folder's settings name; None where they name none.
+        parts: Tokenizers of languages that have one of their own, by what the model takes for the language.
 
     Attributes:
         difference: The same; empty where there is no difference.
@@ -75,8 +76,14 @@ class Tokenizer:
     """
 
     def __init__(
-        self, backend: Any, truncation_side: str = "right", difference: str = "", limit: int | None = None
+        self,
+        backend: Any,
+        truncation_side: str = "right",
+        difference: str = "",
+        limit: int | None = None,
+        parts: Mapping[int, "Tokenizer"] | None = None,
     ) -> None:
+        self._parts = dict(parts or {})
         self.difference = difference
         self.limit = limit
         backend.no_truncation()
@@ -87,18 +94,38 @@ class Tokenizer:
         self._open_words = OpenWords(backend) if self._cuts_early else None
 
     @classmethod
-    def load(cls, folder: Path, subject: str) -> "Tokenizer":
+    def load(cls, folder: Path, subject: str, languages: Sequence[str] = ()) -> "Tokenizer":
         """The tokenizer of a model folder, as its tokenizer.json describes it.
 
+        Args:
+            folder: The model folder.
+            subject: What to call it in errors.
+            languages: Languages of which the model has parts of their own, which may have a tokenizer each.
+
         Raises:
-            FailedPrecondition: There is no fast tokenizer, or it needs code of its own, or does not load.
+            FailedPrecondition: There is no fast tokenizer, or it needs code of its own, or does not load; or some
+                languages have one of their own and others not.
         """
         found = read_tokenizer(folder, subject)
-        tokenizer = cls(found.backend, found.truncation_side, found.difference, found.limit)
-        tokenizer.check(subject)
+        side = found.truncation_side
+        parts = {
+            code: cls(read_language(folder, language, subject), side)
+            for code, language in enumerate(languages)
+            if (folder / language_file(language)).is_file()
+        }
+        if parts and len(parts) != len(languages):
+            lacking = next(language for code, language in enumerate(languages) if code not in parts)
+            raise FailedPrecondition(subject, f"Expected {language_file(lacking)} beside those of other languages")
+        tokenizer = cls(found.backend, side, found.difference, found.limit, parts)
+        for each in (tokenizer, *parts.values()):
+            each.check(subject)
         for note in found.notes:
             log.warning("tokenizer", extra={"subject": subject, "note": note})
         return tokenizer
+
+    def of(self, language: int | None) -> "Tokenizer":
+        """The tokenizer of a language, by what the model takes for it; itself where the language has no own one."""
+        return self if language is None else self._parts.get(language, self)
 
     def check(self, subject: str) -> None:
         """Make sure that texts are laid out as the packed encoder expects: one segment, special tokens at the ends.

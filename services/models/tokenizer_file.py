@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from services.models.crashes import crash_of
+from services.models.families.own import OWN
 from services.runtime.errors import FailedPrecondition
 from services.runtime.names import read_bounded
 from services.runtime.work import importing
@@ -32,6 +33,7 @@ SLOW_FILES = (
 """Files of slow tokenizers, from which transformers makes fast ones of most classes."""
 SETTINGS_FILE = "tokenizer_config.json"
 _MOST_SETTINGS_BYTES = 16 << 20
+_LANGUAGE_FILE = re.compile(r"tokenizer\.[A-Za-z0-9-]+\.json")
 _PREFIXED = re.compile(rb'"continuing_subword_prefix"\s*:\s*"(?!")')
 
 PROBES = (
@@ -110,6 +112,32 @@ def read_tokenizer(folder: Path, subject: str) -> TokenizerFile:
     limit = settings.get("model_max_length")
     found = _compared(backend, side, _by_class(folder)) if given else _made(backend, side, folder)
     return replace(found, limit=limit if type(limit) is int else None)
+
+
+def language_file(language: str) -> str:
+    """Name of the file that cuts the texts of a language, where the vocabularies of a model are joined."""
+    return f"tokenizer.{language}.json"
+
+
+def is_language_file(name: str) -> bool:
+    """Whether a file of a model folder cuts the texts of one language."""
+    return _LANGUAGE_FILE.fullmatch(name) is not None
+
+
+def read_language(folder: Path, language: str, subject: str) -> Any:
+    """The `tokenizers.Tokenizer` of a language that has one of its own.
+
+    Raises:
+        FailedPrecondition: It does not load.
+    """
+    path = folder / language_file(language)
+    _check_merges(path, subject)
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(path))
+    except BaseException as error:
+        raise FailedPrecondition(subject, f"{path.name} does not load: {crash_of(error)}") from error
 
 
 def check_files(present: Collection[str], subject: str) -> None:
@@ -222,6 +250,8 @@ def _compared(backend: Any, side: str, rebuilt: Any) -> TokenizerFile:
 
 def _by_class(folder: Path) -> Any:
     """The tokenizer that transformers makes of a folder; None where it makes none, as then the file is all there is."""
+    if _settings(folder / "config.json").get("model_type") in OWN:
+        return None
     with importing:
         from transformers import AutoTokenizer
 
@@ -262,7 +292,7 @@ def _ids(backend: Any, text: str) -> Sequence[int] | None:
 
 
 def _settings(path: Path) -> dict[str, Any]:
-    """tokenizer_config.json; empty where there is none that can be read, which is transformers' business alone."""
+    """A file of settings; empty where there is none that can be read, which is transformers' business alone."""
     try:
         loaded = json.loads(read_bounded(path, _MOST_SETTINGS_BYTES))
     except (OSError, ValueError, RecursionError):

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from services.models.layers.blocks import AnyNorm, Block, Layout, Norm, RmsNorm
 from services.models.layers.dropout import drop
-from services.models.layers.heads import MaskedHead
+from services.models.layers.heads import LanguageHeads
 from services.models.layers.linear import Linear
+from services.models.layers.separate import of_language
 
 Rule = Literal["matrix", "bias", "scale", "offset", "table", "sinusoid"]
 
@@ -58,7 +59,7 @@ class Embeddings:
         word: [V, e] float32.
         position: [P, e] float32; None where positions enter elsewhere.
         segment: [S, e] float32, of which row 0 is used where the layout names no others; None where the model has none.
-        norm: Normalisation; None where the first block begins with one.
+        norm: Normalisation; None where the first block begins with one, or the model has none.
         project: [d, e], where e is not d.
         dropout: After the norm; None in serving.
     """
@@ -70,6 +71,11 @@ class Embeddings:
     project: Linear | None
     dropout: float | None = None
 
+    @property
+    def words(self) -> tuple[Tensor, ...]:
+        """The word table, as the only one."""
+        return (self.word,)
+
     def __call__(self, layout: Layout) -> Tensor:
         """Hidden state 0: [T, d] float32. The terms are added in the order in which transformers adds them."""
         summed_TD = torch.index_select(self.word, 0, layout.ids)
@@ -80,6 +86,38 @@ class Embeddings:
             summed_TD += torch.index_select(self.position, 0, layout.positions)
         normed_TD = drop(summed_TD if self.norm is None else self.norm(summed_TD), self.dropout)
         return normed_TD if self.project is None else self.project(normed_TD)
+
+
+@dataclass(frozen=True, eq=False)
+class SeparateEmbeddings:
+    """Embeddings of which each language has its own.
+
+    Attributes:
+        parts: The embeddings of each language, by what the model takes for it; all of one size.
+        dropout: After the norm; None in serving.
+    """
+
+    parts: tuple[Embeddings, ...]
+    dropout: float | None = None
+
+    @property
+    def word(self) -> Tensor:
+        """The first language's word table, [V, e], whose shape all have."""
+        return self.parts[0].word
+
+    @property
+    def words(self) -> tuple[Tensor, ...]:
+        """The word table of each language."""
+        return tuple(part.word for part in self.parts)
+
+    @property
+    def project(self) -> Linear | None:
+        """The first language's projection, whose shape all have; None where the tables are as wide as the blocks."""
+        return self.parts[0].project
+
+    def __call__(self, layout: Layout) -> Tensor:
+        """Hidden state 0: [T, d] float32."""
+        return drop(of_language(self.parts, layout.language)(layout), self.dropout)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,11 +133,11 @@ class Encoder:
         headless: Why there is none; empty where there is one.
     """
 
-    embeddings: Embeddings
+    embeddings: Embeddings | SeparateEmbeddings
     blocks: tuple[Block, ...]
     final_norm: AnyNorm | None
     parameters: int
-    head: MaskedHead | None = None
+    head: LanguageHeads | None = None
     headless: str = ""
 
     @property

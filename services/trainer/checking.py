@@ -24,6 +24,8 @@ from services.trainer.extension.plan import check as check_extension
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.pretraining.checks import check as check_pretraining
 from services.trainer.pretraining.plan import STORED, PretrainPlan
+from services.trainer.static.plan import StaticPlan
+from services.trainer.static.plan import check as check_static
 from services.trainer.sweeps.grid import cells
 from services.trainer.tasks import make_task
 from services.trainer.training.checks import check, check_frozen_layers
@@ -70,6 +72,8 @@ class Checker:
                 self._pretrain_mlm(spec)
             case "extend_model":
                 self._extend_model(spec)
+            case "pretrain_static":
+                self._pretrain_static(spec)
             case _:
                 # Such a job would stay in the queue for ever: no trainer does it.
                 raise FailedPrecondition(f"job.{kind}", f"no trainer does jobs of the kind {kind}")
@@ -115,6 +119,14 @@ class Checker:
         except InvalidArgument as error:
             raise InvalidArgument(f"job.extend_model.{error.field}", error.problem) from error
         self._files.find(plan.model.name, plan.model.revision)
+
+    def _pretrain_static(self, plan: StaticPlan) -> None:
+        try:
+            check_static(plan)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"job.pretrain_static.{error.field}", error.problem) from error
+        if not plan.vocabulary.startswith(STORED):
+            self._files.find(plan.vocabulary)
 
     def _sweep(self, sweep: specs.SweepJob) -> None:
         # What the rest of the grid differs in is checked where the message is read.

@@ -38,6 +38,7 @@ WORKS: Final[Mapping[str, str]] = {
     "evaluate": "services.trainer.works.evaluate:run",
     "pretrain_mlm": "services.trainer.works.pretrain_mlm:run",
     "extend_model": "services.trainer.works.extend_model:run",
+    "pretrain_static": "services.trainer.works.pretrain_static:run",
 }
 """What does a kind of job, in a process of its own."""
 WAITING: Final[Mapping[str, str]] = {"study": "services.trainer.works.study:run"}

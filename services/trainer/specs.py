@@ -16,6 +16,7 @@ from services.trainer.alignment.adversary import Adversary
 from services.trainer.alignment.stored import StoredEdit
 from services.trainer.extension.plan import ExtendPlan
 from services.trainer.pretraining.plan import PretrainPlan
+from services.trainer.static.plan import StaticPlan
 from services.trainer.training.plan import Frozen, LanguageSet, Optimisation
 
 
@@ -329,6 +330,7 @@ KINDS: dict[str, type[Any]] = {
     "study": StudyJob,
     "pretrain_mlm": PretrainPlan,
     "extend_model": ExtendPlan,
+    "pretrain_static": StaticPlan,
 }
 """Kinds of jobs, by the name under which the table keeps them."""
 

@@ -8,11 +8,35 @@ from babelscope.calls.jobs import OptimisationOptions, Sets, datasets, optimisat
 from babelscope.data.models import Model, choose
 from babelscope.v1 import trainer_pb2
 
-_FORMS: Final = {
+FORMS: Final = {
     "text": trainer_pb2.STREAM_FORM_TEXT,
     "pieces": trainer_pb2.STREAM_FORM_PIECES,
     "ids": trainer_pb2.STREAM_FORM_IDS,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """What the languages of a new model do not share (Conneau, Wu et al. 2020, section 4).
+
+    Attributes:
+        embeddings: Whether each language has embeddings of its own, positions included.
+        layers: Number of blocks, from the first on, of which each language has its own.
+        softmax: Whether each language has a masked-language-model head of its own.
+        prefixed: Whether no token is that of several languages, however it is spelled: no anchors. For a vocabulary of
+            each language.
+    """
+
+    embeddings: bool = False
+    layers: int = 0
+    softmax: bool = False
+    prefixed: bool = False
+
+    def to_proto(self) -> trainer_pb2.Separation:
+        """The message."""
+        return trainer_pb2.Separation(
+            embeddings=self.embeddings, layers=self.layers, softmax=self.softmax, prefixed=self.prefixed
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +51,7 @@ class Architecture:
         feed_forward: Width within the feed-forward layers; four times that of the hidden states where 0.
         max_tokens: Longest input in tokens, special ones included.
         initializer_range: Standard deviation of the initial weights.
+        separation: What its languages do not share; None for a model that is not told the language of a text.
     """
 
     family: str = "bert"
@@ -36,6 +61,7 @@ class Architecture:
     feed_forward: int = 0
     max_tokens: int = 256
     initializer_range: float = 0.02
+    separation: Separation | None = None
 
     def to_proto(self) -> trainer_pb2.MlmArchitecture:
         """The message."""
@@ -47,6 +73,7 @@ class Architecture:
             feed_forward=self.feed_forward,
             max_tokens=self.max_tokens,
             initializer_range=self.initializer_range,
+            separation=None if self.separation is None else self.separation.to_proto(),
         )
 
 
@@ -63,6 +90,8 @@ class PretrainOptions(OptimisationOptions, total=False):
     """Share of these that are replaced by the mask token."""
     random: float
     """Share of these that are replaced by a random token."""
+    random_within_language: bool
+    """Whether random tokens are those that occur in the training sets of the stream's language."""
     source: str
     """Language by whose perplexity the best checkpoint is chosen."""
     learning_rate: float
@@ -77,7 +106,15 @@ class PretrainOptions(OptimisationOptions, total=False):
     """Longest input in tokens, special ones included; the model's longest where 0."""
 
 
-_PLAIN: Final = ("language_exponent", "mask_rate", "masked", "random", "source", "max_tokens")
+_PLAIN: Final = (
+    "language_exponent",
+    "mask_rate",
+    "masked",
+    "random",
+    "random_within_language",
+    "source",
+    "max_tokens",
+)
 
 
 def pretrain_mlm_spec(
@@ -96,7 +133,7 @@ def pretrain_mlm_spec(
         **{name: how[name] for name in _PLAIN if name in how},
     )
     if "form" in how:
-        spec.form = choose(_FORMS, "form", how["form"])
+        spec.form = choose(FORMS, "form", how["form"])
     if isinstance(start, Architecture):
         spec.architecture.CopyFrom(start.to_proto())
     else:

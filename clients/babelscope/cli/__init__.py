@@ -37,6 +37,7 @@ _COMMANDS: Final = (
     "study",
     "train",
     "pretrain",
+    "pretrain_static",
     "sweep",
     "jobs",
     "generate",

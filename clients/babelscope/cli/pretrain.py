@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from babelscope.calls.jobs import Sets
-from babelscope.calls.pretraining import Architecture
+from babelscope.calls.pretraining import Architecture, Separation
 from babelscope.cli.options import MeshOptions, one_of, with_options
 from babelscope.cli.output import ResultOptions
 from babelscope.cli.train import DetachOption, WorkersOption, check_lasting, follow, read_sets
@@ -17,6 +17,8 @@ from babelscope.corpora.vocabularies import to_examples
 from babelscope.sync.mesh import Mesh
 
 SERVICES: Final = ("metrics", "datagen", "trainer")
+_LANGUAGE: Final = "{language}"
+"""Stands for the language in the name of a vocabulary's file."""
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +49,35 @@ class ArchitectureOptions:
         float, typer.Option("--initial-deviation", min=0, help="Standard deviation of its initial weights.")
     ] = 0.02
 
+    separate_embeddings: Annotated[
+        bool,
+        typer.Option(
+            "--separate-embeddings", help="Embeddings and positions of each language of its own; see --separable."
+        ),
+    ] = False
+    separate_layers: Annotated[
+        int, typer.Option("--separate-layers", min=0, help="Number of layers, from the first, of each language's own.")
+    ] = 0
+    separate_softmax: Annotated[
+        bool, typer.Option("--separate-softmax", help="Output layer of each language of its own.")
+    ] = False
+    prefixed: Annotated[
+        bool, typer.Option("--prefixed", help="No token shared by languages; for a vocabulary of each language.")
+    ] = False
+    separable: Annotated[
+        bool,
+        typer.Option(
+            "--separable",
+            help="Model that is told the language of a text; implied by the options above, and needed for a "
+            "vocabulary of each language.",
+        ),
+    ] = False
+
+    def separation(self) -> Separation | None:
+        """What the languages do not share; None for a model that is not told them."""
+        wanted = Separation(self.separate_embeddings, self.separate_layers, self.separate_softmax, self.prefixed)
+        return wanted if self.separable or wanted != Separation() else None
+
     def architecture(self) -> Architecture:
         """The configuration."""
         return Architecture(
@@ -57,6 +88,7 @@ class ArchitectureOptions:
             self.feed_forward,
             self.max_tokens,
             self.initial_deviation,
+            self.separation(),
         )
 
 
@@ -72,12 +104,24 @@ class PretrainingOptions:
             help="Form of the lines: running text, or streams of sub-words or of their ids.",
         ),
     ] = "text"
+    stream_tokens: Annotated[
+        int,
+        typer.Option(
+            "--stream-tokens",
+            min=0,
+            help="Longest stream in tokens; the model's longest input if 0.",
+        ),
+    ] = 0
     exponent: Annotated[
         float, typer.Option("--exponent", min=0, max=1, help="Exponent of each language's share of the streams.")
     ] = 0.7
     mask_rate: Annotated[
         float, typer.Option("--mask-rate", min=0, max=1, help="Share of the tokens that are predicted.")
     ] = 0.15
+    random_within_language: Annotated[
+        bool,
+        typer.Option("--random-within-language", help="Random tokens of the stream's language alone."),
+    ] = False
     source: Annotated[
         str,
         typer.Option("--source", help="Language that chooses the best model; that of the first --corpus if empty."),
@@ -116,8 +160,10 @@ class PretrainingOptions:
         """The arguments of the client's method."""
         given = {
             "form": self.form,
+            "max_tokens": self.stream_tokens,
             "language_exponent": self.exponent,
             "mask_rate": self.mask_rate,
+            "random_within_language": self.random_within_language,
             "source": self.source,
             "learning_rate": self.learning_rate,
             "schedule": self.schedule,
@@ -160,7 +206,8 @@ def pretrain(
         typer.Option(
             "--vocabulary",
             metavar="FILE",
-            help="Vocabulary of a new model: tokenizer.json, a stored datasets/DIGEST, or the name of a model.",
+            help="Vocabulary of a new model: tokenizer.json, a stored datasets/DIGEST, or the name of a model; with "
+            "{language} in it, a file of each language, for a separable model.",
         ),
     ] = None,
     made: ArchitectureOptions,
@@ -180,15 +227,15 @@ def pretrain(
     with mesh.open(*SERVICES) as opened:
         job = opened.trainer.pretrain_mlm(
             made.architecture() if model is None else model,
-            _put(opened, corpus, "--corpus"),
-            vocabulary=_vocabulary(opened, vocabulary),
-            dev=_put(opened, dev or (), "--dev"),
+            put_corpora(opened, corpus, "--corpus"),
+            vocabulary=put_vocabulary(opened, vocabulary, [place for place, _ in read_sets(corpus, "--corpus")]),
+            dev=put_corpora(opened, dev or (), "--dev"),
             **how.arguments(),
         )
         follow(opened, job, detach, results)
 
 
-def _put(mesh: Mesh, given: Sequence[str], option: str) -> Sets:
+def put_corpora(mesh: Mesh, given: Sequence[str], option: str) -> Sets:
     """Names of stored datasets by language; files are stored first, and read while they are sent."""
     sets: list[tuple[str, str]] = []
     for place, where in read_sets(given, option):
@@ -200,9 +247,18 @@ def _put(mesh: Mesh, given: Sequence[str], option: str) -> Sets:
     return sets
 
 
-def _vocabulary(mesh: Mesh, given: str | None) -> str:
-    """A stored vocabulary, or the name of a model; a file is stored first."""
-    if given is None or not Path(given).is_file():
+def put_vocabulary(mesh: Mesh, given: str | None, places: Sequence[str]) -> str:
+    """A stored vocabulary, or the name of a model; a file, or one of each language, is stored first."""
+    if given is not None and _LANGUAGE in given:
+        files = {place.partition("/")[0]: Path(given.replace(_LANGUAGE, place.partition("/")[0])) for place in places}
+    else:
+        files = {"": Path(given or "")}
+    lacking = [str(file) for file in files.values() if not file.is_file()]
+    if lacking and len(files) > 1:
+        raise typer.BadParameter(f"Expected a vocabulary of each language, but there is no file {lacking[0]}")
+    if lacking:
         return given or ""
-    text = Path(given).read_text(encoding="utf-8")
-    return mesh.datagen.put_dataset(list(to_examples(text)), title=Path(given).name).name
+    parts = [
+        part for language, file in files.items() for part in to_examples(file.read_text(encoding="utf-8"), language)
+    ]
+    return mesh.datagen.put_dataset(parts, title=Path(given or "").name).name

@@ -139,6 +139,34 @@ STREAM_FORM_IDS: StreamForm.ValueType  # 3
 """Streams of ids of the vocabulary with spaces between them, one an example."""
 Global___StreamForm: _TypeAlias = StreamForm  # noqa: Y015
 
+class _StaticKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StaticKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StaticKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STATIC_KIND_UNSPECIFIED: _StaticKind.ValueType  # 0
+    """Refused."""
+    STATIC_KIND_WORD2VEC: _StaticKind.ValueType  # 1
+    """word2vec (Mikolov et al. 2013), by skip-gram with negative sampling."""
+    STATIC_KIND_GLOVE: _StaticKind.ValueType  # 2
+    """GloVe (Pennington et al. 2014)."""
+    STATIC_KIND_WORD2VEC_CBOW: _StaticKind.ValueType  # 3
+    """word2vec, by the mean of the context (CBOW) with negative sampling."""
+
+class StaticKind(_StaticKind, metaclass=_StaticKindEnumTypeWrapper):
+    """How static vectors are trained."""
+
+STATIC_KIND_UNSPECIFIED: StaticKind.ValueType  # 0
+"""Refused."""
+STATIC_KIND_WORD2VEC: StaticKind.ValueType  # 1
+"""word2vec (Mikolov et al. 2013), by skip-gram with negative sampling."""
+STATIC_KIND_GLOVE: StaticKind.ValueType  # 2
+"""GloVe (Pennington et al. 2014)."""
+STATIC_KIND_WORD2VEC_CBOW: StaticKind.ValueType  # 3
+"""word2vec, by the mean of the context (CBOW) with negative sampling."""
+Global___StaticKind: _TypeAlias = StaticKind  # noqa: Y015
+
 @_typing.final
 class LanguageDataset(_message.Message):
     """A stored dataset with the language of its examples."""
@@ -499,6 +527,44 @@ class FineTuneSpec(_message.Message):
 Global___FineTuneSpec: _TypeAlias = FineTuneSpec  # noqa: Y015
 
 @_typing.final
+class Separation(_message.Message):
+    """What the languages of a new model do not share (Conneau, Wu et al. 2020, section 4). Such a model is told the language
+    of every text; its languages are those of the training sets. In fine-tuning, what a language has of its own is frozen.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
+    SOFTMAX_FIELD_NUMBER: _builtins.int
+    PREFIXED_FIELD_NUMBER: _builtins.int
+    embeddings: _builtins.bool
+    """Whether each language has embeddings of its own, positions included."""
+    layers: _builtins.int
+    """Number of blocks, from the first on, of which each language has its own."""
+    softmax: _builtins.bool
+    """Whether each language has a masked-language-model head of its own. An output layer is the word table where both are
+    shared or both are separate.
+    """
+    prefixed: _builtins.bool
+    """Whether no token is that of several languages, however it is spelled: no anchors. For a vocabulary of each language."""
+    def __init__(
+        self,
+        *,
+        embeddings: _builtins.bool = ...,
+        layers: _builtins.int = ...,
+        softmax: _builtins.bool = ...,
+        prefixed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "layers", b"layers", "prefixed", b"prefixed", "softmax", b"softmax"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Separation: _TypeAlias = Separation  # noqa: Y015
+
+@_typing.final
 class MlmArchitecture(_message.Message):
     """Configuration of a model that starts from random weights. A field that is 0 has the default that its comment names:
     together they are the model of Conneau, Wu et al. 2020 (section 3.1).
@@ -513,6 +579,7 @@ class MlmArchitecture(_message.Message):
     FEED_FORWARD_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     INITIALIZER_RANGE_FIELD_NUMBER: _builtins.int
+    SEPARATION_FIELD_NUMBER: _builtins.int
     family: _builtins.str
     """Family: `bert`, `roberta` or `modernbert`; `bert` where empty."""
     layers: _builtins.int
@@ -527,6 +594,12 @@ class MlmArchitecture(_message.Message):
     """Longest input in tokens, special ones included; 256 where 0."""
     initializer_range: _builtins.float
     """Standard deviation of the initial weights; 0.02 where 0."""
+    @_builtins.property
+    def separation(self) -> Global___Separation:
+        """What its languages do not share, for a model of the family `bert` that is told the language of a text; with nothing
+        in it, a model that shares all, and may take a vocabulary of each language all the same.
+        """
+
     def __init__(
         self,
         *,
@@ -537,10 +610,11 @@ class MlmArchitecture(_message.Message):
         feed_forward: _builtins.int = ...,
         max_tokens: _builtins.int = ...,
         initializer_range: _builtins.float = ...,
+        separation: Global___Separation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["separation", b"separation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "feed_forward", b"feed_forward", "heads", b"heads", "hidden_size", b"hidden_size", "initializer_range", b"initializer_range", "layers", b"layers", "max_tokens", b"max_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "feed_forward", b"feed_forward", "heads", b"heads", "hidden_size", b"hidden_size", "initializer_range", b"initializer_range", "layers", b"layers", "max_tokens", b"max_tokens", "separation", b"separation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -565,8 +639,11 @@ class PretrainMlmSpec(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     OPTIMISATION_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    RANDOM_WITHIN_LANGUAGE_FIELD_NUMBER: _builtins.int
     vocabulary: _builtins.str
-    """Vocabulary of a new model: `datasets/DIGEST` of one that `learn_vocabulary` made, or the name of a model."""
+    """Vocabulary of a new model: `datasets/DIGEST` of one that `learn_vocabulary` made, or the name of a model. One of each
+    language, where the model has a `separation`, is joined as `cut_subwords` joins it.
+    """
     form: Global___StreamForm.ValueType
     """What the texts of the sets are."""
     language_exponent: _builtins.float
@@ -581,6 +658,10 @@ class PretrainMlmSpec(_message.Message):
     """Language by which the best checkpoint is chosen; that of the first training set where empty."""
     max_tokens: _builtins.int
     """Longest input in tokens, special ones included; the model's longest where 0."""
+    random_within_language: _builtins.bool
+    """Whether a random token in the place of a masked one is one that occurs in the training sets of the stream's language;
+    any of the vocabulary where false.
+    """
     @_builtins.property
     def model(self) -> _model_pb2.ModelRef:
         """A model to go on from."""
@@ -621,10 +702,11 @@ class PretrainMlmSpec(_message.Message):
         source: _builtins.str = ...,
         optimisation: Global___Optimisation | None = ...,
         max_tokens: _builtins.int = ...,
+        random_within_language: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_language_exponent", b"_language_exponent", "_mask_rate", b"_mask_rate", "_masked", b"_masked", "_random", b"_random", "architecture", b"architecture", "language_exponent", b"language_exponent", "mask_rate", b"mask_rate", "masked", b"masked", "model", b"model", "optimisation", b"optimisation", "random", b"random", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language_exponent", b"_language_exponent", "_mask_rate", b"_mask_rate", "_masked", b"_masked", "_random", b"_random", "architecture", b"architecture", "dev", b"dev", "form", b"form", "language_exponent", b"language_exponent", "mask_rate", b"mask_rate", "masked", b"masked", "max_tokens", b"max_tokens", "model", b"model", "optimisation", b"optimisation", "random", b"random", "source", b"source", "start", b"start", "train", b"train", "vocabulary", b"vocabulary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language_exponent", b"_language_exponent", "_mask_rate", b"_mask_rate", "_masked", b"_masked", "_random", b"_random", "architecture", b"architecture", "dev", b"dev", "form", b"form", "language_exponent", b"language_exponent", "mask_rate", b"mask_rate", "masked", b"masked", "max_tokens", b"max_tokens", "model", b"model", "optimisation", b"optimisation", "random", b"random", "random_within_language", b"random_within_language", "source", b"source", "start", b"start", "train", b"train", "vocabulary", b"vocabulary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__language_exponent: _TypeAlias = _typing.Literal["language_exponent"]  # noqa: Y015
     _WhichOneofArgType__language_exponent: _TypeAlias = _typing.Literal["_language_exponent", b"_language_exponent"]  # noqa: Y015
@@ -648,6 +730,89 @@ class PretrainMlmSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_start) -> _WhichOneofReturnType_start | None: ...
 
 Global___PretrainMlmSpec: _TypeAlias = PretrainMlmSpec  # noqa: Y015
+
+@_typing.final
+class PretrainStaticSpec(_message.Message):
+    """Trains a vector for each sub-word of a vocabulary, on the streams that a masked language model would be trained on. The
+    checkpoint is a model of one layer, 0, which the encoder serves; it holds the vectors as `vectors.vec`, too. A job that
+    is killed starts again, and ends with the same vectors.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    VOCABULARY_FIELD_NUMBER: _builtins.int
+    TRAIN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    DIMENSION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    MIN_COUNT_FIELD_NUMBER: _builtins.int
+    EPOCHS_FIELD_NUMBER: _builtins.int
+    LEARNING_RATE_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    NEGATIVE_FIELD_NUMBER: _builtins.int
+    MAX_WEIGHT_FIELD_NUMBER: _builtins.int
+    EXPONENT_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
+    kind: Global___StaticKind.ValueType
+    """How they are trained."""
+    vocabulary: _builtins.str
+    """Vocabulary: `datasets/DIGEST` of one that `learn_vocabulary` made, or the name of a model."""
+    form: Global___StreamForm.ValueType
+    """What the texts of the sets are."""
+    max_tokens: _builtins.int
+    """Longest stream in tokens, special ones included, beyond which no context reaches; 256 where 0."""
+    dimension: _builtins.int
+    """Numbers of a vector; 768 where 0."""
+    window: _builtins.int
+    """Tokens to each side that are context; 10 where 0."""
+    min_count: _builtins.int
+    """Fewest occurrences of a token that gets a vector of its own; 1 where 0. Other tokens get the mean of all vectors."""
+    epochs: _builtins.int
+    """Passes over the streams, or over the co-occurrences; 5 for word2vec and 25 for GloVe where 0."""
+    learning_rate: _builtins.float
+    """Learning rate at first; 0.025 for word2vec and 0.05 for GloVe where 0."""
+    seed: _builtins.int
+    """Seed."""
+    negative: _builtins.int
+    """word2vec: tokens drawn against each that is predicted; 5 where 0."""
+    max_weight: _builtins.float
+    """GloVe: count from which all co-occurrences weigh the same; 100 where 0."""
+    exponent: _builtins.float
+    """GloVe: exponent of the weight below it; 0.75 where 0."""
+    batch: _builtins.int
+    """GloVe: co-occurrences of a step; 4096 where 0."""
+    @_builtins.property
+    def train(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageDataset]:
+        """Training sets of running text, which are joined."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___StaticKind.ValueType = ...,
+        vocabulary: _builtins.str = ...,
+        train: _abc.Iterable[Global___LanguageDataset] | None = ...,
+        form: Global___StreamForm.ValueType = ...,
+        max_tokens: _builtins.int = ...,
+        dimension: _builtins.int = ...,
+        window: _builtins.int = ...,
+        min_count: _builtins.int = ...,
+        epochs: _builtins.int = ...,
+        learning_rate: _builtins.float = ...,
+        seed: _builtins.int = ...,
+        negative: _builtins.int = ...,
+        max_weight: _builtins.float = ...,
+        exponent: _builtins.float = ...,
+        batch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "dimension", b"dimension", "epochs", b"epochs", "exponent", b"exponent", "form", b"form", "kind", b"kind", "learning_rate", b"learning_rate", "max_tokens", b"max_tokens", "max_weight", b"max_weight", "min_count", b"min_count", "negative", b"negative", "seed", b"seed", "train", b"train", "vocabulary", b"vocabulary", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PretrainStaticSpec: _TypeAlias = PretrainStaticSpec  # noqa: Y015
 
 @_typing.final
 class ExtendModelSpec(_message.Message):
@@ -1079,6 +1244,7 @@ class Job(_message.Message):
     SWEEP_FIELD_NUMBER: _builtins.int
     STUDY_FIELD_NUMBER: _builtins.int
     PRETRAIN_MLM_FIELD_NUMBER: _builtins.int
+    PRETRAIN_STATIC_FIELD_NUMBER: _builtins.int
     EXTEND_MODEL_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
@@ -1131,6 +1297,10 @@ class Job(_message.Message):
         """Pretraining of a masked language model."""
 
     @_builtins.property
+    def pretrain_static(self) -> Global___PretrainStaticSpec:
+        """Training of static vectors."""
+
+    @_builtins.property
     def extend_model(self) -> Global___ExtendModelSpec:
         """Words of another language in a model."""
 
@@ -1171,6 +1341,7 @@ class Job(_message.Message):
         sweep: Global___SweepSpec | None = ...,
         study: Global___StudySpec | None = ...,
         pretrain_mlm: Global___PretrainMlmSpec | None = ...,
+        pretrain_static: Global___PretrainStaticSpec | None = ...,
         extend_model: Global___ExtendModelSpec | None = ...,
         state: Global___JobState.ValueType = ...,
         reason: _builtins.str = ...,
@@ -1187,11 +1358,11 @@ class Job(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "extend_model", b"extend_model", "fine_tune", b"fine_tune", "pretrain_mlm", b"pretrain_mlm", "result", b"result", "spec", b"spec", "start_time", b"start_time", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "extend_model", b"extend_model", "fine_tune", b"fine_tune", "pretrain_mlm", b"pretrain_mlm", "pretrain_static", b"pretrain_static", "result", b"result", "spec", b"spec", "start_time", b"start_time", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "extend_model", b"extend_model", "figures", b"figures", "fine_tune", b"fine_tune", "labels", b"labels", "last_event", b"last_event", "name", b"name", "parent", b"parent", "pretrain_mlm", b"pretrain_mlm", "priority", b"priority", "progress", b"progress", "reason", b"reason", "result", b"result", "spec", b"spec", "start_time", b"start_time", "state", b"state", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "end_time", b"end_time", "evaluate", b"evaluate", "extend_model", b"extend_model", "figures", b"figures", "fine_tune", b"fine_tune", "labels", b"labels", "last_event", b"last_event", "name", b"name", "parent", b"parent", "pretrain_mlm", b"pretrain_mlm", "pretrain_static", b"pretrain_static", "priority", b"priority", "progress", b"progress", "reason", b"reason", "result", b"result", "spec", b"spec", "start_time", b"start_time", "state", b"state", "study", b"study", "sweep", b"sweep", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_spec: _TypeAlias = _typing.Literal["fine_tune", "evaluate", "sweep", "study", "pretrain_mlm", "extend_model"]  # noqa: Y015
+    _WhichOneofReturnType_spec: _TypeAlias = _typing.Literal["fine_tune", "evaluate", "sweep", "study", "pretrain_mlm", "pretrain_static", "extend_model"]  # noqa: Y015
     _WhichOneofArgType_spec: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_spec) -> _WhichOneofReturnType_spec | None: ...
 

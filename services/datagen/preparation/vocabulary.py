@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
+from babelscope.corpora.vocabularies import join_tokens, numbered
 from numpy.typing import NDArray
 
 from services.runtime.errors import InvalidArgument
@@ -166,16 +167,9 @@ def join(
         prefixed: Each token gets its language before it, `en:the`, so that no two languages share one: no anchors.
         specials: Tokens that all languages share in any case.
     """
-    number = {token: i for i, token in enumerate(specials)}
-    owners: Counter[str] = Counter()
-    ids: dict[str, NDArray[np.int32]] = {}
-    for language in sorted(parts):
-        names = [
-            token if token in specials or not prefixed else f"{language}:{token}" for token in parts[language].tokens
-        ]
-        for name in names:
-            number.setdefault(name, len(number))
-        owners.update(name for name in names if name not in specials)
-        ids[language] = np.array([number[name] for name in names], dtype=np.int32)
+    names = join_tokens({language: part.tokens for language, part in parts.items()}, specials, prefixed=prefixed)
+    number = numbered(names, specials)
+    owners: Counter[str] = Counter(name for each in names.values() for name in each if name not in specials)
+    ids = {language: np.array([number[name] for name in each], dtype=np.int32) for language, each in names.items()}
     shared = sum(count > 1 for count in owners.values())
     return JoinedVocabulary(tuple(number), dict(parts), ids, shared)

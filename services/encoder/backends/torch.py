@@ -12,7 +12,7 @@ from services.encoder.backends.places import answer_places
 from services.encoder.backends.workers import Workers
 from services.models.layers.blocks import Layout
 from services.models.layers.interventions import Interventions
-from services.models.layers.packing import PositionRule, pack, split
+from services.models.layers.packing import PositionRule, pack, split_texts
 from services.models.layers.pooling import gather, pool
 from services.models.row_groups import row_count
 from services.models.spec import EncodePlan, Prediction, PredictPlan, TokenizedText
@@ -63,7 +63,6 @@ class TorchBackend:
         Raises:
             NotFinite: The model, or an edit, drives the hidden states out of the finite numbers.
         """
-        lengths = [len(text) for text in batch]
         offsets = np.cumsum([0, *(row_count(text, plan.pooling) for text in batch)])
         answer = torch.empty((int(offsets[-1]), len(plan.layers), self._encoder.hidden_size), dtype=torch.float32)
         self._encoder.prepare(_TYPES[plan.dtype])
@@ -84,7 +83,7 @@ class TorchBackend:
                         for column in wanted[state.layer]:
                             answer[:, column].index_copy_(0, places, rows_ND)
 
-        self._workers.run(compute, split(lengths, self._chunk_rows, self._workers.threads))
+        self._workers.run(compute, split_texts(batch, self._chunk_rows, self._workers.threads))
         block = answer.numpy()
         return [block[first:last] for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
 
@@ -119,7 +118,8 @@ class TorchBackend:
                     columns = [column for column, layer in enumerate(plan.layers) if layer == state.layer]
                     if not columns:
                         continue
-                    found, likely = decode(head, state.hidden, plan.top_k, dtype, scores=plan.scores)
+                    own = head.of(packed.language)
+                    found, likely = decode(own, state.hidden, plan.top_k, dtype, scores=plan.scores)
                     found = found[: packed.rows].to("cpu", torch.int32)
                     likely = finite(likely[: packed.rows], state.layer).to("cpu")
                     for member in state.members:
@@ -128,7 +128,7 @@ class TorchBackend:
                             if plan.scores:
                                 scores[:, member, column].index_copy_(0, places, likely)
 
-        self._workers.run(compute, split(lengths, self._chunk_rows, self._workers.threads))
+        self._workers.run(compute, split_texts(batch, self._chunk_rows, self._workers.threads))
         all_ids, all_scores = token_ids.numpy(), scores.numpy()
         return [
             Prediction(all_ids[first:last], all_scores[first:last])

@@ -9,6 +9,8 @@ from services.models.families.eurobert import EuroBertFamily
 from services.models.families.modernbert import ModernBertFamily
 from services.models.families.rembert import RemBertFamily
 from services.models.families.roberta import RobertaFamily
+from services.models.families.separable import SeparableFamily
+from services.models.families.static import StaticFamily
 from services.models.families.xlm_roberta_xl import XlmRobertaXlFamily
 
 FAMILIES: dict[str, Family] = {
@@ -21,9 +23,11 @@ FAMILIES: dict[str, Family] = {
     "modernbert": ModernBertFamily(),
     "rembert": RemBertFamily(),
     "roberta": RobertaFamily(),
+    "separable": SeparableFamily(),
+    "static": StaticFamily(),
     "xlm-roberta": RobertaFamily(),
     "xlm-roberta-xl": XlmRobertaXlFamily(),
 }
-"""transformers' model type to family."""
+"""Model type of config.json to family: transformers' own, and two of this project."""
 
 __all__ = ["FAMILIES", "Dimensions", "Family", "common_refusal"]

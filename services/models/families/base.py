@@ -13,7 +13,7 @@ from services.models.layers.blocks import AnyNorm, Block
 from services.models.layers.dropout import Dropout
 from services.models.layers.linear import Activation
 from services.models.layers.packing import PositionRule
-from services.models.weights import Embeddings, Source
+from services.models.weights import Embeddings, SeparateEmbeddings, Source
 
 ACTIVATIONS: dict[str, Activation] = {
     "gelu": "gelu",
@@ -76,13 +76,16 @@ class Family(Protocol):
     def refusal(self, config: Any) -> str:
         """Why a model of this family cannot be served packed; empty where it can."""
 
+    def languages(self, config: Any) -> tuple[str, ...]:
+        """The languages of which a text must name one, in the order of what each has of its own; empty for none."""
+
     def dimensions(self, config: Any) -> Dimensions:
         """Its sizes."""
 
     def position_rule(self, config: Any) -> PositionRule:
         """Token ids of one text to position ids."""
 
-    def embeddings(self, source: Source, config: Any) -> Embeddings:
+    def embeddings(self, source: Source, config: Any) -> Embeddings | SeparateEmbeddings:
         """Hidden state 0."""
 
     def block(self, source: Source, config: Any, layer: int) -> Block:
@@ -104,6 +107,11 @@ class Family(Protocol):
 def sharing(family: Family, config: Any) -> list[int]:
     """For each block, from 1, the lowest layer that has its weights."""
     return [family.lowest(config, layer) for layer in range(1, family.dimensions(config).layers + 1)]
+
+
+def tied(config: Any) -> bool:
+    """Whether the output layer shares the word table."""
+    return bool(getattr(config, "tie_word_embeddings", True))
 
 
 def initial_std(config: Any) -> float:

@@ -9,7 +9,7 @@ from services.models.families.heads import HeadLayout
 from services.models.layers.blocks import AnyNorm, Block, PostNormBlock
 from services.models.layers.dropout import Dropout
 from services.models.layers.packing import PositionRule
-from services.models.weights import Embeddings, Slot, Source, read_linear, read_norm
+from services.models.weights import Embeddings, SeparateEmbeddings, Slot, Source, read_linear, read_norm
 
 
 class BertFamily:
@@ -44,6 +44,10 @@ class BertFamily:
             or activation_refusal("hidden_act", config.hidden_act)
         )
 
+    def languages(self, config: Any) -> tuple[str, ...]:
+        """None: all languages share all of it."""
+        return ()
+
     def dimensions(self, config: Any) -> Dimensions:
         """Its sizes."""
         return Dimensions(
@@ -62,8 +66,12 @@ class BertFamily:
         """Columns of the embedding tables."""
         return int(config.hidden_size)
 
-    def embeddings(self, source: Source, config: Any) -> Embeddings:
+    def embeddings(self, source: Source, config: Any) -> Embeddings | SeparateEmbeddings:
         """Word, position and segment tables, and their norm."""
+        return self._shared_embeddings(source, config)
+
+    def _shared_embeddings(self, source: Source, config: Any) -> Embeddings:
+        """The embeddings of all languages."""
         width, std = self.embedding_width(config), initial_std(config)
         word = source.tensor(
             Slot(self.word_table, (config.vocab_size, width), "table", std=std, padding=config.pad_token_id)

@@ -43,6 +43,10 @@ class DistilBertFamily:
             or activation_refusal("activation", config.activation)
         )
 
+    def languages(self, config: Any) -> tuple[str, ...]:
+        """None: all languages share all of it."""
+        return ()
+
     def dimensions(self, config: Any) -> Dimensions:
         """Its sizes."""
         return Dimensions(

@@ -50,6 +50,10 @@ class EuroBertFamily:
             or activation_refusal("hidden_act", config.hidden_act)
         )
 
+    def languages(self, config: Any) -> tuple[str, ...]:
+        """None: all languages share all of it."""
+        return ()
+
     def dimensions(self, config: Any) -> Dimensions:
         """Its sizes."""
         return Dimensions(

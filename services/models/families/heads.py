@@ -1,6 +1,6 @@
 """Where a family keeps its masked-language-model head."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class HeadLayout:
         dense_bias: Whether the affine layer has a bias.
         norm_bias: Whether the norm has a bias.
         implied: Whether it is there although the checkpoint has no tensor of it: an output layer alone that is tied.
+        parts: What stands before these names for the head of each language; one, and empty, where all share a head.
     """
 
     dense: str
@@ -33,3 +34,18 @@ class HeadLayout:
     dense_bias: bool = True
     norm_bias: bool = True
     implied: bool = False
+    parts: tuple[str, ...] = ("",)
+
+    def single(self) -> tuple["HeadLayout", ...]:
+        """The head of each language, by its whole names; itself where all share one."""
+        return tuple(
+            replace(
+                self,
+                dense=part + self.dense,
+                norm=part + self.norm,
+                output=part + self.output,
+                biases=tuple(part + name for name in self.biases),
+                parts=("",),
+            )
+            for part in self.parts
+        )

@@ -55,6 +55,10 @@ class ModernBertFamily:
             or activation_refusal("hidden_activation", config.hidden_activation)
         )
 
+    def languages(self, config: Any) -> tuple[str, ...]:
+        """None: all languages share all of it."""
+        return ()
+
     def dimensions(self, config: Any) -> Dimensions:
         """Its sizes."""
         return Dimensions(

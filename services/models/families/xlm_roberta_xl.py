@@ -16,7 +16,7 @@ class XlmRobertaXlFamily(RobertaFamily):
     owned: tuple[str, ...] = ("embeddings.", "encoder.LayerNorm.")
     general = True
 
-    def embeddings(self, source: Source, config: Any) -> Embeddings:
+    def _shared_embeddings(self, source: Source, config: Any) -> Embeddings:
         """Word, position and segment tables; the first block normalises them."""
         d, std, padding = config.hidden_size, initial_std(config), int(config.pad_token_id)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.models.families.known import refusal
 from services.models.files.checkpoint import weight_names
-from services.models.tokenizer_file import SLOW_FILES, TOKENIZER_FILE, check_files
+from services.models.tokenizer_file import SLOW_FILES, TOKENIZER_FILE, check_files, is_language_file
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.runtime.names import problem_of, read_bounded, shown
 
@@ -153,7 +153,8 @@ def inspect(folder: Path, subject: str, inside: Path | None) -> ModelFolder:
     present = {path.name for path in folder.glob("*") if path.is_file()}
     required = required_files(present, folder, subject)
     weights = [folder / name for name in required.weights]
-    files = [*weights, *(folder / name for name in TEXT_FILES if name in present)]
+    texts = [name for name in sorted(present) if name in TEXT_FILES or is_language_file(name)]
+    files = [*weights, *(folder / name for name in texts)]
     if inside is not None:
         for path in files:
             require_inside(path, inside, subject)
@@ -174,7 +175,8 @@ def files_stamp(folder: Path) -> tuple[tuple[str, int, int, int, int], ...]:
     """Name, inode, size and times of change of a folder's files, links followed; files that vanish are left out."""
     found = []
     for path in sorted(folder.glob("*")):
-        if path.name not in TEXT_FILES and path.suffix != ".safetensors" and not path.name.endswith(".index.json"):
+        is_text = path.name in TEXT_FILES or is_language_file(path.name)
+        if not is_text and path.suffix != ".safetensors" and not path.name.endswith(".index.json"):
             continue
         try:
             state = path.stat()

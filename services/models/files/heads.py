@@ -4,7 +4,7 @@ A head never keeps a model from being served: one that is missing or not underst
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from services.models.families.base import ACTIVATIONS, activation_refusal
 from services.models.families.heads import HeadLayout
-from services.models.layers.heads import MaskedHead, OutputLayer
+from services.models.layers.heads import LanguageHeads, MaskedHead, OutputLayer
 from services.models.layers.linear import Linear
+from services.models.layers.separate import SeparateHead
 from services.models.weights import Slot, read_affine, read_norm
 from services.runtime.errors import FailedPrecondition
 
@@ -67,8 +68,10 @@ class _Beside:
             raise Headless(error.reason) from error
 
 
-def read_head(checkpoint: HeadTensors, layout: HeadLayout, word: Tensor, hidden_size: int, *, tied: bool) -> MaskedHead:
-    """The head of a checkpoint whose encoder has been read.
+def read_head(
+    checkpoint: HeadTensors, layout: HeadLayout, words: Sequence[Tensor], hidden_size: int, *, tied: bool
+) -> LanguageHeads:
+    """The head of a checkpoint whose encoder has been read, or the heads of its languages.
 
     The output layer is the word table where the configuration ties the two, unless the checkpoint holds one of its own
     that differs: as in transformers, the tensors are believed more than the configuration.
@@ -76,13 +79,22 @@ def read_head(checkpoint: HeadTensors, layout: HeadLayout, word: Tensor, hidden_
     Args:
         checkpoint: Tensors of the checkpoint.
         layout: Names and sizes of the head.
-        word: The word table, [V, e].
+        words: The word table, [V, e], or that of each language.
         hidden_size: d.
         tied: Whether the configuration has the output layer share the word table.
 
     Raises:
         Headless: There is none, or it is not understood.
     """
+    heads = tuple(
+        _read_one(checkpoint, each, words[place if len(words) > 1 else 0], hidden_size, tied=tied)
+        for place, each in enumerate(layout.single())
+    )
+    return heads[0] if len(heads) == 1 else SeparateHead(heads)
+
+
+def _read_one(checkpoint: HeadTensors, layout: HeadLayout, word: Tensor, hidden_size: int, *, tied: bool) -> MaskedHead:
+    """One head."""
     if not _is_there(checkpoint, layout):
         found = next((what for start, what in _OTHERS.items() if checkpoint.has_any(start)), "")
         raise Headless("its checkpoint has no masked-language-model head" + (f": {found}" if found else ""))
@@ -120,6 +132,11 @@ def head_numbers(checkpoint: HeadTensors, layout: HeadLayout, *, tied: bool) -> 
         layout: Names and sizes of the head.
         tied: Whether the configuration has the output layer share the word table, which then counts once.
     """
+    return sum(_numbers(checkpoint, each, tied=tied) for each in layout.single())
+
+
+def _numbers(checkpoint: HeadTensors, layout: HeadLayout, *, tied: bool) -> int:
+    """Numbers of one head."""
     if not _is_there(checkpoint, layout):
         return 0
     names = [f"{part}.{kind}" for part in (layout.dense, layout.norm) if part for kind in ("weight", "bias")]

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from services.models.files.checkpoint import INDEX_FILE
 from services.models.files.folders import TEXT_FILES, required_files
+from services.models.tokenizer_file import is_language_file
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 
 SMALL_FILES = ("config.json", "tokenizer_config.json", INDEX_FILE)
@@ -58,7 +59,7 @@ class Hub:
         if present is None:
             return folder
         required = required_files(present, folder, f"model {name}")
-        texts = [file for file in TEXT_FILES if file in present]
+        texts = [file for file in sorted(present) if file in TEXT_FILES or is_language_file(file)]
         # By the commit: a branch may have moved on since the list was made.
         return self._fetch(name, folder.name, [*texts, *SMALL_FILES, *required.weights])
 

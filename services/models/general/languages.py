@@ -28,12 +28,13 @@ class Languages:
 
     Attributes:
         codes: The model's names of languages to what it takes for them: a row, the place of an adapter, or a token.
-        way: Argument of the module that takes it for each token (`langs`) or for each text (`lang_ids`), or the
-            `token` that stands among the special tokens of a text.
+        way: Argument of the module that takes it for each token (`langs`) or for each text (`lang_ids`), the `token`
+            that stands among the special tokens of a text, or the `parts` of a packed model that a language has of its
+            own.
     """
 
     codes: Mapping[str, int]
-    way: Literal["langs", "lang_ids", "token"]
+    way: Literal["langs", "lang_ids", "token", "parts"]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -46,7 +47,7 @@ class Languages:
         Args:
             tag: BCP 47 tag, or the model's own name of a language.
             field: Path of the tag in the request.
-            model: Name of the model, for the message.
+            model: Name of the model, for the message; empty where there is only one.
 
         Raises:
             InvalidArgument: None is given, the model does not have it, or several of its languages have that name.
@@ -55,10 +56,10 @@ class Languages:
         if len(found) == 1:
             return self.codes[found[0]]
         got = f"{tag!r}, which may be {' or '.join(found)}" if found else repr(tag) if tag else "none"
+        who = f"model {model}" if model else "the model"
         raise InvalidArgument(
             field,
-            f"Expected the text's language, which model {model} must be told, one of {', '.join(self.names)}, but got "
-            f"{got}",
+            f"Expected the text's language, which {who} must be told, one of {', '.join(self.names)}, but got {got}",
         )
 
     def told(self, text: TokenizedText, code: int) -> TokenizedText:
@@ -74,6 +75,11 @@ class Languages:
             return {}
         codes = torch.tensor([text.language or 0 for text in texts], device=ids_BT.device)
         return {"lang_ids": codes} if self.way == "lang_ids" else {"langs": codes[:, None].expand_as(ids_BT)}
+
+
+def separate_languages(names: Sequence[str]) -> Languages | None:
+    """The languages of a packed model that have parts of their own, in order; None where all share all of it."""
+    return Languages({name: place for place, name in enumerate(names)}, "parts") if names else None
 
 
 def languages_of(config: Any, backend: Any) -> Languages | None:

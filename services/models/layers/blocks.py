@@ -28,6 +28,7 @@ class Layout:
         content: [C] int64, rows that are not special tokens.
         starts: [n] int64, first row of each text.
         segments: [T] int64, rows of the segment table; None where all are row 0.
+        language: What the model takes for the language of the texts; None where they have none, or several.
     """
 
     groups: tuple[LengthGroup, ...]
@@ -36,6 +37,7 @@ class Layout:
     content: Tensor
     starts: Tensor
     segments: Tensor | None = None
+    language: int | None = None
     _tables: dict[object, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -51,6 +53,7 @@ class Layout:
             positions=place("positions"),
             content=place("content"),
             starts=place("starts"),
+            language=pack.language,
         )
 
     def table(self, owner: object, make: Callable[[Tensor], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """Hidden states to scores of the vocabulary: the masked-language-model head that BERT and its relatives share."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -27,6 +28,23 @@ class Head(Protocol):
 
     def best(self, hidden_TD: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """The likeliest token of each row, [T] int64, the lowest of equal ones; and about its logit, [T] float32."""
+
+
+class LanguageHeads(Protocol):
+    """The heads of a model's languages, or the one that all share."""
+
+    def of(self, language: int | None) -> "MaskedHead":
+        """The head of a language: itself where all languages share it."""
+
+    def with_tables(self, words: Sequence[Tensor]) -> "LanguageHeads":
+        """The heads over other word tables [V, e]; itself where its output layer is not tied to a table."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Tokens that each of them scores, V."""
+
+    def prepare(self, dtype: torch.dtype) -> None:
+        """Make ready for an arithmetic; cheap when they are already."""
 
 
 class OutputLayer:
@@ -105,10 +123,15 @@ class MaskedHead:
             self.dense.prepare(dtype)
         self.output.prepare(dtype)
 
-    def with_table(self, word: Tensor) -> "MaskedHead":
+    def of(self, language: int | None) -> "MaskedHead":
+        """Itself: all languages share it."""
+        return self
+
+    def with_tables(self, words: Sequence[Tensor]) -> "MaskedHead":
         """The head over another word table [V, e]; itself where its output layer is not tied to the table."""
         if not self.output.tied:
             return self
+        [word] = words
         return replace(self, output=OutputLayer(word, self.output.bias, tied=True))
 
     def __call__(self, hidden_TD: Tensor, dtype: torch.dtype) -> Tensor:

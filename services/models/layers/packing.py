@@ -52,6 +52,7 @@ class Pack:
         positions: [T] int64, position ids, starting anew at each text.
         content: [C] int64, rows that are not special tokens, ascending.
         groups: Texts of equal length, in order.
+        language: What the model takes for the language of the texts; None where they have none, or several.
     """
 
     members: NDArray[np.int64]
@@ -61,6 +62,7 @@ class Pack:
     positions: NDArray[np.int64]
     content: NDArray[np.int64]
     groups: tuple[LengthGroup, ...]
+    language: int | None = None
 
     @property
     def rows(self) -> int:
@@ -93,6 +95,23 @@ def split(lengths: Sequence[int], chunk_rows: int, workers: int) -> list[NDArray
     return np.split(order, borders)
 
 
+def split_texts(batch: Sequence[TokenizedText], chunk_rows: int, workers: int) -> list[NDArray[np.int64]]:
+    """Share out a batch into chunks as `split` does, each of texts of one language, where texts have one."""
+    lengths = np.fromiter((len(text) for text in batch), dtype=np.int64, count=len(batch))
+    chunks: list[NDArray[np.int64]] = []
+    for members in by_language([text.language for text in batch]):
+        chunks += [members[part] for part in split(lengths[members].tolist(), chunk_rows, workers)]
+    return chunks
+
+
+def by_language(languages: Sequence[int | None]) -> list[NDArray[np.int64]]:
+    """Places of each language, in the order in which the languages first occur."""
+    places: dict[int | None, list[int]] = {}
+    for place, language in enumerate(languages):
+        places.setdefault(language, []).append(place)
+    return [np.array(members, dtype=np.int64) for members in places.values()]
+
+
 def pack(batch: Sequence[TokenizedText], members: NDArray[np.int64], position_rule: PositionRule) -> Pack:
     """Lay some texts of a batch one after the other.
 
@@ -114,6 +133,7 @@ def pack(batch: Sequence[TokenizedText], members: NDArray[np.int64], position_ru
     ids = np.concatenate([text.ids for text in texts])
     positions = np.concatenate([position_rule(text.ids) for text in texts])
     filler = -len(ids) % ROWS_STEP
+    languages = {text.language for text in texts}
     return Pack(
         members=members,
         starts=starts,
@@ -123,4 +143,5 @@ def pack(batch: Sequence[TokenizedText], members: NDArray[np.int64], position_ru
         positions=np.append(positions, np.repeat(positions[:1], filler)),
         content=np.flatnonzero(~special),
         groups=tuple(groups),
+        language=languages.pop() if len(languages) == 1 else None,
     )

@@ -11,6 +11,7 @@ from services.trainer import specs
 from services.trainer.api.extension import read_extend_model, write_extend_model
 from services.trainer.api.pretraining import read_pretrain_mlm, write_pretrain_mlm
 from services.trainer.api.specs import read_evaluate, read_fine_tune, write_evaluate, write_fine_tune
+from services.trainer.api.static import read_pretrain_static, write_pretrain_static
 from services.trainer.api.studies import read_study, write_study
 from services.trainer.api.sweeps import read_sweep, write_sweep
 
@@ -32,6 +33,8 @@ def read_job(job: trainer_pb2.Job, store: Store) -> tuple[str, Any]:
             return kind, read_sweep(job.sweep, "job.sweep", store)
         case "study":
             return kind, read_study(job.study, "job.study", store)
+        case "pretrain_static":
+            return kind, read_pretrain_static(job.pretrain_static, "job.pretrain_static")
         case "pretrain_mlm":
             return kind, read_pretrain_mlm(job.pretrain_mlm, "job.pretrain_mlm")
         case "extend_model":
@@ -50,6 +53,8 @@ def write_job_spec(kind: str, spec: Any) -> Mapping[str, Any]:
             return {"evaluate": write_evaluate(spec)}
         case "sweep":
             return {"sweep": write_sweep(spec)}
+        case "pretrain_static":
+            return {"pretrain_static": write_pretrain_static(spec)}
         case "pretrain_mlm":
             return {"pretrain_mlm": write_pretrain_mlm(spec)}
         case "extend_model":

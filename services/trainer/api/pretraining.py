@@ -1,5 +1,6 @@
 """Messages of pretraining to plans, checked field by field, and back."""
 
+from dataclasses import asdict
 from typing import Final
 
 from babelscope.v1 import trainer_pb2
@@ -13,13 +14,13 @@ from services.trainer.api.specs import (
     write_optimisation,
     write_sets,
 )
-from services.trainer.pretraining.plan import Architecture, Form, Masking, PretrainPlan
+from services.trainer.pretraining.plan import Architecture, Form, Masking, PretrainPlan, Separation
 from services.trainer.training.plan import Optimisation
 
 DEFAULTS: Final = Optimisation(learning_rate=1e-4, epochs=1.0, step_tokens=8192)
 """How a model is optimised where the message does not say it."""
 _HEAD_SIZE: Final = 64
-_FORMS: Final[dict[trainer_pb2.StreamForm.ValueType, Form]] = {
+FORMS: Final[dict[trainer_pb2.StreamForm.ValueType, Form]] = {
     trainer_pb2.STREAM_FORM_UNSPECIFIED: "text",
     trainer_pb2.STREAM_FORM_TEXT: "text",
     trainer_pb2.STREAM_FORM_PIECES: "pieces",
@@ -44,12 +45,13 @@ def read_pretrain_mlm(spec: trainer_pb2.PretrainMlmSpec, field: str) -> Pretrain
         model=read_model(spec.model, f"{field}.model") if start == "model" else None,
         architecture=_architecture(spec.architecture, f"{field}.architecture") if start == "architecture" else None,
         vocabulary=spec.vocabulary,
-        form=one_of(_FORMS, spec.form, f"{field}.form", trainer_pb2.StreamForm),
+        form=one_of(FORMS, spec.form, f"{field}.form", trainer_pb2.StreamForm),
         exponent=spec.language_exponent if spec.HasField("language_exponent") else usual.exponent,
         masking=Masking(
             rate=spec.mask_rate if spec.HasField("mask_rate") else shares.rate,
             masked=spec.masked if spec.HasField("masked") else shares.masked,
             random=spec.random if spec.HasField("random") else shares.random,
+            within_language=spec.random_within_language,
         ),
         source=spec.source,
         optimisation=read_optimisation(spec.optimisation, f"{field}.optimisation", DEFAULTS),
@@ -70,7 +72,13 @@ def _architecture(given: trainer_pb2.MlmArchitecture, field: str) -> Architectur
         feed_forward=given.feed_forward or 4 * width,
         max_tokens=given.max_tokens or usual.max_tokens,
         initializer_range=given.initializer_range or usual.initializer_range,
+        separation=_separation(given.separation, f"{field}.separation") if given.HasField("separation") else None,
     )
+
+
+def _separation(given: trainer_pb2.Separation, field: str) -> Separation:
+    at_least(given.layers, 0, f"{field}.layers")
+    return Separation(given.embeddings, given.layers, given.softmax, given.prefixed)
 
 
 def write_pretrain_mlm(plan: PretrainPlan) -> trainer_pb2.PretrainMlmSpec:
@@ -79,7 +87,7 @@ def write_pretrain_mlm(plan: PretrainPlan) -> trainer_pb2.PretrainMlmSpec:
         vocabulary=plan.vocabulary,
         train=write_sets(plan.train),
         dev=write_sets(plan.dev),
-        form=[number for number, form in _FORMS.items() if form == plan.form][-1],
+        form=[number for number, form in FORMS.items() if form == plan.form][-1],
         language_exponent=plan.exponent,
         mask_rate=plan.masking.rate,
         masked=plan.masking.masked,
@@ -87,6 +95,7 @@ def write_pretrain_mlm(plan: PretrainPlan) -> trainer_pb2.PretrainMlmSpec:
         source=plan.chosen_source,
         optimisation=write_optimisation(plan.optimisation),
         max_tokens=plan.max_tokens,
+        random_within_language=plan.masking.within_language,
     )
     if plan.model is not None:
         message.model.CopyFrom(write_model(plan.model))
@@ -101,6 +110,7 @@ def write_pretrain_mlm(plan: PretrainPlan) -> trainer_pb2.PretrainMlmSpec:
                 feed_forward=made.feed_forward,
                 max_tokens=made.max_tokens,
                 initializer_range=made.initializer_range,
+                separation=None if made.separation is None else trainer_pb2.Separation(**asdict(made.separation)),
             )
         )
     return message

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from services.models.layers.blocks import Layout
-from services.models.layers.packing import PositionRule, pack
+from services.models.layers.packing import PositionRule, by_language, pack
 from services.trainer.data.pieces import Ints, Piece
 
 
@@ -43,6 +43,11 @@ class Batch:
         places = np.where(there, begins[:, None] + columns, 0)
         device = self.rows.device
         return torch.from_numpy(places).to(device), torch.from_numpy(there).to(device)
+
+
+def of_one_language(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """Pieces in batches of one language each, as models take them that have parts of each; one batch for all others."""
+    return [[pieces[place] for place in members] for members in by_language([each.text.language for each in pieces])]
 
 
 def collate(pieces: Sequence[Piece], positions: PositionRule, device: str) -> Batch:

@@ -118,7 +118,7 @@ class FineTunedModel:
             InvalidArgument: An example is of another kind than the task takes.
             FailedPrecondition: There is no example.
         """
-        cutting = Cutting(self.model.tokenizer, self.max_tokens, self.record.labels)
+        cutting = Cutting(self.model.tokenizer, self.max_tokens, self.record.labels, self.model.languages)
         return prepare(self.predictor.task, cutting, read(examples, dataset or "given"), language, dataset)
 
     def predict(self, examples: Iterable[Example], check: Callable[[], None] = lambda: None) -> list[Example]:

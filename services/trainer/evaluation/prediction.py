@@ -10,7 +10,7 @@ from services.models.layers.packing import PositionRule
 from services.models.spec import ComputeType
 from services.models.weights import Encoder
 from services.trainer.alignment.edits import LanguageEdit, LanguageInterventions
-from services.trainer.data.batches import collate
+from services.trainer.data.batches import collate, of_one_language
 from services.trainer.data.order import by_length
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.figures import Scorer, SetFigures
@@ -63,10 +63,11 @@ class Predictor:
         with torch.inference_mode():
             for members in by_length([len(piece.text) for piece in pieces], budget):
                 check()
-                batch = collate([pieces[place] for place in members], self.positions, self.device)
-                hidden_TD = last_hidden_state(self.encoder, batch.layout, self.dtype, interventions.of(batch))
-                answers = self.head.answers(hidden_TD, batch)
-                answered.update((id(piece), answer) for piece, answer in zip(batch.pieces, answers, strict=True))
+                for some in of_one_language([pieces[place] for place in members]):
+                    batch = collate(some, self.positions, self.device)
+                    hidden_TD = last_hidden_state(self.encoder, batch.layout, self.dtype, interventions.of(batch))
+                    answers = self.head.answers(hidden_TD, batch)
+                    answered.update((id(piece), answer) for piece, answer in zip(batch.pieces, answers, strict=True))
         for piece in pieces:
             said[piece.example].append((piece, answered[id(piece)]))
         return [

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from babelscope.data.examples import Example
 
@@ -85,12 +86,25 @@ def prepare(task: Task, cutting: Cutting, examples: Sequence[Example], language:
         dataset: Name of the dataset.
 
     Raises:
-        InvalidArgument: An example is of another kind than the task takes.
+        InvalidArgument: An example is of another kind than the task takes, or the model must be told its language and
+            does not have it.
     """
     counts, pieces = Counts(), list[Piece]()
     for first in range(0, len(examples), _CHUNK):
-        pieces.extend(
-            replace(piece, language=language or examples[piece.example].language)
-            for piece in task.cut(examples[first : first + _CHUNK], first, cutting, counts)
-        )
+        chunk, place = examples[first : first + _CHUNK], first
+        for tag, run in groupby(chunk, lambda example: language or example.language):
+            some = list(run)
+            pieces.extend(_cut(task, cutting, some, place, tag=tag, dataset=dataset, counts=counts))
+            place += len(some)
     return PreparedSet(language or examples[0].language, dataset, tuple(examples), tuple(pieces), counts)
+
+
+def _cut(
+    task: Task, cutting: Cutting, examples: Sequence[Example], first: int, *, tag: str, dataset: str, counts: Counts
+) -> list[Piece]:
+    """The pieces of examples of one language, whose texts name it where the model must be told it."""
+    if cutting.languages is None:
+        return [replace(piece, language=tag) for piece in task.cut(examples, first, cutting, counts)]
+    code = cutting.languages.code(tag, f"dataset {dataset}.language", "")
+    cut = task.cut(examples, first, replace(cutting, tokenizer=cutting.tokenizer.of(code)), counts)
+    return [replace(piece, language=tag, text=cutting.languages.told(piece.text, code)) for piece in cut]

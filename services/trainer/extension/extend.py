@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from services.models.catalogue import ModelFiles, configuration, packed_family, tied
+from services.models.catalogue import ModelFiles, configuration, packed_family
+from services.models.families.base import tied
 from services.models.files.checkpoint import SINGLE_FILE, Checkpoint
 from services.models.files.digests import folder_digest
 from services.models.files.folders import CONFIG_FILE, ModelFolder, read_config

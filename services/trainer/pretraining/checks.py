@@ -4,8 +4,9 @@ import math
 from typing import get_args
 
 from services.models.families import fields
+from services.models.families.separable import tags_expected
 from services.runtime.errors import InvalidArgument
-from services.trainer.pretraining.plan import FAMILIES, Architecture, Form, PretrainPlan
+from services.trainer.pretraining.plan import FAMILIES, Architecture, Form, PretrainPlan, Separation
 from services.trainer.training.checks import check_optimisation
 
 
@@ -29,6 +30,8 @@ def check(plan: PretrainPlan) -> None:
         raise InvalidArgument("vocabulary", f"Expected {expected}")
     if plan.architecture is not None:
         _check_architecture(plan.architecture)
+        if plan.architecture.separation is not None:
+            _check_separation(plan, plan.architecture.separation)
     if plan.form not in get_args(Form):
         raise InvalidArgument("form", f"Expected one of {', '.join(get_args(Form))}, but got {plan.form!r}")
     languages = [each.language for each in plan.train]
@@ -44,6 +47,13 @@ def check(plan: PretrainPlan) -> None:
     ):
         if not least <= value <= 1:
             raise InvalidArgument(name, f"Expected a number from 0 to 1{', above 0' * bool(least)}, but got {value}")
+    if shares.within_language:
+        for place, each in enumerate(plan.dev):
+            if each.language not in languages:
+                raise InvalidArgument(
+                    f"dev[{place}].language",
+                    f"Expected a language with a training set, {', '.join(plan.tags)}, but got {each.language!r}",
+                )
     if shares.masked + shares.random > 1:
         raise InvalidArgument("random", f"Expected at most {1 - shares.masked:g}, but got {shares.random}")
     if plan.dev and plan.chosen_source not in {each.language for each in plan.dev}:
@@ -82,3 +92,29 @@ def _check_architecture(architecture: Architecture) -> None:
         raise InvalidArgument(
             "architecture.initializer_range", f"Expected {expected}, but got {architecture.initializer_range}"
         )
+
+
+def _check_separation(plan: PretrainPlan, separation: Separation) -> None:
+    """The languages of the sets are those of the model."""
+    made = plan.architecture
+    assert made is not None
+    if made.family != "bert":
+        raise InvalidArgument(
+            "architecture.family", f"Expected bert where `separation` is given, but got {made.family!r}"
+        )
+    if not 0 <= separation.layers <= made.layers:
+        raise InvalidArgument(
+            "architecture.separation.layers", f"Expected a number within 0..{made.layers}, but got {separation.layers}"
+        )
+    for place, each in enumerate(plan.train):
+        if expected := tags_expected([each.language]):
+            raise InvalidArgument(
+                f"train[{place}].language",
+                f"Expected a language tag, by which the model knows its parts ({expected}), but got {each.language!r}",
+            )
+    for place, each in enumerate(plan.dev):
+        if each.language not in plan.tags:
+            raise InvalidArgument(
+                f"dev[{place}].language",
+                f"Expected a language with a training set, {', '.join(plan.tags)}, but got {each.language!r}",
+            )

@@ -26,6 +26,7 @@ class Cutter:
         room: Tokens of a stream besides the special ones around it.
         vocabulary: Ids of the vocabulary, V.
         dataset: Name of the dataset, for errors.
+        language: What the model takes for the language of the texts; None where it is not told.
     """
 
     tokenizer: Tokenizer
@@ -33,6 +34,7 @@ class Cutter:
     room: int
     vocabulary: int
     dataset: str
+    language: int | None = None
 
     def __call__(self, examples: Iterable[Example]) -> Iterator[Ids]:
         """The ids of all streams, without special tokens around them; none of them is empty.
@@ -66,12 +68,13 @@ class Cutter:
 
     def _joined(self, examples: Iterable[Example]) -> Iterator[Ids]:
         """Texts joined, the tokenizer's last special token between them, and cut into streams; the last is shorter."""
-        end = [token for token, _ in self.tokenizer.frame(1).after][:1]
+        tokenizer = self.tokenizer.of(self.language)
+        end = [token for token, _ in tokenizer.frame(1).after][:1]
         held: list[int] = []
         remaining = iter(examples)
         while chunk := list(islice(remaining, _CHUNK)):
             texts = [self._text(example) for example in chunk]
-            for encoding in self.tokenizer.backend.encode_batch(texts, add_special_tokens=False):
+            for encoding in tokenizer.backend.encode_batch(texts, add_special_tokens=False):
                 if encoding.ids:
                     held += [*encoding.ids, *end]
             whole = len(held) - len(held) % self.room

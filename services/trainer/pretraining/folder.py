@@ -11,6 +11,7 @@ from services.models.files.checkpoint import SINGLE_FILE
 from services.models.files.folders import CONFIG_FILE, read_config
 from services.runtime.work import importing
 from services.trainer.pretraining.head import TrainableHead
+from services.trainer.pretraining.start import named
 from services.trainer.training.durable import durable_folder
 from services.trainer.training.encoder import TrainableEncoder
 from services.trainer.training.folder import copy_settings
@@ -31,20 +32,16 @@ def write_pretrained(target: Path, encoder: TrainableEncoder, head: TrainableHea
         from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as CLASSES
 
     tensors = {
-        _prefixed(encoder, encoder.stored_names[name]): parameter for name, parameter in encoder.parameters.items()
+        named(encoder.family.prefixes, encoder.stored_names[name]): parameter
+        for name, parameter in encoder.parameters.items()
     }
     tensors.update(head.parameters)
     with durable_folder(target) as folder:
         copy_settings(folder, encoder)
-        config = read_config(folder, "the model") | {"architectures": [CLASSES[encoder.folder.family]]}
-        (folder / CONFIG_FILE).write_text(json.dumps(config, ensure_ascii=False, indent=2), encoding="utf-8")
+        if encoder.folder.family in CLASSES:
+            config = read_config(folder, "the model") | {"architectures": [CLASSES[encoder.folder.family]]}
+            (folder / CONFIG_FILE).write_text(json.dumps(config, ensure_ascii=False, indent=2), encoding="utf-8")
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         save_file(weights, folder / SINGLE_FILE, metadata={"format": "pt"})
         text = json.dumps(dict(record), ensure_ascii=False, indent=2, sort_keys=True)
         (folder / RECORD_FILE).write_text(text, encoding="utf-8")
-
-
-def _prefixed(encoder: TrainableEncoder, name: str) -> str:
-    """A tensor's name beside a head: the checkpoint of a bare encoder has none before it."""
-    prefixes = encoder.family.prefixes
-    return name if name.startswith(prefixes) else prefixes[0] + name

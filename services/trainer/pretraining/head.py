@@ -1,16 +1,15 @@
 """A masked-language-model head whose tensors are trained, built for each batch as the server builds it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from services.models.catalogue import tied
-from services.models.families.base import initial_std
+from services.models.families.base import initial_std, tied
 from services.models.families.heads import HeadLayout
 from services.models.files.checkpoint import Checkpoint
 from services.models.files.heads import Headless, HeadTensors, read_head
-from services.models.layers.heads import MaskedHead
+from services.models.layers.heads import LanguageHeads
 from services.models.layers.linear import differentiable
 from services.models.reinit import Draw
 from services.models.spec import ComputeType
@@ -45,35 +44,37 @@ class TrainableHead:
             device: Device of the model.
         """
         layout, size = encoder.family.head(encoder.config), encoder.sizes.hidden_size
-        word = encoder.parameters[encoder.family.word_table].detach()
+        words = tuple(word.detach() for word in encoder.words)
         shares, fresh = tied(encoder.config), ""
         with Checkpoint(encoder.folder.weights, encoder.family, "the model", device, tied=shares) as checkpoint:
             recorder = _Recorder(checkpoint)
             try:
-                head = read_head(recorder, layout, word, size, tied=shares)
+                head = read_head(recorder, layout, words, size, tied=shares)
                 tensors = recorder.tensors
-                if head.output.tied:
-                    tensors.pop(f"{layout.output}.weight", None)
+                for place, each in enumerate(layout.single()):
+                    if head.of(place).output.tied:
+                        tensors.pop(f"{each.output}.weight", None)
             except Headless as reason:
                 tensors, fresh = _drawn(encoder, layout, seed, device), str(reason)
         return cls(layout, {name: nn.Parameter(tensor) for name, tensor in tensors.items()}, size, fresh)
 
-    def build(self, word: Tensor, dtype: ComputeType) -> MaskedHead:
-        """The head for one batch, through which gradients flow to its parameters and to the word table [V, e]."""
+    def build(self, words: Sequence[Tensor], dtype: ComputeType) -> LanguageHeads:
+        """The head for one batch, through which gradients flow to its parameters and to the word tables [V, e]."""
         with differentiable():
-            head = self._read(self.parameters, word)
+            head = self._read(self.parameters, words)
             head.prepare(TYPES[dtype])
         return head
 
-    def inference(self, word: Tensor, dtype: ComputeType) -> MaskedHead:
+    def inference(self, words: Sequence[Tensor], dtype: ComputeType) -> LanguageHeads:
         """The head with its present weights as the server would have it."""
-        head = self._read({name: each.detach() for name, each in self.parameters.items()}, word.detach())
+        present = {name: each.detach() for name, each in self.parameters.items()}
+        head = self._read(present, [word.detach() for word in words])
         head.prepare(TYPES[dtype])
         return head
 
-    def _read(self, tensors: Mapping[str, Tensor], word: Tensor) -> MaskedHead:
-        shares = f"{self.layout.output}.weight" not in tensors
-        return read_head(_Given(tensors), self.layout, word, self.hidden_size, tied=shares)
+    def _read(self, tensors: Mapping[str, Tensor], words: Sequence[Tensor]) -> LanguageHeads:
+        shares = f"{self.layout.single()[0].output}.weight" not in tensors
+        return read_head(_Given(tensors), self.layout, words, self.hidden_size, tied=shares)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +113,12 @@ class _Given:
 
 def _drawn(encoder: TrainableEncoder, layout: HeadLayout, seed: int, device: str) -> dict[str, Tensor]:
     """A fresh head by the model's own rule: matrices normal, norms 1 and 0, biases 0."""
+    draw = Draw(seed, encoder.sizes.layers + 2, "model", device)
+    return {slot.name: draw.tensor(slot) for each in layout.single() for slot in _slots(encoder, each)}
+
+
+def _slots(encoder: TrainableEncoder, layout: HeadLayout) -> list[Slot]:
+    """The tensors of one head."""
     size, vocabulary, std = encoder.sizes.hidden_size, encoder.sizes.vocabulary_size, initial_std(encoder.config)
     slots = [Slot(f"{layout.dense}.weight", (layout.width, size), "matrix", std=std, inputs=size)]
     if layout.dense_bias:
@@ -123,5 +130,4 @@ def _drawn(encoder: TrainableEncoder, layout: HeadLayout, seed: int, device: str
         slots.append(Slot(f"{layout.output}.weight", (vocabulary, layout.width), "matrix", std=std, inputs=size))
     if layout.biases:
         slots.append(Slot(layout.biases[-1], (vocabulary,), "bias", inputs=size))
-    draw = Draw(seed, encoder.sizes.layers + 2, "model", device)
-    return {slot.name: draw.tensor(slot) for slot in slots}
+    return slots

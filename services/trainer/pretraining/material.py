@@ -1,27 +1,27 @@
 """What pretraining works with: model and streams, checked against one another before the first step."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from babelscope.corpora.vocabularies import from_examples
 from babelscope.data.examples import Example
 
 from services.models.catalogue import ModelFiles
+from services.models.files.digests import folder_digest
 from services.models.spec import ModelSpec
-from services.models.tokenizer_file import TOKENIZER_FILE
+from services.models.tokenizer_file import TOKENIZER_FILE, is_language_file
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.data.pieces import Ints
 from services.trainer.pretraining.cutting import Cutter
 from services.trainer.pretraining.head import TrainableHead
 from services.trainer.pretraining.objective import MaskedModelling, mask_id, masker_of
-from services.trainer.pretraining.plan import STORED, PretrainPlan
+from services.trainer.pretraining.plan import PretrainPlan
 from services.trainer.pretraining.start import draw_model
 from services.trainer.pretraining.streams import StreamSet, stored, text_key
+from services.trainer.pretraining.vocabularies import read_vocabularies
 from services.trainer.training.encoder import TrainableEncoder
 from services.trainer.training.events import Event, Prepared
 from services.trainer.training.plan import LanguageSet
@@ -61,16 +61,24 @@ def gather(
     room = _room(plan, encoder)
     vocabulary = encoder.sizes.vocabulary_size
     known = frozenset(text_key(example) for each in plan.dev for example in examples(each.dataset))
-    tokenizer = hashlib.sha256((encoder.folder.path / TOKENIZER_FILE).read_bytes()).hexdigest()
+    cut_by = [path for path in encoder.folder.files if path.name == TOKENIZER_FILE or is_language_file(path.name)]
+    tokenizer = folder_digest(cut_by)
     shared = {"form": plan.form, "room": room, "tokenizer": tokenizer, "vocabulary": vocabulary}
 
     def read(part: str, place: int, each: LanguageSet) -> StreamSet:
         counted = [dev.dataset for dev in plan.dev] if part == "train" else []
         found = stored(
             cache / "streams" / f"{part}-{place}",
-            {**shared, "dataset": each.dataset, "counted": counted},
+            {**shared, "language": each.language, "dataset": each.dataset, "counted": counted},
             partial(examples, each.dataset),
-            Cutter(encoder.tokenizer, plan.form, room, vocabulary, each.dataset),
+            Cutter(
+                tokenizer=encoder.tokenizer,
+                form=plan.form,
+                room=room,
+                vocabulary=vocabulary,
+                dataset=each.dataset,
+                language=encoder.code(each.language, f"{part}[{place}].language"),
+            ),
             vocabulary,
             language=each.language,
             dataset=each.dataset,
@@ -88,6 +96,8 @@ def gather(
     train = tuple(read("train", place, each) for place, each in enumerate(plan.train))
     _check_sizes(plan, train, vocabulary)
     masker = masker_of(encoder.tokenizer, plan.masking, vocabulary)
+    if plan.masking.within_language:
+        masker = replace(masker, own=_own_tokens(plan, train, masker.ordinary))
     warnings = _warnings(plan, train, masker.ordinary, encoder, head)
     return MaskedModelling(
         plan=plan,
@@ -108,31 +118,22 @@ def _encoder(plan: PretrainPlan, files: ModelFiles, examples: Examples, cache: P
         assert plan.model is not None
         encoder = TrainableEncoder.load(files, plan.model, device)
     else:
-        text = _vocabulary(plan.vocabulary, files, examples)
-        subject = f"vocabulary {plan.vocabulary}"
-        folder = draw_model(cache / "initial", plan.architecture, text, subject, seed=plan.optimisation.seed)
+        made, tags = plan.architecture, sorted(plan.tags)
+        found = read_vocabularies(
+            plan.vocabulary, files, examples, separation=made.separation, languages=tags if made.separation else ()
+        )
+        folder = draw_model(
+            cache / "initial",
+            made,
+            found,
+            f"vocabulary {plan.vocabulary}",
+            seed=plan.optimisation.seed,
+            languages=tags if made.separation else (),
+        )
         encoder = TrainableEncoder.open(folder, ModelSpec("new"), device)
     if not 0 <= mask_id(encoder.tokenizer) < encoder.sizes.vocabulary_size:
         raise FailedPrecondition("the model's tokenizer", "Expected a token [MASK] or <mask>, but it has none")
     return encoder
-
-
-def _vocabulary(name: str, files: ModelFiles, examples: Examples) -> str:
-    """tokenizer.json of a stored vocabulary or of a model."""
-    if not name.startswith(STORED):
-        path = files.find(name).path / TOKENIZER_FILE
-        if not path.is_file():
-            raise FailedPrecondition(f"model {name}", f"Expected a {TOKENIZER_FILE}, but it has none")
-        return path.read_text("utf-8")
-    try:
-        found = from_examples(examples(name))
-    except ValueError as error:
-        raise FailedPrecondition(f"vocabulary {name}", str(error)) from error
-    if len(found) != 1:
-        raise FailedPrecondition(
-            f"vocabulary {name}", f"Expected one vocabulary of all languages, but got {len(found)}"
-        )
-    return next(iter(found.values()))
 
 
 def _room(plan: PretrainPlan, encoder: TrainableEncoder) -> int:
@@ -144,6 +145,23 @@ def _room(plan: PretrainPlan, encoder: TrainableEncoder) -> int:
             "max_tokens", f"Expected a number within {around + _LEAST_ROOM}..{longest}, but got {tokens}"
         )
     return tokens - around
+
+
+def _own_tokens(plan: PretrainPlan, train: Sequence[StreamSet], ordinary: Ints) -> tuple[Ints, ...]:
+    """For each language the ids that occur in its training sets, special ones aside.
+
+    Raises:
+        FailedPrecondition: A language has none.
+    """
+    found = []
+    for tag in plan.tags:
+        seen = np.logical_or.reduce([each.seen for each in train if each.language == tag])
+        found.append(ordinary[seen[ordinary]])
+        if not len(found[-1]):
+            raise FailedPrecondition(
+                "train", f"Expected tokens of {tag} that are not special, of which random ones are drawn, but got none"
+            )
+    return tuple(found)
 
 
 def _check_sizes(plan: PretrainPlan, train: Sequence[StreamSet], vocabulary: int) -> None:

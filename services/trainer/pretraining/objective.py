@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from services.models.layers.blocks import Layout
-from services.models.layers.heads import Head
+from services.models.layers.heads import LanguageHeads
 from services.models.layers.interventions import Interventions
-from services.models.layers.packing import pack
+from services.models.layers.packing import by_language, pack
 from services.models.spec import TokenizedText
 from services.models.tokenization import Tokenizer
 from services.models.weights import Encoder
@@ -69,11 +69,13 @@ class MaskedStream:
         ids: [T] int64, special tokens and masks included.
         rows: [m] places that are predicted.
         labels: [m] the tokens that stood there.
+        language: What the model takes for its language; None where it is not told.
     """
 
     ids: Ints
     rows: Ints
     labels: Ints
+    language: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,20 +158,26 @@ class MaskedModelling:
         computes which.
         """
         generator = np.random.default_rng([self.optimisation.seed % (1 << 64), _MASKS, number])
-        masked = self._masked([self._stream(place) for place in np.concatenate(batches).tolist()], generator)
+        places = np.concatenate(batches).tolist()
+        masked = self._masked([self._stream(place) for place in places], generator)
         borders = np.cumsum([len(members) for members in batches])[:-1]
         members = np.split(np.arange(len(masked)), borders)
         portions = [[masked[place] for place in each[part]] for each, part in zip(members, own, strict=True)]
         return Work(
             targets=sum(len(each.rows) for each in masked),
             tokens=sum(len(each.ids) for each in masked),
-            losses=[partial(self._loss, portion) for portion in portions if portion],
+            # A pass through the model is of one language, where it has parts of each.
+            losses=[
+                partial(self._loss, [portion[place] for place in members])
+                for portion in portions
+                for members in by_language([each.language for each in portion])
+            ],
         )
 
-    def _stream(self, place: int) -> Ints:
-        """A stream by its place among those of all sets."""
+    def _stream(self, place: int) -> tuple[str, Ints]:
+        """A stream by its place among those of all sets, with its language."""
         owner = int(np.searchsorted(self._firsts, place, side="right")) - 1
-        return self._sorted[owner].stream(place - int(self._firsts[owner]))
+        return self._sorted[owner].language, self._sorted[owner].stream(place - int(self._firsts[owner]))
 
     @cached_property
     def _frame(self) -> tuple[Ints, Ints]:
@@ -182,17 +190,28 @@ class MaskedModelling:
     def _frame_tokens(self) -> int:
         return sum(map(len, self._frame))
 
-    def _masked(self, streams: Sequence[Ints], generator: np.random.Generator) -> list[MaskedStream]:
+    @cached_property
+    def _codes(self) -> dict[str, int | None]:
+        """What the model takes for each language."""
+        tags = dict.fromkeys(each.language for each in (*self.train, *self.dev))
+        return {tag: self.encoder.code(tag, "train") for tag in tags}
+
+    def _masked(self, streams: Sequence[tuple[str, Ints]], generator: np.random.Generator) -> list[MaskedStream]:
         """Streams with special tokens around them and others masked."""
         before, after = self._frame
-        framed = [np.concatenate([before, ids, after]) for ids in streams]
-        joined = np.concatenate(framed)
-        masked = self.masker(joined, generator)
+        framed = [np.concatenate([before, ids, after]) for _, ids in streams]
+        joined, tags = np.concatenate(framed), self.plan.tags
+        languages = None
+        if self.masker.own is not None:
+            places = [tags.index(tag) for tag, _ in streams]
+            languages = np.repeat(np.array(places, dtype=np.int64), [len(ids) for ids in framed])
+        masked = self.masker(joined, generator, languages)
         found, begin = [], 0
-        for ids in framed:
+        for (tag, _), ids in zip(streams, framed, strict=True):
             first, last = np.searchsorted(masked.rows, (begin, begin + len(ids)))
             rows = masked.rows[first:last]
-            found.append(MaskedStream(masked.ids[begin : begin + len(ids)], rows - begin, joined[rows]))
+            seen = masked.ids[begin : begin + len(ids)]
+            found.append(MaskedStream(seen, rows - begin, joined[rows], self._codes[tag]))
             begin += len(ids)
         return found
 
@@ -200,19 +219,22 @@ class MaskedModelling:
         """Sum of the negative log-likelihoods of a batch's masked tokens, in nats."""
         dtype = self.optimisation.dtype
         encoder = self.encoder.build(dtype, self.encoder.dropout(self.optimisation.dropout))
-        return self._losses(encoder, self.head.build(encoder.embeddings.word, dtype), portion).sum()
+        return self._losses(encoder, self.head.build(encoder.embeddings.words, dtype), portion).sum()
 
-    def _losses(self, encoder: Encoder, head: Head, portion: Sequence[MaskedStream]) -> Tensor:
-        """[M] negative log-likelihoods, stream by stream, longest streams first, those of equal length in order."""
+    def _losses(self, encoder: Encoder, head: LanguageHeads, portion: Sequence[MaskedStream]) -> Tensor:
+        """[M] negative log-likelihoods, stream by stream, longest streams first, those of equal length in order.
+
+        All streams are of one language, where the model is told it.
+        """
         dtype = self.optimisation.dtype
         order = np.argsort([-len(each.ids) for each in portion], kind="stable")
         chosen = [portion[place] for place in order]
-        packed = pack([_text(each.ids) for each in chosen], np.arange(len(chosen)), self.encoder.positions)
+        packed = pack([_text(each) for each in chosen], np.arange(len(chosen)), self.encoder.positions)
         hidden_TD = last_hidden_state(encoder, Layout.of(packed, self.device), dtype, Interventions((), self.device))
         rows = np.concatenate([each.rows + start for each, start in zip(chosen, packed.starts, strict=True)])
         labels = np.concatenate([each.labels for each in chosen])
         hidden_MD = torch.index_select(hidden_TD, 0, torch.from_numpy(rows).to(self.device))
-        logits_MV = head(hidden_MD, TYPES[dtype])
+        logits_MV = head.of(packed.language)(hidden_MD, TYPES[dtype])
         return functional.cross_entropy(logits_MV, torch.from_numpy(labels).to(self.device), reduction="none")
 
     def state(self) -> Mapping[str, Tensor]:
@@ -227,16 +249,18 @@ class MaskedModelling:
         """Perplexity of the masked tokens of each development set, whose masks are always the same."""
         dtype = self.optimisation.dtype
         encoder = self.encoder.inference(dtype)
-        head = self.head.inference(self.encoder.parameters[self.encoder.family.word_table], dtype)
+        head = self.head.inference(self.encoder.words, dtype)
         return tuple(self._set_figures(each, encoder, head, check) for each in self.dev)
 
-    def _set_figures(self, streams: StreamSet, encoder: Encoder, head: Head, check: Callable[[], None]) -> SetFigures:
+    def _set_figures(
+        self, streams: StreamSet, encoder: Encoder, head: LanguageHeads, check: Callable[[], None]
+    ) -> SetFigures:
         sums, counts = np.zeros(streams.counts.streams), np.zeros(streams.counts.streams, dtype=np.int64)
         budget = max(1, self.optimisation.step_tokens // self.optimisation.accumulation)
         for members in by_length((streams.lengths + self._frame_tokens).tolist(), budget):
             check()
             portion = [
-                self._masked([streams.stream(place)], np.random.default_rng([_DEV_MASKS, place]))[0]
+                self._masked([(streams.language, streams.stream(place))], np.random.default_rng([_DEV_MASKS, place]))[0]
                 for place in members.tolist()
             ]
             losses = self._losses(encoder, head, portion).double().cpu().numpy()
@@ -259,7 +283,15 @@ class MaskedModelling:
         write_pretrained(target, self.encoder, self.head, self.provenance)
 
 
-def _text(ids: Ints) -> TokenizedText:
-    """Ids as the packing takes them."""
-    nothing = np.zeros(len(ids), dtype=np.int32)
-    return TokenizedText(ids, np.zeros(len(ids), dtype=bool), nothing, nothing, truncated=False, full_length=len(ids))
+def _text(stream: MaskedStream) -> TokenizedText:
+    """A stream as the packing takes it."""
+    size, nothing = len(stream.ids), np.zeros(len(stream.ids), dtype=np.int32)
+    return TokenizedText(
+        ids=stream.ids,
+        special=np.zeros(size, dtype=bool),
+        starts=nothing,
+        ends=nothing,
+        truncated=False,
+        full_length=size,
+        language=stream.language,
+    )

@@ -29,6 +29,7 @@ def perplexity_figure(sums: NDArray[np.float64], counts: Ints, masking: Masking)
     if streams > 1:
         rest = sums - mean * counts
         error = math.sqrt(float(rest @ rest) * streams / (streams - 1)) / total
+    own = "|random_of:language" if masking.within_language else ""
     return Figure(
         metric="perplexity",
         estimator="masked tokens",
@@ -36,7 +37,7 @@ def perplexity_figure(sums: NDArray[np.float64], counts: Ints, masking: Masking)
         low=_exp(mean - _Z * error),
         high=_exp(mean + _Z * error),
         n=total,
-        signature=f"perplexity|rate:{masking.rate:g}|masked:{masking.masked:g}|random:{masking.random:g}|ci:streams",
+        signature=f"perplexity|rate:{masking.rate:g}|masked:{masking.masked:g}|random:{masking.random:g}{own}|ci:streams",
     )
 
 

@@ -15,6 +15,24 @@ FAMILIES = ("bert", "roberta", "modernbert")
 
 
 @dataclass(frozen=True)
+class Separation:
+    """What the languages of a new model do not share (Conneau, Wu et al. 2020, section 4).
+
+    Attributes:
+        embeddings: Whether each language has embeddings of its own, positions included.
+        layers: Number of blocks, from the first on, of which each language has its own.
+        softmax: Whether each language has a masked-language-model head of its own.
+        prefixed: Whether no token is that of several languages, however it is spelled: no anchors. For a vocabulary of
+            each language.
+    """
+
+    embeddings: bool = False
+    layers: int = 0
+    softmax: bool = False
+    prefixed: bool = False
+
+
+@dataclass(frozen=True)
 class Architecture:
     """The configuration of a model that starts from random weights.
 
@@ -26,6 +44,8 @@ class Architecture:
         feed_forward: Width within the feed-forward layers.
         max_tokens: Longest input in tokens, special ones included.
         initializer_range: Standard deviation of the initial weights.
+        separation: What its languages do not share; None for a model of the family as it is, which is not told the
+            language of a text.
     """
 
     family: str = "bert"
@@ -35,6 +55,7 @@ class Architecture:
     feed_forward: int = 3072
     max_tokens: int = 256
     initializer_range: float = 0.02
+    separation: Separation | None = None
 
 
 @dataclass(frozen=True)
@@ -45,11 +66,14 @@ class Masking:
         rate: Share of the tokens, special ones aside, that are to be predicted.
         masked: Share of these that are replaced by the mask token.
         random: Share of these that are replaced by a random token; the rest stays as it is.
+        within_language: Whether random tokens are those that occur in the training sets of the stream's language
+            (Conneau, Wu et al. 2020, section 4.3); else those of the whole vocabulary.
     """
 
     rate: float = 0.15
     masked: float = 0.8
     random: float = 0.1
+    within_language: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +116,11 @@ class PretrainPlan:
         return self.source or self.train[0].language
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """Languages of the training sets, each once."""
+        return tuple(dict.fromkeys(each.language for each in self.train))
+
+    @property
     def languages(self) -> str:
         """Languages of the training sets, joined by `+`."""
-        return "+".join(dict.fromkeys(each.language for each in self.train if each.language))
+        return "+".join(tag for tag in self.tags if tag)

@@ -1,6 +1,7 @@
 """A new model: an ordinary folder with a tokenizer, a configuration, and random weights of the encoder."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,13 +10,17 @@ from torch import Tensor
 
 from services.models.crashes import crash_of
 from services.models.families import FAMILIES
+from services.models.families.own import read_configuration
+from services.models.families.separable import NAME as SEPARABLE
 from services.models.files.checkpoint import SINGLE_FILE
-from services.models.files.folders import ModelFolder, inspect
+from services.models.files.folders import CONFIG_FILE, ModelFolder, inspect
 from services.models.reinit import Draw
+from services.models.tokenizer_file import language_file
 from services.models.weights import Slot
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.runtime.work import importing
 from services.trainer.pretraining.plan import Architecture
+from services.trainer.pretraining.vocabularies import Vocabularies
 from services.trainer.training.durable import durable_folder
 
 _ROLES: Final = {
@@ -28,7 +33,15 @@ _ROLES: Final = {
 """What special tokens are called, by their part in the model."""
 
 
-def draw_model(target: Path, architecture: Architecture, vocabulary: str, subject: str, *, seed: int) -> ModelFolder:
+def draw_model(
+    target: Path,
+    architecture: Architecture,
+    vocabularies: Vocabularies,
+    subject: str,
+    *,
+    seed: int,
+    languages: Sequence[str] = (),
+) -> ModelFolder:
     """Write a model with random weights, which depend on the configuration and the seed alone.
 
     A tokenizer that puts nothing around a text is told to put [CLS] before it and [SEP] behind.
@@ -36,17 +49,21 @@ def draw_model(target: Path, architecture: Architecture, vocabulary: str, subjec
     Args:
         target: The folder; replaced where it is there.
         architecture: Its sizes.
-        vocabulary: tokenizer.json.
+        vocabularies: What cuts its texts.
         subject: What to call the vocabulary in errors.
         seed: Seed of the weights.
+        languages: Its languages, where it has parts of which each has its own.
 
     Raises:
         InvalidArgument: The sizes do not fit one another.
         FailedPrecondition: The vocabulary is no tokenizer, or lacks a special token.
     """
-    tokenizer = _tokenizer(vocabulary, subject, architecture.max_tokens)
+    tokenizer = tokenizer_of(vocabularies.whole, subject, architecture.max_tokens)
     config = _config(architecture, tokenizer)
-    family = FAMILIES[architecture.family]
+    described = _described(architecture, config, languages)
+    if architecture.separation is not None:
+        config = read_configuration(described, "the new model")
+    family = FAMILIES[described["model_type"]]
     refused = family.refusal(config)
     if refused:
         raise InvalidArgument("architecture", refused)
@@ -62,10 +79,19 @@ def draw_model(target: Path, architecture: Architecture, vocabulary: str, subjec
     target.parent.mkdir(parents=True, exist_ok=True)
     with durable_folder(target) as folder:
         tokenizer.save_pretrained(folder)
-        config.save_pretrained(folder)
-        tensors = {family.prefixes[0] + name: tensor.contiguous() for name, tensor in drawn.items()}
+        around = json.loads(tokenizer.backend_tokenizer.to_str())["post_processor"]
+        for language, description in vocabularies.parts.items():
+            text = json.dumps(json.loads(description) | {"post_processor": around}, ensure_ascii=False)
+            (folder / language_file(language)).write_text(text, encoding="utf-8")
+        (folder / CONFIG_FILE).write_text(json.dumps(described, ensure_ascii=False, indent=2), encoding="utf-8")
+        tensors = {named(family.prefixes, name): tensor.contiguous() for name, tensor in drawn.items()}
         save_file(tensors, folder / SINGLE_FILE, metadata={"format": "pt"})
     return inspect(target, "the new model", None)
+
+
+def named(prefixes: Sequence[str], name: str) -> str:
+    """A tensor's name in a checkpoint with a head: with the first of the family's prefixes, where it has any."""
+    return name if not prefixes or name.startswith(tuple(prefixes)) else prefixes[0] + name
 
 
 class _Kept:
@@ -80,8 +106,12 @@ class _Kept:
         return tensor
 
 
-def _tokenizer(vocabulary: str, subject: str, max_tokens: int) -> Any:
-    """Transformers' tokenizer of a tokenizer.json, with its special tokens named."""
+def tokenizer_of(vocabulary: str, subject: str, max_tokens: int) -> Any:
+    """Transformers' tokenizer of a tokenizer.json, with its special tokens named.
+
+    Raises:
+        FailedPrecondition: It does not load, or lacks a special token.
+    """
     with importing:
         from tokenizers import Tokenizer, processors
         from transformers import PreTrainedTokenizerFast
@@ -138,3 +168,20 @@ def _config(architecture: Architecture, tokenizer: Any) -> Any:
     config.architectures = [CLASSES[architecture.family]]
     config.dtype = "float32"
     return config
+
+
+def _described(architecture: Architecture, config: Any, languages: Sequence[str]) -> dict[str, Any]:
+    """config.json."""
+    said: dict[str, Any] = json.loads(config.to_json_string())
+    separation = architecture.separation
+    if separation is None:
+        return said
+    del said["architectures"]
+    return said | {
+        "model_type": SEPARABLE,
+        "languages": sorted(languages),
+        "separate_embeddings": separation.embeddings,
+        "separate_layers": separation.layers,
+        "separate_softmax": separation.softmax,
+        "tie_word_embeddings": separation.embeddings == separation.softmax,
+    }

@@ -118,12 +118,15 @@ def stored(
 
 
 def _record(folder: Path, made_of: dict[str, Any]) -> StreamCounts | None:
-    """The counts of streams that are whole and made of the same; None where there are none."""
+    """The counts of streams that are whole and made of the same; None where there are none, or a file is cut off."""
     try:
         said = json.loads((folder / _RECORD).read_text("utf-8"))
+        size = (folder / _IDS).stat().st_size
     except (OSError, ValueError):
         return None
-    return StreamCounts(**said["counts"]) if said["made_of"] == made_of else None
+    if said["made_of"] != made_of or size != said["counts"]["tokens"] * np.dtype(np.int32).itemsize:
+        return None
+    return StreamCounts(**said["counts"])
 
 
 def _write(

@@ -14,6 +14,7 @@ from babelscope.data.examples import Example
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from services.models.general.languages import Languages
 from services.models.tokenization import Tokenizer
 from services.runtime.errors import InvalidArgument
 from services.trainer.data.batches import Batch
@@ -36,11 +37,13 @@ class Cutting:
         tokenizer: The model's.
         max_tokens: Longest input, special tokens included.
         labels: Labels of the head.
+        languages: The languages that the model must be told; None where it needs none.
     """
 
     tokenizer: Tokenizer
     max_tokens: int
     labels: Labels
+    languages: Languages | None = None
 
 
 class Head(nn.Module):

@@ -123,6 +123,8 @@ def fingerprint(plan: FineTunePlan, model: str, pieces: Sequence[Piece], unlabel
         digest.update(np.array([piece.example, len(piece.text), len(piece.rows), piece.count]).tobytes())
         digest.update(piece.text.ids.tobytes())
         digest.update(piece.rows.tobytes())
+        if piece.text.language is not None:
+            digest.update(str(piece.text.language).encode())
         for name in sorted(piece.targets):
             digest.update(piece.targets[name].tobytes())
     for piece in unlabelled:

@@ -13,12 +13,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from services.models import reinit as random_init
-from services.models.catalogue import ModelFiles, configuration, tied
+from services.models.catalogue import ModelFiles, configuration
 from services.models.families import FAMILIES, Dimensions, Family
-from services.models.families.base import sharing
+from services.models.families.base import sharing, tied
+from services.models.families.separable import SPECIFIC
 from services.models.files.checkpoint import Checkpoint
 from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
 from services.models.files.folders import ModelFolder
+from services.models.general.languages import Languages, separate_languages
 from services.models.layers.blocks import Block
 from services.models.layers.dropout import NO_DROPOUT, Dropout
 from services.models.layers.linear import differentiable
@@ -47,6 +49,7 @@ class TrainableEncoder:
         parameters: All tensors by name, without the prefix of the checkpoint; frozen ones want no gradient.
         stored_names: Their names in the checkpoint.
         layers: Layer of each tensor: 0 for the embeddings, 1..L for the blocks, L + 1 for the final norm.
+        languages: The languages that it must be told; None where it needs none.
     """
 
     folder: ModelFolder
@@ -59,6 +62,7 @@ class TrainableEncoder:
     parameters: dict[str, nn.Parameter]
     stored_names: dict[str, str]
     layers: dict[str, int]
+    languages: Languages | None = None
     _settled: dict[tuple[ComputeType, Dropout], Encoder] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -102,7 +106,7 @@ class TrainableEncoder:
                 if layer and family.lowest(config, layer) != layer:
                     continue
                 _read(family, config, layer, _Recorder(draw, slots, tensors, layers, layer))
-        tokenizer = Tokenizer.load(folder.path, subject)
+        tokenizer = Tokenizer.load(folder.path, subject, family.languages(config))
         return cls(
             folder=folder,
             family=family,
@@ -118,10 +122,31 @@ class TrainableEncoder:
             },
             stored_names=stored_names,
             layers=layers,
+            languages=separate_languages(family.languages(config)),
         )
 
+    def code(self, language: str, field: str) -> int | None:
+        """What the model takes for a language; None where it is not told any.
+
+        Args:
+            language: Language tag.
+            field: Path of the tag in the request.
+
+        Raises:
+            InvalidArgument: The model must be told a language that it has, and is not.
+        """
+        return None if self.languages is None else self.languages.code(language, field, "")
+
+    @property
+    def words(self) -> tuple[nn.Parameter, ...]:
+        """The word table, or that of each language in order."""
+        table = self.family.word_table
+        return tuple(each for name, each in self.parameters.items() if name == table or name.endswith(f".{table}"))
+
     def freeze(self, frozen: Frozen) -> None:
-        """Take parts out of the training.
+        """Take parts out of the training, those that one language has of its own in any case.
+
+        A task is learnt in some languages and is to be done in others (Conneau, Wu et al. 2020, section 4.3).
 
         Raises:
             InvalidArgument: More layers than the model has, or a pattern that no tensor matches.
@@ -140,6 +165,7 @@ class TrainableEncoder:
                 (layer == 0 and frozen.embeddings)
                 or 1 <= layer <= frozen.layers
                 or any(fnmatchcase(name, pattern) for pattern in frozen.patterns)
+                or name.startswith(SPECIFIC)
             ):
                 parameter.requires_grad_(False)
 

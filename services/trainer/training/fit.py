@@ -11,7 +11,7 @@ from services.models.catalogue import ModelFiles
 from services.trainer.alignment.adversary import Discriminator, Tapped
 from services.trainer.alignment.edits import LanguageInterventions
 from services.trainer.alignment.unlabelled import Stream
-from services.trainer.data.batches import collate
+from services.trainer.data.batches import collate, of_one_language
 from services.trainer.data.order import Order, Step
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.figures import Scorer, SetFigures
@@ -127,10 +127,10 @@ class FineTuning:
         return Work(
             targets=sum(piece.count for piece in whole),
             tokens=sum(len(piece.text) for piece in whole),
-            losses=[
-                partial(self._loss, each)
-                if self._discriminator is None
-                else partial(self._aligned_loss, self._discriminator, each, first + place, figures)
+            losses=[partial(self._loss, some) for each in chosen for some in of_one_language(each)]
+            if self._discriminator is None
+            else [
+                partial(self._aligned_loss, self._discriminator, each, first + place, figures)
                 for place, each in enumerate(chosen)
                 if each
             ],

@@ -100,7 +100,7 @@ class Material:
                     f"dataset {plan.train[0].dataset}",
                     f"Expected training examples with {kind} for task {task.name}, but none has one",
                 )
-        cutting = Cutting(encoder.tokenizer, max_tokens, labels)
+        cutting = Cutting(encoder.tokenizer, max_tokens, labels, encoder.languages)
         sets = [prepare(task, cutting, found, each.language, each.dataset) for each, found in train]
         dev = tuple(
             prepare(task, cutting, read(examples(each.dataset), each.dataset), each.language, each.dataset)

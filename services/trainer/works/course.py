@@ -1,5 +1,6 @@
 """What a training job tells of its steps."""
 
+import math
 import time
 from typing import Final
 
@@ -35,5 +36,7 @@ class Course:
             "epoch": event.epoch,
             **event.figures,
         }
-        step = specs.JobStep("train", event.step, event.of, figures)
+        # word2vec tells no loss.
+        known = {name: value for name, value in figures.items() if math.isfinite(value)}
+        step = specs.JobStep("train", event.step, event.of, known)
         self._desk.step(step, self._share * event.step / max(1, event.of))

@@ -29,6 +29,8 @@ projection: [{sentences: 100}, {rows: tokens, layers: [2], sentences: 5}]
 words:
   - {dictionary: "en-{language}.tsv", targets: [fr], words: 12}
   - {dictionary: "en-{language}.tsv", targets: [fr], contexts: "{language}.txt", layers: [2]}
+  - {dictionary: "en-{language}.tsv", targets: [fr], contexts: "{language}.txt", layers: [1, 2], map: {holdout: 0.4}}
+  - {dictionary: "en-{language}.tsv", targets: [fr], layers: [0], map: {}}
 spans: {questions: "qa.{language}.json", name: EM, measures: [cosine, svcca], scores: [{scores}]}
 maps:
   - {method: procrustes, options: {normalisation: centre, refinements: 2}, seeds: [0, 1], layers: [1, 2]}
@@ -203,8 +205,13 @@ def test_maps_are_measured_on_unseen_sentences(run: tuple[StudyResult, Path]) ->
 def test_words_are_looked_for_among_the_words_of_the_dictionary(run: tuple[StudyResult, Path]) -> None:
     result, _ = run
     alone, within = (
-        [each for each in records(result, "words") if each.contexts is contexts] for contexts in (False, True)
+        [each for each in records(result, "words") if each.contexts is contexts and "mapped" not in each.dictionary]
+        for contexts in (False, True)
     )
+    mapped = [each for each in records(result, "words") if "mapped" in each.dictionary]
+    assert {(each.contexts, *{row.layer for row in each.rows}) for each in mapped} == {(True, 1, 2), (False, 0)}
+    for each in mapped:
+        assert 0 < each.covered <= each.sources < 16
     for each in within:
         assert 0 < each.covered <= each.sources == 16
         assert {row.layer for row in each.rows} == {2}

@@ -20,6 +20,7 @@ PUBLIC = """
     ScoreInfo FittedMap StoredMap load_map
     LayerMeans WordMeans shift Anova Correlation Difference ItemScores PredictedText Predictions Projection Scores
     Checkpoint Job JobEvent JobFigure SweepFigure SweepTask TaskInfo TrainerClient Architecture Adversary
+    Separation
 """
 PUBLIC_AIO = (
     "AsyncDatagenClient AsyncExampleStream AsyncEncodeStream AsyncEncoderClient AsyncMesh AsyncMetricsClient "

@@ -99,7 +99,7 @@ class Job:
 
     Attributes:
         name: `jobs/ID`.
-        kind: `fine_tune`, `evaluate`, `sweep`, `study`, `pretrain_mlm` or `extend_model`.
+        kind: `fine_tune`, `evaluate`, `sweep`, `study`, `pretrain_mlm`, `pretrain_static` or `extend_model`.
         state: `queued`, `running`, `succeeded`, `failed` or `cancelled`.
         reason: Why it failed.
         progress: Share done, 0 to 1.

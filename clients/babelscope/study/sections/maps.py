@@ -23,7 +23,8 @@ from babelscope.study.sections.base import Asked, Cells, Found, Section, Service
 from babelscope.study.texts import MINIMUM
 from babelscope.study.values import get, layers, need, one_or_more, options, pairs
 
-_HOLDOUT: Final = 0.5
+HOLDOUT: Final = 0.5
+"""Share of the items kept from fitting where a study says none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class MapDesign:
     layers: tuple[int, ...] | None = None
     seeds: tuple[int, ...] = (0,)
     options: Mapping[str, str] = field(default_factory=dict)
-    holdout: float = _HOLDOUT
+    holdout: float = HOLDOUT
     place: str = field(default="", compare=False)
 
 
@@ -138,12 +139,13 @@ def _read(node: Node) -> MapDesign:
         layers=get(keys, "layers", layers, None),
         seeds=get(keys, "seeds", lambda item: item.unique(lambda seed: seed.integer(0)), (0,)),
         options=get(keys, "options", options, {}),
-        holdout=get(keys, "holdout", _share, _HOLDOUT),
+        holdout=get(keys, "holdout", share, HOLDOUT),
         place=method.place,
     )
 
 
-def _share(node: Node) -> float:
+def share(node: Node) -> float:
+    """A share above 0 and below 1."""
     value = node.fraction()
     if value == 1:
         node.fail("a number above 0 and below 1")

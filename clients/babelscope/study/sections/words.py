@@ -1,22 +1,25 @@
 """Retrieval of words by a bilingual dictionary, with its coverage (Liu et al. 2020, section 3; Conneau et al. 2018)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from babelscope.calls.corpus.word_means import WordMeans
+from babelscope.calls.maps import FittedMap
 from babelscope.calls.views import View
 from babelscope.corpora import WordPairs, as_words, read_texts, read_word_pairs, read_words
 from babelscope.data.comparison import Comparison, Estimate
-from babelscope.data.models import Model
+from babelscope.data.models import Intervention, Model
 from babelscope.data.texts import Text
 from babelscope.errors import StudyError
 from babelscope.study.design import Study
 from babelscope.study.nodes import Node
 from babelscope.study.paths import corpus_path, file_digest
 from babelscope.study.result import ModelUse, Row
+from babelscope.study.sections import word_maps
 from babelscope.study.sections.base import Asked, Cells, Found, Section, Services, ShowProgress, Task
+from babelscope.study.sections.word_maps import WordMap
 from babelscope.study.texts import digest
 from babelscope.study.values import get, layers, need, one_or_more
 
@@ -38,6 +41,7 @@ class WordsDesign:
         similarities: `cosine`, `csls`.
         centre: Whether each language's mean is subtracted first.
         layers: Layers; those of the study where None.
+        map: How a map is fitted on some of the words and measured on the others; None for words as they are.
     """
 
     source: str
@@ -48,6 +52,7 @@ class WordsDesign:
     similarities: tuple[str, ...] = ("cosine", "csls")
     centre: bool = False
     layers: tuple[int, ...] | None = None
+    map: WordMap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,8 @@ def read(node: Node, study: Study) -> tuple[WordsDesign, ...]:
 
 def _read(node: Node, study: Study) -> WordsDesign:
     keys = node.mapping(
-        "dictionary", "source", "targets", "candidates", "contexts", "words", "similarities", "centre", "layers"
+        "dictionary", "source", "targets", "candidates", "contexts", "words", "similarities", "centre", "layers",
+        "map",
     )  # fmt: skip
     dictionary = need(node, keys, "dictionary")
     targets = need(node, keys, "targets").unique(Node.text)
@@ -106,6 +112,7 @@ def _read(node: Node, study: Study) -> WordsDesign:
         ),
         centre=get(keys, "centre", Node.boolean, False),
         layers=get(keys, "layers", layers, None),
+        map=get(keys, "map", word_maps.read, None),
     )
 
 
@@ -133,11 +140,13 @@ def _task(
 ) -> Task:
     chosen = design.layers or asked.study.layers
     asked.check_layers("words.layers", chosen, use)
-    name = design.dictionaries[target].name
+    name, fitted = design.dictionaries[target].name, WordPairs(())
     # The same word may be there in both languages, and so may the language: sides are named by their place.
     sides = {"source": as_words(pairs.sources), "target": list(words)}
     languages = {"source": design.source, "target": target}
-
+    if design.map is not None:
+        name = f"{name}, mapped by {design.map.method}"
+        fitted, pairs = word_maps.split(pairs, design.map.holdout)
     contexts = {side: file_digest(design.contexts[language]) for side, language in languages.items() if design.contexts}
 
     def depends(found: Found) -> dict[str, Any]:
@@ -146,30 +155,43 @@ def _task(
             **asked.encoded([use], ()), "languages": languages, "pairs": pairs.pairs, "candidates": digest(words),
             "similarities": design.similarities, "centre": design.centre, "layers": chosen, "dictionary": name,
             **({"contexts": contexts} if contexts else {}),
+            **({} if design.map is None else {"map": asdict(design.map), "fitted": fitted.pairs}),
         }  # fmt: skip
 
     def ask(mesh: Services, found: Found, show: ShowProgress | None) -> Sequence[WordsFound]:
         del found
-        views, settings = {}, _Encoding(use, asked, chosen, show)
-        for side, texts in sides.items():
-            language = languages[side]
-            path = design.contexts.get(language)
-            views[side] = (
-                settings.alone(texts, language) if path is None else settings.in_contexts(mesh, texts, path, language)
-            )
-        answer: Comparison = mesh.metrics.retrieve(
-            views,
-            design.similarities,
-            [("source", "target")],
-            gold=pairs.pairs,
-            centre=design.centre,
-            layers=chosen,
-            pooling=asked.study.pooling,
-            overflow=asked.study.overflow,
-            progress=show,
-            **asked.study.computed,
-        )
-        rows = [_row(each, languages, use, asked.study, design) for each in answer.estimates]
+        common: dict[str, Any] = {
+            "pooling": asked.study.pooling, "overflow": asked.study.overflow, "progress": show, **asked.study.computed,
+        }  # fmt: skip
+
+        def encoded(at: tuple[int, ...] | None, edits: Mapping[str, tuple[Intervention, ...]]) -> dict[str, View]:
+            settings = _Encoding(use, asked, at, show)
+            return {
+                side: settings.view(mesh, texts, languages[side], design.contexts, edits.get(side, ()))
+                for side, texts in sides.items()
+            }
+
+        def retrieved(views: Mapping[str, View], at: tuple[int, ...] | None) -> Comparison:
+            answer: Comparison = mesh.metrics.retrieve(
+                views, design.similarities, [("source", "target")], gold=pairs.pairs, centre=design.centre, layers=at,
+                **common,
+            )  # fmt: skip
+            return answer
+
+        views = encoded(chosen, {})
+        if design.map is None:
+            answer = retrieved(views, chosen)
+            estimates = list(answer.estimates)
+        else:
+            maps: dict[int, FittedMap] = mesh.metrics.fit_map(
+                views["source"], views["target"], design.map.method, options=design.map.options,
+                seeds=word_maps.known(fitted, views["source"], views["target"]), layers=chosen, **common,
+            )  # fmt: skip
+            estimates = []
+            for layer, each in sorted(maps.items()):
+                answer = retrieved(encoded((layer,), word_maps.edits(each, design.map)), (layer,))
+                estimates += answer.estimates
+        rows = [_row(each, languages, use, asked.study, design) for each in estimates]
         report = next(each for each in answer.pairs if each.left == "source")
         return [
             WordsFound(
@@ -193,16 +215,23 @@ class _Encoding:
     layers: tuple[int, ...] | None
     show: ShowProgress | None
 
-    def alone(self, words: Sequence[Text], language: str) -> View:
-        edits = self.asked.edits(self.use, language)
-        return View(texts=words, model=Model(self.use.used, self.use.revision), interventions=edits, language=language)
-
-    def in_contexts(self, mesh: Services, words: Sequence[Text], corpus: Path, language: str) -> View:
+    def view(
+        self,
+        mesh: Services,
+        words: Sequence[Text],
+        language: str,
+        contexts: Mapping[str, Path],
+        more: tuple[Intervention, ...],
+    ) -> View:
+        """The words of a language, `more` edits after the study's own."""
+        edits, corpus = (*self.asked.edits(self.use, language), *more), contexts.get(language)
+        model = Model(self.use.used, self.use.revision)
+        if corpus is None:
+            return View(texts=words, model=model, interventions=edits, language=language)
         found: WordMeans = mesh.encoder.encode_words(
             read_texts(corpus, language=language), words=[word.text for word in words], ignore_case=True,
-            language=language, model=Model(self.use.used, self.use.revision), layers=self.layers,
-            overflow=self.asked.study.overflow, interventions=self.asked.edits(self.use, language), progress=self.show,
-            **self.asked.study.computed,
+            language=language, model=model, layers=self.layers, overflow=self.asked.study.overflow, interventions=edits,
+            progress=self.show, **self.asked.study.computed,
         )  # fmt: skip
         if not found.words:
             raise StudyError(f"{corpus}: Expected words of the dictionary, but the corpus of {language} has none")

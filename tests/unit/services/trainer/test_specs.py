@@ -12,6 +12,7 @@ from services.trainer import specs
 from services.trainer.alignment.stored import StoredEdit
 from services.trainer.extension.plan import ExtendPlan
 from services.trainer.pretraining.plan import Architecture, PretrainPlan
+from services.trainer.static.plan import StaticPlan
 from services.trainer.training.plan import Frozen, LanguageSet, Optimisation
 
 
@@ -57,6 +58,7 @@ def test_every_kind_comes_back() -> None:
         (LanguageSet("en", "d"),), architecture=Architecture("roberta", 6), vocabulary="datasets/v", form="ids"
     )
     jobs["extend_model"] = ExtendPlan(ModelSpec("m"), "datasets/v", anchors="datasets/a", limit=9)
+    jobs["pretrain_static"] = StaticPlan("glove", (LanguageSet("en", "d"),), "datasets/v", form="ids", dimension=16)
     assert jobs.keys() == specs.KINDS.keys()
     for kind, job in jobs.items():
         assert specs.read(specs.KINDS[kind], specs.write(job)) == job

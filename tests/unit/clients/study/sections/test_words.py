@@ -3,8 +3,11 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from babelscope.calls.maps import FittedMap
+from babelscope.calls.views import View
 from babelscope.errors import CorpusError, StudyError
 from babelscope.study import Study, StudyResult
 from babelscope.study.sections.words import SECTION
@@ -53,12 +56,44 @@ def test_several_dictionaries_and_only_their_first_words(section: Read, run: Run
     assert len(mesh.calls) == count + 2
 
 
+def test_words_through_a_map_that_other_words_fitted(section: Read, run: Run, mesh, tmp_path: Path) -> None:
+    (tmp_path / "en-fr.tsv").write_text("".join(f"w{place}\tm{place}\n" for place in range(40)))
+    fits = []
+
+    def fit_map(source: View, target: View, method: str, **how: Any) -> dict[int, FittedMap]:
+        fits.append({"sides": (source, target), "method": method, **how})
+        return {layer: FittedMap(layer, f"maps/s{layer}", f"maps/t{layer}", (), (), "", layer < 2) for layer in (0, 1)}
+
+    mesh.fit_map = fit_map
+    extra = "words: {{dictionary: en-fr.tsv, targets: [fr], layers: [0, 1], map: {{holdout: 0.25{}}}}}"
+    (found,) = SECTION.records(run(section(extra.format(""))))
+    [fit] = fits
+    fitted = {source for source, _ in fit["seeds"]}
+    held = {source for source, _ in mesh.calls[-1][1]["gold"]}
+    assert fitted | held == {f"w{place}" for place in range(40)}
+    assert not fitted & held
+    assert 0 < len(held) < 20
+    assert found.dictionary == "en-fr.tsv, mapped by procrustes"
+    assert fit["options"] == {"normalisation": "centre"}
+    assert [call["layers"] for name, call in mesh.calls if name == "retrieve"] == [(0,), (1,)]
+    moved = mesh.calls[-1][1]["views"]
+    for side, name in (("source", "maps/s1"), ("target", "maps/t1")):
+        [edit] = moved[side].interventions
+        assert (edit.layer, edit.linear_map.matrix, edit.linear_map.bias) == (1, name, name)
+        assert len(moved[side].texts) == 40
+    mesh.fit_map = lambda *_, **__: {0: FittedMap(0, "maps/s", "maps/t", (), (), "", False)}
+    with pytest.raises(StudyError, match=r"`words\.map` to be a matrix and a bias"):
+        run(section(extra.format(", options: {normalisation: iterative}")))
+
+
 @pytest.mark.parametrize(
     ("extra", "problem"),
     [
         ("words: {targets: [fr]}", "words: Expected the key dictionary"),
         ("words: {dictionary: en-fr.tsv}", "words: Expected the key targets"),
         ("words: {dictionary: en-fr.tsv, targets: [fr, de]}", "words.dictionary: Expected `{language}` in the path"),
+        ("words: {dictionary: en-fr.tsv, targets: [fr], map: {holdout: 1}}", "words.map.holdout"),
+        ("words: {dictionary: en-fr.tsv, targets: [fr], map: {holdout: 0.000001}}", "to leave words on either side"),
         ("words: {dictionary: en-fr.tsv, targets: [fr], words: 0}", "words.words: Expected an integer of at least 1"),
         ("words: {dictionary: en-fr.tsv, targets: [fr], similarities: [dot]}", "Expected one of cosine, csls"),
         ("words: {dictionary: en-fr.tsv, targets: [fr], layers: [5]}", "`words.layers` within 0..2 for model tiny"),

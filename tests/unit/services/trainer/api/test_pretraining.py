@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from babelscope.calls.pretraining import Architecture as Asked
-from babelscope.calls.pretraining import pretrain_mlm_spec
+from babelscope.calls.pretraining import Separation, pretrain_mlm_spec
 from babelscope.v1 import trainer_pb2
 
 from services.models.spec import ModelSpec
@@ -39,13 +39,31 @@ def test_zero_is_a_value_where_a_share_may_be_zero() -> None:
     assert (plan.model, plan.architecture) == (ModelSpec("m"), None)
 
 
-@pytest.mark.parametrize("start", ["m", Asked("modernbert", 6, 128, 4, 300, 64, 0.09)])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "m",
+        Asked("modernbert", 6, 128, 4, 300, 64, 0.09),
+        Asked(separation=Separation(embeddings=True, layers=3, softmax=True, prefixed=True)),
+        Asked(separation=Separation()),
+    ],
+)
 def test_a_plan_comes_back(start: Asked | str) -> None:
-    how = {"source": "sv", "seed": 7, "schedule": "inverse_sqrt", "dtype": "bfloat16", "mask_rate": 0.3}
+    how = {
+        "source": "sv",
+        "seed": 7,
+        "schedule": "inverse_sqrt",
+        "dtype": "bfloat16",
+        "mask_rate": 0.3,
+        "random_within_language": True,
+    }
     plan = read_pretrain_mlm(pretrain_mlm_spec(start, "", how, train=SETS, dev=SETS), "job")
     again = read_pretrain_mlm(write_pretrain_mlm(plan), "job")
     assert again == plan
-    assert again.source == "sv"
+    assert (again.source, again.masking.within_language) == ("sv", True)
+    if isinstance(start, Asked):
+        assert again.architecture is not None
+        assert (again.architecture.separation is None) is (start.separation is None)
 
 
 def test_the_source_that_stands_for_none_is_filled_in() -> None:

@@ -14,6 +14,7 @@ from services.trainer.pretraining.cutting import Cutter
 from services.trainer.pretraining.plan import Architecture, Form
 from services.trainer.pretraining.start import draw_model
 from services.trainer.pretraining.streams import StreamSet, stored, text_key
+from services.trainer.pretraining.vocabularies import Vocabularies
 from tests.support.pretraining import ENTRIES, vocabulary
 
 
@@ -21,7 +22,8 @@ from tests.support.pretraining import ENTRIES, vocabulary
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     """The tokenizer of a new model."""
     folder = tmp_path_factory.mktemp("model") / "new"
-    draw_model(folder, Architecture(layers=1, hidden_size=8, heads=1, feed_forward=8), vocabulary(), "made", seed=0)
+    made = Architecture(layers=1, hidden_size=8, heads=1, feed_forward=8)
+    draw_model(folder, made, Vocabularies(vocabulary()), "made", seed=0)
     return Tokenizer.load(folder, "made")
 
 
@@ -99,6 +101,15 @@ def test_streams_that_were_broken_off_are_made_again(tmp_path: Path) -> None:
         _stored(tmp_path / "a", broken())
     assert not list(tmp_path.glob("a*"))
     assert _stored(tmp_path / "a", ["1"])[0].counts.streams == 1
+
+
+def test_streams_of_which_a_part_is_lost_are_made_again(tmp_path: Path) -> None:
+    made, _ = _stored(tmp_path / "a", ["1 2", "3 1"])
+    path = tmp_path / "a" / "ids.bin"
+    path.write_bytes(path.read_bytes()[:-4])
+    again, reads = _stored(tmp_path / "a", ["1 2", "3 1"])
+    assert (reads, again.counts) == (1, made.counts)
+    assert again.stream(1).tolist() == [3, 1]
 
 
 def test_a_corpus_is_never_held_in_memory(tmp_path: Path) -> None:
