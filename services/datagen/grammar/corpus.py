@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from babelscope.data.examples import Content, Example, Sentence, TextPair
 from babelscope.data.languages import spelling
 
 from services.datagen.grammar.concepts import DOMAINS as _LETTERS
-from services.datagen.grammar.dictionary import count_forms, entries
+from services.datagen.grammar.dictionary import Forms, count_forms, entries
 from services.datagen.grammar.documents import Document, document, document_text
 from services.datagen.grammar.inference import LABELS, inference
 from services.datagen.grammar.languages.ar import Arabic
@@ -128,14 +128,22 @@ def _items(tags: Sequence[str], request: _Request) -> Iterator[Example]:
 
 def _dictionary(tags: Sequence[str], request: _Request) -> Iterator[Example]:
     """Word pairs from the first language to the others."""
-    first, *others = (
-        (tag, count_forms(_spelled(tag), (sampler.statement() for sampler in _samplers(request)))) for tag in tags
-    )
+    first, *others = ((tag, _counted(_spelled(tag), request)) for tag in tags)
     for tag, forms in others:
         for number, entry in enumerate(entries(first[1], forms)):
             pair = TextPair(entry.source, entry.target)
             attributes = {"weight": str(entry.weight), "source": first[0]}
             yield Example(f"dictionary-{first[0]}-{tag}-{number:08d}", pair, tag, attributes=attributes)
+
+
+@lru_cache(maxsize=8)
+def _counted(language: Language, request: _Request) -> Forms:
+    return count_forms(language, (sampler.statement() for sampler in _samplers(request)))
+
+
+def counted_forms(tag: str, size: int, seed: int, domain: str = "everyday") -> Forms:
+    """Forms of concepts as a dictionary of this size, seed and domain counts them."""
+    return _counted(language_of(tag), _Request(size, seed, "dictionary", DEFAULT_DEPTH, domain, WORDS[0]))
 
 
 def _samplers(request: _Request) -> Iterator[Sampler]:
