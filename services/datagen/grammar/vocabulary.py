@@ -105,7 +105,7 @@ def cut_forms(forms: Mapping[str, int]) -> Counter[str]:
         for form in [form for form in left if stem in form]:
             count = left.pop(form)
             before, _, after = form.partition(stem)
-            pieces.update({piece: count for piece in {before, after} - {""}})
+            pieces.update(dict.fromkeys({before, after} - {""}, count))
             pieces[stem] += count
             if before and before == after:
                 pieces[before] += count

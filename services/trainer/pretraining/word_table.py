@@ -104,7 +104,9 @@ def _of_portion(documents: Sequence[Sequence[int]], vocabulary: int, window: int
         before.append(tokens[:-distance][same])
         after.append(tokens[distance:][same])
     places = np.concatenate(before or [tokens[:0]]), np.concatenate(after or [tokens[:0]])
-    near = sparse.coo_matrix((np.ones(len(places[0]), dtype=np.float32), places), shape=(vocabulary, vocabulary)).tocsr()
+    near = sparse.coo_matrix(
+        (np.ones(len(places[0]), dtype=np.float32), places), shape=(vocabulary, vocabulary)
+    ).tocsr()
     return within.T @ within + near + near.T
 
 
