@@ -1,8 +1,8 @@
 """Static vectors of a vocabulary, with which the word table of a new model can begin.
 
 Counts of what occurs together are turned into positive pointwise mutual information, which is factorised: Levy and
-Goldberg 2014, "Neural word embedding as implicit matrix factorization", with their smoothing of contexts by 0.75. A small
-model on little text learns what words mean from there much sooner than from random numbers.
+Goldberg 2014, "Neural word embedding as implicit matrix factorization", contexts smoothed by 0.75. A small model on
+little text learns what words mean from there much sooner than from random numbers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -104,9 +104,8 @@ def _of_portion(documents: Sequence[Sequence[int]], vocabulary: int, window: int
         before.append(tokens[:-distance][same])
         after.append(tokens[distance:][same])
     places = np.concatenate(before or [tokens[:0]]), np.concatenate(after or [tokens[:0]])
-    near = sparse.coo_matrix(
-        (np.ones(len(places[0]), dtype=np.float32), places), shape=(vocabulary, vocabulary)
-    ).tocsr()
+    ones = np.ones(len(places[0]), dtype=np.float32)
+    near = sparse.coo_matrix((ones, places), shape=(vocabulary, vocabulary)).tocsr()
     return within.T @ within + near + near.T
 
 

@@ -106,13 +106,14 @@ def findings(records: Sequence[GapCorrelation], result: StudyResult) -> list[Fin
             continue
         clear = each.value < 0 and each.p_value < _SIGNIFICANT
         verdict = "appears" if clear else "does not appear clearly"
+        measure = f"{metric_name(each.metric)} ({each.estimator})"
         found.append(
             Finding(
                 f"{each.value:.2f}".replace("-", "−"),
                 f"{coefficient_name(each.method)} of similarity and the gap of {each.task}",
-                f"Over {len(each.points)} target languages, {metric_name(each.metric)} ({each.estimator}) in {each.model} "
-                f"correlates with the cross-lingual gap of {each.task} by {each.value:.2f} (p = {each.p_value:.3f}): that "
-                f"more similar languages lose less (Muller et al. 2021, table 4) {verdict} here.".replace("-", "−"),
+                f"Over {len(each.points)} target languages, {measure} in {each.model} correlates with the cross-lingual "
+                f"gap of {each.task} by {each.value:.2f} (p = {each.p_value:.3f}): that more similar languages lose less "
+                f"(Muller et al. 2021, table 4) {verdict} here.".replace(" -", " −"),
             )
         )
     return found
