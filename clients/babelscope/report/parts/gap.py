@@ -111,9 +111,9 @@ def findings(records: Sequence[GapCorrelation], result: StudyResult) -> list[Fin
             Finding(
                 f"{each.value:.2f}".replace("-", "−"),
                 f"{coefficient_name(each.method)} of similarity and the gap of {each.task}",
-                f"Over {len(each.points)} target languages, {measure} in {each.model} correlates with the cross-lingual "
-                f"gap of {each.task} by {each.value:.2f} (p = {each.p_value:.3f}): that more similar languages lose less "
-                f"(Muller et al. 2021, table 4) {verdict} here.".replace(" -", " −"),
+                f"Over {len(each.points)} target languages, {measure} in {each.model} correlates with the "
+                f"cross-lingual gap of {each.task} by {each.value:.2f} (p = {each.p_value:.3f}): that more similar "
+                f"languages lose less (Muller et al. 2021, table 4) {verdict} here.".replace(" -", " −"),
             )
         )
     return found
