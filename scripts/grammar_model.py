@@ -96,6 +96,7 @@ def halve(checkpoint: Path, target: Path) -> None:
         shutil.copyfile(checkpoint / name, target / name)
     weights = {name: tensor.astype("float16") for name, tensor in load_file(checkpoint / "model.safetensors").items()}
     save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
+    (target / "model.safetensors").chmod(0o644)
     config = json.loads((target / "config.json").read_text(encoding="utf-8")) | {"dtype": "float16"}
     (target / "config.json").write_text(json.dumps(config, ensure_ascii=False, indent=2), encoding="utf-8")
 

@@ -11,7 +11,7 @@ PREFIX: Final = "BABELSCOPE_"
 ELSEWHERE: Final = frozenset(
     {
         # The client, studies, tests, and the trainer's own processes.
-        *("CHROMIUM", "JOB_EVENTS", "MESH", "SHARED_DATA", "TATOEBA", "WHOLE"),
+        *("CHROMIUM", "DEMO_TEXT", "JOB_EVENTS", "MESH", "SHARED_DATA", "TATOEBA", "WHOLE"),
         # Settings of one service or another: one environment may serve them all.
         *("ALLOWED_HUBS", "ALLOWED_HUB_MODELS", "ALLOWED_MODELS", "MODEL_BYTES"),
         *(
