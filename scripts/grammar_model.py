@@ -34,7 +34,7 @@ SHARE = 0.85
 SWITCHED = {"rule": "conneau", "translation": "weighted", "probability": "0.875", "cap": "1"}
 """A word keeps its language as often as it takes each of the seven others."""
 DICTIONARY_SENTENCES, DICTIONARY_SEED, SWITCH_SEED = 10_000, 7, 3
-TEXT_SEED, DEV_SEED, DEV_DOCUMENTS = 1000, 5000, 60
+TEXT_SEED, MORE_SEED, DEV_SEED, DEV_DOCUMENTS = 1000, 2000, 5000, 60
 """Seeds of the texts of the first language; those of the others follow, so that no two languages share a document."""
 START = "start"
 _GOLDEN = 0.6180339887
@@ -50,24 +50,27 @@ class Text:
     documents: list[str]
 
 
-def texts(mesh: babelscope.Mesh, tag: str, documents: int) -> Text:
-    """Documents of one language, most of them code-switched."""
+def texts(mesh: babelscope.Mesh, tag: str, documents: int, more: int) -> Text:
+    """Documents of one language, most of them code-switched, and more of them for the word table alone."""
     place = LANGUAGES.index(tag)
     others = tuple(other for other in LANGUAGES if other != tag)
     asked = {"kind": "dictionary", "seed": DICTIONARY_SEED, "store_as": f"dictionary of {tag}"}
     dictionary = mesh.datagen.generate_corpus((tag, *others), DICTIONARY_SENTENCES, **asked).finish()
-    written = list(mesh.datagen.generate_corpus((tag,), documents, kind="documents", seed=TEXT_SEED + place))
-    chosen = [(number * _GOLDEN) % 1 < SHARE for number in range(len(written))]
-    switched = itertools.compress(written, chosen)
-    plain = [one for one, taken in zip(written, chosen, strict=True) if not taken]
     named = {"dictionary": dictionary.name, "languages": ",".join(others), "source": tag}
     step = Step("code_switch", named | SWITCHED)
-    done = [*plain, *mesh.datagen.transform(switched, [step], seed=SWITCH_SEED)]
+
+    def switched(size: int, seed: int) -> list[Example]:
+        written = list(mesh.datagen.generate_corpus((tag,), size, kind="documents", seed=seed + place))
+        chosen = [(number * _GOLDEN) % 1 < SHARE for number in range(len(written))]
+        plain = [one for one, taken in zip(written, chosen, strict=True) if not taken]
+        return [*plain, *mesh.datagen.transform(itertools.compress(written, chosen), [step], seed=SWITCH_SEED)]
+
+    done = switched(documents, TEXT_SEED)
     dev = mesh.datagen.generate_corpus((tag,), DEV_DOCUMENTS, kind="documents", seed=DEV_SEED + place)
     return Text(
         mesh.datagen.put_dataset(done, title=f"grammar {tag}").name,
         mesh.datagen.put_dataset(dev, title=f"grammar {tag}, development").name,
-        [_text(one) for one in done],
+        [_text(one) for one in (*done, *switched(more, MORE_SEED))],
     )
 
 
@@ -107,11 +110,12 @@ def main() -> None:
     options.add_argument("--out", type=Path, required=True, help="folder for the model")
     options.add_argument("--store", type=Path, default=Path("out/grammar-8-store"), help="store of texts and jobs")
     options.add_argument("--documents", type=int, default=16_000, help="documents of each language")
-    options.add_argument("--epochs", type=float, default=0.85, help="passes over the texts")
+    options.add_argument("--more", type=int, default=30_000, help="more documents, for the word table alone")
+    options.add_argument("--epochs", type=float, default=0.5, help="passes over the texts")
     given = options.parse_args()
     models = given.store / "models"
     with babelscope.local(("metrics", "datagen", "trainer"), store=given.store, model_roots=[models]) as mesh:
-        made = {tag: texts(mesh, tag, given.documents) for tag in LANGUAGES}
+        made = {tag: texts(mesh, tag, given.documents, given.more) for tag in LANGUAGES}
         start(models / START, vocabulary(), itertools.chain.from_iterable(made[tag].documents for tag in LANGUAGES))
         ordered = ("en", *(tag for tag in LANGUAGES if tag != "en"))
         job = mesh.trainer.pretrain_mlm(
@@ -123,7 +127,7 @@ def main() -> None:
             warmup=0.05,
             step_tokens=2048,
             epochs=given.epochs,
-            evaluations=12,
+            evaluations=10,
             dropout=0.0,
         )
         done = mesh.trainer.wait_for_job(job.name, progress=print)

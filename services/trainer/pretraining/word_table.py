@@ -21,12 +21,12 @@ _SMOOTHING: Final = 0.75
 """Exponent of the contexts' frequencies."""
 _OVERSAMPLING, _ITERATIONS = 10, 4
 """Of the randomised factorisation (Halko, Martinsson and Tropp 2011, algorithm 4.4)."""
-_PORTION: Final = 4096
+_PORTION: Final = 8192
 """Documents counted at once."""
 
 
 def static_vectors(
-    documents: Iterable[Sequence[int]], vocabulary: int, width: int, *, window: int = 20, seed: int = 0
+    documents: Iterable[Sequence[int]], vocabulary: int, width: int, *, window: int = 5, seed: int = 0
 ) -> Vectors:
     """[V, d] float32: a vector of each token, rows of length 1; a token that occurs with no other is random.
 
