@@ -55,7 +55,9 @@ def texts(mesh: babelscope.Mesh, tag: str, documents: int, more: int) -> Text:
     place = LANGUAGES.index(tag)
     others = tuple(other for other in LANGUAGES if other != tag)
     asked = {"kind": "dictionary", "seed": DICTIONARY_SEED, "store_as": f"dictionary of {tag}"}
-    dictionary = mesh.datagen.generate_corpus((tag, *others), DICTIONARY_SENTENCES, **asked).finish()
+    dictionary = mesh.datagen.generate_corpus((tag, *others), DICTIONARY_SENTENCES, **asked).finish().dataset
+    if dictionary is None:
+        raise RuntimeError(f"Expected a stored dictionary of {tag}, but got none")
     named = {"dictionary": dictionary.name, "languages": ",".join(others), "source": tag}
     step = Step("code_switch", named | SWITCHED)
 

@@ -6,9 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from services.datagen.grammar.concepts import concepts
+from services.datagen.grammar.concepts import Category, Side, Topic, concepts, preferred, preferring, topics
 from services.datagen.grammar.syntax import Name
-from services.datagen.grammar.topics import Category, Side, Topic, preferred, preferring, topics
 
 _SECOND_TOPIC = 0.25
 """How often a text has a second topic."""

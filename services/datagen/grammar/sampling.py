@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from services.datagen.grammar.concepts import ANY, DOMAINS, FUTURE_YEARS, PAST_YEARS, Verb, concepts
+from services.datagen.grammar.concepts import ANY, DOMAINS, FUTURE_YEARS, PAST_YEARS, Side, Verb, concepts
 from services.datagen.grammar.matter import Matter
 from services.datagen.grammar.names import inventory
 from services.datagen.grammar.syntax import (
@@ -27,7 +27,6 @@ from services.datagen.grammar.syntax import (
     Tense,
     inner_tense,
 )
-from services.datagen.grammar.topics import Side
 
 T = TypeVar("T")
 

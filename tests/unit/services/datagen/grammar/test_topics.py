@@ -6,11 +6,10 @@ from collections import Counter
 
 import pytest
 
-from services.datagen.grammar.concepts import DOMAINS, LEXICA, concepts, rows
+from services.datagen.grammar.concepts import DOMAINS, LEXICA, concepts, preferred, rows, topics
 from services.datagen.grammar.corpus import LANGUAGES, generate
 from services.datagen.grammar.entropies import entropies, of_language
 from services.datagen.grammar.sampling import nouns
-from services.datagen.grammar.topics import preferred, topics
 
 TOPICS = rows(LEXICA / "topics.tsv")
 PREFERENCES = rows(LEXICA / "preferences.tsv")
