@@ -40,7 +40,7 @@ $(BIOME): scripts/biome/package-lock.json
 demo: $(VENV)/.demo ## Set up, ask the papers' questions of the package's own model on text of the grammar, without a network
 	mkdir -p out/demo/grammar
 	$(BIN)/babelscope generate --grammar all --size 300 --seed 424242 --output 'out/demo/grammar/test.{language}.conllu'
-	$(BIN)/babelscope generate --grammar en --size 1000 --seed 424243 --output 'out/demo/grammar/train.{language}.conllu'
+	$(BIN)/babelscope generate --grammar en --size 1500 --seed 424243 --output 'out/demo/grammar/train.{language}.conllu'
 	$(BIN)/babelscope generate --grammar en --size 200 --seed 424244 --output 'out/demo/grammar/dev.{language}.conllu'
 	BABELSCOPE_HUB=$(if $(MODEL),true,false) $(BIN)/babelscope study studies/grammar.yaml --out out/demo $(if $(MODEL),--model $(MODEL))
 

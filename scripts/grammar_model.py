@@ -10,6 +10,7 @@ import argparse
 import itertools
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import babelscope
 from babelscope.data.datasets import Step
 from babelscope.data.examples import Example
+from babelscope.data.jobs import JobEvent
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
@@ -132,8 +134,14 @@ def main() -> None:
             evaluations=10,
             dropout=0.0,
         )
-        done = mesh.trainer.wait_for_job(job.name, progress=print)
+        done = mesh.trainer.wait_for_job(job.name, progress=_tell)
         halve(mesh_folder(given.store, done.checkpoint), given.out)
+
+
+def _tell(event: JobEvent) -> None:
+    if event.kind == "progress":
+        loss = event.latest.get("loss")
+        sys.stdout.write(f"step {event.done} of {event.total}" + ("" if loss is None else f", loss {loss:.3f}") + "\n")
 
 
 def mesh_folder(store: Path, checkpoint: str) -> Path:

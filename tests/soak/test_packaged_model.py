@@ -32,7 +32,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
         ) as mesh,
     ):
         patch.setenv("BABELSCOPE_DEMO_TEXT", str(folder))
-        for part, languages, size in (("test", LANGUAGES, 300), ("train", ("en",), 1000), ("dev", ("en",), 200)):
+        for part, languages, size in (("test", LANGUAGES, 300), ("train", ("en",), 1500), ("dev", ("en",), 200)):
             _write(mesh, folder, part, languages, size)
         return run_study(load_study(STUDY), mesh, folder / "out")
 
