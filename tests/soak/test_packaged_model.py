@@ -18,6 +18,10 @@ from tests.support.grammar_texts import SEED
 
 pytestmark = pytest.mark.soak
 STUDY = Path(__file__).resolve().parents[2] / "studies" / "grammar.yaml"
+LOWER = "1-2@0"
+"""Layers 1 and 2 drawn anew, seed 0."""
+LEAST_CENTRED, LEAST_TRANSFER = 0.65, 0.65
+"""Somewhat below what docs/own-model.md says: other machines round otherwise."""
 LANGUAGES = ("ar", "en", "es", "hi", "ja", "ru", "tr", "zh")
 
 
@@ -57,7 +61,7 @@ def test_translations_are_found_best_in_the_middle(result: StudyResult) -> None:
     assert len(centred) == 7
     assert max(centred, key=centred.__getitem__) in {2, 3, 4, 5}
     assert max(centred.values()) > LEAST_CENTRED
-    plain, lower = _p1(result), _p1(result, "lower")
+    plain, lower = _p1(result), _p1(result, LOWER)
     assert max(plain, key=plain.__getitem__) in {2, 3, 4, 5}
     assert max(plain.values()) > max(lower.values())
 
@@ -78,4 +82,8 @@ def test_a_shift_translates_tokens_in_half_of_the_directions(result: StudyResult
     records = TRANSLATION.records(result)
     assert len(records) == 7
     better = [each for each in records if (each.best.value("bleu1") or 0) > (each.plain.value("bleu1") or 0)]
-    assert 2 * len(better) >= len(records)
+    assert len(better) == len(records)
+    for each in records:
+        layer = each.best.layer or 0
+        rates = [each.at(layer, alpha).value("convert_rate") or 0.0 for alpha in each.alphas]
+        assert (each.plain.value("convert_rate") or 0.0) < rates[0] < rates[1] < rates[2]
