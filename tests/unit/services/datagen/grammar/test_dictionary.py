@@ -26,13 +26,13 @@ def pairs(source: str, target: str, size: int = 400) -> dict[str, dict[str, floa
     ],
 )
 def test_words_translate_to_forms_of_their_concept(source: str, target: str, word: str, translations: set[str]) -> None:
-    found = pairs(source, target, 2000)[word]
+    found = pairs(source, target, 1200)[word]
     assert found
     assert set(found) <= translations
 
 
 def test_names_are_in_the_dictionary_and_frequent_forms_come_first() -> None:
-    found = pairs("en", "ru", 2000)
+    found = pairs("en", "ru", 600)
     named = [word for word in found if word.endswith("ria") and word[0].isupper()]
     assert named
     assert any("рия" in form.lower() or "рии" in form.lower() for word in named for form in found[word])
