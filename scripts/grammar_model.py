@@ -24,6 +24,8 @@ from tokenizers import Tokenizer
 
 from services.datagen.grammar.vocabulary import vocabulary
 from services.models.families import FAMILIES
+from services.runtime.files.folders import fetch_folder
+from services.runtime.files.store import Store
 from services.trainer.pretraining.plan import Architecture
 from services.trainer.pretraining.start import draw_model
 from services.trainer.pretraining.word_table import static_vectors, write_word_table
@@ -135,18 +137,13 @@ def main() -> None:
             dropout=0.0,
         )
         done = mesh.trainer.wait_for_job(job.name, progress=_tell)
-        halve(mesh_folder(given.store, done.checkpoint), given.out)
+        halve(fetch_folder(Store(str(given.store)), done.checkpoint, given.store / "copies"), given.out)
 
 
 def _tell(event: JobEvent) -> None:
     if event.kind == "progress":
         loss = event.latest.get("loss")
         sys.stdout.write(f"step {event.done} of {event.total}" + ("" if loss is None else f", loss {loss:.3f}") + "\n")
-
-
-def mesh_folder(store: Path, checkpoint: str) -> Path:
-    """The folder of a checkpoint in a store on this machine."""
-    return store / checkpoint
 
 
 if __name__ == "__main__":
