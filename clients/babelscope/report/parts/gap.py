@@ -101,9 +101,11 @@ def findings(records: Sequence[GapCorrelation], result: StudyResult) -> list[Fin
     """For each model and task, whether more similar languages have a smaller gap, over the mean of all layers."""
     del result
     found = []
-    for each in records:
-        if each.layer is not None or each.stage != "pretrained":
-            continue
+    # One measure speaks for all: the debiased one where there are several.
+    means = [each for each in records if each.layer is None and each.stage == "pretrained"]
+    means.sort(key=lambda each: each.estimator != "debiased")
+    first = {(each.model, each.task, each.source): each for each in reversed(means)}
+    for each in first.values():
         clear = each.value < 0 and each.p_value < _SIGNIFICANT
         verdict = "appears" if clear else "does not appear clearly"
         measure = f"{metric_name(each.metric)} ({each.estimator})"
