@@ -16,7 +16,7 @@ define biome
 	else echo 'npm is not installed: the scripts of the report were not checked'; fi
 endef
 
-.PHONY: help demo test test-fast lint type style protos protos-check clients bench soak studies docs lock clean
+.PHONY: help demo model test test-fast lint type style protos protos-check clients bench soak studies docs lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -26,7 +26,7 @@ $(VENV)/.made: requirements.lock
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.made pyproject.toml
-	$(PIP) 'torch==2.13.0' --editable '.[encoder,metrics,report,demo]'
+	$(PIP) 'torch==2.13.0' --editable '.[encoder,metrics,datagen,trainer,report,demo]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
@@ -37,8 +37,15 @@ $(BIOME): scripts/biome/package-lock.json
 	npm ci --prefix scripts/biome --ignore-scripts --no-audit --no-fund --silent
 	touch $@
 
-demo: $(VENV)/.demo ## Set up, run a small study on a real encoder, say where its report is
-	$(BIN)/babelscope study studies/demo.yaml --out out/demo
+demo: $(VENV)/.demo ## Set up, ask the papers' questions of the package's own model on text of the grammar, without a network
+	mkdir -p out/demo/grammar
+	$(BIN)/babelscope generate --grammar all --size 300 --seed 424242 --output 'out/demo/grammar/test.{language}.conllu'
+	$(BIN)/babelscope generate --grammar en --size 1500 --seed 424243 --output 'out/demo/grammar/train.{language}.conllu'
+	$(BIN)/babelscope generate --grammar en --size 200 --seed 424244 --output 'out/demo/grammar/dev.{language}.conllu'
+	BABELSCOPE_HUB=$(if $(MODEL),true,false) $(BIN)/babelscope study studies/grammar.yaml --out out/demo $(if $(MODEL),--model $(MODEL))
+
+model: $(VENV)/.dev ## Make the package's own model anew: an hour on a free core
+	$(BIN)/python scripts/grammar_model.py --out out/grammar-8
 
 test: $(VENV)/.dev ## Set up and run all tests
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)

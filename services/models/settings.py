@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from babelscope.packaged import packaged_models
 from pydantic import Field
 
 from services.models.allowed import Allowed
@@ -46,14 +47,14 @@ class ModelSettings(ServerSettings):
     )
 
     def model_files(self, store: Store) -> ModelFiles:
-        """The models that these settings name.
+        """The models that these settings name, and those that come with the package.
 
         Args:
             store: Store that holds checkpoints.
         """
         return ModelFiles(
             roots=self.model_roots,
-            aliases=self.model_aliases,
+            aliases=packaged_models() | self.model_aliases,
             hub=self.hub,
             cache_dir=self.hub_cache,
             checkpoints=StoredCheckpoints(store, self.checkpoint_dir),

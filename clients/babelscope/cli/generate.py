@@ -45,12 +45,20 @@ class GrammarOptions:
         str,
         typer.Option(
             "--kind",
-            callback=one_of("sentences", "ner", "nli", "qa"),
-            help="Kind of the grammar's items: sentences, ner, nli or qa.",
+            callback=one_of("sentences", "ner", "nli", "qa", "documents", "dictionary"),
+            help="Kind of the grammar's items: sentences, ner, nli, qa, documents or dictionary.",
         ),
     ] = "sentences"
     depth: Annotated[int, typer.Option("--depth", min=0, help="Deepest nesting of clauses.")] = 2
     domain: Annotated[str, typer.Option("--domain", help="Domain of the grammar's words.")] = "everyday"
+    words: Annotated[
+        str,
+        typer.Option(
+            "--words",
+            callback=one_of("topics", "classes"),
+            help="How the grammar's words are drawn: by topics and preferences, or by class and rank alone.",
+        ),
+    ] = "topics"
 
 
 def register(app: typer.Typer) -> None:
@@ -115,6 +123,7 @@ def generate(
                 kind=grammar.kind,
                 depth=grammar.depth,
                 domain=grammar.domain,
+                words=grammar.words,
                 progress=report.update,
             )
             if steps:

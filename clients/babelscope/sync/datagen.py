@@ -160,6 +160,7 @@ class DatagenClient(Client):
         kind: str = "sentences",
         depth: int = 0,
         domain: str = "",
+        words: str = "",
         store_as: str = "",
         progress: ShowProgress | None = None,
         timeout: float | None = None,
@@ -170,9 +171,12 @@ class DatagenClient(Client):
             languages: Tags; all that the grammar has where empty.
             size: Items a language.
             seed: The same request gives the same corpus.
-            kind: `sentences`, `ner`, `nli`, `qa`.
+            kind: `sentences`, `ner`, `nli`, `qa`; `documents`, running text; `dictionary`, word pairs from the first
+                language to each of the others, with weights as `size` sentences give them.
             depth: Deepest nesting of clauses; 2 where 0.
             domain: `everyday`, or the grammar's other domain.
+            words: `topics`: an item stays with one or two topics, and verbs and adjectives prefer some nouns;
+                `classes`: words are drawn by class and rank alone; `topics` where empty.
             store_as: Title of a dataset that keeps the result, which is then not streamed back.
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
@@ -182,7 +186,14 @@ class DatagenClient(Client):
             RpcError: The server answered with another error, or could not be reached for too long.
         """
         request = datagen_pb2.GenerateCorpusRequest(
-            languages=languages, size=size, seed=seed, kind=kind, depth=depth, domain=domain, store_as=store_as
+            languages=languages,
+            size=size,
+            seed=seed,
+            kind=kind,
+            depth=depth,
+            domain=domain,
+            words=words,
+            store_as=store_as,
         )
         job = Job("GenerateCorpus", "generate", request, ends=bool(store_as), progress=progress)
         return self._open(job, timeout)

@@ -728,18 +728,25 @@ class GenerateCorpusRequest(_message.Message):
     DEPTH_FIELD_NUMBER: _builtins.int
     DOMAIN_FIELD_NUMBER: _builtins.int
     STORE_AS_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
     size: _builtins.int
     """Sentences (or triples, or questions) a language."""
     seed: _builtins.int
     """Seed; the same request gives the same corpus."""
     kind: _builtins.str
-    """`sentences` (default), `ner`, `nli`, `qa`."""
+    """`sentences` (default), `ner`, `nli`, `qa`, `documents` (running text), or `dictionary`: word pairs from the first
+    language to each of the others, with weights as `size` sentences give them.
+    """
     depth: _builtins.int
     """Deepest nesting of clauses; 2 where 0."""
     domain: _builtins.str
     """`everyday` (default) or the grammar's other domain."""
     store_as: _builtins.str
     """Keep the result as a dataset with this title; stream it back where empty."""
+    words: _builtins.str
+    """How words are drawn. `topics` (default): an item stays with one or two topics, and verbs and adjectives prefer some
+    nouns; `classes`: by class and rank alone.
+    """
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Languages by tag; all that the grammar has where empty."""
@@ -754,10 +761,11 @@ class GenerateCorpusRequest(_message.Message):
         depth: _builtins.int = ...,
         domain: _builtins.str = ...,
         store_as: _builtins.str = ...,
+        words: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "domain", b"domain", "kind", b"kind", "languages", b"languages", "seed", b"seed", "size", b"size", "store_as", b"store_as"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "domain", b"domain", "kind", b"kind", "languages", b"languages", "seed", b"seed", "size", b"size", "store_as", b"store_as", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

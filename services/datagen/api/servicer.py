@@ -150,6 +150,7 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
                 request.kind or corpus.KINDS[0],
                 request.depth or corpus.DEFAULT_DEPTH,
                 request.domain or corpus.DOMAINS[0],
+                request.words or corpus.WORDS[0],
             )
             total = request.size * len(set(request.languages) or corpus.LANGUAGES)
             for item in jobs.generate(made, total, title, self._datasets, tally=tally, check=feed.check):

@@ -1,8 +1,10 @@
-"""The abstract lexicon: concepts with their classes, domains and hypernyms, and what verbs ask of their arguments."""
+"""The abstract lexicon: concepts with classes, domains and hypernyms, what verbs ask for and prefer, and topics."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 LEXICA = Path(__file__).parent / "lexica"
 DOMAINS = {"everyday": "e", "nature": "n"}
@@ -11,6 +13,11 @@ FUTURE_YEARS = range(2030, 2101)
 ANY = "any"
 NO_OBJECT = "-"
 CLAUSE = "*"
+
+
+Category = Literal["noun", "verb", "adjective", "manner"]
+Side = Literal["subject", "object", "noun"]
+"""What a noun is to the word that prefers it: subject or object of a verb, or the noun of an adjective."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +94,49 @@ def concepts() -> Concepts:
 def year_of(time: str) -> int:
     """The year of a time such as `in_1987`; 0 where it names no year."""
     return int(time[3:]) if time.startswith("in_") else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a text may be about.
+
+    Attributes:
+        id: Its name.
+        domains: Letters of the domains in which it is spoken of.
+        words: Concepts of each category, the most frequent first.
+    """
+
+    id: str
+    domains: str
+    words: Mapping[Category, tuple[str, ...]]
+
+
+@cache
+def topics(domain: str) -> tuple[Topic, ...]:
+    """The topics of a domain, each as likely as the others."""
+    return tuple(topic for topic in _all() if DOMAINS[domain] in topic.domains)
+
+
+@cache
+def _all() -> tuple[Topic, ...]:
+    found: dict[str, tuple[str, dict[Category, tuple[str, ...]]]] = {}
+    for name, domains, category, words in rows(LEXICA / "topics.tsv"):
+        found.setdefault(name, (domains, {}))[1][category] = tuple(words.split())  # type: ignore[index]
+    return tuple(Topic(name, domains, words) for name, (domains, words) in found.items())
+
+
+@cache
+def preferred(word: str, side: Side) -> tuple[str, ...]:
+    """The nouns that a verb prefers as subject or object, or an adjective as its noun, the most frequent first."""
+    return _preferences().get((word, side), ())
+
+
+@cache
+def preferring(noun: str) -> tuple[str, ...]:
+    """The adjectives that prefer a noun."""
+    return tuple(word for (word, side), nouns in _preferences().items() if side == "noun" and noun in nouns)
+
+
+@cache
+def _preferences() -> dict[tuple[str, str], tuple[str, ...]]:
+    return {(word, side): tuple(nouns.split()) for _, word, side, nouns in rows(LEXICA / "preferences.tsv")}

@@ -112,7 +112,7 @@ def stronger(sampler: Sampler, clause: Clause) -> Iterator[Clause]:
     if clause.content is not None:
         return
     if not clause.manner:
-        yield replace(clause, manner=sampler.zipf(concepts().manners))
+        yield replace(clause, manner=sampler.manner())
     if clause.place is None:
         yield replace(clause, place=sampler.place(1))
     if not clause.time and clause.tense == "past":

@@ -81,6 +81,16 @@ def spell(key: str, script: str) -> str:
     return written.capitalize() if script == "cyrillic" else written
 
 
+def syllables(key: str, script: str) -> tuple[str, ...]:
+    """What a name is put together from, as a script spells it within a word."""
+    *parts, ending = key.split("-")
+    # A syllable is what a name of it and the ending has before the ending.
+    whole = spell(key, script)
+    alone = [spell(f"{part}-{ending}", script) for part in parts]
+    after = (sum(map(len, alone)) - len(whole)) // (len(parts) - 1)
+    return (*(one[: len(one) - after] for one in alone), whole[len(whole) - after :])
+
+
 def _kana(syllable: str) -> str:
     consonant, vowel = syllable[0], syllable[1]
     return _KANA_PAIRS.get(syllable) or _KANA[consonant][_VOWELS.index(vowel)]

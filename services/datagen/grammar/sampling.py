@@ -1,4 +1,4 @@
-"""Abstract trees drawn at random: concepts by Zipf's law within what a verb takes, constructions up to a depth.
+"""Abstract trees drawn at random: concepts by Zipf's law within what a verb and a topic ask for, up to a depth.
 
 Nothing here knows which languages will be written, so an item says the same in all of them.
 """
@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from services.datagen.grammar.concepts import ANY, DOMAINS, FUTURE_YEARS, PAST_YEARS, Verb, concepts
+from services.datagen.grammar.concepts import ANY, DOMAINS, FUTURE_YEARS, PAST_YEARS, Side, Verb, concepts
+from services.datagen.grammar.matter import Matter
 from services.datagen.grammar.names import inventory
 from services.datagen.grammar.syntax import (
     COUNTS,
@@ -94,11 +95,13 @@ class Sampler:
         draws: Source of randomness.
         domain: `everyday` or `nature`.
         depth: Deepest nesting of clauses, from 1.
+        matter: What the text is about; None where words are drawn by class and rank alone.
     """
 
     draws: np.random.Generator
     domain: str
     depth: int
+    matter: Matter | None = None
 
     def chance(self, probability: float) -> bool:
         """True with a probability."""
@@ -148,7 +151,7 @@ class Sampler:
         """
         if not kind:
             kind = "clause" if depth > 1 and self.chance(0.2) else "transitive" if self.chance(0.7) else "intransitive"
-        verb = self.zipf(verbs(self.domain, kind))
+        verb = self.verb(verbs(self.domain, kind))
         tense = self.even(tenses)
         if negative is None:
             negative = not verb.takes_clause and self.chance(0.2)
@@ -161,7 +164,7 @@ class Sampler:
             return replace(clause, content=content, time="" if inner else self.time(tense))
         return replace(
             clause,
-            manner=self.zipf(concepts().manners) if self.chance(0.2) else "",
+            manner=self.manner() if self.chance(0.2) else "",
             place=self.place(depth) if self.chance(0.35) else None,
             time="" if inner else self.time(tense),
         )
@@ -175,18 +178,53 @@ class Sampler:
             return f"in_{self.even(list(years))}"
         return self.zipf(tuple(time for time, of in concepts().times.items() if of == tense))
 
+    def verb(self, offered: tuple[Verb, ...]) -> Verb:
+        """One of some verbs."""
+        if self.matter is None:
+            return self.zipf(offered)
+        likely = self.matter.likely_verbs(self.draws, tuple(verb.id for verb in offered), self._spoken_of)
+        return concepts().verbs[self.zipf(likely)]
+
+    def _spoken_of(self, verb: str) -> tuple[str, ...]:
+        """The nouns that a verb takes as objects, or as subjects where it takes no objects."""
+        found = concepts().verbs[verb]
+        return nouns(self.domain, found.objects if found.transitive else found.subjects)
+
+    def noun(self, allowed: tuple[str, ...], governor: str, side: Side) -> str:
+        """One of the nouns that are allowed, for the verb that governs it."""
+        if self.matter is None:
+            return self.zipf(allowed)
+        return self.zipf(self.matter.likely_nouns(self.draws, allowed, governor, side))
+
+    def manner(self) -> str:
+        """An adverb of manner."""
+        return self.zipf(concepts().manners if self.matter is None else self.matter.likely_manners(self.draws))
+
     def person(self) -> Name:
         """A person's name, with or without surname."""
+        return self._again("PER") or self._kept(self._new_person())
+
+    def _again(self, kind: str) -> Name | None:
+        return None if self.matter is None else self.matter.named(self.draws, kind)
+
+    def _kept(self, name: Name) -> Name:
+        if self.matter is not None:
+            self.matter.keep_name(name)
+        return name
+
+    def _new_person(self) -> Name:
         given = self.zipf(inventory(self.even(("man", "woman"))))
         return Name("PER", (given, self.zipf(inventory("surname"))) if self.chance(0.5) else (given,))
 
     def city(self) -> Name:
         """A place's name."""
-        return Name("LOC", (self.zipf(inventory("place")),))
+        return self._again("LOC") or self._kept(Name("LOC", (self.zipf(inventory("place")),)))
 
     def organisation(self) -> Name:
         """An organisation's name."""
-        return Name("ORG", (self.zipf(inventory("organisation")), self.zipf(concepts().organisations)))
+        return self._again("ORG") or self._kept(
+            Name("ORG", (self.zipf(inventory("organisation")), self.zipf(concepts().organisations)))
+        )
 
     def subject(self, verb: Verb, depth: int, *, definite: bool) -> NounPhrase:
         """A subject for a verb."""
@@ -197,7 +235,7 @@ class Sampler:
                 return self.person()
             if self.chance(0.2):
                 return Pronoun(self.even(("I", "we", "they")))
-        return self.common(nouns(self.domain, verb.subjects), depth, definite=definite)
+        return self.common(nouns(self.domain, verb.subjects), depth, definite=definite, governor=verb.id)
 
     def object(self, verb: Verb, subject: NounPhrase, depth: int, *, definite: bool) -> NounPhrase:
         """An object for a verb, not the subject again."""
@@ -209,7 +247,8 @@ class Sampler:
             if self.chance(0.15) and not isinstance(subject, Pronoun):
                 return Pronoun(self.even(("I", "we", "they")))
         taken = subject.noun if isinstance(subject, Common) else ""
-        return self.common(nouns(self.domain, verb.objects), depth, definite=definite, taken=taken)
+        allowed = nouns(self.domain, verb.objects)
+        return self.common(allowed, depth, definite=definite, taken=taken, governor=verb.id, side="object")
 
     def place(self, depth: int) -> NounPhrase:
         """A place: a city, an organisation, or a common noun."""
@@ -217,15 +256,38 @@ class Sampler:
             return self.city()
         if self.chance(0.15):
             return self.organisation()
-        noun = self.zipf(nouns(self.domain, ("place",)))
-        phrase = Common(noun, self.even(("the", "the", "this", "a")))
+        noun, known = self._named_or_new(nouns(self.domain, ("place",)), "", "", "subject")
+        phrase = Common(noun, "the" if known else self.even(("the", "the", "this", "a")))
         return self.described(phrase) if self.chance(0.3) else phrase
 
-    def common(self, allowed: tuple[str, ...], depth: int, *, definite: bool, taken: str = "") -> Common:
-        """A common noun, not the one that is taken, with determiner, adjective, relative clause."""
-        noun = self.zipf(allowed)
+    def _named_or_new(self, allowed: tuple[str, ...], taken: str, governor: str, side: Side) -> tuple[str, bool]:
+        """A noun, not the one that is taken, and whether the text has named it before."""
+        if self.matter is not None:
+            known = self.matter.named_noun(self.draws, allowed, taken)
+            if known:
+                return known, True
+        noun = self.noun(allowed, governor, side)
         while noun == taken:
-            noun = self.zipf(allowed)
+            noun = self.noun(allowed, governor, side)
+        if self.matter is not None:
+            self.matter.keep_noun(noun)
+        return noun, False
+
+    def common(
+        self,
+        allowed: tuple[str, ...],
+        depth: int,
+        *,
+        definite: bool,
+        taken: str = "",
+        governor: str = "",
+        side: Side = "subject",
+    ) -> Common:
+        """A common noun, not the one that is taken, with determiner, adjective, relative clause."""
+        noun, known = self._named_or_new(allowed, taken, governor, side)
+        if known:
+            phrase = Common(noun)
+            return self.described(phrase) if self.chance(0.15) else phrase
         draw = self.draws.random()
         phrase = Common(noun, "the", self.chance(0.25))
         if draw < 0.15:
@@ -245,19 +307,21 @@ class Sampler:
     def described(self, phrase: Common) -> Common:
         """A noun phrase with an adjective, where one goes with it."""
         fitting = adjectives(concepts().nouns[phrase.noun].kind)
+        if fitting and self.matter is not None:
+            fitting = self.matter.likely_adjectives(self.draws, phrase.noun, fitting)
         return replace(phrase, adjective=self.zipf(fitting)) if fitting else phrase
 
     def relative(self, noun: str, depth: int) -> Relative | None:
         """A relative clause on a noun; None where no verb goes with it."""
         kind = concepts().nouns[noun].kind
         if kind in {"person", "animal"} and self.chance(0.7):
-            verb = self.zipf(doing(self.domain, kind))
+            verb = self.verb(doing(self.domain, kind))
             other = self.object(verb, Common(noun), depth, definite=False) if verb.transitive else None
             return Relative("subject", verb.id, other)
         takes = taking(self.domain, kind)
         if not takes:
             return None
-        verb = self.zipf(takes)
+        verb = self.verb(takes)
         for _ in range(5):
             other = self.subject(verb, depth, definite=False)
             if not (isinstance(other, Common) and other.noun == noun):

@@ -12,6 +12,7 @@ from typing import Any
 import babelscope
 import pytest
 from babelscope.errors import InvalidRequest, RpcError
+from babelscope.packaged import packaged_models
 from babelscope.transport.channel import TLS
 
 from tests.mesh.deploy.conftest import TOKEN
@@ -90,7 +91,7 @@ def test_the_mesh_with_mutual_tls_and_a_token(launch: Launch, authority: Any) ->
     tls = TLS(root=home.certificate, certificate=person.certificate, key=person.key)
     views = {name: babelscope.View(texts=["one", "two", "three", "four"], model="../secret") for name in ("a", "b")}
     with babelscope.connect(address, tls=tls, token=TOKEN, timeout=200) as mesh:
-        assert mesh.encoder.list_models() == []
+        assert [model.name for model in mesh.encoder.list_models()] == list(packaged_models())
         assert list(mesh.trainer.list_jobs()) == []
         with pytest.raises(InvalidRequest) as caught:
             mesh.metrics.compare(views, timeout=200)

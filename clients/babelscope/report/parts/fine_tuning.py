@@ -144,7 +144,7 @@ def guides(records: Sequence[Swept]) -> list[tuple[Guide, str]]:
 def findings(records: Sequence[Swept], result: StudyResult) -> list[Finding]:
     """For each task, the layers whose loss costs other languages most against the source's own."""
     del result
-    found = []
+    found = _transfer(records)
     for model, task, source in dict.fromkeys((each.model, each.figure.task, each.figure.source) for each in records):
         listed = [each.figure for each in main_figures(records, model=model, task=task, source=source, domain="")]
         mean = {each.reinit: each.delta for each in listed if each.target == MEAN_TARGET and each.delta is not None}
@@ -153,13 +153,35 @@ def findings(records: Sequence[Swept], result: StudyResult) -> list[Finding]:
         if not shared:
             continue
         worst = min(shared, key=lambda label: mean[label])
+        appears = "appears" if mean[worst] < own[worst] else "does not appear"
         others, here = _signed(mean[worst], 2), _signed(own[worst], 2)
         found.append(
             Finding(
                 _signed(mean[worst], 1),
                 f"points of {task} in other languages without the pretrained layers {worst}",
                 f"With layers {worst} of {model} drawn anew before fine-tuning in {language_name(source)}, other "
-                f"languages change by {others} points on average, {language_name(source)} itself by {here}.",
+                f"languages change by {others} points on average, {language_name(source)} itself by {here}: that these "
+                f"layers matter more to others than to the source (Muller et al. 2021) {appears} here.",
+            )
+        )
+    return found
+
+
+def _transfer(records: Sequence[Swept]) -> list[Finding]:
+    """For each task, what is left of the source's score in other languages."""
+    found = []
+    for model, task, source in dict.fromkeys((each.model, each.figure.task, each.figure.source) for each in records):
+        listed = main_figures(records, model=model, task=task, source=source, domain="", reinit="")
+        scores = {each.figure.target: each.figure.mean for each in listed}
+        own, others = scores.get(source, 0.0), scores.get(MEAN_TARGET)
+        if own <= 0 or others is None:
+            continue
+        found.append(
+            Finding(
+                f"{others / own:.0%}".replace("%", " %"),
+                f"of the {task} score in {language_name(source)} is left in other languages",
+                f"{model} fine-tuned for {task} in {language_name(source)} scores {own:.1f} there and {others:.1f} on "
+                f"average in languages of which it saw no labels.",
             )
         )
     return found

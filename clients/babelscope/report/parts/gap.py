@@ -5,8 +5,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from babelscope.report.drawing import PALETTE, Drawing, stem
+from babelscope.report.findings import Finding
 from babelscope.report.guide import Guide, label
-from babelscope.report.names import coefficient_name
+from babelscope.report.names import coefficient_name, metric_name
 from babelscope.report.numbers import LayerMeasure
 from babelscope.report.parts.base import Part, interval, p_text
 from babelscope.report.tables import Table
@@ -24,6 +25,7 @@ _GUIDE: Final = Guide(
     "There are few target languages: read the interval rather than the coefficient.",
 )
 _CHANCE: Final = "Chance level: 0."
+_SIGNIFICANT: Final = 0.05
 
 
 def tables(records: Sequence[GapCorrelation]) -> dict[str, Any]:
@@ -95,4 +97,28 @@ def guides(records: Sequence[GapCorrelation]) -> list[tuple[Guide, str]]:
     return [(_GUIDE, _CHANCE)]
 
 
-PART = Part(SECTION, "Similarity and the cross-lingual gap", guides, tables, drawings=drawings)
+def findings(records: Sequence[GapCorrelation], result: StudyResult) -> list[Finding]:
+    """For each model and task, whether more similar languages have a smaller gap, over the mean of all layers."""
+    del result
+    found = []
+    # One measure speaks for all: the debiased one where there are several.
+    means = [each for each in records if each.layer is None and each.stage == "pretrained"]
+    means.sort(key=lambda each: each.estimator != "debiased")
+    first = {(each.model, each.task, each.source): each for each in reversed(means)}
+    for each in first.values():
+        clear = each.value < 0 and each.p_value < _SIGNIFICANT
+        verdict = "appears" if clear else "does not appear clearly"
+        measure = f"{metric_name(each.metric)} ({each.estimator})"
+        found.append(
+            Finding(
+                f"{each.value:.2f}".replace("-", "−"),
+                f"{coefficient_name(each.method)} of similarity and the gap of {each.task}",
+                f"Over {len(each.points)} target languages, {measure} in {each.model} correlates with the "
+                f"cross-lingual gap of {each.task} by {each.value:.2f} (p = {each.p_value:.3f}): that more similar "
+                f"languages lose less (Muller et al. 2021, table 4) {verdict} here.".replace(" -", " −"),
+            )
+        )
+    return found
+
+
+PART = Part(SECTION, "Similarity and the cross-lingual gap", guides, tables, drawings=drawings, findings=findings)

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from babelscope.report.drawing import MARKERS, PALETTE, Drawing, stem
+from babelscope.report.findings import Finding
 from babelscope.report.guide import Guide
 from babelscope.report.names import language_name
 from babelscope.report.parts.base import Part, span
@@ -197,4 +199,44 @@ def _number(scores: ShiftScores, metric: str, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-PART = Part(SECTION, "Token translation by shifts", guides, content, payload, drawings)
+def findings(records: Sequence[TokenTranslation], result: StudyResult) -> list[Finding]:
+    """For each model, in how many directions a shift translates: Liu et al. 2020, section 4.2."""
+    del result
+    found = []
+    for model in dict.fromkeys(each.model for each in records):
+        listed = [each for each in records if each.model == model]
+        rising = [each for each in listed if _rises(each)]
+        better = [each for each in listed if (each.best.value("bleu1") or 0.0) > (each.plain.value("bleu1") or 0.0)]
+        best = max(listed, key=lambda each: each.best.value("bleu1") or 0.0)
+        found.append(
+            Finding(
+                f"{len(better)} of {len(listed)}",
+                "directions in which a shift of hidden states raises BLEU-1",
+                f"The convert rate of {model} grows with the factor of the shift in {len(rising)} of {len(listed)} "
+                f"directions, and BLEU-1 rises above that without a shift in {len(better)}: token translation by the "
+                f"difference of means (Liu et al. 2020) {_verdict(len(rising), len(better), len(listed))}. The best is "
+                f"{_direction(best)} at layer {_layer(best.best.layer)} by {best.best.alpha:g}: BLEU-1 "
+                f"{_number(best.best, 'bleu1', 1)}, without a shift {_number(best.plain, 'bleu1', 1)}.",
+            )
+        )
+    return found
+
+
+def _rises(found: TokenTranslation) -> bool:
+    """Whether the convert rate never falls as the factor grows, and ends higher, at the layer of the best BLEU-1."""
+    if found.best.layer is None:
+        return False
+    alphas = sorted(alpha for alpha in found.alphas if alpha > 0)
+    rates = [found.at(found.best.layer, alpha).value("convert_rate") for alpha in alphas]
+    known = [rate for rate in [found.plain.value("convert_rate"), *rates] if rate is not None]
+    return len(known) > 1 and all(b >= a for a, b in pairwise(known)) and known[-1] > known[0]
+
+
+def _verdict(rising: int, better: int, directions: int) -> str:
+    """Whether the effect appears in at least half of the directions."""
+    if 2 * rising >= directions and 2 * better >= directions:
+        return "appears here"
+    return "appears here in part" if 2 * max(rising, better) >= directions else "does not appear here"
+
+
+PART = Part(SECTION, "Token translation by shifts", guides, content, payload, drawings, findings)

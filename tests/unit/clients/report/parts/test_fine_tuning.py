@@ -64,6 +64,18 @@ def test_domains_have_a_table_of_their_own_where_there_are_any() -> None:
 
 
 def test_the_finding_names_the_layers_that_other_languages_need_most() -> None:
-    [found] = findings(list(_paper()), None)  # type: ignore[arg-type]
+    _, found = findings(list(_paper()), None)  # type: ignore[arg-type]
     assert "−15.77" in found.text
     assert "layers 1-2" in found.text
+    assert "appears here" in found.text
+
+
+def test_layers_that_the_source_needs_as_much_are_said_to_show_no_such_effect() -> None:
+    listed = [_swept("en", "", 88.98), _swept("X", "", 53.23), _swept("en", "1-2", 60.0), _swept("X", "1-2", 50.0)]
+    assert "does not appear here" in findings(listed, None)[-1].text  # type: ignore[arg-type]
+
+
+def test_what_is_left_of_the_source_s_score_in_other_languages() -> None:
+    found, _ = findings(list(_paper()), None)  # type: ignore[arg-type]
+    assert found.figure == "60 %"
+    assert "scores 89.0 there and 53.2 on average" in found.text
