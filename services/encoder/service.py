@@ -5,6 +5,7 @@ import logging
 
 import grpc
 from babelscope.data import atomic
+from babelscope.packaged import packaged_models
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc
 
 from services.encoder.api.servicer import EncoderServicer
@@ -109,7 +110,8 @@ class EncoderService:
         """Refuses a budget that is given and too small: texts that fit no batch would wait for ever."""
         if self._settings.token_budget is None:
             return
-        local = (summary.name for summary in self._files.list() if not summary.reason)
+        # What comes with the package is no choice of whoever set the budget: it is refused when it is asked for.
+        local = [each.name for each in self._files.list() if not each.reason and each.name not in packaged_models()]
         for name in dict.fromkeys((*self._settings.preload, *local)):
             try:
                 self._settings.budget(self._files.longest_input(name), self._device)

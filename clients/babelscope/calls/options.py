@@ -24,7 +24,18 @@ Backend = Literal["torch", "onnx"]
 """What computes the model: PyTorch, or ONNX Runtime on an exported graph."""
 
 
-class EncodeOptions(TypedDict, total=False):
+class InputOptions(TypedDict, total=False):
+    """How texts are read."""
+
+    overflow: Overflow
+    """`refuse` (the default) or `truncate` texts of too many tokens."""
+    max_tokens: int | None
+    """Longest input in tokens; the model's own limit where None."""
+    language: str
+    """Language tag of texts that name none; read by models that must be told the language of a text."""
+
+
+class EncodeOptions(InputOptions, total=False):
     """How texts are encoded."""
 
     layers: Sequence[int] | None
@@ -35,14 +46,8 @@ class EncodeOptions(TypedDict, total=False):
     span."""
     interventions: Sequence[Intervention]
     """Edits of the hidden states; none by default."""
-    overflow: Overflow
-    """`refuse` (the default) or `truncate` texts of too many tokens."""
     compute_dtype: ComputeType
     """Arithmetic of the model; `float32` by default. Under `int8` a text's rows depend on the texts beside it."""
-    max_tokens: int | None
-    """Longest input in tokens; the model's own limit where None."""
-    language: str
-    """Language tag of texts that name none; read by models that must be told the language of a text."""
     backend: Backend
     """What computes the model: `torch` (the default) or `onnx`, whose graph is exported at the first request."""
 

@@ -9,7 +9,15 @@ from babelscope.calls.corpus.means import LayerMeans
 from babelscope.calls.corpus.word_means import WordMeans, WordsWork
 from babelscope.calls.encode import EncodeSession, Window, computed_by, encode_spec
 from babelscope.calls.metrics import Answer, FoldedCall
-from babelscope.calls.options import Backend, ComputeType, EncodeOptions, FloatType, Overflow
+from babelscope.calls.options import (
+    Backend,
+    ComputeType,
+    EncodeOptions,
+    FloatType,
+    InputOptions,
+    Overflow,
+    check_options,
+)
 from babelscope.calls.predictions import PredictCall, Predictions, Setting, prediction_spec
 from babelscope.calls.tokens import Tokens, tokenize_request
 from babelscope.data.activations import Activations, Gather, Progress, ShowProgress
@@ -172,11 +180,10 @@ class EncoderClient(Client):
         layers: Sequence[int] | None = None,
         top_k: int = 1,
         log_probabilities: bool = True,
-        overflow: Overflow = "refuse",
         compute_dtype: FloatType = "float32",
-        max_tokens: int | None = None,
         progress: ShowProgress | None = None,
         timeout: float | None = None,
+        **inputs: Unpack[InputOptions],
     ) -> Predictions:
         """What the masked-language-model head says at every position of texts, in the order of the texts.
 
@@ -192,20 +199,18 @@ class EncoderClient(Client):
             top_k: Candidates a position.
             log_probabilities: Whether log-probabilities are wanted; without them, the likeliest token alone (`top_k` 1)
                 takes the server less time.
-            overflow: Treatment of texts of too many tokens: `refuse` or `truncate`.
             compute_dtype: Arithmetic of the model.
-            max_tokens: Longest input in tokens; the model's own limit where None.
             progress: Function that is called as predictions come.
             timeout: Seconds for the whole call.
+            inputs: `overflow`, `max_tokens` and `language`: see `babelscope.calls.options.InputOptions`.
 
         Raises:
             Refused: The model has no masked-language-model head; the message says why.
             InvalidRequest: `.field` names what is wrong.
             RpcError: The server answered with another error, or could not be reached for too long.
         """
-        encode = encode_spec(
-            model, layers=layers, overflow=overflow, compute_dtype=compute_dtype, max_tokens=max_tokens
-        )
+        check_options(inputs, InputOptions, "predict_tokens")
+        encode = encode_spec(model, layers=layers, compute_dtype=compute_dtype, **inputs)
         spec = prediction_spec(encode, top_k, settings, log_probabilities=log_probabilities)
         call = PredictCall(spec, texts)
         for told in self._caller.stream(call, timeout):

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from babelscope.transport.first_status import FirstStatus
 from babelscope.v1 import encoder_pb2, model_pb2, text_pb2
 
 from services.encoder.engine import Engine
@@ -119,12 +120,13 @@ async def test_a_client_that_never_reads_loses_its_stream(serve: Any) -> None:
     server = await serve(read_seconds=0.2, result_bytes=8 << 20)
     token = spec(pooling=model_pb2.POOLING_TOKEN)
     slow = server.stub.Encode(_messages(token, *(texts(*["the cat " * 30] * 1000, first=1000 * n) for n in range(4))))
+    first = FirstStatus(slow)
     await server.until(lambda: server.gauge("encoder_streams") == 1)
     await server.until(lambda: server.gauge("encoder_streams") == 0)
     assert server.gauge("encoder_unread_bytes") == 0
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await rest(slow)
-    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert first.of(caught.value).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_flood_is_answered_or_refused_and_leaves_nothing(serve: Any, gate: Any) -> None:
