@@ -1,6 +1,6 @@
 """Generates tables of pages from the code: `python scripts/docs.py [--check]`.
 
-The settings in the README come from the typed settings, the measures, map methods, scores and transforms with their
+The settings in docs/settings.md come from the typed settings, the measures, map methods, scores and transforms with their
 options from the registries, the ports in docs/architecture.md from the client's table of services.
 """
 
@@ -150,7 +150,7 @@ def service_table() -> str:
 
 
 PAGES = (
-    ("README.md", "settings", settings_tables),
+    ("docs/settings.md", "settings", settings_tables),
     ("docs/maps.md", "options of maps", map_tables),
     ("docs/numbers.md", "measures", measure_tables),
     ("docs/numbers.md", "scores", score_tables),
