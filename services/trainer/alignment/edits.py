@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from babelscope.data.languages import same_language
 from torch import Tensor
 
 from services.models.layers.blocks import Layout
@@ -25,7 +26,7 @@ class LanguageEdit:
 
     Attributes:
         edit: The edit.
-        language: Language tag of the texts; all texts where empty.
+        language: Language tag of the texts, in any spelling; all texts where empty.
     """
 
     edit: Edit
@@ -68,11 +69,11 @@ class LanguageInterventions:
 
 
 def _rows(batch: Batch, language: str) -> Ints:
-    """Rows of the pieces of a language."""
+    """Rows of the pieces of a language, however their tags spell it."""
     spans = [
         np.arange(first, first + len(piece.text))
         for piece, first in zip(batch.pieces, batch.layout.starts.tolist(), strict=True)
-        if piece.language == language
+        if same_language(piece.language, language)
     ]
     return np.concatenate(spans) if spans else np.zeros(0, dtype=np.int64)
 

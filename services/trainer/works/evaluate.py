@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from babelscope.data.languages import spelling
+
 from services.models.catalogue import load_model
 from services.runtime.files.folders import fetch_folder
 from services.trainer import specs
@@ -54,7 +56,8 @@ class _Evaluation:
             check_scored(self._model.predictor.task, self._desk.examples(each.dataset), each.dataset)
         chosen = self._choose()
         for each in self._job.eval:
-            alpha = chosen.get(each.language)
+            own = spelling(each.language, chosen)
+            alpha = None if own is None else chosen[own]
             scored = self._score(self._shifted(alpha), each, detail=True)
             self._keep(job_figures(scored, "eval", self._origin, domain=each.domain, alpha=alpha))
             self._warnings += [f"{scored.language}: {warning}" for warning in scored.warnings]
