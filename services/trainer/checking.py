@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from babelscope.data.languages import same_language
 from babelscope.errors import StudyError
 from babelscope.study.nodes import StudyFiles
 from babelscope.study.schema import load_study
@@ -18,9 +19,11 @@ from services.models.layers import interventions
 from services.models.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.trainer import specs
+from services.trainer.alignment.adversary import check_model as check_aligned
 from services.trainer.data.limits import check_max_tokens
 from services.trainer.extension.plan import ExtendPlan
 from services.trainer.extension.plan import check as check_extension
+from services.trainer.extension.plan import check_model as check_extended
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.pretraining.checks import check as check_pretraining
 from services.trainer.pretraining.plan import STORED, PretrainPlan
@@ -84,7 +87,7 @@ class Checker:
             plan = FineTunePlan(job.model, job.task, job.train, job.dev, job.options, job.frozen, job.optimisation)
             check(replace(plan, adversary=job.adversary, unlabelled=job.unlabelled))
         except InvalidArgument as error:
-            raise InvalidArgument(f"{field}.{error.field}", error.problem) from error
+            raise InvalidArgument(_of_request(field, error), error.problem) from error
         self._check_workers(job.optimisation.workers, f"{field}.optimisation.workers")
         folder, subject = self._files.find(job.model.name, job.model.revision), f"model {job.model.name}"
         if folder.family not in FAMILIES:
@@ -97,10 +100,12 @@ class Checker:
             check_frozen_layers(job.frozen, lowest)
             for place, edit in enumerate(job.edits):
                 interventions.check_layer(edit.layer, f"interventions[{place}]", sizes.layers, job.model.name)
+            if job.adversary is not None:
+                check_aligned(job.adversary, sizes.layers, family.languages(config), job.model.name)
             if job.max_tokens:
                 check_max_tokens(job.max_tokens, Tokenizer.load(folder.path, subject), sizes.max_tokens, subject)
         except InvalidArgument as error:
-            raise InvalidArgument(f"{field}.{error.field.removeprefix('spec.')}", error.problem) from error
+            raise InvalidArgument(_of_request(field, error), error.problem) from error
 
     def _pretrain_mlm(self, plan: PretrainPlan) -> None:
         try:
@@ -116,9 +121,12 @@ class Checker:
     def _extend_model(self, plan: ExtendPlan) -> None:
         try:
             check_extension(plan)
+            folder, subject = self._files.find(plan.model.name, plan.model.revision), f"model {plan.model.name}"
+            if folder.family in FAMILIES:  # of others its job says that they cannot be extended
+                languages = FAMILIES[folder.family].languages(configuration(folder, subject))
+                check_extended(languages, plan.model.name)
         except InvalidArgument as error:
             raise InvalidArgument(f"job.extend_model.{error.field}", error.problem) from error
-        self._files.find(plan.model.name, plan.model.revision)
 
     def _pretrain_static(self, plan: StaticPlan) -> None:
         try:
@@ -173,11 +181,17 @@ class Checker:
                 raise InvalidArgument(
                     f"job.evaluate.alphas[{number}]", f"Expected finite factors, each once, but got {alpha}"
                 )
-        languages = [each.language for each in job.dev]
         for each in job.eval:
-            if languages.count(each.language) != 1:
+            found = sum(same_language(dev.language, each.language) for dev in job.dev)
+            if found != 1:
                 raise InvalidArgument(
                     "job.evaluate.dev",
                     f"Expected one development set of {each.language or 'no language'}, on which its factor is chosen, "
-                    f"but got {languages.count(each.language)}",
+                    f"but got {found}",
                 )
+
+
+def _of_request(job: str, error: InvalidArgument) -> str:
+    """Path in the request of a field that a plan has."""
+    part, dot, rest = error.field.removeprefix("spec.").partition(".")
+    return f"{job}.{'adversarial_alignment' if part == 'adversary' else part}{dot}{rest}"
