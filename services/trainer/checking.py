@@ -1,6 +1,7 @@
 """Refuses jobs that cannot succeed before they are queued, by what is known without reading data or weights."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from services.models import reinit
 from services.models.catalogue import ModelFiles, configuration
 from services.models.families import FAMILIES
 from services.models.families.base import sharing
+from services.models.general.languages import Languages, separate_languages
 from services.models.layers import interventions
 from services.models.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
@@ -32,7 +34,7 @@ from services.trainer.static.plan import check as check_static
 from services.trainer.sweeps.grid import cells
 from services.trainer.tasks import make_task
 from services.trainer.training.checks import check, check_frozen_layers
-from services.trainer.training.plan import FineTunePlan
+from services.trainer.training.plan import FineTunePlan, LanguageSet
 
 
 class Checker:
@@ -102,6 +104,9 @@ class Checker:
                 interventions.check_layer(edit.layer, f"interventions[{place}]", sizes.layers, job.model.name)
             if job.adversary is not None:
                 check_aligned(job.adversary, sizes.layers, family.languages(config), job.model.name)
+            told = separate_languages(family.languages(config))
+            for part, sets in (("train", job.train), ("dev", job.dev), ("eval", job.eval)):
+                _check_languages(told, sets, part, job.model.name)
             if job.max_tokens:
                 check_max_tokens(job.max_tokens, Tokenizer.load(folder.path, subject), sizes.max_tokens, subject)
         except InvalidArgument as error:
@@ -114,7 +119,11 @@ class Checker:
             raise InvalidArgument(f"job.pretrain_mlm.{error.field}", error.problem) from error
         self._check_workers(plan.optimisation.workers, "job.pretrain_mlm.optimisation.workers")
         if plan.model is not None:
-            self._files.find(plan.model.name, plan.model.revision)
+            folder, subject = self._files.find(plan.model.name, plan.model.revision), f"model {plan.model.name}"
+            if folder.family in FAMILIES:  # of others its job says that they cannot be trained
+                told = separate_languages(FAMILIES[folder.family].languages(configuration(folder, subject)))
+                for part, sets in (("train", plan.train), ("dev", plan.dev)):
+                    _check_languages(told, sets, f"job.pretrain_mlm.{part}", plan.model.name)
         elif not plan.vocabulary.startswith(STORED):
             self._files.find(plan.vocabulary)
 
@@ -138,7 +147,7 @@ class Checker:
 
     def _sweep(self, sweep: specs.SweepJob) -> None:
         # What the rest of the grid differs in is checked where the message is read.
-        for job in {(each.task, each.label): each for each in cells(sweep)}.values():
+        for job in {(each.task, each.label, each.train): each for each in cells(sweep)}.values():
             self._fine_tune(job, "job.sweep.base")
 
     def _longest(self, job: specs.EvaluateJob) -> None:
@@ -189,6 +198,18 @@ class Checker:
                     f"Expected one development set of {each.language or 'no language'}, on which its factor is chosen, "
                     f"but got {found}",
                 )
+
+
+def _check_languages(told: Languages | None, sets: Sequence[LanguageSet], field: str, model: str) -> None:
+    """Refuses a set of a language that a model must be told and does not have, which its job would find out late.
+
+    Raises:
+        InvalidArgument: Names the set.
+    """
+    for place, each in enumerate(sets):
+        # Where a set has no tag, each of its examples has one.
+        if told is not None and each.language:
+            told.code(each.language, f"{field}[{place}].language", model)
 
 
 def _of_request(job: str, error: InvalidArgument) -> str:

@@ -4,13 +4,13 @@ A map that was fitted from English to Chinese (Hsu et al. 2019, appendix A.2.1) 
 training on English, it is applied; on Chinese texts of the same job, it is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import torch
-from babelscope.data.languages import same_language
+from babelscope.data.languages import same_language, spelling
 from torch import Tensor
 
 from services.models.layers.blocks import Layout
@@ -36,6 +36,23 @@ class LanguageEdit:
     def digest(self) -> str:
         """Equal digests, equal edits."""
         return f"{self.language}:{self.edit.digest}" if self.language else self.edit.digest
+
+
+def idle_warnings(languages: Iterable[str], tags: Iterable[str]) -> tuple[str, ...]:
+    """Warnings of edits that touch no text.
+
+    Args:
+        languages: Languages of the edits; empty for all texts.
+        tags: Languages of a job's sets; where one is empty, its examples may be of any language.
+    """
+    known = tuple(dict.fromkeys(tags))
+    if "" in known:
+        return ()
+    return tuple(
+        f"Interventions on {each} touch no text: the sets are of {', '.join(known)}"
+        for each in dict.fromkeys(languages)
+        if each and spelling(each, known) is None
+    )
 
 
 class LayerEdits(Protocol):

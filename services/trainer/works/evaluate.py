@@ -8,6 +8,7 @@ from babelscope.data.languages import spelling
 from services.models.catalogue import load_model
 from services.runtime.files.folders import fetch_folder
 from services.trainer import specs
+from services.trainer.alignment.edits import idle_warnings
 from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report
 from services.trainer.evaluation.checkpoint import FineTunedModel, load_fine_tuned
@@ -48,7 +49,8 @@ class _Evaluation:
         )
         self._done, self._total = 0, len(job.eval) + len(job.dev) * len(job.alphas)
         self._figures: list[specs.JobFigure] = []
-        self._warnings: list[str] = []
+        tags = (each.language for each in (*job.dev, *job.eval))
+        self._warnings = [*idle_warnings((each.language for each in job.edits), tags)]
 
     def finish(self) -> specs.Outcome:
         """Chooses the factors, and scores the test sets."""

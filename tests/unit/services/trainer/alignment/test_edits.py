@@ -12,7 +12,7 @@ from services.models.catalogue import ModelFiles
 from services.models.layers.interventions import Interventions
 from services.models.spec import Edit, ModelSpec, Positions
 from services.models.tokenization import Tokenizer
-from services.trainer.alignment.edits import LanguageEdit, LanguageInterventions
+from services.trainer.alignment.edits import LanguageEdit, LanguageInterventions, idle_warnings
 from services.trainer.data.batches import Batch, collate
 from services.trainer.evaluation.checkpoint import load_fine_tuned
 from services.trainer.evaluation.sets import prepare
@@ -62,6 +62,14 @@ def test_a_language_may_be_spelled_in_any_way(given: str, texts: str, touched: b
     found = LanguageInterventions([LanguageEdit(shift, given)], "cpu").of(batch).apply(1, hidden_TD, batch.layout)
     for piece, first in zip(batch.pieces, batch.layout.starts.tolist(), strict=True):
         assert bool((found[first : first + len(piece.text)] == 1).all()) is (touched and piece.language == texts)
+
+
+def test_edits_that_touch_no_text_are_warned_of() -> None:
+    assert idle_warnings(["", "cmn", "zh", "en"], ["en", "zh"]) == ()
+    assert idle_warnings(["pt", "pt", "en"], ["en", "pt-BR"]) == (
+        "Interventions on pt touch no text: the sets are of en, pt-BR",
+    )
+    assert idle_warnings(["pt"], ["en", ""]) == ()
 
 
 def test_edits_of_one_layer_apply_in_their_order(tokenizer: Tokenizer) -> None:

@@ -94,6 +94,30 @@ def test_an_adversary_of_a_model_with_parts_of_each_language_is_refused(middle: 
         )
 
 
+def test_a_set_of_a_language_that_the_model_lacks_is_refused_at_entry(middle: Path, tmp_path: Path) -> None:
+    """Its job would train for hours and then fail at its test set."""
+    files = ModelFiles(aliases={"made": middle})
+    checker = Checker(files, Checkpoints(Database(f"sqlite:///{tmp_path}/jobs.db")))
+    plan, sets = _tagging("made")
+    finnish = (LanguageSet("eng", "en"), LanguageSet("fi", "fi"))
+    job = FineTuneJob(ModelSpec("made"), "pos", plan.train, eval=plan.train[:1])
+    checker("fine_tune", job)
+    checker("fine_tune", replace(job, eval=(LanguageSet("", "mixed"),)))
+    onwards = replace(separable_plan(MIDDLE), architecture=None, vocabulary="", model=ModelSpec("made"))
+    for kind, wrong, field in (
+        ("fine_tune", replace(job, eval=finnish), "job.fine_tune.eval[1].language"),
+        ("pretrain_mlm", replace(onwards, train=(*onwards.train, finnish[1])), "job.pretrain_mlm.train[2].language"),
+    ):
+        with pytest.raises(InvalidArgument, match="model made must be told, one of en, sv, but got 'fi'") as found:
+            checker(kind, wrong)
+        assert found.value.field == field
+    checker("pretrain_mlm", onwards)
+    tuned = fit(plan, files=files, examples=sets.__getitem__, scorer=direct_score, workdir=tmp_path / "run")
+    with pytest.raises(InvalidArgument, match="must be told") as found:
+        load_fine_tuned(tuned.folder).predict([replace(sets["en"][0], language="fi")])
+    assert found.value.field == "example.language"
+
+
 def test_lower_layers_of_a_model_with_parts_of_each_language(middle: Path, tmp_path: Path) -> None:
     """The joint model is told the language wherever one of its parts, or its tokenizer, needs it."""
     files = ModelFiles(aliases={"made": middle})
