@@ -28,6 +28,7 @@ from services.runtime.files.folders import fetch_folder
 from services.runtime.files.store import Store
 from services.trainer.pretraining.plan import Architecture
 from services.trainer.pretraining.start import draw_model
+from services.trainer.pretraining.vocabularies import Vocabularies
 from services.trainer.pretraining.word_table import static_vectors, write_word_table
 
 LANGUAGES = ("ar", "en", "es", "hi", "ja", "ru", "tr", "zh")
@@ -92,7 +93,7 @@ def start(folder: Path, tokenizer_json: str, documents: Iterator[str]) -> None:
     ids = (tokenizer.encode(text, add_special_tokens=False).ids for text in documents)
     vectors = static_vectors(ids, tokenizer.get_vocab_size(), ARCHITECTURE.hidden_size)
     architecture = Architecture(**{**vars(ARCHITECTURE), "initializer_range": ARCHITECTURE_DEVIATION})
-    drawn = draw_model(folder, architecture, tokenizer_json, "the grammar's vocabulary", seed=0)
+    drawn = draw_model(folder, architecture, Vocabularies(tokenizer_json), "the grammar's vocabulary", seed=0)
     family = FAMILIES[architecture.family]
     write_word_table(drawn, family.prefixes[0] + family.word_table, vectors)
 

@@ -1,11 +1,13 @@
 """Refuses jobs that cannot succeed before they are queued, by what is known without reading data or weights."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from babelscope.data.languages import same_language
 from babelscope.errors import StudyError
 from babelscope.study.nodes import StudyFiles
 from babelscope.study.schema import load_study
@@ -14,13 +16,16 @@ from services.models import reinit
 from services.models.catalogue import ModelFiles, configuration
 from services.models.families import FAMILIES
 from services.models.families.base import sharing
+from services.models.general.languages import Languages, separate_languages
 from services.models.layers import interventions
 from services.models.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.trainer import specs
+from services.trainer.alignment.adversary import check_model as check_aligned
 from services.trainer.data.limits import check_max_tokens
 from services.trainer.extension.plan import ExtendPlan
 from services.trainer.extension.plan import check as check_extension
+from services.trainer.extension.plan import check_model as check_extended
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.pretraining.checks import check as check_pretraining
 from services.trainer.pretraining.plan import STORED, PretrainPlan
@@ -29,7 +34,7 @@ from services.trainer.static.plan import check as check_static
 from services.trainer.sweeps.grid import cells
 from services.trainer.tasks import make_task
 from services.trainer.training.checks import check, check_frozen_layers
-from services.trainer.training.plan import FineTunePlan
+from services.trainer.training.plan import FineTunePlan, LanguageSet
 
 
 class Checker:
@@ -84,7 +89,7 @@ class Checker:
             plan = FineTunePlan(job.model, job.task, job.train, job.dev, job.options, job.frozen, job.optimisation)
             check(replace(plan, adversary=job.adversary, unlabelled=job.unlabelled))
         except InvalidArgument as error:
-            raise InvalidArgument(f"{field}.{error.field}", error.problem) from error
+            raise InvalidArgument(_of_request(field, error), error.problem) from error
         self._check_workers(job.optimisation.workers, f"{field}.optimisation.workers")
         folder, subject = self._files.find(job.model.name, job.model.revision), f"model {job.model.name}"
         if folder.family not in FAMILIES:
@@ -97,10 +102,15 @@ class Checker:
             check_frozen_layers(job.frozen, lowest)
             for place, edit in enumerate(job.edits):
                 interventions.check_layer(edit.layer, f"interventions[{place}]", sizes.layers, job.model.name)
+            if job.adversary is not None:
+                check_aligned(job.adversary, sizes.layers, family.languages(config), job.model.name)
+            told = separate_languages(family.languages(config))
+            for part, sets in (("train", job.train), ("dev", job.dev), ("eval", job.eval)):
+                _check_languages(told, sets, part, job.model.name)
             if job.max_tokens:
                 check_max_tokens(job.max_tokens, Tokenizer.load(folder.path, subject), sizes.max_tokens, subject)
         except InvalidArgument as error:
-            raise InvalidArgument(f"{field}.{error.field.removeprefix('spec.')}", error.problem) from error
+            raise InvalidArgument(_of_request(field, error), error.problem) from error
 
     def _pretrain_mlm(self, plan: PretrainPlan) -> None:
         try:
@@ -109,16 +119,23 @@ class Checker:
             raise InvalidArgument(f"job.pretrain_mlm.{error.field}", error.problem) from error
         self._check_workers(plan.optimisation.workers, "job.pretrain_mlm.optimisation.workers")
         if plan.model is not None:
-            self._files.find(plan.model.name, plan.model.revision)
+            folder, subject = self._files.find(plan.model.name, plan.model.revision), f"model {plan.model.name}"
+            if folder.family in FAMILIES:  # of others its job says that they cannot be trained
+                told = separate_languages(FAMILIES[folder.family].languages(configuration(folder, subject)))
+                for part, sets in (("train", plan.train), ("dev", plan.dev)):
+                    _check_languages(told, sets, f"job.pretrain_mlm.{part}", plan.model.name)
         elif not plan.vocabulary.startswith(STORED):
             self._files.find(plan.vocabulary)
 
     def _extend_model(self, plan: ExtendPlan) -> None:
         try:
             check_extension(plan)
+            folder, subject = self._files.find(plan.model.name, plan.model.revision), f"model {plan.model.name}"
+            if folder.family in FAMILIES:  # of others its job says that they cannot be extended
+                languages = FAMILIES[folder.family].languages(configuration(folder, subject))
+                check_extended(languages, plan.model.name)
         except InvalidArgument as error:
             raise InvalidArgument(f"job.extend_model.{error.field}", error.problem) from error
-        self._files.find(plan.model.name, plan.model.revision)
 
     def _pretrain_static(self, plan: StaticPlan) -> None:
         try:
@@ -130,7 +147,7 @@ class Checker:
 
     def _sweep(self, sweep: specs.SweepJob) -> None:
         # What the rest of the grid differs in is checked where the message is read.
-        for job in {(each.task, each.label): each for each in cells(sweep)}.values():
+        for job in {(each.task, each.label, each.train): each for each in cells(sweep)}.values():
             self._fine_tune(job, "job.sweep.base")
 
     def _longest(self, job: specs.EvaluateJob) -> None:
@@ -173,11 +190,29 @@ class Checker:
                 raise InvalidArgument(
                     f"job.evaluate.alphas[{number}]", f"Expected finite factors, each once, but got {alpha}"
                 )
-        languages = [each.language for each in job.dev]
         for each in job.eval:
-            if languages.count(each.language) != 1:
+            found = sum(same_language(dev.language, each.language) for dev in job.dev)
+            if found != 1:
                 raise InvalidArgument(
                     "job.evaluate.dev",
                     f"Expected one development set of {each.language or 'no language'}, on which its factor is chosen, "
-                    f"but got {languages.count(each.language)}",
+                    f"but got {found}",
                 )
+
+
+def _check_languages(told: Languages | None, sets: Sequence[LanguageSet], field: str, model: str) -> None:
+    """Refuses a set of a language that a model must be told and does not have, which its job would find out late.
+
+    Raises:
+        InvalidArgument: Names the set.
+    """
+    for place, each in enumerate(sets):
+        # Where a set has no tag, each of its examples has one.
+        if told is not None and each.language:
+            told.code(each.language, f"{field}[{place}].language", model)
+
+
+def _of_request(job: str, error: InvalidArgument) -> str:
+    """Path in the request of a field that a plan has."""
+    part, dot, rest = error.field.removeprefix("spec.").partition(".")
+    return f"{job}.{'adversarial_alignment' if part == 'adversary' else part}{dot}{rest}"

@@ -11,6 +11,7 @@ from services.encoder.graphs.session import Session
 from services.encoder.graphs.shelf import Graphs
 from services.models import catalogue
 from services.models.catalogue import ModelFiles
+from services.models.families.own import OWN
 from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
 from services.models.files.folders import ModelFolder
 from services.models.general import modules
@@ -18,6 +19,7 @@ from services.models.general.languages import Languages, languages_of
 from services.models.general_model import load_general
 from services.models.spec import ModelInfo, ModelSpec
 from services.models.tokenization import Tokenizer
+from services.runtime.errors import FailedPrecondition
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +91,16 @@ def load_graph(files: ModelFiles, folder: ModelFolder, spec: ModelSpec, graphs: 
 
 
 def _configuration(folder: ModelFolder, subject: str) -> Any:
-    """The configuration, refused where the packed path refuses it: back ends serve the same models."""
+    """The configuration, refused where the packed path refuses it: back ends serve the same models.
+
+    Raises:
+        FailedPrecondition: It is refused, or transformers has no module of its family to export.
+    """
+    if folder.family in OWN:
+        raise FailedPrecondition(
+            subject,
+            f"it cannot be exported for backend ONNX, which starts from transformers' modules, and {folder.family} is "
+            "a family of this project that transformers does not know; backend TORCH serves it",
+        )
     read = catalogue.configuration if catalogue.is_packed(folder, subject) else modules.configuration
     return read(folder, subject)

@@ -12,7 +12,7 @@ For each batch the discriminator takes its steps on detached rows, then the mode
 `weight` times L_A, whose gradient reaches the transform layer and all of the encoder below it that is trained.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -72,6 +72,30 @@ def check_adversary(how: Adversary) -> None:
     ):
         if not fits:
             raise InvalidArgument(f"adversary.{field}", f"Expected {expected}, but got {value}")
+
+
+def check_model(how: Adversary, layers: int, languages: Sequence[str], model: str) -> None:
+    """Refuse a model that cannot be aligned.
+
+    Args:
+        how: Settings.
+        layers: Number of blocks, L.
+        languages: Languages of which the model has parts of their own.
+        model: Name of the model.
+
+    Raises:
+        InvalidArgument: It has no such layer, or its languages do not share all of it: a batch of the task and one of
+            the target languages pass through it whole, and each may have texts of several languages.
+    """
+    if languages:
+        raise InvalidArgument(
+            "adversary",
+            f"Expected a model that all languages share, but model {model} has parts of {', '.join(languages)}",
+        )
+    if how.layer > layers:
+        raise InvalidArgument(
+            "adversary.layer", f"Expected a layer within 0..{layers} for model {model}, but got {how.layer}"
+        )
 
 
 class Transform(nn.Module):

@@ -4,12 +4,13 @@ A map that was fitted from English to Chinese (Hsu et al. 2019, appendix A.2.1) 
 training on English, it is applied; on Chinese texts of the same job, it is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import torch
+from babelscope.data.languages import same_language, spelling
 from torch import Tensor
 
 from services.models.layers.blocks import Layout
@@ -25,7 +26,7 @@ class LanguageEdit:
 
     Attributes:
         edit: The edit.
-        language: Language tag of the texts; all texts where empty.
+        language: Language tag of the texts, in any spelling; all texts where empty.
     """
 
     edit: Edit
@@ -35,6 +36,23 @@ class LanguageEdit:
     def digest(self) -> str:
         """Equal digests, equal edits."""
         return f"{self.language}:{self.edit.digest}" if self.language else self.edit.digest
+
+
+def idle_warnings(languages: Iterable[str], tags: Iterable[str]) -> tuple[str, ...]:
+    """Warnings of edits that touch no text.
+
+    Args:
+        languages: Languages of the edits; empty for all texts.
+        tags: Languages of a job's sets; where one is empty, its examples may be of any language.
+    """
+    known = tuple(dict.fromkeys(tags))
+    if "" in known:
+        return ()
+    return tuple(
+        f"Interventions on {each} touch no text: the sets are of {', '.join(known)}"
+        for each in dict.fromkeys(languages)
+        if each and spelling(each, known) is None
+    )
 
 
 class LayerEdits(Protocol):
@@ -68,11 +86,11 @@ class LanguageInterventions:
 
 
 def _rows(batch: Batch, language: str) -> Ints:
-    """Rows of the pieces of a language."""
+    """Rows of the pieces of a language, however their tags spell it."""
     spans = [
         np.arange(first, first + len(piece.text))
         for piece, first in zip(batch.pieces, batch.layout.starts.tolist(), strict=True)
-        if piece.language == language
+        if same_language(piece.language, language)
     ]
     return np.concatenate(spans) if spans else np.zeros(0, dtype=np.int64)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from babelscope.data.languages import read_tag
 from babelscope.v1 import model_pb2, trainer_pb2
 
 from services.models.api.messages import check_edits, read_edit
@@ -57,9 +58,10 @@ def _all(spec: Spec, field: str) -> list[_Placed]:
     seen: set[str] = set()
     for place, group in enumerate(spec.language_interventions):
         path = f"{field}.language_interventions[{place}]"
-        if not group.language or group.language in seen:
+        canonical = read_tag(group.language).canonical
+        if not group.language or canonical in seen:
             raise InvalidArgument(f"{path}.language", f"Expected each language once, but got {group.language!r}")
-        seen.add(group.language)
+        seen.add(canonical)
         found += [
             (group.language, f"{path}.interventions[{number}]", each) for number, each in enumerate(group.interventions)
         ]

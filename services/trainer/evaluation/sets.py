@@ -83,7 +83,7 @@ def prepare(task: Task, cutting: Cutting, examples: Sequence[Example], language:
         cutting: How examples are cut into pieces.
         examples: The examples, at least one.
         language: Language tag; that of the first example where empty.
-        dataset: Name of the dataset.
+        dataset: Name of the dataset; empty for examples of a request.
 
     Raises:
         InvalidArgument: An example is of another kind than the task takes, or the model must be told its language and
@@ -105,6 +105,6 @@ def _cut(
     """The pieces of examples of one language, whose texts name it where the model must be told it."""
     if cutting.languages is None:
         return [replace(piece, language=tag) for piece in task.cut(examples, first, cutting, counts)]
-    code = cutting.languages.code(tag, f"dataset {dataset}.language", "")
+    code = cutting.languages.code(tag, f"dataset {dataset}.language" if dataset else "example.language", "")
     cut = task.cut(examples, first, replace(cutting, tokenizer=cutting.tokenizer.of(code)), counts)
     return [replace(piece, language=tag, text=cutting.languages.told(piece.text, code)) for piece in cut]

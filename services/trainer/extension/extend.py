@@ -22,7 +22,7 @@ from services.models.files.digests import folder_digest
 from services.models.files.folders import CONFIG_FILE, ModelFolder, read_config
 from services.models.tokenizer_file import TOKENIZER_FILE, read_tokenizer
 from services.runtime.errors import FailedPrecondition
-from services.trainer.extension.plan import ExtendPlan, check
+from services.trainer.extension.plan import ExtendPlan, check, check_model
 from services.trainer.extension.words import add, choose, fit_anchors, mapped
 from services.trainer.training.durable import durable_folder
 
@@ -81,6 +81,7 @@ def extend(
     check(plan)
     folder, subject = files.find(plan.model.name, plan.model.revision), f"model {plan.model.name}"
     config, family = configuration(folder, subject), packed_family(folder, subject)
+    check_model(family.languages(config), plan.model.name)
     backend = read_tokenizer(folder.path, subject).backend
     with Checkpoint(folder.weights, family, subject, "cpu", tied=tied(config)) as checkpoint:
         for _ in range(2):

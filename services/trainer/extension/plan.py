@@ -1,5 +1,6 @@
 """What an extension is to do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.models.spec import ModelSpec
@@ -41,4 +42,22 @@ def check(plan: ExtendPlan) -> None:
     if plan.model.reinit:
         raise InvalidArgument(
             "model.reinit", "Expected a model as it is, but got layers to draw anew, which training can draw later"
+        )
+
+
+def check_model(languages: Sequence[str], model: str) -> None:
+    """Refuse a model that cannot be extended.
+
+    Args:
+        languages: Languages of which the model has parts of their own.
+        model: Name of the model.
+
+    Raises:
+        InvalidArgument: Its languages have embeddings and tokenizers of their own, or may have them: the words would
+            belong to none of them.
+    """
+    if languages:
+        raise InvalidArgument(
+            "model",
+            f"Expected a model that all languages share, but model {model} has parts of {', '.join(languages)}",
         )

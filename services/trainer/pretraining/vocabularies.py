@@ -11,7 +11,7 @@ from babelscope.data.languages import spelling
 
 from services.models.catalogue import ModelFiles
 from services.models.crashes import crash_of
-from services.models.tokenizer_file import TOKENIZER_FILE
+from services.models.tokenizer_file import TOKENIZER_FILE, is_language_file
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.pretraining.plan import STORED, Separation
 
@@ -136,7 +136,14 @@ def _stored(name: str, examples: Examples) -> dict[str, str]:
 
 
 def _of_model(name: str, files: ModelFiles) -> str:
-    path = files.find(name).path / TOKENIZER_FILE
+    folder = files.find(name).path
+    path = folder / TOKENIZER_FILE
+    own = sorted(each.name for each in folder.iterdir() if is_language_file(each.name))
+    if own:
+        # The one beside them knows all tokens, but cuts at white space alone.
+        raise FailedPrecondition(
+            f"model {name}", f"Expected one tokenizer of all languages, but it has one of each: {', '.join(own)}"
+        )
     if not path.is_file():
         raise FailedPrecondition(f"model {name}", f"Expected a {TOKENIZER_FILE}, but it has none")
     return path.read_text("utf-8")

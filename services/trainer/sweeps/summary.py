@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Final, NamedTuple
 
+from babelscope.data.languages import same_language
 from scipy.special import stdtrit
 
 from services.trainer import specs
@@ -126,7 +127,7 @@ def _with_mean(source_language: str, values: dict[_Key, _Value]) -> dict[_Key, _
     """The figures with their means over the languages that are not the source's, where there are two or more."""
     others: dict[_Key, list[_Value]] = {}
     for key, value in values.items():
-        if key.part == "eval" and not key.domain and key.target != source_language:
+        if key.part == "eval" and not key.domain and not same_language(key.target, source_language):
             others.setdefault(key._replace(target=MEAN_TARGET), []).append(value)
     means = {key: _mean(listed) for key, listed in others.items() if len(listed) > 1}
     return {**values, **means}

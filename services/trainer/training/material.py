@@ -8,8 +8,8 @@ from babelscope.data.examples import Example
 
 from services.models.catalogue import ModelFiles
 from services.models.layers import interventions
-from services.runtime.errors import FailedPrecondition, InvalidArgument
-from services.trainer.alignment.adversary import Transform
+from services.runtime.errors import FailedPrecondition
+from services.trainer.alignment.adversary import Transform, check_model
 from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.alignment.unlabelled import unlabelled_pieces
 from services.trainer.data.limits import check_max_tokens
@@ -83,12 +83,9 @@ class Material:
         for place, given in enumerate(plan.edits):
             layers, size, name = encoder.sizes.layers, encoder.sizes.hidden_size, plan.model.name
             interventions.check(given.edit, f"edits[{place}]", layers, size, name, digest=encoder.digest)
-        if plan.adversary is not None and plan.adversary.layer > encoder.sizes.layers:
-            raise InvalidArgument(
-                "adversary.layer",
-                f"Expected a layer within 0..{encoder.sizes.layers} for model {plan.model.name}, but got "
-                f"{plan.adversary.layer}",
-            )
+        if plan.adversary is not None:
+            names = () if encoder.languages is None else encoder.languages.names
+            check_model(plan.adversary, encoder.sizes.layers, names, plan.model.name)
         longest = encoder.sizes.max_tokens
         max_tokens = plan.max_tokens or longest
         check_max_tokens(max_tokens, encoder.tokenizer, longest, f"model {plan.model.name}")

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from babelscope.data.examples import Example
+from babelscope.data.languages import same_language
 from babelscope.sync.datagen import DatagenClient
 from babelscope.sync.metrics import MetricsClient
 
@@ -208,12 +209,14 @@ def with_gaps(figures: Sequence[specs.JobFigure]) -> tuple[specs.JobFigure, ...]
     own = {
         (each.metric, each.estimator): each.value
         for each in figures
-        if each.part == "eval" and each.target == each.source and not (each.domain or each.left or each.right)
+        if each.part == "eval"
+        and same_language(each.target, each.source)
+        and not (each.domain or each.left or each.right)
     }
     return tuple(
         replace(each, gap=own[each.metric, each.estimator] - each.value)
         if each.part == "eval"
-        and each.target != each.source
+        and not same_language(each.target, each.source)
         and not (each.left or each.right)
         and (each.metric, each.estimator) in own
         else each

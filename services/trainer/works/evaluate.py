@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from babelscope.data.languages import spelling
+
 from services.models.catalogue import load_model
 from services.runtime.files.folders import fetch_folder
 from services.trainer import specs
+from services.trainer.alignment.edits import idle_warnings
 from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report
 from services.trainer.evaluation.checkpoint import FineTunedModel, load_fine_tuned
@@ -46,7 +49,8 @@ class _Evaluation:
         )
         self._done, self._total = 0, len(job.eval) + len(job.dev) * len(job.alphas)
         self._figures: list[specs.JobFigure] = []
-        self._warnings: list[str] = []
+        tags = (each.language for each in (*job.dev, *job.eval))
+        self._warnings = [*idle_warnings((each.language for each in job.edits), tags)]
 
     def finish(self) -> specs.Outcome:
         """Chooses the factors, and scores the test sets."""
@@ -54,7 +58,8 @@ class _Evaluation:
             check_scored(self._model.predictor.task, self._desk.examples(each.dataset), each.dataset)
         chosen = self._choose()
         for each in self._job.eval:
-            alpha = chosen.get(each.language)
+            own = spelling(each.language, chosen)
+            alpha = None if own is None else chosen[own]
             scored = self._score(self._shifted(alpha), each, detail=True)
             self._keep(job_figures(scored, "eval", self._origin, domain=each.domain, alpha=alpha))
             self._warnings += [f"{scored.language}: {warning}" for warning in scored.warnings]

@@ -6,6 +6,7 @@ from services.models.artifacts import write_map
 from services.models.catalogue import load_model
 from services.models.spec import ModelSpec
 from services.trainer import specs
+from services.trainer.alignment.edits import idle_warnings
 from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report
 from services.trainer.evaluation.checkpoint import TaskRecord, load_fine_tuned
@@ -43,7 +44,8 @@ class _FineTune:
         source = "+".join(dict.fromkeys(each.language for each in job.train if each.language))
         self._origin = Origin(job.task, source, job.label, job.optimisation.seed)
         self._course = Course(desk, TRAINING)
-        self._warnings: list[str] = []
+        tags = (each.language for each in (*job.train, *job.dev, *job.eval, *job.unlabelled))
+        self._warnings = [*idle_warnings((each.language for each in job.edits), tags)]
 
     def finish(self) -> specs.Outcome:
         """Trains and scores."""

@@ -1,5 +1,6 @@
 """Interventions on the texts of single languages: in a batch of several, in training, and in the checkpoint."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from services.models.catalogue import ModelFiles
 from services.models.layers.interventions import Interventions
 from services.models.spec import Edit, ModelSpec, Positions
 from services.models.tokenization import Tokenizer
-from services.trainer.alignment.edits import LanguageEdit, LanguageInterventions
+from services.trainer.alignment.edits import LanguageEdit, LanguageInterventions, idle_warnings
 from services.trainer.data.batches import Batch, collate
 from services.trainer.evaluation.checkpoint import load_fine_tuned
 from services.trainer.evaluation.sets import prepare
@@ -24,7 +25,7 @@ from tests.support.task_examples import direct_score, sentences
 ROTATION = np.linalg.qr(np.random.default_rng(4).normal(size=(48, 48)))[0].astype(np.float32)
 
 
-def _batch(tokenizer: Tokenizer, languages: str) -> Batch:
+def _batch(tokenizer: Tokenizer, languages: Sequence[str]) -> Batch:
     """A sentence of each language, of different lengths."""
     task, examples = make_task("pos", {}), sentences(len(languages), longest=12)
     cutting = Cutting(tokenizer, 64, task.labels(examples))
@@ -48,6 +49,27 @@ def test_only_the_rows_of_the_language_are_edited(positions: Positions, tokenize
     assert not torch.equal(found, hidden_TD)
     nobody = LanguageInterventions([LanguageEdit(edit, "z")], "cpu").of(batch)
     assert nobody.apply(2, hidden_TD, batch.layout) is hidden_TD
+
+
+@pytest.mark.parametrize(
+    ("given", "texts", "touched"),
+    [("zh", "cmn", True), ("cmn_Hans", "zh", True), ("pt-BR", "pt_br", True), ("pt", "pt-BR", False)],
+)
+def test_a_language_may_be_spelled_in_any_way(given: str, texts: str, touched: bool, tokenizer: Tokenizer) -> None:
+    batch = _batch(tokenizer, (texts, "en"))
+    hidden_TD = torch.zeros(len(batch.layout.ids), 48)
+    shift = Edit(1, vector=np.ones(48, np.float32), alpha=1.0, vector_positions="all")
+    found = LanguageInterventions([LanguageEdit(shift, given)], "cpu").of(batch).apply(1, hidden_TD, batch.layout)
+    for piece, first in zip(batch.pieces, batch.layout.starts.tolist(), strict=True):
+        assert bool((found[first : first + len(piece.text)] == 1).all()) is (touched and piece.language == texts)
+
+
+def test_edits_that_touch_no_text_are_warned_of() -> None:
+    assert idle_warnings(["", "cmn", "zh", "en"], ["en", "zh"]) == ()
+    assert idle_warnings(["pt", "pt", "en"], ["en", "pt-BR"]) == (
+        "Interventions on pt touch no text: the sets are of en, pt-BR",
+    )
+    assert idle_warnings(["pt"], ["en", ""]) == ()
 
 
 def test_edits_of_one_layer_apply_in_their_order(tokenizer: Tokenizer) -> None:

@@ -93,7 +93,8 @@ def test_a_stored_shift_is_that_of_its_layer_less_its_origin(store: Store) -> No
 
 def test_what_is_wrong_is_named(store: Store) -> None:
     twice = [trainer_pb2.LanguageInterventions(language="en"), trainer_pb2.LanguageInterventions(language="en")]
-    for given, place in ((twice, 1), ([trainer_pb2.LanguageInterventions()], 0)):
+    spelled = [trainer_pb2.LanguageInterventions(language=tag) for tag in ("zh", "fr", "cmn-Hans")]
+    for given, place in ((twice, 1), (spelled, 2), ([trainer_pb2.LanguageInterventions()], 0)):
         with pytest.raises(InvalidArgument) as caught:
             read_stored_edits(trainer_pb2.EvaluateSpec(language_interventions=given), "job.evaluate", store)
         assert caught.value.field == f"job.evaluate.language_interventions[{place}].language"

@@ -7,6 +7,7 @@ import pytest
 
 from services.trainer.pretraining.plan import Architecture
 from services.trainer.pretraining.start import draw_model
+from services.trainer.pretraining.vocabularies import Vocabularies
 from services.trainer.pretraining.word_table import _of_portion, _positive_information, static_vectors, write_word_table
 from tests.support.pretraining import ENTRIES, vocabulary
 
@@ -56,7 +57,7 @@ def test_the_word_table_of_a_model_is_replaced_and_nothing_else(tmp_path: Path) 
     from safetensors.numpy import load_file
 
     architecture = Architecture("modernbert", 2, 32, 2, 64, 32, 0.1)
-    folder = draw_model(tmp_path / "model", architecture, vocabulary(), "the vocabulary", seed=0)
+    folder = draw_model(tmp_path / "model", architecture, Vocabularies(vocabulary()), "the vocabulary", seed=0)
     before = load_file(Path(folder.path) / "model.safetensors")
     table = "model.embeddings.tok_embeddings.weight"
     vectors = static_vectors([[0, 1, 2], [3, 4]], len(ENTRIES), 32)
