@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from services.models import catalogue
 from services.models.catalogue import ModelFiles
+from services.models.families import FAMILIES
 from services.models.files.digests import folder_digest, reinit_digest, tokens_digest
 from services.models.files.folders import ModelFolder
 from services.models.general import modules, reinit
@@ -75,7 +77,9 @@ def load_general(files: ModelFiles, folder: ModelFolder, spec: ModelSpec, device
             f"Expected `max_position_embeddings` in config.json to leave room beside {tokenizer.special_count} special "
             f"tokens, but it leaves {base.max_tokens} tokens",
         )
-    module = reinit.reinitialised(base, spec.reinit, subject) if spec.reinit else twin(base.module)
+    # The digest is that of the packed model, and so are the numbers.
+    packed = FAMILIES[folder.family] if catalogue.is_packed(folder, subject) else None
+    module = reinit.reinitialised(base, spec.reinit, subject, packed=packed) if spec.reinit else twin(base.module)
     info = ModelInfo(
         name=spec.name,
         revision=spec.revision,

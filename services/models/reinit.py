@@ -104,6 +104,25 @@ def draws(reinit: Sequence[Reinit], device: str) -> Iterator[tuple[int, "Draw"]]
         yield layer, Draw(step.seed, layer, step.scheme, device)
 
 
+def drawn_tensors(family: Family, config: Any, layer: int, draw: "Draw") -> dict[str, Tensor]:
+    """The tensors of one layer as `reinitialised` draws them, by their names in a checkpoint.
+
+    For modules of transformers that run a packed family: its rule there may draw in another order.
+
+    Args:
+        family: The family.
+        config: transformers' configuration.
+        layer: Number of the layer; the lowest of those that share its block, 0 for the embeddings.
+        draw: Source of the layer's tensors.
+    """
+    kept = _Kept(draw)
+    if layer == 0:
+        family.embeddings(kept, config)
+    else:
+        family.block(kept, config, layer)
+    return kept.tensors
+
+
 class Draw:
     """A source of weights that draws them.
 
@@ -138,6 +157,26 @@ class Draw:
         if slot.rule == "table" and slot.padding is not None:
             drawn[slot.padding] = 0.0
         return drawn.to(self._device)
+
+
+class _Kept:
+    """A source of weights that keeps what another gives.
+
+    Args:
+        draw: The other.
+
+    Attributes:
+        tensors: What it has given, by name.
+    """
+
+    def __init__(self, draw: Draw) -> None:
+        self.tensors: dict[str, Tensor] = {}
+        self._draw = draw
+
+    def tensor(self, slot: Slot) -> Tensor:
+        """The tensor of a slot."""
+        self.tensors[slot.name] = drawn = self._draw.tensor(slot)
+        return drawn
 
 
 def _draw_own(drawn: Tensor, slot: Slot, generator: torch.Generator) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from services.models.spec import GraphType
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised with every change of what is exported; graphs of before are exported anew."""
 OPSET: Final = 20
 WEIGHTS_FILE: Final = "weights.bin"

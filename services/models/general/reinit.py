@@ -1,20 +1,22 @@
 """RANDOM-INIT of an encoder of transformers: layers drawn anew by the model's own `_init_weights`.
 
-Each layer has the generator of `services.models.reinit`, so that a model that is served packed as well draws the same
-numbers. `_init_weights` takes no generator, and would draw from that of the process; a mode of PyTorch hands ours to
-every function that draws, on this thread alone.
+Each layer has the generator of `services.models.reinit`. `_init_weights` takes no generator, and would draw from that
+of the process; a mode of PyTorch hands ours to every function that draws, on this thread alone. A model that is served
+packed as well is one model with one digest under either engine: its tensors are those that the packed family draws,
+since some rules of transformers (ModernBERT's, RoBERTa's) draw a tensor twice, or in another order.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from services.models.families import Family
 from services.models.general.loading import Base, twin
-from services.models.reinit import Draw, draws
+from services.models.reinit import Draw, drawn_tensors, draws
 from services.models.spec import Reinit
 from services.models.weights import Slot
 from services.runtime.errors import FailedPrecondition
@@ -29,7 +31,7 @@ _DRAWING: Final = frozenset(
 )  # fmt: skip
 
 
-def reinitialised(base: Base, reinit: Sequence[Reinit], subject: str) -> nn.Module:
+def reinitialised(base: Base, reinit: Sequence[Reinit], subject: str, *, packed: Family | None = None) -> nn.Module:
     """The encoder with some layers drawn anew, without hooks; all other tensors are the very ones of the base.
 
     Layers that share a block are drawn once, as the lowest of them.
@@ -38,6 +40,7 @@ def reinitialised(base: Base, reinit: Sequence[Reinit], subject: str) -> nn.Modu
         base: The encoder; left as it was.
         reinit: What to draw, in order; already checked.
         subject: What to call the model in errors.
+        packed: Family that serves the model packed; None where none does.
 
     Raises:
         FailedPrecondition: The model has tensors of which it does not say how they are drawn.
@@ -48,11 +51,20 @@ def reinitialised(base: Base, reinit: Sequence[Reinit], subject: str) -> nn.Modu
         check_here()
         names = [name for name in base.structure.parts[layer] if name not in done]
         done.update(names)
-        for name, drawn in _drawn(base.module, names, draw, subject).items():
+        given = {} if packed is None or not names else drawn_tensors(packed, base.config, layer, draw)
+        found = _drawn(base.module, names, draw, subject) if packed is None else _named(given, names, subject)
+        for name, drawn in found.items():
             holder, _, attribute = name.rpartition(".")
             parameter = nn.Parameter(drawn.to(base.device), requires_grad=False)
             setattr(variant.get_submodule(holder), attribute, parameter)
     return variant
+
+
+def _named(given: Mapping[str, Tensor], names: Sequence[str], subject: str) -> dict[str, Tensor]:
+    """The tensors of a packed layer, which are all that the module has there."""
+    if lacking := sorted(set(names) - given.keys()):
+        raise FailedPrecondition(subject, f"its packed family does not say how its tensor {lacking[0]} is drawn")
+    return {name: given[name] for name in names}
 
 
 def _drawn(module: nn.Module, names: Sequence[str], draw: Draw, subject: str) -> dict[str, Tensor]:

@@ -11,6 +11,8 @@ PART_BYTES: Final = 192
 
 _FEW: Final = 1 << 14
 """Parts that are not worth an exact count."""
+_MOST_SHIFT: Final = 63
+"""Shift of a number's tenth byte, after which no parser reads on."""
 _VARINT, _FIXED64, _DELIMITED, _GROUP, _GROUP_END, _FIXED32 = range(6)
 
 
@@ -97,12 +99,18 @@ class Parts:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number of several bytes, and the place after it."""
+    """A number of several bytes, and the place after it.
+
+    Raises:
+        IndexError: The bytes end before it does, or it is longer than any number: to read on would take time that
+            grows with the square of its length.
+    """
     value = shift = 0
-    while True:
+    while shift <= _MOST_SHIFT:
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
         shift += 7
+    raise IndexError

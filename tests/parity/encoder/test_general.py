@@ -10,12 +10,14 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM
 
+from services.encoder.backends.transformers import TransformersBackend
 from services.encoder.loading import load_engine
 from services.models.catalogue import ModelFiles
-from services.models.spec import Edit, EncodePlan, ModelSpec, Pooling, PredictPlan, Reinit
+from services.models.general_model import load_general
+from services.models.spec import Edit, EncodePlan, ModelSpec, Pooling, PredictPlan, Reinit, Scheme
 from tests.support.encoder_pairs import Pair, reduced
 from tests.support.general_models import GENERAL, SERVED, build_general
-from tests.support.tiny_models import mixed_texts
+from tests.support.tiny_models import CONFIGURATIONS, build_model, mixed_texts
 
 TOLERANCE = 2e-5
 HEADED = ("albert", "deberta-v2", "mpnet", "nomic_bert", "xlm", "xmod")
@@ -124,3 +126,24 @@ def test_encoders_without_a_head_say_why(pair: Callable[[str], Pair]) -> None:
     for family, reason in expected.items():
         info = pair(f"general {family}").engine.info
         assert (info.predicts_tokens, info.headless) == (False, reason)
+
+
+@pytest.mark.parametrize("scheme", ["model", "torch_default"])
+@pytest.mark.parametrize("family", CONFIGURATIONS)
+def test_drawn_layers_of_a_packed_family_are_the_same_in_transformers_modules(
+    pair: Callable[[str], Pair], family: str, scheme: Scheme, tmp_path: Path
+) -> None:
+    """Graphs are exported from these modules, under the digest of the packed model."""
+    base, folder = pair(family), pair(family).folder
+    if family == "albert":  # several layers a group have no places in transformers' modules
+        folder = build_model(family, tmp_path, inner_group_num=1, num_hidden_layers=6)
+    every = tuple(range(base.engine.info.layers + 1))
+    spec = ModelSpec("m", reinit=(Reinit(every[1:], embeddings=True, seed=5, scheme=scheme),))
+    files = ModelFiles(aliases={"m": folder})
+    general = load_general(files, files.find("m"), spec, "cpu")
+    backend = TransformersBackend(general.encoder, threads=1)
+    with closing(load_engine(files, spec, threads=1)) as packed, closing(backend):
+        assert packed.info.digest == general.info.digest
+        batch, plan = base.tokenize(mixed_texts(4, seed=3, longest=20)), EncodePlan(every, Pooling.TOKEN)
+        for one, other in zip(packed.encode(batch, plan), backend.run(batch, plan), strict=True):
+            np.testing.assert_allclose(one, other, atol=2e-5 * max(1.0, float(np.abs(one).max())), rtol=0)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from babelscope.v1 import datagen_pb2, encoder_pb2, metrics_pb2, text_pb2
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,3 +81,16 @@ def test_tags_that_are_longer_than_they_need_be_count() -> None:
 def test_text_of_letters_that_look_like_tags_is_no_parts() -> None:
     text = text_pb2.Example(text='"*2:BJRZbjrz' * 10_000)
     assert Parts(text_pb2.Example.DESCRIPTOR).count(text.SerializeToString(), EVERYTHING) == 0
+
+
+@pytest.mark.parametrize("length", [10, 11, 1 << 21])
+def test_a_number_that_is_longer_than_any_ends_the_count(length: int) -> None:
+    """As the parser's reading does; to read on would take time that grows with the square of the length."""
+    kind = text_pb2.Sentence
+    (field,) = [each for each in kind.DESCRIPTOR.fields if each.name == "words"]
+    part = bytes([field.number << 3 | 2, 0])
+    tag = bytes([field.number << 3 | 2 | 0x80])
+    data = part * 3 + tag * length + part * 5
+    with pytest.raises(DecodeError):
+        kind.FromString(data)
+    assert Parts(kind.DESCRIPTOR).count(data + part * 20_000, EVERYTHING) == 3
