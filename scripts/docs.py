@@ -1,7 +1,7 @@
 """Generates tables of pages from the code: `python scripts/docs.py [--check]`.
 
-The settings in docs/settings.md come from the typed settings, the measures, map methods, scores and transforms with their
-options from the registries, the ports in docs/architecture.md from the client's table of services.
+The settings in docs/settings.md come from the typed settings, the measures, map methods, scores and transforms with
+their options from the registries, the ports in docs/architecture.md from the client's table of services.
 """
 
 import re

@@ -14,7 +14,7 @@ COPY clients clients
 RUN --mount=type=cache,target=/root/.cache/pip \
     /venv/bin/pip install --disable-pip-version-check --constraint requirements.lock \
         ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
-        'torch==2.13.0' '.[encoder,s3,otel]'
+        'torch==2.13.0' '.[encoder,onnx,s3,otel]'
 
 FROM ${PYTHON_IMAGE}
 # Caches, scratch, the store and temporary files are the only places written to; mount them where the root is read-only.

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from babelscope.corpora.files import read_lines
+from babelscope.data.atomic import write_atomically
 from babelscope.errors import BabelscopeError, CorpusError
 
 Links = tuple[tuple[int, int], ...]
@@ -36,7 +37,7 @@ def read_alignments(path: str | Path) -> list[Links]:
 def write_alignments(alignments: Iterable[Links], path: str | Path) -> None:
     """Writes links, for `read_alignments`."""
     lines = (" ".join(f"{source}-{target}" for source, target in links) for links in alignments)
-    Path(path).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_atomically(Path(path), "".join(f"{line}\n" for line in lines))
 
 
 def linked_rows(
@@ -111,7 +112,7 @@ def _eflomal(pairs: Sequence[tuple[Words, Words]]) -> list[Links]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         lines = (" ||| ".join(" ".join(map(_joined, words)) for words in pair) for pair in pairs)
-        (folder / "pairs").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        write_atomically(folder / "pairs", "".join(f"{line}\n" for line in lines))
         paths = [str(folder / each) for each in ("pairs", "forward", "reverse")]
         command = ["eflomal-align", "-i", paths[0], "-f", paths[1], "-r", paths[2], "--overwrite"]
         try:

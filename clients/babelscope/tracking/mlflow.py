@@ -23,7 +23,7 @@ from typing import Any, Final
 import yaml
 from google.protobuf.json_format import MessageToDict
 
-from babelscope.data.atomic import partial_folder, write_atomically
+from babelscope.data.atomic import partial_folder, whole, write_atomically
 from babelscope.data.jobs import Job, JobEvent, JobFigure
 
 _STATUS: Final = {"queued": 2, "running": 1, "succeeded": 3, "failed": 4, "cancelled": 5}
@@ -69,7 +69,8 @@ def write_run(folder: Path, job: Job, events: Sequence[JobEvent], artifacts: Map
             if not place.resolve().is_relative_to((made / "artifacts").resolve()):
                 raise ValueError(f"Expected files within the folder, but got {path!r}")
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(content)
+            with whole(place) as file:
+                file.write(content)
         made.chmod(0o755)
         if target.exists():
             shutil.rmtree(target)
@@ -193,7 +194,7 @@ def _inside(folder: Path, name: str) -> Path:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_atomically(path, text)
 
 
 def _milliseconds(time: datetime) -> int:

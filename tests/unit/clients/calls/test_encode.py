@@ -250,7 +250,10 @@ def test_what_was_resolved_is_known_only_after_an_answer() -> None:
             "Expected `pooling` to be one of 'mean', 'cls', 'token', 'word_first', 'word_mean', 'span', but got 'max'",
         ),
         ({"overflow": "cut"}, "Expected `overflow` to be one of 'refuse', 'truncate', but got 'cut'"),
-        ({"compute_dtype": "int8"}, "Expected `compute_dtype` to be one of 'float32', 'bfloat16', but got 'int8'"),
+        (
+            {"compute_dtype": "float16"},
+            "Expected `compute_dtype` to be one of 'float32', 'bfloat16', 'int8', but got 'float16'",
+        ),
     ],
 )
 def test_options_that_are_not_offered_are_named(options: dict[str, str], problem: str) -> None:

@@ -28,7 +28,7 @@ def _required(command: Any) -> list[str]:
     given = []
     for each in command.params:
         if each.required and each.name not in {"out", "output"}:
-            value = "1" if each.name == "size" else "x"
+            value = {"size": "1", "kind": "glove"}.get(each.name, "x")
             given += [value] if each.param_type_name == "argument" else [each.opts[0], value]
     return given
 

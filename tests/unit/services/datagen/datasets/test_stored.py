@@ -209,7 +209,7 @@ HEAVY = {
     "annotation": [Example(str(n), Sentence((Word("x", feats="f" * 100_000),), "x"), "en") for n in range(600)],
     "labels": [Example(str(n), TextPair("a", "b", "l" * 100_000), "en") for n in range(600)],
     "answers": [
-        Example(str(n), Question("a" * 9, "?", (Answer("a" * 9, 0),) * 3000), "en", attributes={}) for n in range(600)
+        Example(str(n), Question("a" * 9, "?", (Answer("a" * 9, 0),) * 1000), "en", attributes={}) for n in range(1800)
     ],
 }
 
@@ -236,8 +236,11 @@ def test_a_group_larger_than_any_that_is_written_is_not_read(
 
 
 def test_a_description_of_strange_labels_and_long_samples_stays_small(datasets: Datasets) -> None:
-    words = tuple(Word("x", upos=f"{n}" + "u" * 300) for n in range(20_000))
-    examples = [Example("s", Sentence(words, "x"), "en"), *HEAVY["attributes"][:20]]
+    words = [tuple(Word("x", upos=f"{n + first}" + "u" * 300) for n in range(10_000)) for first in (0, 10_000)]
+    examples = [
+        *(Example(f"s{n}", Sentence(each, "x"), "en") for n, each in enumerate(words)),
+        *HEAVY["attributes"][:20],
+    ]
     found = datasets.describe(datasets.put(examples, "").name, 20)
     assert len(found.labels) == MOST_LABELS + 1
     assert found.labels[OTHERS] == 20_000 - MOST_LABELS
