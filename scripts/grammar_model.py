@@ -29,7 +29,7 @@ from services.runtime.files.store import Store
 from services.trainer.pretraining.plan import Architecture
 from services.trainer.pretraining.start import draw_model
 from services.trainer.pretraining.vocabularies import Vocabularies
-from services.trainer.pretraining.word_table import static_vectors, write_word_table
+from services.trainer.static.word_table import static_vectors, write_word_table
 
 LANGUAGES = ("ar", "en", "es", "hi", "ja", "ru", "tr", "zh")
 ARCHITECTURE = Architecture("modernbert", layers=6, hidden_size=128, heads=4, feed_forward=192, max_tokens=128)

@@ -8,7 +8,7 @@ import pytest
 from services.trainer.pretraining.plan import Architecture
 from services.trainer.pretraining.start import draw_model
 from services.trainer.pretraining.vocabularies import Vocabularies
-from services.trainer.pretraining.word_table import _of_portion, _positive_information, static_vectors, write_word_table
+from services.trainer.static.word_table import _of_portion, _positive_information, static_vectors, write_word_table
 from tests.support.pretraining import ENTRIES, vocabulary
 
 
