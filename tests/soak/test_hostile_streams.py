@@ -106,7 +106,7 @@ class Siege:
         return [] if kept and self.mesh.restarts[service] == 0 else [figures]
 
 
-@pytest.mark.parametrize("service", hostile.SERVICES)
+@pytest.mark.parametrize("service", hostile.READERS)
 def test_attacks(service: str, steady: str, clients: ProcessPoolExecutor, tmp_path: Path) -> None:
     env = {"BABELSCOPE_HELD_BYTES": str(HELD), "BABELSCOPE_IDLE_SECONDS": "3"}
     with hostile.mesh(tmp_path, make_root(tmp_path / "models"), env) as mesh:
@@ -118,7 +118,7 @@ def test_attacks(service: str, steady: str, clients: ProcessPoolExecutor, tmp_pa
         assert [told for name in named for told in siege.attack(service, name, bound)] == []
 
 
-@pytest.mark.parametrize("service", hostile.SERVICES)
+@pytest.mark.parametrize("service", hostile.READERS)
 def test_bodies_without_a_token(service: str, steady: str, clients: ProcessPoolExecutor, tmp_path: Path) -> None:
     """No body is read: beyond the start, each stream may take 4 MB of what has come, and not its body."""
     env = {"BABELSCOPE_MAX_MESSAGE_BYTES": str(16 << 20), "BABELSCOPE_TOKEN": "a-token-of-a-test"}

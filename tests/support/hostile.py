@@ -11,22 +11,34 @@ from typing import Any, Final
 
 import babelscope
 import grpc
-from babelscope.v1 import datagen_pb2, datagen_pb2_grpc, encoder_pb2, encoder_pb2_grpc, metrics_pb2, metrics_pb2_grpc
+from babelscope.v1 import (
+    datagen_pb2,
+    datagen_pb2_grpc,
+    encoder_pb2,
+    encoder_pb2_grpc,
+    metrics_pb2,
+    metrics_pb2_grpc,
+    trainer_pb2,
+    trainer_pb2_grpc,
+)
 from google.protobuf.message_factory import GetMessageClass
 
 from tests.support import valid_requests
 from tests.support.mutation import Request
 from tests.support.refusals import CHANNEL
 
-SERVICES: Final = ("datagen", "encoder", "metrics")
+SERVICES: Final = ("datagen", "encoder", "metrics", "trainer")
+READERS: Final = ("datagen", "encoder", "metrics")
+"""Those that hold large messages and long streams: the trainer reads names and settings."""
 STUBS: Final[dict[str, Any]] = {
     "datagen": datagen_pb2_grpc.DatagenServiceStub,
     "encoder": encoder_pb2_grpc.EncoderServiceStub,
     "metrics": metrics_pb2_grpc.MetricsServiceStub,
+    "trainer": trainer_pb2_grpc.TrainerServiceStub,
 }
 METHODS: Final[dict[str, Any]] = {
     method.name: method
-    for file in (datagen_pb2, encoder_pb2, metrics_pb2)
+    for file in (datagen_pb2, encoder_pb2, metrics_pb2, trainer_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -55,14 +67,14 @@ class Broken:
 
 @contextmanager
 def mesh(folder: Path, root: Path, env: Mapping[str, str] | None = None) -> Iterator[babelscope.LocalMesh]:
-    """Servers of all three services on loopback, with small models and no hub. One that crashes stays away.
+    """Servers of all services on loopback, with small models and no hub. The trainer enters jobs and runs none.
 
     Args:
         folder: Folder of the store.
         root: Folder of models.
         env: Further variables of the servers.
     """
-    env = {"BABELSCOPE_HUB": "false", **(env or {})}
+    env = {"BABELSCOPE_HUB": "false", "BABELSCOPE_SLOTS": "0", **(env or {})}
     with babelscope.local(SERVICES, store=folder / "store", model_roots=[root], env=env, threads=1) as running:
         yield running
 
@@ -76,11 +88,21 @@ def valid(running: babelscope.Mesh) -> dict[str, list[Request]]:
     with grpc.insecure_channel(running.metrics.address) as channel:
         answers = send(STUBS["metrics"](channel), kept)
     state = next(answer.report.state for answer in answers if answer.WhichOneof("message") == "report")
+    with grpc.insecure_channel(running.trainer.address) as channel:
+        ended, watched = (_cancelled_job(STUBS["trainer"](channel), dataset) for _ in range(2))
     return {
         "datagen": valid_requests.datagen(dataset),
         "encoder": valid_requests.encoder(),
         "metrics": valid_requests.metrics(state),
+        "trainer": valid_requests.trainer(dataset, ended, watched),
     }
+
+
+def _cancelled_job(stub: Any, dataset: str) -> str:
+    """The name of a new job that was cancelled."""
+    job = send(stub, valid_requests.trainer(dataset, "", "")[0])[0].name
+    send(stub, ("CancelJob", [trainer_pb2.CancelJobRequest(name=job)]))
+    return str(job)
 
 
 def send(stub: Any, request: Request, seconds: float = SECONDS) -> list[Any]:

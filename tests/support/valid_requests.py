@@ -6,7 +6,7 @@ import numpy as np
 from babelscope.data.example_messages import to_proto as example
 from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 from babelscope.data.tensors import to_proto
-from babelscope.v1 import datagen_pb2, encoder_pb2, metrics_pb2, model_pb2, text_pb2
+from babelscope.v1 import datagen_pb2, encoder_pb2, metrics_pb2, model_pb2, text_pb2, trainer_pb2
 
 from tests.support.mutation import Request
 
@@ -86,6 +86,14 @@ def encoder() -> list[Request]:
         encoder_pb2.EncodeSpec(model=tiny, pooling=model_pb2.POOLING_TOKEN, interventions=edits),
         encoder_pb2.EncodeSpec(model=drawn, layers=[2], overflow=text_pb2.OVERFLOW_TRUNCATE, max_tokens=4),
     ]
+    mean, word = encoder_pb2.MeanActivationsRequest, encoder_pb2.EncodeWordsRequest
+    split = [text_pb2.Text(id="w", words=["the", "old", "cat"]), *texts[:2]]
+    found = encoder_pb2.EncodeWordsSpec(encode=specs[0], ignore_case=True, min_count=1, language="en")
+    found.encode.pooling = model_pb2.POOLING_WORD_MEAN
+    first = encoder_pb2.EncodeWordsSpec(
+        encode=encoder_pb2.EncodeSpec(model=drawn, pooling=model_pb2.POOLING_WORD_FIRST, interventions=edits)
+    )
+    wanted = encoder_pb2.WantedWords(words=["The", "dog"])
     predict = encoder_pb2.PredictTokensRequest
     swept = encoder_pb2.PredictTokensSpec(
         encode=encoder_pb2.EncodeSpec(model=model_pb2.ModelRef(name="other"), layers=[1, 2], interventions=edits[:1]),
@@ -99,6 +107,9 @@ def encoder() -> list[Request]:
         ("UnloadModel", [encoder_pb2.UnloadModelRequest(model=tiny)]),
         ("Tokenize", [encoder_pb2.TokenizeRequest(model=tiny, texts=texts)]),
         *(("Encode", [ask(spec=spec), sent]) for spec in specs),
+        ("MeanActivations", [mean(spec=specs[0]), mean(texts=sent.texts)]),
+        ("EncodeWords", [word(spec=found), word(words=wanted), word(texts=sent.texts)]),
+        ("EncodeWords", [word(spec=first), word(texts=encoder_pb2.EncodeTexts(texts=split))]),
         ("PredictTokens", [predict(spec=swept), predict(texts=sent.texts)]),
     ]
 
@@ -146,6 +157,67 @@ def metrics(state: str = "moments/" + "0" * 64 + ".json") -> list[Request]:
         spec = metrics_pb2.FitMapSpec(source=views[0], target=views[1], method=method)
         requests.append(("FitMap", [fit(spec=spec), *(fit(activations=one) for one in rows)]))
     return requests
+
+
+def trainer(dataset: str, ended: str, watched: str) -> list[Request]:
+    """Requests of the trainer service, but for those that need a checkpoint.
+
+    Args:
+        dataset: Name of a dataset that is there.
+        ended: Name of a job that was cancelled.
+        watched: Name of another.
+    """
+    tiny = model_pb2.ModelRef(name="tiny", reinit=[model_pb2.ReinitLayers(layers=[2], seed=3)])
+    sets = [trainer_pb2.LanguageDataset(language="en", dataset=dataset)]
+    how = trainer_pb2.Optimisation(learning_rate=1e-3, epochs=1.0, warmup=0.1, step_tokens=64, seed=1, workers=1)
+    shift = model_pb2.Intervention(layer=1, shift=model_pb2.Shift(vector=_inline(np.ones(32)), alpha=0.5))
+    tuned = trainer_pb2.FineTuneSpec(
+        model=tiny, task="pos", train=sets, dev=sets, eval=sets, frozen=trainer_pb2.Frozen(embeddings=True, layers=1),
+        optimisation=how, max_tokens=16, interventions=[shift],
+        language_interventions=[trainer_pb2.LanguageInterventions(language="fr", interventions=[shift])],
+        adversarial_alignment=trainer_pb2.AdversarialAlignment(layer=1, unlabelled=sets, weight=0.5),
+    )  # fmt: skip
+    jobs = [
+        trainer_pb2.Job(fine_tune=tuned, priority=1, labels={"study": "a"}),
+        trainer_pb2.Job(
+            sweep=trainer_pb2.SweepSpec(
+                base=trainer_pb2.FineTuneSpec(model=model_pb2.ModelRef(name="tiny"), task="pos", train=sets, dev=sets),
+                reinit=[trainer_pb2.ReinitChoice(label="2", reinit=tiny.reinit)],
+                seeds=[1, 2],
+                learning_rates=[1e-3],
+            )
+        ),
+        trainer_pb2.Job(
+            pretrain_mlm=trainer_pb2.PretrainMlmSpec(
+                model=model_pb2.ModelRef(name="other"), train=sets, dev=sets, mask_rate=0.2, source="en",
+                optimisation=how, max_tokens=16,
+            )
+        ),
+        trainer_pb2.Job(
+            pretrain_mlm=trainer_pb2.PretrainMlmSpec(
+                architecture=trainer_pb2.MlmArchitecture(
+                    layers=2, hidden_size=32, heads=2, max_tokens=16,
+                    separation=trainer_pb2.Separation(embeddings=True, layers=1),
+                ),
+                vocabulary="tiny", train=sets,
+            )
+        ),
+        trainer_pb2.Job(
+            pretrain_static=trainer_pb2.PretrainStaticSpec(
+                kind=trainer_pb2.STATIC_KIND_GLOVE, vocabulary="tiny", train=sets, dimension=8, window=2, epochs=1
+            )
+        ),
+    ]  # fmt: skip
+    return [
+        *(("CreateJob", [trainer_pb2.CreateJobRequest(job=job)]) for job in jobs),
+        ("GetJob", [trainer_pb2.GetJobRequest(name=ended)]),
+        ("ListJobs", [trainer_pb2.ListJobsRequest(page_size=1, states=[trainer_pb2.JOB_STATE_CANCELLED])]),
+        ("RetryJob", [trainer_pb2.RetryJobRequest(name=ended)]),
+        ("CancelJob", [trainer_pb2.CancelJobRequest(name=ended)]),
+        ("WatchJob", [trainer_pb2.WatchJobRequest(name=watched, from_event=1)]),
+        ("ListCheckpoints", [trainer_pb2.ListCheckpointsRequest(page_size=1, job=ended)]),
+        ("ListTasks", [trainer_pb2.ListTasksRequest(page_size=2)]),
+    ]
 
 
 def _scores(kinds: Iterable[tuple[str, text_pb2.Example]], score: type[metrics_pb2.ScoreTextRequest]) -> list[Request]:
