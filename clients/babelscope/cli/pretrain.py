@@ -20,6 +20,23 @@ SERVICES: Final = ("metrics", "datagen", "trainer")
 _LANGUAGE: Final = "{language}"
 """Stands for the language in the name of a vocabulary's file."""
 
+CorpusOption = Annotated[
+    list[str],
+    typer.Option(
+        "--corpus",
+        metavar="LANGUAGE=FILE",
+        help="Running text of a language: a file or a stored datasets/DIGEST. May be repeated.",
+    ),
+]
+FormOption = Annotated[
+    str,
+    typer.Option(
+        "--form",
+        callback=one_of("text", "pieces", "ids"),
+        help="Form of the lines: running text, or streams of sub-words or of their ids.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
@@ -96,14 +113,7 @@ class ArchitectureOptions:
 class PretrainingOptions:
     """How a model is pretrained."""
 
-    form: Annotated[
-        str,
-        typer.Option(
-            "--form",
-            callback=one_of("text", "pieces", "ids"),
-            help="Form of the lines: running text, or streams of sub-words or of their ids.",
-        ),
-    ] = "text"
+    form: FormOption = "text"
     stream_tokens: Annotated[
         int,
         typer.Option(
@@ -186,14 +196,7 @@ class PretrainingOptions:
 @with_options
 def pretrain(
     *,
-    corpus: Annotated[
-        list[str],
-        typer.Option(
-            "--corpus",
-            metavar="LANGUAGE=FILE",
-            help="Running text of a language: a file or a stored datasets/DIGEST. May be repeated.",
-        ),
-    ],
+    corpus: CorpusOption,
     dev: Annotated[
         list[str] | None,
         typer.Option("--dev", metavar="LANGUAGE=FILE", help="Development set of a language. May be repeated."),

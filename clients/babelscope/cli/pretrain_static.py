@@ -1,13 +1,13 @@
 """`babelscope pretrain-static`: a vector for each sub-word of a vocabulary, by word2vec or GloVe."""
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import typer
 
 from babelscope.cli.options import MeshOptions, one_of, with_options
 from babelscope.cli.output import ResultOptions
-from babelscope.cli.pretrain import SERVICES, put_corpora, put_vocabulary
+from babelscope.cli.pretrain import SERVICES, CorpusOption, FormOption, put_corpora, put_vocabulary
 from babelscope.cli.train import DetachOption, check_lasting, follow
 
 
@@ -20,14 +20,7 @@ def register(app: typer.Typer) -> None:
 class VectorOptions:
     """How vectors are trained."""
 
-    form: Annotated[
-        str,
-        typer.Option(
-            "--form",
-            callback=one_of("text", "pieces", "ids"),
-            help="Form of the lines: running text, or streams of sub-words or of their ids.",
-        ),
-    ] = "text"
+    form: FormOption = "text"
     max_tokens: Annotated[
         int, typer.Option("--max-tokens", min=1, help="Longest stream in tokens, beyond which no context reaches.")
     ] = 256
@@ -47,20 +40,6 @@ class VectorOptions:
     ] = 5
     seed: Annotated[int, typer.Option("--seed", help="Seed of vectors, samples and order.")] = 0
 
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of the client's method."""
-        return {
-            "form": self.form,
-            "max_tokens": self.max_tokens,
-            "dimension": self.dimension,
-            "window": self.window,
-            "min_count": self.min_count,
-            "epochs": self.epochs,
-            "learning_rate": self.learning_rate,
-            "negative": self.negative,
-            "seed": self.seed,
-        }
-
 
 @with_options
 def pretrain_static(
@@ -69,14 +48,7 @@ def pretrain_static(
         str,
         typer.Option("--kind", callback=one_of("word2vec", "word2vec_cbow", "glove"), help="Method of training."),
     ],
-    corpus: Annotated[
-        list[str],
-        typer.Option(
-            "--corpus",
-            metavar="LANGUAGE=FILE",
-            help="Running text of a language: a file or a stored datasets/DIGEST. May be repeated.",
-        ),
-    ],
+    corpus: CorpusOption,
     vocabulary: Annotated[
         str,
         typer.Option(
@@ -100,6 +72,6 @@ def pretrain_static(
             kind,
             put_corpora(opened, corpus, "--corpus"),
             vocabulary=put_vocabulary(opened, vocabulary, ()),
-            **how.arguments(),
+            **asdict(how),
         )
         follow(opened, job, detach, results)

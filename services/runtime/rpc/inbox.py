@@ -167,6 +167,8 @@ class Received:
         self._taken.append(await self._inbox.take(self._client, weight) if weight else 0)
         try:
             return await self._inbox.run(self._form.decode, data)
+        except MemoryError:  # this server's trouble, which the client's bytes are not to blame for
+            raise
         except Exception as error:  # a client's bytes may break a parser in any way
             raise InvalidArgument("request", f"Expected a message of {self._form.method}: {error}") from None
 

@@ -15,6 +15,7 @@ from services.runtime.errors import InvalidArgument
 from services.runtime.files.folders import fetch_folder
 from services.runtime.files.store import Store
 from services.trainer.alignment.edits import LanguageEdit
+from services.trainer.data.limits import check_max_tokens
 from services.trainer.evaluation.checkpoint import FineTunedModel, load_fine_tuned
 
 PORTION: Final = 256
@@ -90,8 +91,9 @@ class FineTunedModels:
         for place, each in enumerate(edits):
             field = f"spec.interventions[{place}]"
             interventions.check(each.edit, field, info.layers, info.hidden_size, name, digest=info.digest)
-        if not 0 <= max_tokens <= info.max_tokens:
-            raise InvalidArgument(
-                "spec.max_tokens", f"Expected a number within 0..{info.max_tokens} for {name}, but got {max_tokens}"
-            )
+        if max_tokens:
+            try:
+                check_max_tokens(max_tokens, model.model.tokenizer, info.max_tokens, name)
+            except InvalidArgument as error:
+                raise InvalidArgument(f"spec.{error.field}", error.problem) from error
         return replace(model.with_edits(edits), max_tokens=max_tokens or model.max_tokens)

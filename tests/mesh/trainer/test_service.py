@@ -120,6 +120,11 @@ def test_a_checkpoint_is_evaluated_as_it_was(
     job, _ = tuned
     with pytest.raises(InvalidRequest, match=r"Expected a number within 7\.\.\d+ for checkpoints/\w+, but got 3"):
         mesh.trainer.evaluate(job.checkpoint, {"sv": sets["sv"]}, max_tokens=3)
+    with pytest.raises(
+        InvalidRequest, match=r"Expected a number within 7\.\.\d+ for checkpoints/\w+, but got 3"
+    ) as caught:
+        list(mesh.trainer.predict(job.checkpoint, tagged_sentences(1, "en", 0), max_tokens=3))
+    assert caught.value.field == "spec.max_tokens"
     again = mesh.trainer.wait_for_job(mesh.trainer.evaluate(job.checkpoint, {"sv": sets["sv"]}).name)
     assert again.state == "succeeded", again
     assert _value(again, "eval", "sv") == _value(job, "eval", "sv")

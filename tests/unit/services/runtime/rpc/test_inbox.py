@@ -144,6 +144,14 @@ async def test_long_messages_are_parsed_beside_the_loop() -> None:
     assert threads[1].name.startswith("parse")
 
 
+async def test_a_server_out_of_memory_does_not_blame_the_message() -> None:
+    def decode(data: bytes) -> int:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        await received(inbox(), decode=decode).read(b"a")
+
+
 @pytest.mark.parametrize("size", [10, 100_000])
 async def test_bytes_that_are_no_message(size: int) -> None:
     room = inbox()
