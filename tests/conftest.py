@@ -7,7 +7,7 @@ import os
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // workers)))
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,14 @@ settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def numbers_below_the_normal_ones_stay() -> Iterator[None]:
+    """Fails a test after which this thread treats denormal numbers as 0, as some libraries set the thread that calls."""
+    yield
+    smallest = 5e-324
+    assert smallest + 0.0 > 0.0, "a library has set this thread to treat denormal numbers as 0"
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from services.encoder.graphs.edits import LayerEdit
 from services.encoder.graphs.export import Names
 from services.encoder.graphs.graph import WEIGHTS_FILE, Graph
 from services.encoder.graphs.installed import CPU, CUDA, runtime
+from services.models.denormals import denormals_kept_as_set
 from services.runtime.errors import FailedPrecondition
 
 _TYPES: dict[torch.dtype, Any] = {torch.float32: np.float32, torch.int64: np.int64}
@@ -44,7 +45,9 @@ class Session:
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         options.add_external_initializers_from_files_in_memory([WEIGHTS_FILE], [graph.weights], [len(graph.weights)])
         try:
-            self._session = ort.InferenceSession(graph.graph, options, providers=_providers(device))
+            # The first session of a process sets the thread that makes it, too, and with it all code that runs there.
+            with denormals_kept_as_set():
+                self._session = ort.InferenceSession(graph.graph, options, providers=_providers(device))
         except Exception as error:  # the package's errors have no common base
             raise FailedPrecondition(f"model {name}", f"ONNX Runtime does not load its graph: {error}") from error
         first = self._session.get_providers()[0]

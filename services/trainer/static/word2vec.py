@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from services.runtime.errors import FailedPrecondition
@@ -36,8 +35,6 @@ def word2vec(corpus: Corpus, known: Ints, plan: StaticPlan, told: Told) -> NDArr
         from gensim.models.callbacks import CallbackAny2Vec
     except ImportError as error:
         raise FailedPrecondition("word2vec", "Expected gensim, the extra `word2vec`, which is not installed") from error
-    # Its library sets the processor of this thread to treat the smallest numbers as 0, which is no choice of ours.
-    torch.set_flush_denormal(False)
 
     class Epochs(CallbackAny2Vec):  # type: ignore[misc]
         """Tells of the epochs."""
