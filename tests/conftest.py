@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(autouse=True)
 def numbers_below_the_normal_ones_stay() -> Iterator[None]:
-    """Fails a test after which this thread treats denormal numbers as 0, as some libraries set the thread that calls."""
+    """Fails a test after which this thread treats denormal numbers as 0, which some libraries set for their caller."""
     yield
     smallest = 5e-324
     assert smallest + 0.0 > 0.0, "a library has set this thread to treat denormal numbers as 0"

@@ -34,11 +34,16 @@ def test_a_thread_gets_its_own_setting_back(before: bool, within: bool) -> None:
     assert in_a_thread(work) == [within, before]
 
 
+def a_library_that_sets_the_thread_and_fails() -> None:
+    with denormals_kept_as_set():
+        torch.set_flush_denormal(True)
+        raise ImportError("missing")
+
+
 def test_the_setting_comes_back_after_an_error() -> None:
     def work() -> list[bool]:
-        with pytest.raises(ImportError), denormals_kept_as_set():
-            torch.set_flush_denormal(True)
-            raise ImportError("missing")
+        with pytest.raises(ImportError, match="missing"):
+            a_library_that_sets_the_thread_and_fails()
         return [flushes_denormals()]
 
     assert in_a_thread(work) == [False]
