@@ -13,6 +13,7 @@ No gRPC here: `services.runtime.rpc.status` turns each class into a status with 
     └── DataLoss             DATA_LOSS            a stored object that does not match its digest
 """
 
+import traceback
 from collections.abc import Sequence
 
 
@@ -107,3 +108,22 @@ class Unauthenticated(ServiceError):
 
 class DataLoss(ServiceError):
     """A stored object does not match its digest, or is cut short."""
+
+
+def release_frames(error: BaseException) -> None:
+    """Empty the frames that an error and those it came from have passed, so that what they worked on is freed at once.
+
+    gRPC keeps the error that ends an RPC with the RPC, and the frames that it passed refer to the RPC. Such a circle
+    waits for the garbage collector, which counts objects and not bytes: refused messages of megabytes would pile up.
+    """
+    met: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in met:
+            continue
+        met.add(id(one))
+        traceback.clear_frames(one.__traceback__)
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions

@@ -20,7 +20,7 @@ import grpc
 from services.runtime import logs
 from services.runtime.callers import accounts
 from services.runtime.devices import DeviceLost, is_device_lost, is_out_of_memory
-from services.runtime.errors import LimitExceeded, Unauthenticated
+from services.runtime.errors import LimitExceeded, Unauthenticated, release_frames
 from services.runtime.rpc import deadline, status
 from services.runtime.rpc.admission import Admission, client_of
 from services.runtime.rpc.health import SERVICE as HEALTH
@@ -114,7 +114,10 @@ class Door(grpc.aio.ServerInterceptor):
 
         async def outer(_messages: Any, context: Any) -> Any:
             async with self._call(method, form, context) as request:
-                return await inner(request, context)
+                try:
+                    return await inner(request, context)
+                finally:
+                    del request  # this frame outlives the request where an error ends it: see `release_frames`
 
         return outer
 
@@ -125,12 +128,15 @@ class Door(grpc.aio.ServerInterceptor):
 
         async def outer(_messages: Any, context: Any) -> None:
             async with self._call(method, form, context) as request:
-                if not isasyncgenfunction(inner):
-                    await inner(request, context)
-                    return
-                async with aclosing(inner(request, context)) as answers:
-                    async for answer in answers:
-                        await context.write(answer)
+                try:
+                    if not isasyncgenfunction(inner):
+                        await inner(request, context)
+                        return
+                    async with aclosing(inner(request, context)) as answers:
+                        async for answer in answers:
+                            await context.write(answer)
+                finally:
+                    del request  # this frame outlives the request where an error ends it: see `release_frames`
 
         return outer
 
@@ -198,7 +204,9 @@ class Door(grpc.aio.ServerInterceptor):
             except (Exception, asyncio.CancelledError) as error:  # the boundary: every error gets a status
                 if _is_cancellation(error):
                     code = _cancelled(context, given)
+                    release_frames(error)
                     raise
+                raised = error
                 if is_device_lost(error):
                     self._break(error)
                     error = DeviceLost()  # whatever it was told as
@@ -213,6 +221,7 @@ class Door(grpc.aio.ServerInterceptor):
                     log.error("rpc failed", exc_info=error, extra={"method": method.name})
                 answer = status.to_status(error, request_id)
                 code = status.status_code(answer.code)
+                release_frames(raised)
                 if method.kind in _STREAMS_IN and not isinstance(error, Unauthenticated):
                     await self._outlet.read(incoming)
                 await context.abort(code, answer.message, status.trailing_metadata(answer, request_id))
