@@ -144,17 +144,23 @@ def test_damage_under_the_right_digest_is_told_or_harmless(harm: str) -> None:
     sink = io.BytesIO()
     parquet.write(sink, ALL_KINDS)
     whole = sink.getvalue()
-    told = 0
+    told = []
     for place in range(0, len(whole), 3):
         end = place if harm == "cut" else len(whole)
         data = whole[:place] + bytes([whole[place] ^ (1 << place % 8)]) + whole[place + 1 : end]
-        try:
-            list(parquet.read(io.BytesIO(data[:end]), "datasets/x"))
-            parquet.count(io.BytesIO(data[:end]), "datasets/x")
-        except DataLoss as error:
-            assert "datasets/x" in str(error)
-            told += 1
-    assert told > len(whole) / 6
+        told.append(_problem(data[:end]))
+    assert all("datasets/x" in problem for problem in told if problem)
+    assert sum(map(bool, told)) > len(told) / 2
+
+
+def _problem(data: bytes) -> str:
+    """What reading a file says; empty where nothing."""
+    try:
+        list(parquet.read(io.BytesIO(data), "datasets/x"))
+        parquet.count(io.BytesIO(data), "datasets/x")
+    except DataLoss as error:
+        return str(error)
+    return ""
 
 
 @pytest.mark.parametrize(
