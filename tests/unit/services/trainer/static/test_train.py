@@ -121,9 +121,8 @@ def test_a_corpus_smaller_than_a_batch_and_than_the_vocabulary_is_trained_with_a
     """Five tokens against a vocabulary of forty, and a batch of more pairs than there are."""
     chosen = replace(KINDS[kind], train=PLAN.train[:1], batch=4096, epochs=2)
     trained = _train(chosen, tmp_path, en=[Example("1", "en0 en1 en0 en1 en2", "en")])
-    assert trained.warnings == (
-        "37 of 40 tokens of the vocabulary occur too seldom for a vector of their own; theirs is the mean of all others",
-    )
+    [warning] = trained.warnings
+    assert warning.startswith("37 of 40 tokens of the vocabulary occur too seldom for a vector of their own")
     vectors = load_file(trained.folder / "model.safetensors")["vectors.weight"]
     assert torch.isfinite(vectors).all()
     assert torch.allclose(vectors[8], vectors[5:8].mean(dim=0), atol=1e-6)
