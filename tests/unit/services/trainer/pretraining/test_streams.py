@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from babelscope.data.examples import Example, Sentence, Word
+from babelscope.data.jobs.architecture import Architecture
 
 from services.models.tokenization import Tokenizer
 from services.runtime.errors import InvalidArgument
 from services.trainer.pretraining.cutting import Cutter
-from services.trainer.pretraining.plan import Architecture, Form
+from services.trainer.pretraining.plan import Form
 from services.trainer.pretraining.start import draw_model
 from services.trainer.pretraining.streams import StreamSet, stored, text_key
 from services.trainer.pretraining.vocabularies import Vocabularies
