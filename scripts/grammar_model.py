@@ -12,13 +12,14 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import babelscope
 from babelscope.data.datasets import Step
 from babelscope.data.examples import Example
 from babelscope.data.jobs import JobEvent
+from babelscope.data.jobs.architecture import Architecture
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
@@ -26,7 +27,6 @@ from services.datagen.grammar.vocabulary import vocabulary
 from services.models.families import FAMILIES
 from services.runtime.files.folders import fetch_folder
 from services.runtime.files.store import Store
-from services.trainer.pretraining.plan import Architecture
 from services.trainer.pretraining.start import draw_model
 from services.trainer.pretraining.vocabularies import Vocabularies
 from services.trainer.static.word_table import static_vectors, write_word_table
@@ -92,7 +92,7 @@ def start(folder: Path, tokenizer_json: str, documents: Iterator[str]) -> None:
     tokenizer = Tokenizer.from_str(tokenizer_json)
     ids = (tokenizer.encode(text, add_special_tokens=False).ids for text in documents)
     vectors = static_vectors(ids, tokenizer.get_vocab_size(), ARCHITECTURE.hidden_size)
-    architecture = Architecture(**{**vars(ARCHITECTURE), "initializer_range": ARCHITECTURE_DEVIATION})
+    architecture = replace(ARCHITECTURE, initializer_range=ARCHITECTURE_DEVIATION)
     drawn = draw_model(folder, architecture, Vocabularies(tokenizer_json), "the grammar's vocabulary", seed=0)
     family = FAMILIES[architecture.family]
     write_word_table(drawn, family.prefixes[0] + family.word_table, vectors)

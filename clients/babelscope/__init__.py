@@ -16,7 +16,6 @@ from babelscope.calls.encode import Window
 from babelscope.calls.maps import FittedMap, StoredMap, load_map
 from babelscope.calls.measures import Measure
 from babelscope.calls.predictions import PredictedText, Predictions
-from babelscope.calls.pretraining import Architecture, Separation
 from babelscope.calls.projection import Projection
 from babelscope.calls.scoring import Scores
 from babelscope.calls.tokens import Tokens
@@ -29,6 +28,7 @@ from babelscope.data.examples import Answer, Example, Question, Sentence, TextPa
 from babelscope.data.items import ItemScores
 from babelscope.data.jobs import Checkpoint, Job, JobEvent, JobFigure
 from babelscope.data.jobs.alignment import Adversary
+from babelscope.data.jobs.architecture import Architecture, Separation
 from babelscope.data.jobs.sweep import SweepFigure, SweepTask
 from babelscope.data.models import Intervention, LinearMap, Model, ModelInfo, Reinit, Shift
 from babelscope.data.statistics import Anova, Correlation, Difference

@@ -29,7 +29,8 @@ from services.trainer.jobs.families import Families
 from services.trainer.jobs.table import JobTable
 from services.trainer.serving.models import FineTunedModels
 from services.trainer.serving.plan import ServePlan
-from services.trainer.serving.remote import Predictions, ServedPredictions
+from services.trainer.serving.predictions import Predictions
+from services.trainer.serving.remote import ServedPredictions
 from services.trainer.settings import TrainerSettings
 from services.trainer.sweeps.family import SweepFamily
 

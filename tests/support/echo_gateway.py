@@ -23,7 +23,7 @@ def main() -> None:
         call = PredictCall.unpack(data)
         if any(example.content == sys.argv[2] for example in call.examples):
             os._exit(7)
-        if call.max_tokens < 0:
+        if call.asked.max_tokens < 0:
             frames.send(number, pack_error(InvalidArgument("spec.max_tokens", "Expected more")))
             return
         time.sleep(0.3 / number)

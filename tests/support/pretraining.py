@@ -5,9 +5,10 @@ from collections.abc import Iterable
 import numpy as np
 from babelscope.corpora.vocabularies import to_examples
 from babelscope.data.examples import Example
+from babelscope.data.jobs.architecture import Architecture
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from services.trainer.pretraining.plan import Architecture, PretrainPlan
+from services.trainer.pretraining.plan import PretrainPlan
 from services.trainer.training.plan import LanguageSet, Optimisation
 
 WORDS = 20

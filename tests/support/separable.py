@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from babelscope.corpora.vocabularies import to_examples
 from babelscope.data.examples import Example
+from babelscope.data.jobs.architecture import Separation
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from services.trainer.pretraining.plan import PretrainPlan, Separation
+from services.trainer.pretraining.plan import PretrainPlan
 from tests.support.pretraining import DATASETS, SPECIALS, WORDS, plan
 
 SHARED = {f"sv{place}": f"en{place}" for place in range(5)}

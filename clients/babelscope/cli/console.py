@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from collections.abc import Callable, Hashable
 from types import TracebackType
 from typing import Final, Self
 
@@ -13,6 +14,9 @@ from rich.progress import Progress as Bar
 from babelscope.data.activations import Progress
 
 _LINE_SECONDS: Final = 5.0
+"""Shortest time between two lines of progress."""
+_SILENCE_SECONDS: Final = 30.0
+"""Time after which a line that says nothing new shows that the work goes on."""
 
 
 def note(text: str) -> None:
@@ -43,20 +47,49 @@ def tell_of_retries() -> None:
         logger.propagate = False
 
 
+class LinePace:
+    """Decides when a line of progress is due where there is no terminal: the same is not said again and again.
+
+    Args:
+        clock: Seconds from any time on.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: Hashable = None
+        self._last = clock()
+
+    def due(self, state: Hashable, *, final: bool = False) -> bool:
+        """Whether to say how far the work is; if so, it counts as said.
+
+        Args:
+            state: Stage and counts. What the last line said is due again after half a minute, anything else after a
+                few seconds.
+            final: Whether the counts are the last of the stage, which are said at once.
+        """
+        now, new = self._clock(), state != self._said
+        waited = now - self._last
+        if not (new and final) and waited < (_LINE_SECONDS if new else _SILENCE_SECONDS):
+            return False
+        self._said, self._last = state, now
+        return True
+
+
 class ProgressReport:
     """Shows progress: bars on a terminal, a plain line now and then elsewhere. Its `update` is a progress callback.
 
     Args:
         label: What the work is.
+        pace: When lines are due.
     """
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, pace: LinePace | None = None) -> None:
         self._label = label
         self._console = Console(stderr=True)
         self._bar: Bar | None = None
         self._tasks: dict[str, TaskID] = {}
         self._views: dict[str, Progress] = {}
-        self._last_line = time.monotonic()
+        self._pace = pace or LinePace()
         if self._console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Bar(*columns, console=self._console, transient=True)
@@ -71,8 +104,7 @@ class ProgressReport:
                 task = self._tasks[progress.stage] = self._bar.add_task("", total=None)
             text = f"{self._label}: {progress.stage} {progress.detail}".rstrip()
             self._bar.update(task, description=text, completed=progress.done, total=progress.total or None)
-        elif time.monotonic() - self._last_line >= _LINE_SECONDS:
-            self._last_line = time.monotonic()
+        elif self._pace.due((progress.stage, progress.done, progress.total)):
             of = f" of {progress.total}" if progress.total else ""
             note(f"{self._label}: {progress.stage} {progress.done}{of} {progress.detail}")
 

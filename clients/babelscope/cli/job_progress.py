@@ -1,41 +1,37 @@
 """The course of a job on the terminal: a bar with loss, speed and remaining time; plain lines where there is none."""
 
-import time
 from collections.abc import Mapping
-from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from babelscope.cli.console import note
+from babelscope.cli.console import LinePace, note
 from babelscope.data.jobs import Job, JobEvent
 from babelscope.sync.trainer import TrainerClient
 
-_LINE_SECONDS: Final = 5.0
 
-
-def watch(trainer: TrainerClient, name: str) -> Job:
+def watch(trainer: TrainerClient, name: str, pace: LinePace | None = None) -> Job:
     """Shows the course of a job until it ends.
 
     Args:
         trainer: The client.
         name: `jobs/ID`.
+        pace: When lines are due where there is no terminal.
 
     Returns:
         The job as it ended.
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[said]}"))
-    last = 0.0
+    pace = pace or LinePace()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("queued", total=None, said="")
         for event in trainer.watch_job(name):
             if event.kind == "progress":
                 said = _said(event.latest)
                 bar.update(task, description=event.stage, completed=event.done, total=event.total or None, said=said)
-                now = time.monotonic()
-                if not console.is_terminal and (now - last >= _LINE_SECONDS or event.done == event.total):
-                    last = now
+                counts = (event.stage, event.done, event.total)
+                if not console.is_terminal and pace.due(counts, final=event.done == event.total):
                     note(f"{event.stage} {event.done} of {event.total}: {said}" if event.total else event.stage)
             else:
                 _tell(event)

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from babelscope.calls.jobs import Sets
-from babelscope.calls.pretraining import Architecture, Separation
 from babelscope.cli.options import MeshOptions, one_of, with_options
 from babelscope.cli.output import ResultOptions
 from babelscope.cli.train import DetachOption, WorkersOption, check_lasting, follow, read_sets
 from babelscope.corpora import Options, read_examples
 from babelscope.corpora.vocabularies import to_examples
+from babelscope.data.jobs.architecture import Architecture, Separation
 from babelscope.sync.mesh import Mesh
 
 SERVICES: Final = ("metrics", "datagen", "trainer")

@@ -5,9 +5,10 @@ from typing import ClassVar, Unpack
 
 from babelscope.calls.jobs import JobOptions, Sets
 from babelscope.calls.options import check_options
-from babelscope.calls.pretraining import Architecture, PretrainOptions, pretrain_mlm_spec
+from babelscope.calls.pretraining import PretrainOptions, pretrain_mlm_spec
 from babelscope.calls.static import StaticOptions, pretrain_static_spec
 from babelscope.data.jobs import Job
+from babelscope.data.jobs.architecture import Architecture
 from babelscope.data.models import Model
 from babelscope.sync.client import Client
 from babelscope.transport.services import TRAINER, Service

@@ -4,6 +4,7 @@ The bytes depend on the examples and on the pinned writer alone: groups are cut 
 portions they came in, so that the same examples have the same digest.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, Final, Protocol
@@ -57,6 +58,14 @@ SCHEMA: Final = pa.schema(
         ("attributes", pa.map_(pa.string(), pa.string())),
     ]
 )
+
+_FILLED: Final = {
+    "text": ("text",),
+    "sentence": ("text", "words"),
+    "pair": ("premise", "hypothesis", "label"),
+    "question": ("context", "question", "answers"),
+}
+"""Columns that each kind of content has."""
 
 
 class Sink(Protocol):
@@ -132,7 +141,8 @@ def read(file: BinaryIO, name: str) -> Iterator[Example]:
     """Yields the examples of a file, a row group at a time.
 
     Raises:
-        DataLoss: The file is no Parquet with this schema, or a row group is larger than any that `write` makes.
+        DataLoss: The file is no Parquet with this schema, a row group does not unpack to examples, or is larger than
+            any that `write` makes.
     """
     parquet = _open(file, name)
     for group in range(parquet.num_row_groups):
@@ -142,15 +152,15 @@ def read(file: BinaryIO, name: str) -> Iterator[Example]:
                 f"Expected row groups of at most {GROUP_EXAMPLES} examples and {READ_BYTES} unpacked bytes in {name}, "
                 f"but got {told.num_rows} examples and {told.total_byte_size} bytes"
             )
-        for row in parquet.read_row_group(group, columns=SCHEMA.names).to_pylist():
-            yield _example(row)
+        yield from _group(parquet, group, name)
 
 
 def count(file: BinaryIO, name: str) -> tuple[int, tuple[str, ...]]:
     """Number of examples, and their languages, from the file's metadata."""
     metadata: Mapping[bytes, bytes] = _open(file, name).metadata.metadata or {}
-    languages = metadata.get(LANGUAGES_KEY.encode(), b"").decode()
-    return int(metadata.get(EXAMPLES_KEY.encode(), b"0")), tuple(languages.split(",")) if languages else ()
+    with _unpacked(f"the metadata of {name} to have a number of examples and languages"):
+        languages = metadata.get(LANGUAGES_KEY.encode(), b"").decode()
+        return int(metadata.get(EXAMPLES_KEY.encode(), b"0")), tuple(languages.split(",")) if languages else ()
 
 
 def kind_of(example: Example) -> str:
@@ -167,15 +177,39 @@ def kind_of(example: Example) -> str:
 
 
 def _open(file: BinaryIO, name: str) -> Any:
-    try:
+    with _unpacked(f"{name} to be Parquet"):
         parquet = pq.ParquetFile(file)
-    except pa.ArrowInvalid as error:
-        raise DataLoss(f"Expected {name} to be Parquet, but it is not: {error}") from error
     if parquet.schema_arrow.names != SCHEMA.names:
         raise DataLoss(
             f"Expected {name} to have the columns of a dataset, but got {', '.join(parquet.schema_arrow.names)}"
         )
     return parquet
+
+
+def _group(parquet: Any, group: int, name: str) -> list[Example]:
+    """The examples of a row group.
+
+    Raises:
+        DataLoss: It does not unpack, or what it holds are no examples.
+    """
+    with _unpacked(f"row group {group + 1} of {parquet.num_row_groups} in {name} to hold examples"):
+        return [_example(row) for row in parquet.read_row_group(group, columns=SCHEMA.names).to_pylist()]
+
+
+@contextlib.contextmanager
+def _unpacked(expected: str) -> Iterator[None]:
+    """Turns what damaged files make pyarrow raise into DataLoss.
+
+    Args:
+        expected: What was expected of which file.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+        # What does not unpack is an OSError without a number; one with a number is the disk's.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DataLoss(f"Expected {expected}, but it does not unpack: {' '.join(str(error).split())}") from error
 
 
 def _groups(examples: Iterable[Example], hold: Callable[[int], None]) -> Iterator[tuple[list[Example], int]]:
@@ -274,6 +308,9 @@ def _row(example: Example) -> dict[str, Any]:
 
 
 def _example(row: Mapping[str, Any]) -> Example:
+    for column in ("id", "language", "attributes", *_FILLED.get(row["kind"], ())):
+        if row[column] is None:
+            raise ValueError(f"Expected `{column}` of example {row['id']!r}, but got none")
     match row["kind"]:
         case "sentence":
             words = tuple([Word(**word) for word in row["words"]])
@@ -283,6 +320,8 @@ def _example(row: Mapping[str, Any]) -> Example:
         case "question":
             answers = tuple([Answer(**answer) for answer in row["answers"]])
             content = Question(row["context"], row["question"], answers)
-        case _:
+        case "text":
             content = row["text"]
+        case other:
+            raise ValueError(f"Expected a kind of content, but got {other!r}")
     return Example(row["id"], content, row["language"], attributes=dict(row["attributes"]))

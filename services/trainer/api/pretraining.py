@@ -1,8 +1,8 @@
 """Messages of pretraining to plans, checked field by field, and back."""
 
-from dataclasses import asdict
 from typing import Final
 
+from babelscope.data.jobs.architecture import Architecture, Separation
 from babelscope.v1 import trainer_pb2
 
 from services.models.api.messages import one_of, read_model
@@ -14,7 +14,7 @@ from services.trainer.api.specs import (
     write_optimisation,
     write_sets,
 )
-from services.trainer.pretraining.plan import Architecture, Form, Masking, PretrainPlan, Separation
+from services.trainer.pretraining.plan import Form, Masking, PretrainPlan
 from services.trainer.training.plan import Optimisation
 
 DEFAULTS: Final = Optimisation(learning_rate=1e-4, epochs=1.0, step_tokens=8192)
@@ -100,17 +100,5 @@ def write_pretrain_mlm(plan: PretrainPlan) -> trainer_pb2.PretrainMlmSpec:
     if plan.model is not None:
         message.model.CopyFrom(write_model(plan.model))
     if plan.architecture is not None:
-        made = plan.architecture
-        message.architecture.CopyFrom(
-            trainer_pb2.MlmArchitecture(
-                family=made.family,
-                layers=made.layers,
-                hidden_size=made.hidden_size,
-                heads=made.heads,
-                feed_forward=made.feed_forward,
-                max_tokens=made.max_tokens,
-                initializer_range=made.initializer_range,
-                separation=None if made.separation is None else trainer_pb2.Separation(**asdict(made.separation)),
-            )
-        )
+        message.architecture.CopyFrom(plan.architecture.to_proto())
     return message

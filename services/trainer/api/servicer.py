@@ -26,7 +26,7 @@ from services.trainer.api.watching import Notices
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.records import Filter, JobRecord, NewJob, State
 from services.trainer.jobs.table import EVENTS_A_READ, JobTable
-from services.trainer.serving.remote import Predictions
+from services.trainer.serving.predictions import AskedModel, Predictions
 from services.trainer.settings import TrainerSettings
 from services.trainer.workers import regrouped
 
@@ -278,12 +278,12 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         checkpoint = messages.read_checkpoint_name(spec.checkpoint, "spec.checkpoint")
         # A copy may still be at hand of a checkpoint that was deleted.
         await asyncio.to_thread(self._checkpoints.get, checkpoint)
-        name = f"checkpoints/{checkpoint}"
 
         def work(feed: Feed[Any]) -> Any:
             edits = read_language_edits(spec, "spec", self._store)
+            asked = AskedModel(f"checkpoints/{checkpoint}", edits, spec.max_tokens)
             examples = (from_proto(later(message, "example")) for message in feed)
-            for portion in self._models.predict(name, edits, spec.max_tokens, examples, feed.check):
+            for portion in self._models.predict(asked, examples, feed.check):
                 yield trainer_pb2.PredictResponse(examples=[to_proto(each) for each in portion])
 
         writer = Writer(context)

@@ -3,10 +3,12 @@
 import math
 from typing import get_args
 
+from babelscope.data.jobs.architecture import Architecture, Separation
+
 from services.models.families import fields
 from services.models.families.separable import tags_expected
 from services.runtime.errors import InvalidArgument
-from services.trainer.pretraining.plan import FAMILIES, Architecture, Form, PretrainPlan, Separation
+from services.trainer.pretraining.plan import FAMILIES, Form, PretrainPlan
 from services.trainer.training.checks import check_optimisation
 
 

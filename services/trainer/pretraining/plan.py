@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from babelscope.data.jobs.architecture import Architecture
+
 from services.models.spec import ModelSpec
 from services.trainer.training.plan import LanguageSet, Optimisation
 
@@ -12,50 +14,6 @@ STORED = "datasets/"
 """Beginning of the names of stored datasets."""
 FAMILIES = ("bert", "roberta", "modernbert")
 """Families of which a model can be drawn from a configuration."""
-
-
-@dataclass(frozen=True)
-class Separation:
-    """What the languages of a new model do not share (Conneau, Wu et al. 2020, section 4).
-
-    Attributes:
-        embeddings: Whether each language has embeddings of its own, positions included.
-        layers: Number of blocks, from the first on, of which each language has its own.
-        softmax: Whether each language has a masked-language-model head of its own.
-        prefixed: Whether no token is that of several languages, however it is spelled: no anchors. For a vocabulary of
-            each language.
-    """
-
-    embeddings: bool = False
-    layers: int = 0
-    softmax: bool = False
-    prefixed: bool = False
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """The configuration of a model that starts from random weights.
-
-    Attributes:
-        family: `bert`, `roberta` or `modernbert`.
-        layers: Blocks.
-        hidden_size: Width of the hidden states, d.
-        heads: Attention heads a block.
-        feed_forward: Width within the feed-forward layers.
-        max_tokens: Longest input in tokens, special ones included.
-        initializer_range: Standard deviation of the initial weights.
-        separation: What its languages do not share; None for a model of the family as it is, which is not told the
-            language of a text.
-    """
-
-    family: str = "bert"
-    layers: int = 8
-    hidden_size: int = 768
-    heads: int = 12
-    feed_forward: int = 3072
-    max_tokens: int = 256
-    initializer_range: float = 0.02
-    separation: Separation | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +43,8 @@ class PretrainPlan:
         dev: Development sets; the best model is that of the lowest perplexity on those of the source language, the
             last one where there are none.
         model: Model to go on from; None for a new one.
-        architecture: Configuration of the new model; None where there is a model to go on from.
+        architecture: Configuration of the new model, heads and feed-forward width filled in; None where there is a
+            model to go on from.
         vocabulary: Of a new model: a stored dataset with a tokenizer.json, or the name of a model.
         form: What the texts of the sets are: running text, which is cut and joined into streams, or streams of
             sub-words or of their ids, one an example.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from babelscope.data.jobs.architecture import Architecture
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -19,7 +20,6 @@ from services.models.tokenizer_file import language_file
 from services.models.weights import Slot
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.runtime.work import importing
-from services.trainer.pretraining.plan import Architecture
 from services.trainer.pretraining.vocabularies import Vocabularies
 from services.trainer.training.durable import durable_folder
 

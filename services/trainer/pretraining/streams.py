@@ -3,7 +3,7 @@
 ids.bin       int32, all streams one after the other
 starts.npy    int64, first token of each stream, and the end of the last
 seen.npy      bool, which ids of the vocabulary occur
-streams.json  what they were made of and what was counted; written last
+streams.json  what they were made of, what was counted, and a digest of all; written last
 """
 
 import hashlib
@@ -93,7 +93,7 @@ def stored(
     dataset: str,
     known: frozenset[bytes] = frozenset(),
 ) -> StreamSet:
-    """The streams of a set; they are made where the folder does not hold them already.
+    """The streams of a set; they are made where the folder does not hold them already, whole and unharmed.
 
     Args:
         folder: Where they are kept.
@@ -107,9 +107,7 @@ def stored(
     """
     counts = _record(folder, made_of)
     if counts is None:
-        _write(folder, made_of, examples(), cut, vocabulary=vocabulary, known=known)
-        counts = _record(folder, made_of)
-        assert counts is not None
+        counts = _write(folder, made_of, examples(), cut, vocabulary=vocabulary, known=known)
     ids: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
     if counts.tokens:
         ids = np.memmap(folder / _IDS, dtype=np.int32, mode="r")
@@ -118,15 +116,27 @@ def stored(
 
 
 def _record(folder: Path, made_of: dict[str, Any]) -> StreamCounts | None:
-    """The counts of streams that are whole and made of the same; None where there are none, or a file is cut off."""
+    """The counts of streams that are made of the same; None where there are none, or any byte of them has changed.
+
+    All of them is read for this, once an attempt: a changed id would train another model without a word.
+    """
     try:
         said = json.loads((folder / _RECORD).read_text("utf-8"))
-        size = (folder / _IDS).stat().st_size
-    except (OSError, ValueError):
+        if said["made_of"] != made_of:
+            return None
+        counts = StreamCounts(**said["counts"])
+        return counts if said["digest"] == _digest(folder, made_of, counts) else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    if said["made_of"] != made_of or size != said["counts"]["tokens"] * np.dtype(np.int32).itemsize:
-        return None
-    return StreamCounts(**said["counts"])
+
+
+def _digest(folder: Path, made_of: dict[str, Any], counts: StreamCounts) -> str:
+    """SHA-256 of a record and the files beside it."""
+    digest = hashlib.sha256(json.dumps([made_of, asdict(counts)], sort_keys=True).encode())
+    for name in (_IDS, _STARTS, _SEEN):
+        with (folder / name).open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _write(
@@ -137,7 +147,7 @@ def _write(
     *,
     vocabulary: int,
     known: frozenset[bytes],
-) -> None:
+) -> StreamCounts:
     """Cut a set and write its streams, whole or not at all."""
     read = found = 0
     starts, seen = array("q", [0]), np.zeros(vocabulary, dtype=bool)
@@ -164,5 +174,6 @@ def _write(
         np.save(made / _STARTS, begins, allow_pickle=False)
         np.save(made / _SEEN, seen, allow_pickle=False)
         counts = StreamCounts(read, len(starts) - 1, starts[-1], found, digest.hexdigest())
-        text = json.dumps({"made_of": made_of, "counts": asdict(counts)})
-        (made / _RECORD).write_text(text, encoding="utf-8")
+        record = {"made_of": made_of, "counts": asdict(counts), "digest": _digest(made, made_of, counts)}
+        (made / _RECORD).write_text(json.dumps(record), encoding="utf-8")
+    return counts

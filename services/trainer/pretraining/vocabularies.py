@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from babelscope.corpora.vocabularies import from_examples, join_tokens, numbered
 from babelscope.data.examples import Example
+from babelscope.data.jobs.architecture import Separation
 from babelscope.data.languages import spelling
 
 from services.models.catalogue import ModelFiles
 from services.models.crashes import crash_of
 from services.models.tokenizer_file import TOKENIZER_FILE, is_language_file
 from services.runtime.errors import FailedPrecondition, InvalidArgument
-from services.trainer.pretraining.plan import STORED, Separation
+from services.trainer.pretraining.plan import STORED
 
 Examples = Callable[[str], Iterable[Example]]
 _UNKNOWN: Final = ("[UNK]", "<unk>")

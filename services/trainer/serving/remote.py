@@ -9,14 +9,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 from babelscope.data.examples import Example
 
 from services.runtime.errors import Unavailable
-from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.serving.frames import Frames
-from services.trainer.serving.models import PORTION
+from services.trainer.serving.predictions import PORTION, AskedModel, Predictions
 from services.trainer.serving.wire import PredictCall, unpack_answer
 
 log = logging.getLogger(__name__)
@@ -25,25 +24,11 @@ _LOOK_SECONDS: Final = 0.25
 _CLOSE_SECONDS: Final = 3.0
 
 
-class Predictions(Protocol):
-    """Whoever answers requests for predictions."""
-
-    def predict(
-        self,
-        name: str,
-        edits: tuple[LanguageEdit, ...],
-        max_tokens: int,
-        examples: Iterable[Example],
-        check: Callable[[], None],
-    ) -> Iterator[list[Example]]:
-        """Examples with the model's answers in place of the gold ones; see `FineTunedModels.predict`."""
-
-
 class Gone(Exception):
     """The process that leads to Ray is gone."""
 
 
-class ServedPredictions:
+class ServedPredictions(Predictions):
     """Predictions by the replicas of Ray Serve.
 
     Args:
@@ -57,33 +42,16 @@ class ServedPredictions:
         self._gateway: Gateway | None = None
 
     def predict(
-        self,
-        name: str,
-        edits: tuple[LanguageEdit, ...],
-        max_tokens: int,
-        examples: Iterable[Example],
-        check: Callable[[], None],
+        self, asked: AskedModel, examples: Iterable[Example], check: Callable[[], None]
     ) -> Iterator[list[Example]]:
-        """Examples with the model's answers in place of the gold ones, in order and in portions.
-
-        Args:
-            name: `checkpoints/ID`.
-            edits: Interventions on the hidden states, besides those that belong to the model.
-            max_tokens: Longest input in tokens; that of training where 0.
-            examples: Read lazily.
-            check: Called while an answer is waited for; raises to stop.
-
-        Raises:
-            ServiceError: As `FineTunedModels.predict`.
-        """
+        """As `Predictions.predict` says, by Ray where it answers."""
         source = iter(examples)
         while portion := tuple(islice(source, PORTION)):
-            call = PredictCall(name, edits, max_tokens, portion)
             try:
-                yield unpack_answer(self._ready().ask(call.pack(), check))
+                yield unpack_answer(self._ready().ask(PredictCall(asked, portion).pack(), check))
             except (Gone, OSError, Unavailable) as error:
                 log.warning("Ray does not predict, this process does: %s", error)
-                yield from self._direct.predict(name, edits, max_tokens, portion, check)
+                yield from self._direct.predict(asked, portion, check)
 
     def close(self) -> None:
         """Ends the process that leads to Ray."""

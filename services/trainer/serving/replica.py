@@ -75,8 +75,8 @@ class Replica:
         return answer
 
     def _cut(self, call: PredictCall) -> _Cut:
-        model = self._models.fitted(call.checkpoint, call.edits, call.max_tokens)
-        return _Cut(call.key, model, model.prepare(call.examples))
+        model = self._models.fitted(call.asked)
+        return _Cut(call.asked.key, model, model.prepare(call.examples))
 
     async def _together(self, cuts: list[_Cut]) -> list[bytes]:
         return await asyncio.to_thread(_answer, cuts)

@@ -23,8 +23,8 @@ from services.runtime.errors import (
     ServiceError,
     Unavailable,
 )
-from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.evaluation.own_edits import describe_edits, edit_arrays, make_edits
+from services.trainer.serving.predictions import AskedModel
 
 _LENGTH: Final = struct.Struct("<Q")
 _EXAMPLES: Final = TypeAdapter(tuple[Example, ...])
@@ -42,32 +42,23 @@ class PredictCall:
     """A portion of a request for predictions.
 
     Attributes:
-        checkpoint: `checkpoints/ID`.
-        edits: Interventions on the hidden states, besides those that belong to the model.
-        max_tokens: Longest input in tokens; that of training where 0.
+        asked: The model.
         examples: Examples to be answered.
     """
 
-    checkpoint: str
-    edits: tuple[LanguageEdit, ...]
-    max_tokens: int
+    asked: AskedModel
     examples: tuple[Example, ...]
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """Calls of equal keys are answered by the same model with the same interventions."""
-        return (self.checkpoint, tuple(each.digest for each in self.edits), self.max_tokens)
 
     def pack(self) -> bytes:
         """The call as bytes."""
         said = {
-            "checkpoint": self.checkpoint,
-            "max_tokens": self.max_tokens,
-            "edits": describe_edits(self.edits),
+            "checkpoint": self.asked.checkpoint,
+            "max_tokens": self.asked.max_tokens,
+            "edits": describe_edits(self.asked.edits),
             "examples": _EXAMPLES.dump_python(self.examples, mode="json"),
         }
         head = json.dumps(said, ensure_ascii=False).encode()
-        return _LENGTH.pack(len(head)) + head + save(edit_arrays(self.edits))
+        return _LENGTH.pack(len(head)) + head + save(edit_arrays(self.asked.edits))
 
     @classmethod
     def unpack(cls, data: bytes) -> "PredictCall":
@@ -75,12 +66,8 @@ class PredictCall:
         [length] = _LENGTH.unpack_from(data)
         said: dict[str, Any] = json.loads(data[_LENGTH.size : _LENGTH.size + length])
         arrays = load(data[_LENGTH.size + length :])
-        return cls(
-            checkpoint=said["checkpoint"],
-            edits=make_edits(tuple(said["edits"]), arrays),
-            max_tokens=said["max_tokens"],
-            examples=_EXAMPLES.validate_python(said["examples"]),
-        )
+        asked = AskedModel(said["checkpoint"], make_edits(tuple(said["edits"]), arrays), said["max_tokens"])
+        return cls(asked, _EXAMPLES.validate_python(said["examples"]))
 
 
 def pack_examples(examples: Sequence[Example]) -> bytes:

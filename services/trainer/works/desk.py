@@ -10,6 +10,7 @@ from typing import Self
 
 from babelscope.data.examples import Example
 from babelscope.data.languages import same_language
+from babelscope.errors import RpcError
 from babelscope.sync.datagen import DatagenClient
 from babelscope.sync.metrics import MetricsClient
 
@@ -85,8 +86,15 @@ class Desk(AbstractContextManager["Desk"]):
         return self._team
 
     def examples(self, dataset: str) -> Iterator[Example]:
-        """The examples of a stored dataset, from the datagen server."""
-        return iter(self._datagen.get_dataset(dataset))
+        """The examples of a stored dataset, from the datagen server.
+
+        Raises:
+            FailedPrecondition: It is damaged or gone, or the server cannot be reached; names the dataset.
+        """
+        try:
+            yield from self._datagen.get_dataset(dataset)
+        except RpcError as error:
+            raise FailedPrecondition(f"dataset {dataset}", error.message) from error
 
     def tell(self, report: Report) -> None:
         """Tells the trainer, for all workers."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from babelscope.data.jobs.architecture import Architecture
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from services.runtime.errors import DataLoss
 from services.trainer import specs
 from services.trainer.alignment.stored import StoredEdit
 from services.trainer.extension.plan import ExtendPlan
-from services.trainer.pretraining.plan import Architecture, PretrainPlan
+from services.trainer.pretraining.plan import PretrainPlan
 from services.trainer.static.plan import StaticPlan
 from services.trainer.training.plan import Frozen, LanguageSet, Optimisation
 

@@ -1,8 +1,12 @@
 """Datasets in the store: named by contents alone, whole or not there, read back as they were."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from babelscope.corpora import Answer, Example, Question, Sentence, TextPair, Word
 from hypothesis import HealthCheck, given, settings
@@ -132,6 +136,48 @@ def test_what_is_no_dataset_is_not_served(tmp_path: Path, datasets: Datasets) ->
     name = Store(str(tmp_path / "store")).put("datasets", b"not parquet")
     with pytest.raises(DataLoss, match="to be Parquet"):
         list(datasets.read(name))
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut"])
+def test_damage_under_the_right_digest_is_told_or_harmless(harm: str) -> None:
+    """What another writer has put under its own digest: an error of the house that names the dataset, at any byte."""
+    sink = io.BytesIO()
+    parquet.write(sink, ALL_KINDS)
+    whole = sink.getvalue()
+    told = []
+    for place in range(0, len(whole), 3):
+        end = place if harm == "cut" else len(whole)
+        data = whole[:place] + bytes([whole[place] ^ (1 << place % 8)]) + whole[place + 1 : end]
+        told.append(_problem(data[:end]))
+    assert all("datasets/x" in problem for problem in told if problem)
+    assert sum(map(bool, told)) > len(told) / 2
+
+
+def _problem(data: bytes) -> str:
+    """What reading a file says; empty where nothing."""
+    try:
+        list(parquet.read(io.BytesIO(data), "datasets/x"))
+        parquet.count(io.BytesIO(data), "datasets/x")
+    except DataLoss as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"kind": ["poem"]}, "Expected a kind of content, but got 'poem'"),
+        ({"text": [None]}, "Expected `text` of example '1', but got none"),
+        ({"language": [None]}, "Expected `language` of example '1', but got none"),
+    ],
+)
+def test_rows_that_are_no_examples_are_told(change: dict[str, Any], problem: str) -> None:
+    sink = io.BytesIO()
+    row = {"id": ["1"], "language": ["en"], "kind": ["text"], "text": ["a"], "attributes": [[]]}
+    columns = {name: [None] for name in parquet.SCHEMA.names} | row | change
+    pq.write_table(pa.table(columns, schema=parquet.SCHEMA), sink)
+    with pytest.raises(DataLoss, match=f"row group 1 of 1 in datasets/x .*{problem}"):
+        list(parquet.read(io.BytesIO(sink.getvalue()), "datasets/x"))
 
 
 def test_a_description_counts(datasets: Datasets) -> None:

@@ -3,21 +3,21 @@
 from dataclasses import replace
 
 import pytest
-from babelscope.calls.pretraining import Architecture as Asked
-from babelscope.calls.pretraining import Separation, pretrain_mlm_spec
+from babelscope.calls.pretraining import pretrain_mlm_spec
+from babelscope.data.jobs.architecture import Architecture, Separation
 from babelscope.v1 import trainer_pb2
 
 from services.models.spec import ModelSpec
 from services.runtime.errors import InvalidArgument
 from services.trainer.api.pretraining import DEFAULTS, read_pretrain_mlm, write_pretrain_mlm
-from services.trainer.pretraining.plan import Architecture, Masking, PretrainPlan
+from services.trainer.pretraining.plan import Masking, PretrainPlan
 from services.trainer.training.plan import LanguageSet
 
 SETS = {"en": "datasets/1", "sv": "datasets/2"}
 
 
 def test_what_is_left_out_is_the_papers_model() -> None:
-    plan = read_pretrain_mlm(pretrain_mlm_spec(Asked(), "datasets/v", {}, train=SETS, dev={"en": "d"}), "job")
+    plan = read_pretrain_mlm(pretrain_mlm_spec(Architecture(), "datasets/v", {}, train=SETS, dev={"en": "d"}), "job")
     assert plan == PretrainPlan(
         train=(LanguageSet("en", "datasets/1"), LanguageSet("sv", "datasets/2")),
         dev=(LanguageSet("en", "d"),),
@@ -43,12 +43,12 @@ def test_zero_is_a_value_where_a_share_may_be_zero() -> None:
     "start",
     [
         "m",
-        Asked("modernbert", 6, 128, 4, 300, 64, 0.09),
-        Asked(separation=Separation(embeddings=True, layers=3, softmax=True, prefixed=True)),
-        Asked(separation=Separation()),
+        Architecture("modernbert", 6, 128, 4, 300, 64, 0.09),
+        Architecture(separation=Separation(embeddings=True, layers=3, softmax=True, prefixed=True)),
+        Architecture(separation=Separation()),
     ],
 )
-def test_a_plan_comes_back(start: Asked | str) -> None:
+def test_a_plan_comes_back(start: Architecture | str) -> None:
     how = {
         "source": "sv",
         "seed": 7,
@@ -61,7 +61,7 @@ def test_a_plan_comes_back(start: Asked | str) -> None:
     again = read_pretrain_mlm(write_pretrain_mlm(plan), "job")
     assert again == plan
     assert (again.source, again.masking.within_language) == ("sv", True)
-    if isinstance(start, Asked):
+    if isinstance(start, Architecture):
         assert again.architecture is not None
         assert (again.architecture.separation is None) is (start.separation is None)
 

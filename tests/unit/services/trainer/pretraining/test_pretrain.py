@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from babelscope.data.jobs.architecture import Architecture
 from safetensors.torch import load_file
 
 from services.models.catalogue import ModelFiles, load_model
 from services.models.spec import ModelSpec
 from services.trainer.pretraining.perplexity import perplexity_figure
-from services.trainer.pretraining.plan import Architecture, Masking, PretrainPlan
+from services.trainer.pretraining.plan import Masking, PretrainPlan
 from services.trainer.pretraining.pretrain import pretrain
 from services.trainer.training.events import Event, Progressed, Stopped
 from services.trainer.training.plan import Trained

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from babelscope.corpora.vocabularies import to_examples
 from babelscope.data.examples import Example
+from babelscope.data.jobs.architecture import Architecture
 from tokenizers import Tokenizer
 
 from services.models.catalogue import ModelFiles
 from services.models.spec import ModelSpec
 from services.runtime.errors import FailedPrecondition, InvalidArgument
-from services.trainer.pretraining.plan import Architecture, Masking
+from services.trainer.pretraining.plan import Masking
 from services.trainer.pretraining.pretrain import pretrain
 from services.trainer.training.plan import LanguageSet
 from tests.support.pretraining import DATASETS, plan, vocabulary
@@ -64,7 +65,11 @@ def test_data_that_makes_no_model_is_refused(
         ({"train": (LanguageSet("en", "en"), LanguageSet("", "sv"))}, "Expected a language tag"),
         ({"architecture": Architecture("electra")}, "Expected one of bert, roberta, modernbert, but got 'electra'"),
         ({"architecture": Architecture(layers=0)}, "architecture.layers"),
-        ({"architecture": Architecture(hidden_size=30, heads=4)}, "Expected a multiple of `heads`, 4, but got 30"),
+        ({"architecture": Architecture()}, r"architecture.heads: Expected .*within 1\.\..*, but got 0"),
+        (
+            {"architecture": Architecture(hidden_size=30, heads=4, feed_forward=8)},
+            "Expected a multiple of `heads`, 4, but got 30",
+        ),
         ({"optimisation": plan(learning_rate=-1.0).optimisation}, "optimisation.learning_rate"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from babelscope.data.examples import Sentence, Word
+from babelscope.data.jobs.architecture import Separation
 from safetensors.torch import load_file
 from transformers import BertConfig, BertForMaskedLM
 
@@ -21,7 +22,7 @@ from services.models.weights import SeparateEmbeddings
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.evaluation.checkpoint import load_fine_tuned
 from services.trainer.pretraining.material import gather
-from services.trainer.pretraining.plan import Masking, PretrainPlan, Separation
+from services.trainer.pretraining.plan import Masking, PretrainPlan
 from services.trainer.pretraining.pretrain import pretrain
 from services.trainer.pretraining.vocabularies import join_vocabularies
 from services.trainer.training.events import Event, Progressed, Stopped

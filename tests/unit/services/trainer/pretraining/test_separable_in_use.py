@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from babelscope.data.examples import Example, Sentence, Word
+from babelscope.data.jobs.architecture import Separation
 
 from services.encoder.graphs.shelf import Graphs
 from services.encoder.loading import load_engine
@@ -20,7 +21,7 @@ from services.trainer.extension.extend import extend
 from services.trainer.extension.plan import ExtendPlan
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Database
-from services.trainer.pretraining.plan import PretrainPlan, Separation
+from services.trainer.pretraining.plan import PretrainPlan
 from services.trainer.pretraining.pretrain import pretrain
 from services.trainer.specs import FineTuneJob
 from services.trainer.training.fit import fit

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from babelscope.data.examples import Example, Sentence, Word
+from babelscope.data.jobs.architecture import Architecture
 
 from services.models.tokenization import Tokenizer
 from services.runtime.errors import InvalidArgument
 from services.trainer.pretraining.cutting import Cutter
-from services.trainer.pretraining.plan import Architecture, Form
+from services.trainer.pretraining.plan import Form
 from services.trainer.pretraining.start import draw_model
 from services.trainer.pretraining.streams import StreamSet, stored, text_key
 from services.trainer.pretraining.vocabularies import Vocabularies
@@ -103,13 +104,34 @@ def test_streams_that_were_broken_off_are_made_again(tmp_path: Path) -> None:
     assert _stored(tmp_path / "a", ["1"])[0].counts.streams == 1
 
 
-def test_streams_of_which_a_part_is_lost_are_made_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
+@pytest.mark.parametrize("name", ["ids.bin", "starts.npy", "seen.npy", "streams.json"])
+def test_streams_that_are_damaged_on_the_disk_are_made_again(tmp_path: Path, name: str, harm: str) -> None:
+    texts = ["1 2", "3 1"]
+    made, _ = _stored(tmp_path / "a", texts)
+    path = tmp_path / "a" / name
+    whole = path.read_bytes()
+    del made
+    for place in range(len(whole)) if harm == "flip" and name != "streams.json" else (0, len(whole) // 2):
+        match harm:
+            case "flip":
+                path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            case "cut":
+                path.write_bytes(whole[:place])
+            case "remove":
+                path.unlink()
+        again, reads = _stored(tmp_path / "a", texts)
+        assert reads == 1, place
+        assert [again.stream(each).tolist() for each in range(2)] == [[1, 2], [3, 1]]
+        assert path.read_bytes() == whole
+
+
+def test_counts_that_are_changed_in_the_record_are_made_again(tmp_path: Path) -> None:
     made, _ = _stored(tmp_path / "a", ["1 2", "3 1"])
-    path = tmp_path / "a" / "ids.bin"
-    path.write_bytes(path.read_bytes()[:-4])
+    path = tmp_path / "a" / "streams.json"
+    path.write_text(path.read_text().replace('"known": 1', '"known": 2'))
     again, reads = _stored(tmp_path / "a", ["1 2", "3 1"])
     assert (reads, again.counts) == (1, made.counts)
-    assert again.stream(1).tolist() == [3, 1]
 
 
 def test_a_corpus_is_never_held_in_memory(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from services.runtime.work import Stopped
 from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.evaluation.checkpoint import load_fine_tuned
 from services.trainer.serving.joint import predict_together
-from services.trainer.serving.models import PORTION
 from services.trainer.serving.plan import ServePlan
+from services.trainer.serving.predictions import PORTION, AskedModel
 from services.trainer.serving.remote import ServedPredictions
 from services.trainer.serving.wire import PredictCall, pack_error, pack_examples, unpack_answer
 from services.trainer.training.fit import fit
@@ -45,11 +45,11 @@ EDITS = (
 
 
 def test_calls_and_answers_come_back_as_they_were() -> None:
-    call = PredictCall("checkpoints/a", EDITS, 7, EXAMPLES)
+    call = PredictCall(AskedModel("checkpoints/a", EDITS, 7), EXAMPLES)
     found = PredictCall.unpack(call.pack())
-    assert found.key == call.key
+    assert found.asked.key == call.asked.key
     assert found.examples == EXAMPLES
-    assert PredictCall.unpack(PredictCall("c", (), 0, ()).pack()).edits == ()
+    assert PredictCall.unpack(PredictCall(AskedModel("c"), ()).pack()).asked.edits == ()
     assert unpack_answer(pack_examples(EXAMPLES)) == list(EXAMPLES)
 
 
@@ -92,12 +92,7 @@ class Direct:
         self.asked = 0
 
     def predict(
-        self,
-        name: str,
-        edits: tuple[LanguageEdit, ...],
-        max_tokens: int,
-        examples: Iterable[Example],
-        check: Callable[[], None],
+        self, asked: AskedModel, examples: Iterable[Example], check: Callable[[], None]
     ) -> Iterator[list[Example]]:
         self.asked += 1
         check()
@@ -112,7 +107,7 @@ def served() -> Iterator[ServedPredictions]:
 
 
 def _ask(served: ServedPredictions, examples: Iterable[Example], max_tokens: int = 0) -> list[Example]:
-    found = served.predict("checkpoints/a", (), max_tokens, examples, lambda: None)
+    found = served.predict(AskedModel("checkpoints/a", max_tokens=max_tokens), examples, lambda: None)
     return [each for portion in found for each in portion]
 
 
@@ -140,7 +135,7 @@ def test_who_no_longer_waits_stops_at_once(served: ServedPredictions) -> None:
         raise Stopped
 
     with pytest.raises(Stopped):
-        list(served.predict("checkpoints/a", (), 0, EXAMPLES, gone))
+        list(served.predict(AskedModel("checkpoints/a"), EXAMPLES, gone))
     assert _ask(served, EXAMPLES) == list(EXAMPLES)
 
 
@@ -159,4 +154,4 @@ def test_a_plan_comes_back_as_it_was() -> None:
 
 def test_sentences_of_a_call_are_those_of_the_request() -> None:
     examples = tuple(sentences(30))
-    assert PredictCall.unpack(PredictCall("c", (), 0, examples).pack()).examples == examples
+    assert PredictCall.unpack(PredictCall(AskedModel("c"), examples).pack()).examples == examples

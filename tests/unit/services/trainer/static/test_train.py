@@ -114,6 +114,28 @@ def test_rare_tokens_have_the_mean_of_all_others_and_are_counted(tmp_path: Path)
     assert len(read_word_vectors(trained.folder / "vectors.vec").words) == 2
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_corpus_smaller_than_a_batch_and_than_the_vocabulary_is_trained_with_a_counted_warning(
+    kind: str, tmp_path: Path
+) -> None:
+    """Five tokens against a vocabulary of forty, and a batch of more pairs than there are."""
+    chosen = replace(KINDS[kind], train=PLAN.train[:1], batch=4096, epochs=2)
+    trained = _train(chosen, tmp_path, en=[Example("1", "en0 en1 en0 en1 en2", "en")])
+    [warning] = trained.warnings
+    assert warning.startswith("37 of 40 tokens of the vocabulary occur too seldom for a vector of their own")
+    vectors = load_file(trained.folder / "model.safetensors")["vectors.weight"]
+    assert torch.isfinite(vectors).all()
+    assert torch.allclose(vectors[8], vectors[5:8].mean(dim=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("texts", [[], ["", " \n"]])
+def test_a_language_without_text_is_refused_by_name(kind: str, texts: list[str], tmp_path: Path) -> None:
+    empty = [Example(str(place), text, "sv") for place, text in enumerate(texts)]
+    with pytest.raises(FailedPrecondition, match="dataset sv: Expected text of sv in its train set, but got none"):
+        _train(KINDS[kind], tmp_path, sv=empty)
+
+
 @pytest.mark.parametrize("frozen", [True, False])
 def test_pairs_are_classified_by_the_means_of_their_texts(frozen: bool, tmp_path: Path) -> None:
     trained = _train(PLAN, tmp_path / "static")

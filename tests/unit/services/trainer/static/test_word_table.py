@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from babelscope.data.jobs.architecture import Architecture
 
-from services.trainer.pretraining.plan import Architecture
 from services.trainer.pretraining.start import draw_model
 from services.trainer.pretraining.vocabularies import Vocabularies
 from services.trainer.static.word_table import _of_portion, _positive_information, static_vectors, write_word_table
