@@ -7,7 +7,7 @@ from pathlib import Path
 from babelscope.corpora.files import read_lines
 from babelscope.corpora.options import Options
 from babelscope.data.examples import Example
-from babelscope.data.languages import spelling
+from babelscope.data.languages import read_tag, spelling
 from babelscope.errors import CorpusError
 
 ID_NAMES = ("id", "sent_id", "sentence_id", "pairid")
@@ -54,7 +54,10 @@ def read(path: Path, options: Options) -> Iterator[Example]:
 def _is_header(names: Sequence[str], options: Options) -> bool:
     known = {*ID_NAMES, *TEXT_NAMES, LANGUAGE_NAME}
     asked = {name for name in (options.column, options.id_column, options.language) if name and not name.isdigit()}
-    return any(name.lower() in known or name in asked for name in names)
+    if any(name.lower() in known or name in asked for name in names):
+        return True
+    # Any first word of a text may spell a language (`in`, `no`); only tags throughout are the names of columns.
+    return spelling(options.language, names) is not None and all(read_tag(name).registered for name in names)
 
 
 def _text_column(path: Path, names: Sequence[str], options: Options, has_header: bool) -> int:
