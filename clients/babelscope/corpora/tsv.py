@@ -20,10 +20,12 @@ def read(path: Path, options: Options) -> Iterator[Example]:
     """Yields one example a row that has a text in the chosen column; rows without are left out.
 
     The first line is a header where one of its fields is a usual name of an id or a text column, or the column or
-    language asked for. The text is in the column asked for; else, with a header, in the column named as the language
-    or `text`; else in the last column of a file of one or two columns. The id is in the column asked for, else in the
-    header's id column or, without a header, in the first column where another one holds the text; else it is the
-    line's number. Where no language is asked for, a column `language` tells each row's.
+    language asked for; or where all are language tags, of which one means the language asked for.
+
+    The text is in the column asked for; else, with a header, in the column named as the language or `text`; else in the
+    last column of a file of one or two columns. The id is in the column asked for, else in the header's id column or,
+    without a header, in the first column where another one holds the text; else it is the line's number. Where no
+    language is asked for, a column `language` tells each row's.
 
     Raises:
         CorpusError: The file cannot be read, the columns cannot be told, or a row has another number of fields.
