@@ -19,12 +19,15 @@ REGIONS = {
 """A region of each language; elsewhere its own code is one."""
 
 
-def all_spellings() -> list[tuple[str, str]]:
-    """(ISO 639-1 code, spelling) of every language, spelled in every way, with the case changed and with a region."""
+def all_spellings(*, regions: bool = True) -> list[tuple[str, str]]:
+    """(ISO 639-1 code, spelling) of every language, spelled in every way, with the case changed, and with a region."""
     found = []
     for short, others in SPELLINGS.items():
         region = REGIONS.get(short, short.upper())
         for tag in (short, *others):
-            found += [(short, each) for each in (tag, tag.upper(), tag.replace("_", "-"), f"{tag}-{region}")]
-        found.append((short, f"{short}_{region}"))
+            found += [(short, each) for each in (tag, tag.upper(), tag.replace("_", "-"))]
+            if regions:
+                found.append((short, f"{tag}-{region}"))
+        if regions:
+            found.append((short, f"{short}_{region}"))
     return list(dict.fromkeys(found))

@@ -7,7 +7,7 @@ from pathlib import Path
 from babelscope.corpora.files import read_lines
 from babelscope.corpora.options import Options
 from babelscope.data.examples import Example
-from babelscope.data.languages import spelling
+from babelscope.data.languages import read_tag, spelling
 from babelscope.errors import CorpusError
 
 ID_NAMES = ("id", "sent_id", "sentence_id", "pairid")
@@ -20,10 +20,12 @@ def read(path: Path, options: Options) -> Iterator[Example]:
     """Yields one example a row that has a text in the chosen column; rows without are left out.
 
     The first line is a header where one of its fields is a usual name of an id or a text column, or the column or
-    language asked for. The text is in the column asked for; else, with a header, in the column named as the language
-    or `text`; else in the last column of a file of one or two columns. The id is in the column asked for, else in the
-    header's id column or, without a header, in the first column where another one holds the text; else it is the
-    line's number. Where no language is asked for, a column `language` tells each row's.
+    language asked for; or where all are language tags, of which one means the language asked for.
+
+    The text is in the column asked for; else, with a header, in the column named as the language or `text`; else in the
+    last column of a file of one or two columns. The id is in the column asked for, else in the header's id column or,
+    without a header, in the first column where another one holds the text; else it is the line's number. Where no
+    language is asked for, a column `language` tells each row's.
 
     Raises:
         CorpusError: The file cannot be read, the columns cannot be told, or a row has another number of fields.
@@ -54,7 +56,10 @@ def read(path: Path, options: Options) -> Iterator[Example]:
 def _is_header(names: Sequence[str], options: Options) -> bool:
     known = {*ID_NAMES, *TEXT_NAMES, LANGUAGE_NAME}
     asked = {name for name in (options.column, options.id_column, options.language) if name and not name.isdigit()}
-    return any(name.lower() in known or name in asked for name in names)
+    if any(name.lower() in known or name in asked for name in names):
+        return True
+    # Any first word of a text may spell a language (`in`, `no`); only tags throughout are the names of columns.
+    return spelling(options.language, names) is not None and all(read_tag(name).registered for name in names)
 
 
 def _text_column(path: Path, names: Sequence[str], options: Options, has_header: bool) -> int:

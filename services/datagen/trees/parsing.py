@@ -43,8 +43,8 @@ class Parser(Protocol):
         """
 
 
-_CODES = {"fil": "tl"}
-"""Stanza's name of a language where it is not the canonical one."""
+_CODES = {("fil", "Latn"): "tl", ("zh", "Hant"): "zh-hant"}
+"""Stanza's name of a language in a script where it is not the canonical one; its `zh` is simplified Chinese."""
 
 
 class StanzaParser:
@@ -67,8 +67,8 @@ class StanzaParser:
         Raises:
             FailedPrecondition: The folder of models has none for the language.
         """
-        code = read_tag(language).language
-        code = _CODES.get(code, code)
+        meant = read_tag(language)
+        code = _CODES.get((meant.language, meant.script), meant.language)
         if code not in self._pipelines:
             self._pipelines[code] = self._load(code)
         return from_stanza(self._pipelines[code](text), text)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.models.families.fields import MOST_LABELS, MOST_LAYERS, whole
+from services.models.families.fields import MOST, MOST_LABELS, MOST_LAYERS, whole
 from services.models.families.heads import HeadLayout
 from services.models.layers.blocks import AnyNorm, Block
 from services.models.layers.dropout import Dropout
@@ -145,6 +145,10 @@ def common_refusal(raw: Mapping[str, Any]) -> str:
         value = raw.get(name)
         if value is not None and (expected := check(value)):
             return f"Expected `{name}` in config.json to be {expected}, but got {value!r}"
+    for name, value in raw.items():
+        # transformers makes tables of positions that no tensor of the checkpoint limits.
+        if "position" in name and isinstance(value, int) and value > MOST:
+            return f"Expected `{name}` in config.json to be at most {MOST}, but got {value}"
     for name in ("dtype", "torch_dtype"):
         value = raw.get(name)
         if value is not None and (not isinstance(value, str) or value.removeprefix("torch.") not in WEIGHT_TYPES):

@@ -43,8 +43,17 @@ def refusal(raw: Mapping[str, Any]) -> str:
         value = raw.get(name)
         if value is not None and not (type(value) is int and 1 <= value <= _MOST_LAYERS):
             return f"Expected `{name}` in config.json to be a whole number within 1..{_MOST_LAYERS}, but got {value!r}"
+    if expected := _table_refusal(raw.get("lang2id")):
+        return f"Expected `lang2id` in config.json to be {expected}, but got {raw['lang2id']!r}"
     # Code that the configuration names is not run: transformers has modules of its own for this family.
     return common_refusal({name: value for name, value in raw.items() if name not in (*_ENCODER_DECODERS, "auto_map")})
+
+
+def _table_refusal(table: object) -> str:
+    """What a table of languages, XLM's `lang2id`, was expected to be; empty where it is right or there is none."""
+    if table is None or (isinstance(table, dict) and all(type(row) is int and row >= 0 for row in table.values())):
+        return ""
+    return "an object of languages with their rows, whole numbers of at least 0"
 
 
 @lru_cache(maxsize=1)

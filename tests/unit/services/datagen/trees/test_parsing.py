@@ -1,6 +1,7 @@
 """Raw text through a parser: the package's documents become sentences with offsets; what is missing is said."""
 
 import sys
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from services.datagen.counts import StepReport
 from services.datagen.transforms.reorder import Reorder, ReorderOptions
 from services.datagen.trees.parsing import PARSERS, StanzaParser, from_stanza, parser_of
 from services.runtime.errors import FailedPrecondition, InvalidArgument
+from tests.support.language_tags import SPELLINGS, all_spellings
 
 TEXT = "  Er geht zum Arzt.  Sie schläft."
 TOKENS: list[list[dict[str, Any]]] = [
@@ -85,3 +87,34 @@ def test_a_missing_model_is_a_precondition(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "stanza", SimpleNamespace(Pipeline=refuse))
     with pytest.raises(FailedPrecondition, match="language 'de'"):
         StanzaParser().parse("Er geht.", "de-AT")
+
+
+def _loaded(monkeypatch: pytest.MonkeyPatch, tags: Iterable[str]) -> list[str]:
+    """The languages whose models a parser loads for texts of these tags, in order."""
+    codes: list[str] = []
+
+    def pipeline(code: str, **_: object) -> Callable[[str], Any]:
+        codes.append(code)
+        return lambda _: document()
+
+    monkeypatch.setitem(sys.modules, "stanza", SimpleNamespace(Pipeline=pipeline))
+    parser = StanzaParser()
+    for tag in tags:
+        assert len(parser.parse(TEXT, tag)) == 2
+    return codes
+
+
+def test_all_spellings_of_a_language_have_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _loaded(monkeypatch, (tag for _, tag in all_spellings())) == list(SPELLINGS)
+
+
+@pytest.mark.parametrize(
+    ("tags", "code"),
+    [
+        (("zh-Hant", "zh_TW", "cmn_Hant", "zh-HK"), "zh-hant"), (("zh", "zh-SG", "zho_Hans"), "zh"),
+        (("tl", "fil", "tgl_Latn"), "tl"), (("he", "iw", "heb"), "he"), (("yue", "zh-yue"), "yue"),
+        (("lzh",), "lzh"),
+    ],
+)  # fmt: skip
+def test_models_by_script(monkeypatch: pytest.MonkeyPatch, tags: tuple[str, ...], code: str) -> None:
+    assert _loaded(monkeypatch, tags) == [code]

@@ -1,11 +1,13 @@
 """Scores by language tag: the same figures in every spelling."""
 
 import pytest
+from babelscope.data.examples import Example
 
 from services.metrics.scores.normalisers import default_for
+from services.metrics.scores.registry import SCORES
 from services.metrics.scores.tokens import TokenOptions
 from tests.support.language_tags import all_spellings
-from tests.support.scored import figures, question, text, values
+from tests.support.scored import figures, pair, question, tagged, taken, text, tree, values
 
 CHINESE = ("zh", "cmn", "zho", "zh_CN", "ZH", "zh-Hant", "yue", "zho_Hans", "und-Hani")
 
@@ -55,6 +57,31 @@ def test_all_spellings_score_alike(short: str, tag: str, normaliser: str) -> Non
     options = {"normaliser": normaliser} if normaliser else {}
     assert values("qa", items, tag, **options) == values("qa", items, short, **options)
     assert TokenOptions().unit(tag) == TokenOptions().unit(short)
+
+
+ITEMS: dict[str, list[tuple[Example, Example]]] = {
+    "bleu1": [(text("天气很好 İI la casa"), text("天气好 ıi the casa"))],
+    "convert_rate": [(text("le chat 天气很好"), text("le chat 天气好", source="the cat 天"))],
+    "nli": [(pair("neutral"), pair("neutral")), (pair("entailment"), pair("neutral"))],
+    "parsing": [(tree((2, "det"), (0, "root"), (2, "obl:tmod")), tree((2, "det"), (0, "root"), (2, "obl")))],
+    "span_f1": [(tagged("B-PER I-PER O B-LOC"), tagged("B-PER I-PER O B-ORG"))],
+    "tagging": [(tagged("NOUN VERB", field="upos"), tagged("NOUN NOUN", field="upos"))],
+}
+"""Predictions and gold of every other score."""
+
+
+@pytest.mark.parametrize("name", sorted(ITEMS))
+def test_all_spellings_score_alike_by_every_other_score(name: str) -> None:
+    def counts(tag: str) -> tuple[object, ...]:
+        table = taken(name, ITEMS[name], tag).table()
+        return table.rows.tolist(), [(one.metric, one.estimator) for one in table.figures], table.warnings
+
+    for short, tag in all_spellings():
+        assert counts(tag) == counts(short), tag
+
+
+def test_no_score_is_left_out() -> None:
+    assert {*ITEMS, "qa"} == set(SCORES)
 
 
 def test_the_tag_stays_as_it_was_written_in_the_signature() -> None:
