@@ -25,6 +25,7 @@ class Outgoing:
         self._context = context
         self._read_seconds = read_seconds
         self._turn = asyncio.Lock()
+        self._begun = False
         self._given_up = False
 
     def __getattr__(self, name: str) -> Any:
@@ -42,7 +43,7 @@ class Outgoing:
         async with self._turn:
             if self._given_up:
                 raise self._unread()
-            write = asyncio.ensure_future(self._context.write(message))
+            write = asyncio.ensure_future(self._send(message))
             try:
                 await self._ended(write)
             except asyncio.CancelledError:
@@ -77,6 +78,17 @@ class Outgoing:
         except TimeoutError:
             # The call is aborted, and gRPC insists on its own error: whatever is asked of the context raises it now.
             await self._context.read()
+
+    async def _send(self, message: Any) -> None:
+        """Sends a message, the first one after the metadata.
+
+        gRPC would send the two together and, where that is given up, the metadata once more with the status, which its
+        core refuses: the client would never be told. The metadata alone does not wait for the client.
+        """
+        if not self._begun:
+            self._begun = True
+            await self._context.send_initial_metadata(())
+        await self._context.write(message)
 
     async def _ended(self, write: "asyncio.Future[Any]") -> None:
         """Waits until a write has ended, and gives it up where the client does not read."""

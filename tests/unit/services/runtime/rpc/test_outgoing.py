@@ -14,16 +14,20 @@ LONG = 250.0
 class Context:
     """A call whose client reads when it is told to."""
 
-    def __init__(self, *, reads: bool = False) -> None:
+    def __init__(self) -> None:
         self.reading = asyncio.Event()
         self.writing = asyncio.Event()
         self.begun: list[Any] = []
+        self.metadata = 0
         self.taken: list[Any] = []
-        if reads:
-            self.reading.set()
 
     def peer(self) -> str:
         return "ipv4:127.0.0.1:1"
+
+    async def send_initial_metadata(self, metadata: tuple[Any, ...]) -> None:
+        assert metadata == ()
+        self.metadata += 1
+        assert self.begun == []
 
     async def write(self, message: Any) -> None:
         self.begun.append(message)
@@ -46,6 +50,7 @@ async def test_messages_are_written_one_at_a_time() -> None:
     context.reading.set()
     await asyncio.gather(*writes)
     assert context.taken == [0, 1, 2]
+    assert context.metadata == 1
 
 
 async def test_a_write_under_way_ends_although_its_writer_is_cancelled() -> None:
