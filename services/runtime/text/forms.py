@@ -33,7 +33,7 @@ def ordered(form: Form, text: str) -> str:
         form: Form that the text is to have; the text returned has the same one.
         text: Any text.
     """
-    decomposed = "NFKD" if "K" in form else "NFD"
+    decomposed: Form = "NFKD" if "K" in form else "NFD"
 
     def sort(run: re.Match[str]) -> str:
         marks = "".join([unicodedata.normalize(decomposed, mark) for mark in run[0]])
@@ -43,7 +43,7 @@ def ordered(form: Form, text: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def _runs(decomposed: str) -> re.Pattern[str]:
+def _runs(decomposed: Form) -> re.Pattern[str]:
     """Long runs of characters that decompose into nothing but marks. There are none outside of the first two planes."""
     marks = [
         character
