@@ -38,9 +38,6 @@ class EncoderSettings(ModelSettings):
     result_bytes: int = Field(
         256 << 20, ge=1 << 20, description="Bytes of answers computed and not yet read, of all clients."
     )
-    read_seconds: Seconds = Field(
-        300.0, description="Time after which a client that does not read its answers loses its stream."
-    )
     cache_bytes: int = Field(
         0,
         ge=0,

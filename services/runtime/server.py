@@ -119,6 +119,7 @@ class Server:
             self._admission,
             inbox=self._inbox,
             idle_seconds=settings.idle_seconds,
+            read_seconds=settings.read_seconds,
             infrastructure=frozenset({HEALTH, *reflection.SERVICES}),
             broken=self.broken,
         )

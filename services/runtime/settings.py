@@ -87,6 +87,9 @@ class ServerSettings(BaseSettings):
         300.0,
         description="Time after which a client that is waited for and sends nothing loses its stream.",
     )
+    read_seconds: Seconds = Field(
+        300.0, description="Time after which a client that does not read its answers loses its stream."
+    )
     held_bytes: int = Field(
         1 << 30,
         ge=1 << 20,

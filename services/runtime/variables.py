@@ -50,7 +50,6 @@ ELSEWHERE: Final = frozenset(
             "QUEUE_BYTES",
             "QUEUE_SECONDS",
             "QUEUE_TOKENS",
-            "READ_SECONDS",
         ),
         *("RAY_ADDRESS", "RAY_GPUS", "RESULT_BYTES", "RUNNER", "SCRATCH_BYTES", "SCRATCH_DIR", "SHARE_STATES"),
         *("SLOTS", "STOP_SECONDS", "THREADS"),

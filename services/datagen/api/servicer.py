@@ -19,7 +19,7 @@ from services.datagen.translation.registry import Translators
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.paging import cut_page, read_page
 from services.runtime.rpc.listing import named_page
-from services.runtime.streams import Writer, first
+from services.runtime.streams import first
 from services.runtime.work import Feed, Workers
 
 _TICK_SECONDS: Final = 0.5
@@ -63,10 +63,9 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
             for portion in jobs.stored(self._datasets, request.name, feed.check):
                 yield datagen_pb2.GetDatasetResponse(examples=messages.write_examples(portion).examples)
 
-        writer = Writer(context)
         async with aclosing(self._workers.run(read)) as work:
             async for message in work:
-                await writer.write(message)
+                await context.write(message)
 
     async def ListDatasets(  # noqa: N802 - gRPC's name
         self, request: datagen_pb2.ListDatasetsRequest, context: Any
@@ -172,10 +171,9 @@ class DatagenServicer(datagen_pb2_grpc.DatagenServiceServicer):
     async def _answer(self, context: Any, kind: Any, work: Any, tally: jobs.Tally, requests: Any) -> None:
         """Writes what a job yields, and its progress while it yields nothing, and once before its end."""
         progress = partial(messages.write_progress, tally)
-        writer = Writer(context)
         async with aclosing(self._workers.run(work, requests, tick=_TICK_SECONDS)) as items:
             async for item in items:
                 if item is None or not item.HasField("examples"):
-                    await writer.write(kind(progress=progress()))
+                    await context.write(kind(progress=progress()))
                 if item is not None:
-                    await writer.write(item)
+                    await context.write(item)

@@ -12,7 +12,7 @@ from services.datagen.settings import DatagenSettings
 from services.datagen.translation.choice import Backend, Choice
 from services.datagen.translation.registry import Translators
 from services.runtime.errors import InvalidArgument
-from services.runtime.streams import Writer, first, later
+from services.runtime.streams import first, later
 from services.runtime.work import Feed, Workers
 
 _PORTION: Final = 64
@@ -62,10 +62,9 @@ class TranslateServicer(translate_pb2_grpc.TranslateServiceServicer):
             if portion:
                 yield translate_pb2.TranslateResponse(translations=portion)
 
-        writer = Writer(context)
         async with aclosing(self._workers.run(work, request_iterator)) as answers:
             async for answer in answers:
-                await writer.write(answer)
+                await context.write(answer)
 
 
 async def _spec(messages: AsyncIterator[translate_pb2.TranslateRequest]) -> translate_pb2.TranslateSpec:

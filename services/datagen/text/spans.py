@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from services.runtime.text.forms import in_form
+
 try:
     import edlib
 except ImportError:  # the extra `datagen` installs it
@@ -51,10 +53,10 @@ def closest_span(text: str, answer: str, position: float = 0.0, *, nfkc: bool = 
     """
     if not text or not answer:
         raise ValueError("Expected a text and an answer of at least one character")
-    if not nfkc or (unicodedata.is_normalized("NFKC", text) and unicodedata.is_normalized("NFKC", answer)):
+    if not nfkc or (in_form("NFKC", text) == text and in_form("NFKC", answer) == answer):
         return _closest(text, answer, position * len(text))
     plain, starts = _normalised(text)
-    found = _closest(plain, unicodedata.normalize("NFKC", answer), position * len(plain))
+    found = _closest(plain, in_form("NFKC", answer), position * len(plain))
     after = bisect_right(starts, starts[found.end - 1])
     return Match(starts[found.start], starts[after] if after < len(starts) else len(text), found.distance)
 
@@ -151,7 +153,7 @@ def _normalised(text: str) -> tuple[str, list[int]]:
     pieces, starts = [], list[int]()
     borders = [i for i, character in enumerate(text) if i == 0 or _begins(character)]
     for start, end in zip(borders, [*borders[1:], len(text)], strict=True):
-        piece = unicodedata.normalize("NFKC", text[start:end])
+        piece = in_form("NFKC", text[start:end])
         pieces.append(piece)
         starts += [start] * len(piece)
     return "".join(pieces), starts

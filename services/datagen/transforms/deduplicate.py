@@ -13,6 +13,7 @@ from services.datagen.text.content import texts
 from services.datagen.transforms.base import Resources
 from services.runtime.memory import hold_here, weight
 from services.runtime.options import option
+from services.runtime.text.forms import in_form
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,6 @@ class Deduplicate:
 
 def _normalised(text: str) -> str:
     """NFKC, case folded, every run of spaces and punctuation one space; a text of nothing else stays as it is."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    folded = in_form("NFKC", in_form("NFKC", text).casefold())
     bare = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded)
     return " ".join(bare.split()) or folded

@@ -30,7 +30,7 @@ from services.models.row_groups import spanned
 from services.models.spec import EncodePlan, Pooling, TokenizedText
 from services.runtime.errors import InvalidArgument
 from services.runtime.memory import Account, Memory, accounted, weight
-from services.runtime.streams import Writer, first
+from services.runtime.streams import first
 
 _FORMS: Final = 3
 """Forms of a wanted word that are held: as it was sent, as it is looked up, and what its look-up takes."""
@@ -107,14 +107,13 @@ class CorpusDoor:
     async def _means(
         self, request_iterator: AsyncIterator[encoder_pb2.MeanActivationsRequest], context: Any, asked: Asked
     ) -> None:
-        writer = Writer(context, self._settings.read_seconds)
         async with self._pass(request_iterator, asked, grouper(Pooling.MEAN), context) as work:
-            await writer.write(encoder_pb2.MeanActivationsResponse(started=work.started))
+            await context.write(encoder_pb2.MeanActivationsResponse(started=work.started))
             sums = LayerSums(len(work.plan.layers), work.engine.info.hidden_size)
             async with aclosing(work.rows()) as blocks:
                 async for items, rows in blocks:
                     sums.add(rows, [item.content for item in items])
-                    await writer.write(encoder_pb2.MeanActivationsResponse(progress=work.progress))
+                    await context.write(encoder_pb2.MeanActivationsResponse(progress=work.progress))
             means = sums.means()
             info = work.engine.info
             about = {
@@ -133,7 +132,7 @@ class CorpusDoor:
                 truncated=work.stream.truncated,
                 artifact=name,
             )
-            await writer.write(encoder_pb2.MeanActivationsResponse(means=answer))
+            await context.write(encoder_pb2.MeanActivationsResponse(means=answer))
 
     async def EncodeWords(  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request_iterator: AsyncIterator[encoder_pb2.EncodeWordsRequest], context: Any
@@ -163,16 +162,15 @@ class CorpusDoor:
     ) -> None:
         finder = WordFinder(wanted, ignore_case=spec.ignore_case, language=spec.language)
         found = _Occurrences(finder, first=asked.pooling is Pooling.WORD_FIRST)
-        writer = Writer(context, self._settings.read_seconds)
         with at("spec.", "spec.encode."):
             async with self._pass(messages, asked, found.group, context) as work:
-                await writer.write(encoder_pb2.EncodeWordsResponse(started=work.started))
+                await context.write(encoder_pb2.EncodeWordsResponse(started=work.started))
                 size = work.engine.info.hidden_size
                 sums = found.sums = WordSums(len(work.plan.layers), size, self._settings.word_bytes, held)
                 async with aclosing(work.rows()) as blocks:
                     async for items, rows in blocks:
                         await asyncio.to_thread(found.add, items, rows)
-                        await writer.write(encoder_pb2.EncodeWordsResponse(progress=work.progress))
+                        await context.write(encoder_pb2.EncodeWordsResponse(progress=work.progress))
                 at_once = max(1, CHUNK_BYTES // (len(work.plan.layers) * size * 4))
                 answered = 0
                 for part in sums.means(spec.min_count, at_once):
@@ -180,7 +178,7 @@ class CorpusDoor:
                     words = encoder_pb2.WordVectors(
                         words=part.words, counts=part.counts.tolist(), vectors=to_proto(part.vectors)
                     )
-                    await writer.write(encoder_pb2.EncodeWordsResponse(words=words))
+                    await context.write(encoder_pb2.EncodeWordsResponse(words=words))
                 finished = encoder_pb2.EncodeWordsFinished(
                     texts=work.stream.answered,
                     tokens=work.stream.tokens,
@@ -190,7 +188,7 @@ class CorpusDoor:
                     empty_rows=work.stream.empty_rows,
                     rare_words=sums.words - answered,
                 )
-                await writer.write(encoder_pb2.EncodeWordsResponse(finished=finished))
+                await context.write(encoder_pb2.EncodeWordsResponse(finished=finished))
 
     async def _asked(self, spec: encoder_pb2.EncodeSpec, account: Account) -> Asked:
         """A specification, read; rows of a pass stay float32."""

@@ -25,7 +25,7 @@ from services.encoder.settings import EncoderSettings
 from services.models.artifacts import Objects
 from services.models.spec import Pooling
 from services.runtime.memory import Account, Memory, accounted
-from services.runtime.streams import Writer, first
+from services.runtime.streams import first
 
 
 class PredictionDoor:
@@ -82,7 +82,7 @@ class PredictionDoor:
         self, messages: AsyncIterator[encoder_pb2.PredictTokensRequest], context: Any, asked: AskedPrediction
     ) -> None:
         """Reads texts and writes predictions."""
-        settings, writer = self._settings, Writer(context, self._settings.read_seconds)
+        settings = self._settings
         with at("spec.model", "spec.encode.model"):
             async with self._registry.lease(asked.encode.model) as engine:
                 plan, limit = asked.plan(engine.info), asked.limit(engine.info)
@@ -93,11 +93,11 @@ class PredictionDoor:
                 # Every token is predicted: no text has rows of its own choice.
                 work = Work(stream, engine, asked.encode, limit, context.peer(), grouper(Pooling.MEAN))
                 async with self._intake.filling(messages, work):
-                    await writer.write(predicting(engine.info, asked, plan, engine.device, limit))
+                    await context.write(predicting(engine.info, asked, plan, engine.device, limit))
                     named = NamedPieces(engine)
                     while (block := await stream.next_block()) is not None:
                         assert isinstance(block, PredictedBlock)
                         for message in named.messages(block):
-                            await writer.write(message)
-                        await writer.write(predicted(block))
-                    await writer.write(encoder_pb2.PredictTokensResponse(finished=responses.finished(stream)))
+                            await context.write(message)
+                        await context.write(predicted(block))
+                    await context.write(encoder_pb2.PredictTokensResponse(finished=responses.finished(stream)))

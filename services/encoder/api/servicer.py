@@ -26,7 +26,7 @@ from services.models.spec import ModelSpec
 from services.runtime.errors import LimitExceeded
 from services.runtime.memory import Account, Memory, accounted
 from services.runtime.paging import cut_page, read_page
-from services.runtime.streams import Writer, first
+from services.runtime.streams import first
 
 
 class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
@@ -141,7 +141,6 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         self, request_iterator: AsyncIterator[encoder_pb2.EncodeRequest], context: Any, asked: Asked
     ) -> None:
         """Reads texts and writes blocks."""
-        writer = Writer(context, self._settings.read_seconds)
         async with self._registry.lease(asked.model) as engine:
             plan, limit = asked.plan(engine.info), asked.limit(engine.info)
             engine.validate(plan)
@@ -153,14 +152,14 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
                 stream.keep = kept.keep
             work = Work(stream, engine, asked, limit, context.peer(), grouper(plan.pooling), kept)
             async with self._intake.filling(request_iterator, work):
-                await writer.write(responses.started(engine.info, asked, plan, engine.device, limit))
+                await context.write(responses.started(engine.info, asked, plan, engine.device, limit))
                 number = 0
                 while (block := await stream.next_block()) is not None:
                     assert isinstance(block, RowBlock)
                     for message in responses.chunks(number, block, asked):
-                        await writer.write(message)
+                        await context.write(message)
                     number += 1
-                await writer.write(encoder_pb2.EncodeResponse(finished=responses.finished(stream)))
+                await context.write(encoder_pb2.EncodeResponse(finished=responses.finished(stream)))
 
     async def close(self) -> None:
         """Releases the threads."""

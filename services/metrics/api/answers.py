@@ -7,13 +7,12 @@ from typing import Any, Final
 from services.metrics.api import responses
 from services.metrics.estimates.estimates import Estimate, Progress
 from services.metrics.rows.reports import PairReport, ViewReport
-from services.runtime.streams import Writer
 
 _PROGRESS_SECONDS: Final = 0.1
 
 
 class Answers:
-    """Writes the messages of one answer, one at a time.
+    """Writes the messages of one answer.
 
     Args:
         context: gRPC context of the call.
@@ -21,7 +20,7 @@ class Answers:
     """
 
     def __init__(self, context: Any, kind: Callable[..., Any]) -> None:
-        self._writer = Writer(context)
+        self._context = context
         self._kind = kind
         self._told = 0.0
 
@@ -42,5 +41,5 @@ class Answers:
         await self.write(report=responses.report(views, pairs, state))
 
     async def write(self, **message: Any) -> None:
-        """Writes a message, to its end."""
-        await self._writer.write(self._kind(**message))
+        """Writes a message."""
+        await self._context.write(self._kind(**message))

@@ -26,6 +26,7 @@ from services.runtime.rpc.admission import Admission, client_of
 from services.runtime.rpc.health import SERVICE as HEALTH
 from services.runtime.rpc.inbox import Form, Inbox, Received
 from services.runtime.rpc.incoming import Incoming, Outlet
+from services.runtime.rpc.outgoing import Outgoing
 from services.runtime.rpc.tracing import server_span
 from services.runtime.telemetry import Method, Telemetry
 
@@ -55,6 +56,7 @@ class Door(grpc.aio.ServerInterceptor):
         admission: Who comes in. Health checks need no token; health and reflection are neither counted nor held up.
         inbox: Room for what clients send.
         idle_seconds: Longest wait for a client's next message.
+        read_seconds: Longest wait until a client has taken a message of its answer.
         infrastructure: Full names of the services that are there for the server's own sake.
         broken: Set where an RPC finds that the server's device is lost.
     """
@@ -66,6 +68,7 @@ class Door(grpc.aio.ServerInterceptor):
         *,
         inbox: Inbox,
         idle_seconds: float,
+        read_seconds: float,
         infrastructure: frozenset[str],
         broken: asyncio.Event,
     ) -> None:
@@ -73,6 +76,7 @@ class Door(grpc.aio.ServerInterceptor):
         self._admission = admission
         self._inbox = inbox
         self._idle_seconds = idle_seconds
+        self._read_seconds = read_seconds
         self._infrastructure = infrastructure
         self._broken = broken
         self._outlet = Outlet()
@@ -126,7 +130,8 @@ class Door(grpc.aio.ServerInterceptor):
         if not isasyncgenfunction(inner) and not iscoroutinefunction(inner):
             raise TypeError(f"Expected {method.name} to be an asynchronous generator or a coroutine function")
 
-        async def outer(_messages: Any, context: Any) -> None:
+        async def outer(_messages: Any, grpc_context: Any) -> None:
+            context = Outgoing(grpc_context, self._read_seconds)
             async with self._call(method, form, context) as request:
                 try:
                     if not isasyncgenfunction(inner):

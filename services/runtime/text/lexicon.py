@@ -1,10 +1,10 @@
 """The entries of a dictionary in running text: longest match, for entries of several words and unspaced scripts."""
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
 from typing import Protocol
 
+from services.runtime.text.forms import in_form
 from services.runtime.text.words import Span, clusters, fold, is_unspaced, segment
 
 
@@ -61,7 +61,7 @@ class Lexicon:
 
     def key(self, text: str) -> str:
         """The form by which a word or a group of words is looked up."""
-        folded = unicodedata.normalize("NFC", text) if self._match_case else fold(text, self._language)
+        folded = in_form("NFC", text) if self._match_case else fold(text, self._language)
         return " ".join(folded.split())
 
     def _longest(self, text: str, spans: list[Span], at: int) -> int:

@@ -14,6 +14,8 @@ from itertools import chain
 
 from babelscope.data.languages import read_tag
 
+from services.runtime.text.forms import in_form
+
 Span = tuple[int, int]
 """Offsets of a word in code points: `text[start:end]`."""
 
@@ -158,7 +160,7 @@ def fold(word: str, language: str = "") -> str:
     """The form by which words are compared: composed (NFC) and case-folded, dotted and dotless i kept apart."""
     if _has_dotless_i(language):
         word = word.replace("I", "ı").replace("İ", "i")
-    return word.lower() if word.isascii() else unicodedata.normalize("NFC", word).casefold()
+    return word.lower() if word.isascii() else in_form("NFC", word).casefold()
 
 
 def with_case_of(model: str, word: str, language: str = "") -> str:

@@ -15,7 +15,7 @@ from services.runtime.files.folders import delete_folder
 from services.runtime.files.store import Store
 from services.runtime.memory import Account, Memory, accounted
 from services.runtime.paging import cut_page, page_token, read_page
-from services.runtime.streams import Writer, first, later
+from services.runtime.streams import first, later
 from services.runtime.work import Feed, Workers
 from services.trainer import specs
 from services.trainer.api import messages
@@ -186,9 +186,8 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         job = messages.read_job_name(request.name)
         name = messages.file_of(await asyncio.to_thread(self._table.get, job), request.path)
         content = await asyncio.to_thread(self._store.get, name)
-        writer = Writer(context)
         for start in range(0, max(1, len(content)), _CHUNK_BYTES):
-            await writer.write(trainer_pb2.GetJobFileResponse(chunk=content[start : start + _CHUNK_BYTES]))
+            await context.write(trainer_pb2.GetJobFileResponse(chunk=content[start : start + _CHUNK_BYTES]))
 
     async def WatchJob(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request: trainer_pb2.WatchJobRequest, context: Any
@@ -286,10 +285,9 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
             for portion in self._models.predict(asked, examples, feed.check):
                 yield trainer_pb2.PredictResponse(examples=[to_proto(each) for each in portion])
 
-        writer = Writer(context)
         async with aclosing(self._workers.run(work, request_iterator)) as answers:
             async for message in answers:
-                await writer.write(message)
+                await context.write(message)
 
 
 def _read_labels(labels: Any, field: str) -> dict[str, str]:

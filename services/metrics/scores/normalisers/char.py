@@ -5,12 +5,12 @@ letters.
 """
 
 import re
-import unicodedata
 from typing import Final
 
 from babelscope.data.languages import read_tag
 
 from services.metrics.scores.normalisers.base import Normaliser, is_punctuation, segment
+from services.runtime.text.forms import in_form
 
 _ALONE: Final = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -29,7 +29,7 @@ _ARABIC_ARTICLE: Final = re.compile(r"\bال(?=\w{2})")
 
 
 def _tokens(answer: str, language: str) -> list[str]:
-    text = unicodedata.normalize("NFC", answer).lower()
+    text = in_form("NFC", answer).lower()
     kept = "".join(character for character in text if not is_punctuation(character))
     if read_tag(language).base == "ar":
         kept = _ARABIC_ARTICLE.sub("", kept)

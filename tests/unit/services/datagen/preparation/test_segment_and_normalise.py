@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.datagen.preparation.normalise import normalise
+from services.datagen.preparation.normalise import _DOTS, normalise
 from services.datagen.preparation.segment import tokenise
 
 
@@ -90,3 +90,31 @@ def test_decomposed_lines_have_the_words_of_composed_ones(text: str, language: s
 def test_nothing_is_lost_of_any_line(text: str, language: str) -> None:
     line = normalise(text, language)
     assert "".join(tokenise(line, language)) == "".join(line.split())
+
+
+@given(st.text(st.sampled_from('.." <a'), max_size=40), st.sampled_from(["fr", "de", "es", "en"]))
+def test_quotes_after_dots_move_as_in_moses(text: str, language: str) -> None:
+    from sacremoses import MosesPunctNormalizer
+
+    moses = MosesPunctNormalizer(lang=language).normalize(" ".join(text.split()))
+    assert normalise(text, language) == " ".join(moses.split())
+
+
+MARKS = 250_000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("." * 1_000_000, "." * 1_000_000, id="dots"),
+        pytest.param("a" + "\u0301\u0327" * MARKS, "\u00e1" + "\u0327" * MARKS + "\u0301" * (MARKS - 1), id="marks"),
+    ],
+)
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_long_rows_of_the_same_are_gone_through_once(text: str, expected: str, language: str) -> None:
+    """Work that grows with the square of their length would take minutes and hours."""
+    assert normalise(text, language) == expected
+
+
+def test_a_row_of_dots_is_one_match() -> None:
+    assert len(_DOTS.findall("." * 1000 + "a" + "." * 1000)) == 2
