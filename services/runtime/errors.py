@@ -111,10 +111,10 @@ class DataLoss(ServiceError):
 
 
 def release_frames(error: BaseException) -> None:
-    """Empty the frames that an error and those it came from have passed, so that what they worked on is freed at once.
+    """Parts an error, and those it came from, from the frames that they have passed, and empties these.
 
-    gRPC keeps the error that ends an RPC with the RPC, and the frames that it passed refer to the RPC. Such a circle
-    waits for the garbage collector, which counts objects and not bytes: refused messages of megabytes would pile up.
+    An error refers to its frames, and what these work on may refer to the error. Such a circle waits for the garbage
+    collector, which counts objects and not bytes: refused messages of megabytes would pile up.
     """
     met: set[int] = set()
     waiting: list[BaseException | None] = [error]
@@ -124,6 +124,7 @@ def release_frames(error: BaseException) -> None:
             continue
         met.add(id(one))
         traceback.clear_frames(one.__traceback__)
+        one.__traceback__ = None
         waiting += [one.__cause__, one.__context__]
         if isinstance(one, BaseExceptionGroup):
             waiting += one.exceptions

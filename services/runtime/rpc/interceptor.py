@@ -203,8 +203,9 @@ class Door(grpc.aio.ServerInterceptor):
                 with self._admitted(method, context, incoming):
                     yield incoming if method.kind in _STREAMS_IN else await incoming.only()
                 code = _code(context)
-            except grpc.aio.AbortError:
+            except grpc.aio.AbortError as aborted:
                 code = _code(context)
+                _release_when_ended(aborted)
                 raise
             except (Exception, asyncio.CancelledError) as error:  # the boundary: every error gets a status
                 if _is_cancellation(error):
@@ -229,7 +230,11 @@ class Door(grpc.aio.ServerInterceptor):
                 release_frames(raised)
                 if method.kind in _STREAMS_IN and not isinstance(error, Unauthenticated):
                     await self._outlet.read(incoming)
-                await context.abort(code, answer.message, status.trailing_metadata(answer, request_id))
+                try:
+                    await context.abort(code, answer.message, status.trailing_metadata(answer, request_id))
+                except grpc.aio.AbortError as aborted:
+                    _release_when_ended(aborted)
+                    raise
             finally:
                 received.close()
                 seconds = time.perf_counter() - began
@@ -273,6 +278,16 @@ def _code(context: Any) -> grpc.StatusCode:
     if isinstance(code, grpc.StatusCode):
         return code
     return status.status_code(code or 0)
+
+
+def _release_when_ended(aborted: grpc.aio.AbortError) -> None:
+    """Parts the error of an RPC from its frames when the RPC's task has ended.
+
+    gRPC keeps that error with the RPC, and the frames refer to the RPC with what it has received of its next message.
+    """
+    task = asyncio.current_task()
+    if task is not None:
+        task.add_done_callback(lambda _: release_frames(aborted))
 
 
 def _is_cancellation(error: BaseException) -> bool:
