@@ -157,7 +157,8 @@ class Scheduler:
             async with asyncio.timeout(seconds):
                 await waiter
         finally:
-            if not waiter.done() or waiter.cancelled():
+            # The list is another one where something was given back between the end of the wait and this line.
+            if waiter in self._waiting:
                 self._waiting.remove(waiter)
 
     def released(self) -> None:

@@ -149,6 +149,22 @@ async def test_who_waits_for_room_goes_on_when_there_is_some(rig: Any, engine: A
     assert len(await second) == 1
 
 
+@pytest.mark.parametrize("room_came", [False, True])
+async def test_a_wait_that_ends_as_room_comes_ends_by_its_own_reason(rig: Any, room_came: bool) -> None:
+    scheduler = rig().scheduler
+    waiting = asyncio.create_task(scheduler.freed(None))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    if room_came:  # after the wait was given up, and before the task that waited has run
+        scheduler.released()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    late = asyncio.create_task(scheduler.freed(60))
+    await asyncio.sleep(0)
+    scheduler.released()
+    await late
+
+
 async def test_a_long_stream_waits_for_itself_without_limit(rig: Any, engine: Any, fake_text: Any) -> None:
     bench = rig(queue_tokens=100, queue_seconds=0.02)
     engine.hold()
