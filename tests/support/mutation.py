@@ -87,7 +87,8 @@ def _change_map(values: Any, field: Field, rng: random.Random) -> None:
     if name in values and rng.random() < 0.3:
         del values[name]
     elif field.message_type.fields_by_name["value"].message_type is None:
-        values[name] = _value(field.message_type.fields_by_name["value"], values.get(name, ""), rng)
+        value = field.message_type.fields_by_name["value"]
+        values[name] = _value(value, values.get(name, _zero(value)), rng)
 
 
 def _change_list(values: Any, field: Field, rng: random.Random) -> None:
