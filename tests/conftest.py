@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
-def numbers_below_the_normal_ones_stay() -> Iterator[None]:
+def denormals_are_kept() -> Iterator[None]:
     """Fails a test after which this thread treats denormal numbers as 0, which some libraries set for their caller."""
     yield
     smallest = 5e-324

@@ -1,7 +1,7 @@
 """What the processor does with the smallest numbers, which some libraries change for the thread that calls them.
 
 Below 1.2e-38 (float32) and 2.2e-308 (float64) numbers are denormal. A thread can be set to treat them as 0, which is
-faster and less exact. Threads that are born of such a thread begin with its setting, so that one library's choice
+faster and less exact. New threads inherit the setting of the thread that starts them, so that one library's choice
 reaches code that never asked for it.
 """
 

@@ -111,10 +111,13 @@ class DataLoss(ServiceError):
 
 
 def release_frames(error: BaseException) -> None:
-    """Parts an error, and those it came from, from the frames that they have passed, and empties these.
+    """Drops the tracebacks of an error and of its causes, and the local variables of their frames.
 
-    An error refers to its frames, and what these work on may refer to the error. Such a circle waits for the garbage
-    collector, which counts objects and not bytes: refused messages of megabytes would pile up.
+    An error refers to its frames, and their variables may refer to the error. Such a cycle is freed by the garbage
+    collector alone, which counts objects and not bytes: refused messages of megabytes would accumulate.
+
+    Args:
+        error: An error that has been logged and answered; nobody can print its traceback afterwards.
     """
     met: set[int] = set()
     waiting: list[BaseException | None] = [error]

@@ -281,9 +281,9 @@ def _code(context: Any) -> grpc.StatusCode:
 
 
 def _release_when_ended(aborted: grpc.aio.AbortError) -> None:
-    """Parts the error of an RPC from its frames when the RPC's task has ended.
+    """Drops the traceback of the error that ends an RPC once the RPC's task has ended.
 
-    gRPC keeps that error with the RPC, and the frames refer to the RPC with what it has received of its next message.
+    gRPC keeps that error with the RPC, and its frames refer to the RPC and to what was received of an unread message.
     """
     task = asyncio.current_task()
     if task is not None:

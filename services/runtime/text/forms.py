@@ -23,7 +23,9 @@ def in_form(form: Form, text: str) -> str:
         form: Normalisation form.
         text: Any text.
     """
-    return text if text.isascii() else unicodedata.normalize(form, ordered(form, text))
+    if text.isascii():
+        return text
+    return unicodedata.normalize(form, text if len(text) < _LONG else ordered(form, text))
 
 
 def ordered(form: Form, text: str) -> str:

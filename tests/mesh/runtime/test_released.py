@@ -57,7 +57,7 @@ class Refusing:
         return parcel
 
     async def single(self, request: Parcel, context: Any) -> bytes:
-        """Refuses by the way of another error."""
+        """Refuses, with another error as the cause."""
         del context
         try:
             return await self._work(request)
