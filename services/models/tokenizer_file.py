@@ -16,17 +16,14 @@ from typing import Any
 
 from services.models.crashes import crash_of
 from services.models.families.own import OWN
+from services.models.files import sentencepiece
 from services.runtime.errors import FailedPrecondition
 from services.runtime.names import read_bounded
 from services.runtime.work import importing
 
 TOKENIZER_FILE = "tokenizer.json"
 SLOW_FILES = (
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "spm.model",
-    "sentencepiece.model",
-    "tokenizer.model",
+    *sentencepiece.FILES,
     "vocab.txt",
     "vocab.json",
 )
@@ -170,35 +167,11 @@ def _converted(folder: Path) -> Any:
 
 
 def _made(backend: Any, side: str, folder: Path) -> TokenizerFile:
-    """The tokenizer made of a slow one's files, with the characters of SentencePiece's file mapped as that says."""
+    """The tokenizer made of a slow one's files, with texts prepared as SentencePiece's file says."""
     note = f"the folder has no {TOKENIZER_FILE}; texts get the tokens that transformers makes of its other files"
-    name, charsmap = _charsmap(folder)
-    if not charsmap or "Precompiled" in str(backend.normalizer):
-        return TokenizerFile(backend, side, notes=(note,))
-    from tokenizers import normalizers
-
-    own = [] if backend.normalizer is None else [backend.normalizer]
-    backend.normalizer = normalizers.Sequence([normalizers.Precompiled(charsmap), *own])
-    mapped = f"transformers leaves out the map of characters of {name}; texts are mapped by it"
-    difference = hashlib.sha256(b"precompiled_charsmap" + charsmap).hexdigest()
-    return TokenizerFile(backend, side, difference, (note, mapped))
-
-
-def _charsmap(folder: Path) -> tuple[str, bytes]:
-    """The file of SentencePiece's model and its map of characters; empty where there is none."""
-    path = next((folder / name for name in SLOW_FILES if name.endswith(".model") and (folder / name).is_file()), None)
-    if path is None:
-        return "", b""
-    with importing:
-        from google.protobuf.message import DecodeError
-        from transformers.convert_slow_tokenizer import import_protobuf
-
-    model = import_protobuf().ModelProto()  # type: ignore[no-untyped-call]
-    try:
-        model.ParseFromString(path.read_bytes())
-    except DecodeError:  # another kind of model under the name
-        return path.name, b""
-    return path.name, bytes(model.normalizer_spec.precompiled_charsmap)
+    done, steps = sentencepiece.prepare_as_filed(backend, folder)
+    difference = hashlib.sha256(steps.encode()).hexdigest() if done else ""
+    return TokenizerFile(backend, side, difference, (note, *done))
 
 
 def _check_merges(path: Path, subject: str) -> None:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from services.models.layers.linear import multiplied_in
+
 
 def round_linears(module: nn.Module, wanted: Callable[[], bool]) -> None:
     """Have the linear layers of a module ask before each product.
@@ -27,9 +29,10 @@ def _asking(linear: nn.Linear, wanted: Callable[[], bool]) -> Callable[[Tensor],
     def forward(x: Tensor) -> Tensor:
         if not wanted():
             return functional.linear(x, linear.weight, linear.bias)
+        kept = multiplied_in(torch.bfloat16, x.device)
         if not rounded:
-            bias = None if linear.bias is None else linear.bias.to(torch.bfloat16)
-            rounded.append((linear.weight.to(torch.bfloat16), bias))
-        return functional.linear(x.to(torch.bfloat16), *rounded[0]).to(x.dtype)
+            bias = None if linear.bias is None else linear.bias.to(torch.bfloat16).to(kept)
+            rounded.append((linear.weight.to(torch.bfloat16).to(kept), bias))
+        return functional.linear(x.to(torch.bfloat16).to(kept), *rounded[0]).to(torch.bfloat16).to(x.dtype)
 
     return forward

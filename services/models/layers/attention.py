@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from services.models.layers.linear import multiplied_in
 from services.models.layers.packing import LengthGroup
 
 WINDOW_BLOCK = 256
@@ -36,11 +37,12 @@ def attend(
         [T, heads size], of the same type; zero in rows that belong to no text.
     """
     pairs = kv_heads or heads
+    dtype, qkv_TE = qkv_TE.dtype, qkv_TE.to(multiplied_in(qkv_TE.dtype, qkv_TE.device))
     rows, size = qkv_TE.shape[0], qkv_TE.shape[1] // (heads + 2 * pairs)
     width = heads * size
     if qkv_TE.requires_grad:
-        return _attend_apart(qkv_TE, groups, heads, window, dropout, kv_heads=pairs)
-    context_TD = qkv_TE.new_empty((rows, width))
+        return _attend_apart(qkv_TE, groups, heads, window, dropout, kv_heads=pairs).to(dtype)
+    context_TD = qkv_TE.new_empty((rows, width), dtype=dtype)
     context_TD[groups[-1].stop :].zero_()
     for group in groups:
         q, k, v = split_heads(qkv_TE[group.start : group.stop], group, heads, pairs)

@@ -4,12 +4,16 @@ On x86 processors oneDNN's matrix product on weights in its own blocked layout r
 product behind `torch.nn.functional.linear` in float32. (Its rounding error is 1.4 times as large, as it sums each dot
 product in one go.) The blocked copy *replaces* the plain one, so no memory is lost. Elsewhere, and on CUDA, the plain
 product is used.
+
+A processor without instructions for bfloat16 multiplies in it some forty times slower than in float32. There the
+products are those of the rounded numbers in float32, rounded once at the end, which is what the instructions give too.
 """
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Literal
 
 import torch
@@ -64,10 +68,17 @@ def has_blocked_kernels() -> bool:
     )
 
 
+@cache
 def has_fast_bfloat16() -> bool:
     """Whether the processor has instructions for products in bfloat16."""
     supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return supported and has_blocked_kernels()
+
+
+def multiplied_in(dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """Type in which numbers of a type are multiplied: bfloat16 is float32 where the device is slow in it."""
+    slow = dtype == torch.bfloat16 and device.type == "cpu" and not has_fast_bfloat16()
+    return torch.float32 if slow else dtype
 
 
 class Linear:
@@ -110,9 +121,10 @@ class Linear:
             return
         with self._lock:
             if dtype not in self._weights:
-                bias = self.bias
-                self._biases[dtype] = None if bias is None else bias.to(dtype)
-                self._weights[dtype] = self._arranged(self.weight.to(dtype))
+                bias, weight = self.bias, self.weight
+                kept = multiplied_in(dtype, weight.device)
+                self._biases[dtype] = None if bias is None else bias.to(dtype).to(kept)
+                self._weights[dtype] = self._arranged(weight.to(dtype).to(kept))
 
     def __call__(self, x: Tensor, activation: Activation = "none") -> Tensor:
         """Apply.
@@ -125,12 +137,15 @@ class Linear:
             [T, out] of x's type.
         """
         weight, bias = self._weights[x.dtype], self._biases[x.dtype]
+        return self._applied(x.to(weight.dtype), weight, bias, activation).to(x.dtype)
+
+    def _applied(self, x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation) -> Tensor:
         if self._rearranged and x.dtype == torch.float32:
             return activate(blocked_product(x, weight, bias), activation)
         if not self.blocked:
             return activate(functional.linear(x, weight, bias), activation)
         fused = _FUSED.get(activation)
         if fused is None:
-            return activate(self(x), activation)
+            return activate(self._applied(x, weight, bias, "none"), activation)
         y: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, fused[0], [], fused[1])
         return y

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -219,35 +220,56 @@ def test_sides_of_truncation(tmp_path: Path) -> None:
         read_tokenizer(folder, "model m")
 
 
-CONTROL = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}
 CLS = {"pad_piece": "[PAD]", "bos_piece": "[CLS]", "eos_piece": "[SEP]", "unk_piece": "[UNK]"}
+CONTROL = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}
+MARKS = {"bos_id": -1, "eos_id": -1, "user_defined_symbols": ["[CLS]", "[SEP]", "[MASK]"]}
+ALBERT = MARKS | {"pad_id": 0, "unk_id": 1, "pad_piece": "<pad>"}
+BIG_BIRD = MARKS | {"pad_id": 0, "eos_id": 1, "bos_id": 2, "unk_id": 3}
+MAPPED, SPACES, ACCENTS = "map of characters", "keeps spaces", "vowel signs"
+
+
+def _of_albert(text: str) -> str:
+    """The text as ALBERT's published `preprocess_text` makes it, with the settings of all its models."""
+    joined = " ".join(text.strip().split()).replace("``", '"').replace("''", '"')
+    decomposed = unicodedata.normalize("NFKD", joined)
+    return "".join(char for char in decomposed if not unicodedata.combining(char)).lower()
 
 
 @pytest.mark.parametrize(
-    ("cls", "family", "name", "left_out", "settings"),
+    ("cls", "family", "name", "said", "settings"),
     [
-        ("XLMRobertaTokenizer", "xlm-roberta", "sentencepiece.bpe.model", False, {}),
-        ("MBartTokenizer", "mbart", "sentencepiece.bpe.model", True, {}),
-        ("DebertaV2Tokenizer", "deberta-v2", "spm.model", True, CONTROL | CLS),
+        ("XLMRobertaTokenizer", "xlm-roberta", "sentencepiece.bpe.model", [], {}),
+        ("CamembertTokenizer", "camembert", "sentencepiece.bpe.model", [], {}),
+        ("T5Tokenizer", "mt5", "spiece.model", [], {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}),
+        ("MBartTokenizer", "mbart", "sentencepiece.bpe.model", [MAPPED], {}),
+        ("DebertaV2Tokenizer", "deberta-v2", "spm.model", [MAPPED], CONTROL | CLS),
+        ("AlbertTokenizer", "albert", "spiece.model", [ACCENTS], ALBERT),
+        ("RemBertTokenizer", "rembert", "sentencepiece.model", [SPACES], ALBERT),
+        ("BigBirdTokenizer", "big_bird", "spiece.model", [MAPPED, SPACES], BIG_BIRD),
     ],
 )
 def test_tokens_without_the_file_are_those_of_sentencepiece(
-    tmp_path: Path, cls: str, family: str, name: str, *, left_out: bool, settings: dict[str, Any]
+    tmp_path: Path, cls: str, family: str, name: str, *, said: list[str], settings: dict[str, Any]
 ) -> None:
-    """Letters of full width, ligatures and composed accents too, which classes of transformers 5 leave unmapped."""
+    """Letters of full width, ligatures, composed accents, odd spaces and vowel signs too, where classes differ."""
     sentencepiece = pytest.importorskip("sentencepiece")
+    prepare = _of_albert if family == "albert" else str
     with (tmp_path / name).open("wb") as file:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter([*LINES, *PROBES]), model_writer=file, vocab_size=400, hard_vocab_limit=False,
-            character_coverage=1.0, minloglevel=2, **settings,
+            sentence_iterator=iter([prepare(line) for line in (*LINES, *PROBES)]), model_writer=file, vocab_size=400,
+            hard_vocab_limit=False, character_coverage=1.0, minloglevel=2, **settings,
         )  # fmt: skip
     name_class(tmp_path, cls)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
     found = read_tokenizer(tmp_path, "model m")
-    assert any("map of characters" in note for note in found.notes) == left_out == bool(found.difference)
+    notes = found.notes[1:]
+    assert len(notes) == len(said), notes
+    assert all(part in note for part, note in zip(said, notes, strict=True))
+    assert bool(found.difference) == bool(said)
     reference = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / name))
-    for text in PROBES:
-        assert found.backend.encode(text, add_special_tokens=False).tokens == reference.encode(text, out_type=str)
+    for text in (*PROBES, " ", "", "a\u2003\u2003b ", "\u0e33\u0e19\u0e49\u0e33 \u0915\u094d\u0937\u0947"):
+        expected = reference.encode(prepare(text), out_type=str)
+        assert found.backend.encode(text, add_special_tokens=False).tokens == expected, text
     same = [found.backend.encode(text).ids for text in ("ﬁnal ＡＢＣ１ e\u0301", "final ABC1 é")]
     assert same[0] == same[1]
 

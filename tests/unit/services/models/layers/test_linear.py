@@ -6,7 +6,9 @@ import torch
 from transformers.activations import ACT2FN
 
 from services.models.families.base import ACTIVATIONS
+from services.models.layers import linear as layers
 from services.models.layers.linear import Linear, activate, has_blocked_kernels
+from tests.support.products import Products
 
 KERNELS = [
     False,
@@ -51,6 +53,23 @@ def test_bfloat16_once_prepared(blocked: bool) -> None:
     y = linear(x.bfloat16(), "gelu")
     assert y.dtype == torch.bfloat16
     np.testing.assert_allclose(y.float(), linear(x, "gelu"), atol=0.25, rtol=0.05)
+
+
+@pytest.mark.parametrize("blocked", KERNELS)
+@pytest.mark.parametrize("activation", ["none", "gelu", "silu"])
+def test_a_processor_without_bfloat16_multiplies_the_rounded_numbers_in_float32(
+    blocked: bool, activation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "has_fast_bfloat16", lambda: False)
+    x, weight, bias = (part.bfloat16() for part in _parts())
+    linear = Linear(weight.float(), bias.float(), blocked=blocked)
+    linear.prepare(torch.bfloat16)
+    with Products() as products:
+        y = linear(x, activation)
+    assert products.types == {torch.float32}
+    assert y.dtype == torch.bfloat16
+    expected = activate(x.double() @ weight.double().T + bias.double(), activation)
+    np.testing.assert_allclose(y.double(), expected, rtol=2**-8, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from services.models.catalogue import ModelFiles, load_model
+from services.models.layers import linear
 from services.models.layers.blocks import Layout
 from services.models.layers.dropout import NO_DROPOUT
 from services.models.layers.interventions import Interventions
@@ -15,6 +16,7 @@ from services.runtime.errors import InvalidArgument
 from services.trainer.evaluation.forward import last_hidden_state
 from services.trainer.training.encoder import TrainableEncoder
 from services.trainer.training.plan import Frozen
+from tests.support.products import Products
 from tests.support.tiny_models import CONFIGURATIONS, mixed_texts
 
 NOTHING = Interventions((), "cpu")
@@ -62,6 +64,23 @@ def test_gradients_are_float32_and_of_about_the_same_direction(dtype: ComputeTyp
         assert gradient.dtype == torch.float32
         if float(other.norm()) > 1e-3:
             assert float(torch.cosine_similarity(gradient.ravel(), other.ravel(), dim=0)) > 0.98, name
+
+
+@pytest.mark.parametrize("family", CONFIGURATIONS)
+def test_a_processor_without_bfloat16_never_multiplies_in_it(
+    family: str, tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forwards and backwards: some forty times slower than float32 where there are no instructions for it."""
+    monkeypatch.setattr(linear, "has_fast_bfloat16", lambda: False)
+    model = TrainableEncoder.load(ModelFiles(aliases={"tiny": tiny(family)}), ModelSpec("tiny"))
+    layout = _layout(model)
+    with Products() as products:
+        hidden_TD = last_hidden_state(model.build("bfloat16", NO_DROPOUT), layout, "bfloat16", NOTHING)
+        hidden_TD.tanh().sum().backward()
+    assert products.types == {torch.float32}
+    exact_TD = last_hidden_state(model.inference("float32"), layout, "float32", NOTHING)
+    assert not torch.equal(hidden_TD.detach(), exact_TD)
+    assert float(torch.cosine_similarity(hidden_TD.detach(), exact_TD, dim=-1).min()) > 0.999
 
 
 def test_dropout_changes_the_states_and_repeats_with_the_generator(files: ModelFiles) -> None:
