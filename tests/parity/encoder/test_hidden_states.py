@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
+from services.encoder.backends.workers import Workers
 from services.encoder.loading import load_engine
 from services.models.catalogue import ModelFiles
 from services.models.layers import linear
@@ -115,6 +116,7 @@ def test_bfloat16_stays_near(twin: Pair) -> None:
 def test_a_processor_without_bfloat16_never_multiplies_in_it(twin: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rounded numbers are multiplied in float32: some forty times faster there, and as near."""
     monkeypatch.setattr(linear, "has_fast_bfloat16", lambda: False)
+    monkeypatch.setattr(Workers, "run", lambda _, work, items: [work(item) for item in items])  # seen by `Products`
     batch = twin.tokenize(mixed_texts(6, seed=6))
     plan = EncodePlan(_all_layers(twin), dtype="bfloat16")
     files = ModelFiles(aliases={"model": twin.folder})
