@@ -58,7 +58,7 @@ def encode(
         texts = _lines(language)
     else:
         texts = read_units(Path(source), encode.pooling, format=format, language=language)
-    with mesh.open("encoder") as opened, ProgressReport("Encoding") as report:
+    with mesh.open("encoder", models=[model]) as opened, ProgressReport("Encoding") as report:
         found = opened.encoder.encode(texts, progress=report.update, **settings)
     if out is not None:
         record, tidy = _about(found, model, encode, language)

@@ -92,7 +92,7 @@ def fit_map(
         raise typer.BadParameter("Expected --model NAME where texts or words are to be encoded, but got none")
     out.mkdir(parents=True, exist_ok=True)
     services = ("encoder", "metrics") if encoded else ("metrics",)
-    with mesh.open(*services, store=out / "store") as opened, ProgressReport("Fitting") as report:
+    with mesh.open(*services, store=out / "store", models=[model]) as opened, ProgressReport("Fitting") as report:
         found = opened.metrics.fit_map(
             views["source"],
             views["target"],

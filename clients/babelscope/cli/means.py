@@ -45,7 +45,7 @@ def means(
     files = read_named(corpus, "--corpus")
     interventions = encode.edits(files)
     found: dict[str, LayerMeans] = {}
-    with mesh.open("encoder") as opened, ProgressReport("Averaging") as report:
+    with mesh.open("encoder", models=[model]) as opened, ProgressReport("Averaging") as report:
         for language, path in files.items():
             texts = read_texts(Path(path), format=format, language=language)
             found[language] = opened.encoder.mean_activations(

@@ -101,7 +101,7 @@ def compare(
         raise typer.BadParameter("Expected `--mesh` or `--store` with `--keep-state`, so that the sums stay")
     settings, measures = encode.settings(model), read_measures(measure)
     views = parallel_views(parallel, format, encode)
-    with mesh.open("encoder", "metrics") as opened, ProgressReport("Comparing") as report:
+    with mesh.open("encoder", "metrics", models=[model]) as opened, ProgressReport("Comparing") as report:
         found = opened.metrics.compare(
             views,
             measures=measures,

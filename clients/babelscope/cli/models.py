@@ -40,7 +40,7 @@ def list_(mesh: MeshOptions) -> None:
 @with_options
 def show(name: NameArgument, *, mesh: MeshOptions) -> None:
     """One model, which is loaded if need be."""
-    with mesh.open("encoder") as opened:
+    with mesh.open("encoder", models=[name]) as opened:
         _print([opened.encoder.get_model(name)])
 
 
@@ -93,7 +93,7 @@ def extend(
     The new model is kept in the store as `checkpoints/ID`, which the encoder serves and `train` starts from.
     """
     check_lasting(mesh, detach)
-    with mesh.open(*EXTENDING) as opened:
+    with mesh.open(*EXTENDING, models=[name]) as opened:
         job = opened.trainer.extend_model(
             name,
             _put_vectors(opened, vectors, language, limit),

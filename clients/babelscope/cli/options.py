@@ -95,14 +95,14 @@ TokenOption = Annotated[
 ]
 ModelOption = Annotated[
     str,
-    typer.Option("--model", metavar="NAME", help="Model: a hub id, a folder under the encoder's roots, or an alias."),
+    typer.Option("--model", metavar="NAME", help="Model: a hub id, a folder, or an alias."),
 ]
 ModelOrNoneOption = Annotated[
     str | None,
     typer.Option(
         "--model",
         metavar="NAME",
-        help="Model that encodes texts: a hub id, a folder under the encoder's roots, or an alias.",
+        help="Model that encodes texts: a hub id, a folder, or an alias.",
     ),
 ]
 FormatOption = Annotated[
@@ -156,20 +156,56 @@ class MeshOptions:
         return self.mesh is not None or self.store is not None
 
     @contextmanager
-    def open(self, *services: str, env: Mapping[str, str] | None = None, store: Path | None = None) -> Iterator[Mesh]:
+    def open(
+        self,
+        *services: str,
+        env: Mapping[str, str] | None = None,
+        store: Path | None = None,
+        models: Sequence[str | None] = (),
+    ) -> Iterator[Mesh]:
         """The mesh at the address, or one started here for the time of the command.
 
         Args:
             services: Services to start where there is no address.
             env: Further environment variables of servers started here.
             store: Store of servers started here where the options name none.
+            models: Models that the command names; servers started here serve those that are folders.
         """
+        folders = model_folders(models, served=self.mesh is None)
         if self.mesh is None and self.store is None and store is not None:
             given: str | None = str(store)
         else:
             given = self.store
-        with open_mesh(self.mesh, services, store=given, ca=self.ca, token=self.token, env=env) as mesh:
+        with open_mesh(self.mesh, services, store=given, ca=self.ca, token=self.token, env=env, models=folders) as mesh:
             yield mesh
+
+
+def model_folders(names: Sequence[str | None], *, served: bool) -> dict[str, Path]:
+    """The models that are folders on this machine, by their names.
+
+    Args:
+        names: What was given as models.
+        served: Whether the command starts servers, which can read the folders.
+
+    Raises:
+        BadParameter: A path without a model, or one for servers that were started elsewhere.
+    """
+    found = {}
+    for name in filter(None, names):
+        folder, is_path = Path(name).expanduser(), name.startswith((".", "/", "~"))
+        if is_path and not served:
+            raise typer.BadParameter(
+                f"Expected --model to be a name that the mesh knows, but got the path {name!r}: its servers find "
+                "folders by BABELSCOPE_MODEL_ROOTS and BABELSCOPE_MODEL_ALIASES"
+            )
+        if served and (folder / "config.json").is_file():
+            found[name] = folder
+        elif is_path:
+            problem = f"it has no {folder / 'config.json'}" if folder.is_dir() else "there is no such folder"
+            raise typer.BadParameter(
+                f"Expected --model to be a hub id, an alias or the folder of a model, but got {name!r}: {problem}"
+            )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +321,7 @@ def open_mesh(
     ca: Path | None = None,
     token: str | None = None,
     env: Mapping[str, str] | None = None,
+    models: Mapping[str, Path] | None = None,
 ) -> Iterator[Mesh]:
     """The mesh at an address, or one started here for the time of the command."""
     if address is not None:
@@ -296,5 +333,5 @@ def open_mesh(
             yield mesh
     else:
         note(f"Starting on this machine: {', '.join(services)}")
-        with local(services, store=store, env=env) as started:
+        with local(services, store=store, model_aliases=models, env=env) as started:
             yield started

@@ -227,7 +227,7 @@ def pretrain(
     if (model is None) == (vocabulary is None):
         raise typer.BadParameter("Expected --vocabulary, for a new model, or --model, but got neither or both")
     check_lasting(mesh, detach)
-    with mesh.open(*SERVICES) as opened:
+    with mesh.open(*SERVICES, models=[model]) as opened:
         job = opened.trainer.pretrain_mlm(
             made.architecture() if model is None else model,
             put_corpora(opened, corpus, "--corpus"),

@@ -66,7 +66,7 @@ def project(
         for language, path in read_named(corpus, "--corpus").items()
     }
     interventions = encode.edits(texts)
-    with mesh.open("encoder", "metrics") as opened, ProgressReport("Projecting") as report:
+    with mesh.open("encoder", "metrics", models=[model]) as opened, ProgressReport("Projecting") as report:
         if encode.pooling == "token":
             # How many rows a text has is known only to the model: tokens are encoded first and sent as activations.
             states = {

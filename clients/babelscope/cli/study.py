@@ -53,7 +53,7 @@ def study(
     where = "local" if mesh.mesh is None else "a running mesh"
     trains = any(key in design.sections for key in TRAINED)
     services = ("encoder", "metrics", "datagen", "trainer") if trains else ("encoder", "metrics")
-    with mesh.open(*services) as opened:
+    with mesh.open(*services, models=[model]) as opened:
         result = run_study(design, opened, target, force=force, command=command, where=where, watcher=_Watcher())
     page = write_report(result, target)
     for use in result.models:

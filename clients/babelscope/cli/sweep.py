@@ -156,7 +156,7 @@ def sweep(
     if not model:
         raise typer.BadParameter("Expected --model, but got none")
     services = ("encoder", *SERVICES) if wanted.groups is None else SERVICES
-    with mesh.open(*services) as opened:
+    with mesh.open(*services, models=[model]) as opened:
         follow(opened, enter_sweep(wanted, model, opened), detach, results)
 
 

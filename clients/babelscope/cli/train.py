@@ -176,7 +176,7 @@ def train(
     if (how.align_layer is None) != (not how.align):
         raise typer.BadParameter("Expected --align-layer and --align together, but got one of them")
     check_lasting(mesh, detach)
-    with mesh.open(*SERVICES) as opened:
+    with mesh.open(*SERVICES, models=[model]) as opened:
         job = opened.trainer.fine_tune(
             read_model(model, "", how.random_init, how.seed),
             task,

@@ -127,7 +127,7 @@ def translate_tokens(
     for one, other in pairs:
         if not texts.pair(one, other)[0]:
             raise typer.BadParameter(f"Expected ids that both {one} and {other} have, but they share none")
-    with mesh.open("encoder", "metrics") as opened, ProgressReport("Translating tokens") as report:
+    with mesh.open("encoder", "metrics", models=[model]) as opened, ProgressReport("Translating tokens") as report:
         layers = chosen or tuple(range(1, opened.encoder.get_model(Model(model, encode.revision)).layers + 1))
         sweep = encode.sweep(model, layers, factors, shifts.samples)
         # Asked first: a model without a head is refused before its means are computed.

@@ -1,12 +1,16 @@
 """The client against a real encoder."""
 
+from pathlib import Path
+
 import babelscope
 import babelscope.aio
 import numpy as np
 import pytest
 from babelscope import Intervention, InvalidRequest, LocalMesh, Model, NotFound, Refused, Shift, Text
+from babelscope.cli import run
 
 from tests.support.numbered_texts import TEXTS
+from tests.support.tiny_models import build_model
 
 
 def test_rows_are_those_of_each_text_alone(mesh: LocalMesh) -> None:
@@ -102,3 +106,15 @@ async def test_a_text_refused_late_keeps_its_field(mesh: LocalMesh, attempt: int
     async with babelscope.aio.connect(mesh.address) as aio:
         with pytest.raises(InvalidRequest):
             await aio.encoder.encode(texts, model="tiny", layers=[1])
+
+
+def test_the_command_encodes_by_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its path: servers that the command starts serve it under the name that was typed."""
+    build_model("bert", tmp_path / "models" / "own")
+    (tmp_path / "texts.txt").write_text("the cat sees\n", encoding="utf-8")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.delenv("BABELSCOPE_MESH", raising=False)
+    arguments = ["encode", "--input", "../texts.txt", "--model", "../models/own", "--output", "rows.npz"]
+    assert run(arguments) == 0
+    assert (tmp_path / "work" / "rows.npz").is_file()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from babelscope.cli import run
 from babelscope.cli.console import ProgressReport
-from babelscope.cli.options import read_model
+from babelscope.cli.options import model_folders, read_model
 from babelscope.data.activations import Progress
 from babelscope.data.comparison import TIDY_COLUMNS
 from babelscope.data.models import Model
@@ -205,3 +205,29 @@ def test_progress_of_views_is_summed(monkeypatch: pytest.MonkeyPatch, capsys: py
         "Comparing: encode 30 of 200 fr",
         "Comparing: measure 1 of 3 en fr",
     ]
+
+
+def test_models_that_are_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    named = ["./tiny", "tiny", str(folder), "hub/id", "alias", "", None]
+    expected = {"./tiny": Path("tiny"), "tiny": Path("tiny"), str(folder): folder}
+    assert model_folders(named, served=True) == expected
+    assert model_folders(["hub/id", "tiny"], served=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "problem"),
+    [
+        ("./nowhere", [], "the folder of a model, but got './nowhere': there is no such folder"),
+        ("/", [], "but got '/': it has no /config.json"),
+        ("./tiny", ["--mesh", "127.0.0.1:1"], "Expected --model to be a name that the mesh knows"),
+    ],
+)
+def test_paths_of_no_model(
+    name: str, more: list[str], problem: str, corpora: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", *corpora, "--model", name, *more]) == 2
+    assert problem in capsys.readouterr().err

@@ -45,6 +45,17 @@ def test_names_under_roots_and_aliases(root: Path, tmp_path: Path) -> None:
     assert other.resolve("tiny-bert") == root / "tiny-bert"
 
 
+@pytest.mark.parametrize("alias", ["./tiny", "/data/tiny", "checkpoints/step-100", "../tiny"])
+def test_an_alias_may_look_like_a_path(alias: str, root: Path) -> None:
+    """The operator gave it, or the command line, which serves a folder under the very name that was typed."""
+    files = ModelFiles([root], {alias: root / "tiny-bert"})
+    assert files.resolve(alias) == root / "tiny-bert"
+    assert files.is_local(alias)
+    assert files.stamp(alias) == files.stamp("tiny-bert")
+    with pytest.raises(InvalidArgument):
+        files.resolve("./other")
+
+
 def test_unknown_names_say_what_is_near(root: Path) -> None:
     with pytest.raises(NotFound, match="did you mean tiny-bert") as caught:
         ModelFiles([root]).resolve("tinybert")
