@@ -136,8 +136,8 @@ class ModelFiles:
         Raises:
             InvalidArgument: A name that leaves the roots.
         """
-        self._check_name(name)
-        return self._hub is None or self._is_stored(name) or self._local(name) is not None
+        check_name(name, self._aliases)
+        return self._hub is None or self._stored(name) is not None or self._local(name) is not None
 
     def find(self, name: str, revision: str = "", *, cached: bool = False) -> ModelFolder:
         """As `resolve`, with what was found in the folder.
@@ -147,14 +147,12 @@ class ModelFiles:
             revision: Revision on the hub.
             cached: Whether `resolve` has just found it, so that the hub is not asked again.
         """
-        self._check_name(name)
+        check_name(name, self._aliases)
         check_revision(revision)
         self._allowed.check(name)
         subject = f"model {name}"
-        if self._checkpoints is not None and self._is_stored(name):
-            local: tuple[Path, Path | None] | None = self._checkpoints.fetch(name), None
-        else:
-            local = self._local(name)
+        stored = self._stored(name)
+        local = self._local(name) if stored is None else (stored.fetch(name), None)
         if local is not None:
             if revision:
                 raise InvalidArgument(
@@ -173,20 +171,15 @@ class ModelFiles:
 
     def stamp(self, name: str, revision: str = "") -> Hashable:
         """Changes whenever a local model's files do, or a checkpoint is deleted; the hub's files never change here."""
-        if self._checkpoints is not None and self._is_stored(name):
-            return self._checkpoints.exists(name)
+        stored = self._stored(name)
+        if stored is not None:
+            return stored.exists(name)
         local = self._local(name)
         return None if local is None else files_stamp(local[0])
 
-    def _check_name(self, name: str) -> None:
-        """Refuse names that could lead out of the roots; an alias is the operator's, and may look like a path."""
-        if name not in self._aliases:
-            check_name(name)
-
-    def _is_stored(self, name: str) -> bool:
-        """Whether a name is of a checkpoint in the store."""
-        stored = self._checkpoints is not None and name.startswith(StoredCheckpoints.PREFIX)
-        return stored and name not in self._aliases
+    def _stored(self, name: str) -> StoredCheckpoints | None:
+        """The store's checkpoints, where a name is of one of them."""
+        return self._checkpoints if name.startswith(StoredCheckpoints.PREFIX) and name not in self._aliases else None
 
     def _local(self, name: str) -> tuple[Path, Path | None] | None:
         """The folder of a name, and the root that it must not leave; None where there is none."""

@@ -1,7 +1,7 @@
 """Folders that hold a model: what they must have, and nothing that leads out of them."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,12 +60,18 @@ class RequiredFiles:
     weights: tuple[str, ...]
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, aliases: Container[str] = ()) -> None:
     """Refuse names that could lead out of the roots.
+
+    Args:
+        name: The name.
+        aliases: Names that the operator has given to folders anywhere, which may look like paths.
 
     Raises:
         InvalidArgument: The name is no relative path of plain parts, or begins like a URL or a drive.
     """
+    if name in aliases:
+        return
     problem = problem_of(name) or ("it has a colon in its first part" if ":" in name.split("/", 1)[0] else "")
     if problem:
         raise InvalidArgument(
