@@ -171,11 +171,9 @@ class ModelFiles:
 
     def stamp(self, name: str, revision: str = "") -> Hashable:
         """Changes whenever a local model's files do, or a checkpoint is deleted; the hub's files never change here."""
-        stored = self._stored(name)
-        if stored is not None:
+        if (stored := self._stored(name)) is not None:
             return stored.exists(name)
-        local = self._local(name)
-        return None if local is None else files_stamp(local[0])
+        return None if (local := self._local(name)) is None else files_stamp(local[0])
 
     def _stored(self, name: str) -> StoredCheckpoints | None:
         """The store's checkpoints, where a name is of one of them."""
