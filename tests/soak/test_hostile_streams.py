@@ -11,14 +11,15 @@ Health is asked of a healthy busy server as well, at the same moments: what that
 beyond it is a fault where it comes again in each of three rounds.
 """
 
-import asyncio
 import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,12 +29,14 @@ import pytest
 
 from services.encoder.settings import EncoderSettings
 from tests.support import hostile, valid_requests
-from tests.support.attacks import CLIENTS, attacks, launch
+from tests.support.attacks import CLIENTS, OTHERS, attacks, launch
 from tests.support.heartbeat import Heartbeat
 from tests.support.models import make_root
 from tests.support.mutation import Request
+from tests.support.silent_hub import SilentHub
 from tests.support.yardstick import yardstick
 
+TEAM: Final = "a-token-of-a-team"
 SECONDS: Final = float(os.environ.get("SOAK_ATTACK_SECONDS", "10"))
 HEALTH_SECONDS: Final = 1.0
 ROUNDS: Final = 3
@@ -55,6 +58,13 @@ def clients() -> Iterator[ProcessPoolExecutor]:
     """A process for the hostile clients, so that they do not slow down those who ask for health."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         yield pool
+
+
+@pytest.fixture
+def silent_hub() -> Iterator[SilentHub]:
+    """A hub that accepts connections and never answers."""
+    with SilentHub() as hub:
+        yield hub
 
 
 def _bound(service: str, start: int, message: int = MESSAGE) -> int:
@@ -106,7 +116,7 @@ class Siege:
         return [] if kept and self.mesh.restarts[service] == 0 else [figures]
 
 
-@pytest.mark.parametrize("service", hostile.READERS)
+@pytest.mark.parametrize("service", hostile.SERVICES)
 def test_attacks(service: str, steady: str, clients: ProcessPoolExecutor, tmp_path: Path) -> None:
     env = {"BABELSCOPE_HELD_BYTES": str(HELD), "BABELSCOPE_IDLE_SECONDS": "3"}
     with hostile.mesh(tmp_path, make_root(tmp_path / "models"), env) as mesh:
@@ -118,70 +128,101 @@ def test_attacks(service: str, steady: str, clients: ProcessPoolExecutor, tmp_pa
         assert [told for name in named for told in siege.attack(service, name, bound)] == []
 
 
-@pytest.mark.parametrize("service", hostile.READERS)
+@pytest.mark.parametrize("service", hostile.SERVICES)
 def test_bodies_without_a_token(service: str, steady: str, clients: ProcessPoolExecutor, tmp_path: Path) -> None:
     """No body is read: beyond the start, each stream may take 4 MB of what has come, and not its body."""
     env = {"BABELSCOPE_MAX_MESSAGE_BYTES": str(16 << 20), "BABELSCOPE_TOKEN": "a-token-of-a-test"}
     with hostile.mesh(tmp_path, make_root(tmp_path / "models"), env) as mesh:
-        valid = {"datagen": valid_requests.datagen(), "encoder": valid_requests.encoder()}
-        siege = Siege(mesh, {**valid, "metrics": valid_requests.metrics()}, clients, steady)
+        valid = {
+            "datagen": valid_requests.datagen(),
+            "encoder": valid_requests.encoder(),
+            "metrics": valid_requests.metrics(),
+            "trainer": valid_requests.trainer("datasets/" + "0" * 64, "jobs/a", "jobs/b"),
+        }
+        siege = Siege(mesh, valid, clients, steady)
         bound = siege.highest(service) + CLIENTS * (4 << 20)
         named = [name for name in attacks(siege.valid) if name.startswith(f"{service}: bodies")]
         assert [told for name in named for told in siege.attack(service, name, bound)] == []
 
 
-def test_a_hub_that_never_answers(steady: str, clients: ProcessPoolExecutor, tmp_path: Path) -> None:
-    """Those who ask it wait; `Encode` of a loaded model answers the same numbers beside them."""
-    with SilentHub() as hub:
-        env = {
-            "BABELSCOPE_HUB": "true",
-            "BABELSCOPE_HUB_CACHE": str(tmp_path / "hub"),
-            "BABELSCOPE_HELD_BYTES": str(HELD),
-            "HF_ENDPOINT": hub.address,
-            "no_proxy": "127.0.0.1",
-        }
-        with hostile.mesh(tmp_path, make_root(tmp_path / "models"), env) as mesh:
-            siege = Siege(mesh, hostile.valid(mesh), clients, steady)
-            reference = mesh.encoder.encode(["the cat sees"], model="tiny").array
-            over, answers = threading.Event(), []
+@pytest.mark.parametrize("service", ["encoder", "trainer"])
+def test_a_hub_that_never_answers(
+    service: str, steady: str, clients: ProcessPoolExecutor, tmp_path: Path, silent_hub: SilentHub
+) -> None:
+    """Those who ask it wait; whoever asks for what is there is answered beside them.
 
-            def encode() -> None:
-                while not over.wait(0.1):
-                    answers.append(mesh.encoder.encode(["the cat sees"], model="tiny", timeout=60).array)
+    Clients of one address share its places unless named tokens tell them apart, as they do here: what the two sides
+    still share is what the server does for them.
+    """
+    callers = tmp_path / "callers"
+    callers.mkdir()
+    for name, token in (("team", TEAM), ("others", OTHERS)):
+        (callers / name).write_text(token)
+    env = {
+        "BABELSCOPE_CALLERS": str(callers),
+        "BABELSCOPE_HUB": "true",
+        "BABELSCOPE_HUB_CACHE": str(tmp_path / "hub"),
+        "BABELSCOPE_HELD_BYTES": str(HELD),
+        "HF_ENDPOINT": silent_hub.address,
+        "no_proxy": "127.0.0.1",
+    }
+    with hostile.mesh(tmp_path, make_root(tmp_path / "models"), env) as mesh:
+        siege = Siege(mesh, {}, clients, steady)
+        bound = _bound(service, siege.highest(service))
+        addresses = ",".join(f"{name}={getattr(mesh, name).address}" for name in hostile.SERVICES)
+        with babelscope.connect(addresses, token=TEAM) as team:
+            ask = partial(_encodes if service == "encoder" else _enters, team)
+            reference = ask()
+            with Beside(ask) as beside:
+                assert siege.attack(service, f"{service}: hub", bound) == []
+        sys.stderr.write(f"{len(beside.answers)} answers beside it, the slowest in {beside.slowest:.2f} s\n")
+        assert silent_hub.accepted
+        assert len(beside.answers) >= 3
+        for answer in beside.answers:
+            np.testing.assert_allclose(answer, reference, atol=1e-5)
 
-            beside = threading.Thread(target=encode)
-            beside.start()
-            try:
-                bound = _bound("encoder", siege.highest("encoder"))
-                assert siege.attack("encoder", "encoder: hub", bound) == []
-            finally:
-                over.set()
-                beside.join()
-            sys.stderr.write(f"{len(answers)} answers of Encode beside it\n")
-            assert hub.accepted
-            assert len(answers) >= 3
-            for answer in answers:
-                np.testing.assert_allclose(answer, reference, atol=1e-5)
+
+def _encodes(team: babelscope.Mesh) -> np.ndarray:
+    """Rows of a loaded model."""
+    return team.encoder.encode(["the cat sees"], model="tiny", timeout=60).array
 
 
-class SilentHub:
-    """Accepts connections and never answers, from a thread of its own."""
+def _enters(team: babelscope.Mesh) -> np.ndarray:
+    """Enters a job of a local model, looks at it, and takes it back; the state in which it was."""
+    job = team.trainer.fine_tune("tiny", "pos", {"en": "datasets/" + "0" * 64})
+    found = [job.state, team.trainer.get_job(job.name).state, team.trainer.cancel_job(job.name).state]
+    assert found == ["queued", "queued", "cancelled"]
+    return np.zeros(1)
 
-    def __init__(self) -> None:
-        self.accepted: list[asyncio.StreamWriter] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
 
-    def __enter__(self) -> "SilentHub":
-        self._thread.start()
-        server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._keep, "127.0.0.1", 0), self._loop).result()
-        self.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+class Beside:
+    """Asks again and again in a thread of its own.
+
+    Args:
+        ask: What is asked.
+
+    Attributes:
+        answers: All answers.
+        slowest: Seconds that the slowest took.
+    """
+
+    def __init__(self, ask: Callable[[], np.ndarray]) -> None:
+        self._ask, self._over = ask, threading.Event()
+        self._pool = ThreadPoolExecutor(1)
+        self.answers: list[np.ndarray] = []
+        self.slowest = 0.0
+
+    def __enter__(self) -> "Beside":
+        self._running = self._pool.submit(self._run)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._over.set()
+        self._pool.shutdown()
+        self._running.result()
 
-    async def _keep(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.accepted.append(writer)
+    def _run(self) -> None:
+        while not self._over.wait(0.1):
+            begun = time.monotonic()
+            self.answers.append(self._ask())
+            self.slowest = max(self.slowest, time.monotonic() - begun)

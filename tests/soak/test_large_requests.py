@@ -20,7 +20,7 @@ ROUNDS = 3
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
 
-@pytest.mark.parametrize("service", hostile.READERS)
+@pytest.mark.parametrize("service", hostile.SERVICES)
 def test_health_answers_whatever_is_asked(service: str, tmp_path: Path) -> None:
     """A second beyond what a healthy busy server takes at the same time is a fault where it comes again each time."""
     with hostile.mesh(tmp_path, make_root(tmp_path / "models")) as running, yardstick() as steady:

@@ -11,9 +11,11 @@ from functools import partial
 from typing import Any, Final, Literal
 
 import grpc
+import numpy as np
 from babelscope.data.example_messages import to_proto
 from babelscope.data.examples import Example
-from babelscope.v1 import datagen_pb2, encoder_pb2, metrics_pb2, model_pb2, text_pb2
+from babelscope.data.tensors import to_proto as to_tensor
+from babelscope.v1 import datagen_pb2, encoder_pb2, metrics_pb2, model_pb2, tensor_pb2, text_pb2, trainer_pb2
 from google.protobuf.message_factory import GetMessageClass
 
 from tests.support.hostile import METHODS, STUBS
@@ -25,6 +27,8 @@ CLIENTS: Final = 64
 ASKED_SECONDS: Final = 10.0
 """Time after which a client leaves."""
 BODY: Final = 15 << 20
+OTHERS: Final = "a-token-of-the-others"
+"""Token of those who ask the hub, where a server asks for one."""
 NAMES: Final = ("/dev/zero", "../../etc/passwd", "a\0b", "x" * 5000, "é" * 300, "a/b", " ", "x" * 200_000)
 
 Manner = Literal["asks", "falls silent", "does not read"]
@@ -125,12 +129,21 @@ def attacks(valid: Mapping[str, Sequence[Request]]) -> dict[str, Callable[[], At
     made["encoder: answers are not read"] = lambda: Attack("encoder", [_tokens()], "does not read")
     corpus = datagen_pb2.GenerateCorpusRequest(languages=["en"], size=1_000_000, seed=1)
     made["datagen: answers are not read"] = partial(Attack, "datagen", [("GenerateCorpus", [corpus])], "does not read")
-    for service, method in (("encoder", "Tokenize"), ("metrics", "Correlate"), ("datagen", "GetDataset")):
+    for method in ("Predict", "GetJobFile"):
+        made[f"trainer: answers of {method} are not read"] = partial(_unread, valid, method)
+    for service, method in (
+        ("encoder", "Tokenize"),
+        ("metrics", "Correlate"),
+        ("datagen", "GetDataset"),
+        ("trainer", "CreateJob"),
+    ):
         for token in ("", "wrong"):
             made[f"{service}: bodies, token {token!r}"] = partial(_bodies, service, method, token)
-    made["encoder: hub"] = lambda: Attack(
-        "encoder", [("GetModel", [_get(model_pb2.ModelRef(name=f"org/m{number}"))]) for number in range(500)]
-    )
+    remote = [model_pb2.ModelRef(name=f"org/m{number}") for number in range(500)]
+    asked = [("GetModel", [_get(each)]) for each in remote]
+    made["encoder: hub"] = partial(Attack, "encoder", asked, token=OTHERS)
+    entered = [_entered(fine_tune=_tuning(each)) for each in remote]
+    made["trainer: hub"] = partial(Attack, "trainer", entered, token=OTHERS)
     return made
 
 
@@ -174,6 +187,65 @@ def _letters(valid: Mapping[str, Sequence[Request]]) -> list[Request]:
     ]
 
 
+def _job_names(valid: Mapping[str, Sequence[Request]]) -> list[Request]:
+    named: list[Request] = []
+    for name in NAMES:
+        static = trainer_pb2.PretrainStaticSpec(kind=trainer_pb2.STATIC_KIND_GLOVE, vocabulary=name, train=_sets(1))
+        scored = trainer_pb2.EvaluateSpec(checkpoint=f"checkpoints/{name}", eval=_sets(1))
+        named += [
+            ("GetJob", [trainer_pb2.GetJobRequest(name=f"jobs/{name}")]),
+            ("GetCheckpoint", [trainer_pb2.GetCheckpointRequest(name=f"checkpoints/{name}")]),
+            ("ListJobs", [trainer_pb2.ListJobsRequest(page_token=name, labels={"a": name})]),
+            ("ListCheckpoints", [trainer_pb2.ListCheckpointsRequest(page_token=name)]),
+            _entered(fine_tune=_tuning(model_pb2.ModelRef(name=name))),
+            _entered(fine_tune=_tuning(model_pb2.ModelRef(name="tiny"), task=name)),
+            _entered(pretrain_static=static),
+            _entered(evaluate=scored),
+        ]
+    return named
+
+
+def _job_lists(valid: Mapping[str, Sequence[Request]]) -> list[Request]:
+    """Grids, factors, keys and lists of which each is short as bytes."""
+    tiny = model_pb2.ModelRef(name="tiny")
+    checkpoint = next(messages[0].name for name, messages in valid["trainer"] if name == "GetCheckpoint")
+    base = _tuning(tiny, train=_sets(1), eval=_sets(1000))
+    shift = model_pb2.Shift(vector=tensor_pb2.ArrayRef(inline=to_tensor(np.ones(32, np.float32))), alpha=0.5)
+    alphas = [number / 7 for number in range(400_000)]
+    factors = trainer_pb2.EvaluateSpec(
+        checkpoint=checkpoint,
+        eval=_sets(1),
+        dev=_sets(1),
+        interventions=[model_pb2.Intervention(layer=1, shift=shift)],
+        alphas=alphas,
+    )
+    deep = "".join(f", &a{number} [*a{number - 1}, *a{number - 1}]" for number in range(1, 60))
+    texts = (f"name: [&a0 [x, x]{deep}]\n", "".join(f"k{number}: 1\n" for number in range(300_000)), "[" * 1_000_000)
+    return [
+        _entered(sweep=trainer_pb2.SweepSpec(base=base, seeds=range(10_000))),
+        _entered(sweep=trainer_pb2.SweepSpec(base=_tuning(tiny, train=_sets(1)), seeds=range(1_000_000))),
+        _entered(sweep=trainer_pb2.SweepSpec(base=_tuning(tiny, train=_sets(1)), learning_rates=alphas[1:])),
+        _entered(evaluate=factors),
+        _entered(fine_tune=_tuning(tiny, frozen=trainer_pb2.Frozen(patterns=["*a*a*b"] * 400_000))),
+        *(_entered(study=trainer_pb2.StudySpec(yaml=text)) for text in texts),
+    ]
+
+
+def _job_pages(valid: Mapping[str, Sequence[Request]]) -> list[Request]:
+    """Jobs of long specifications, and pages of all of them."""
+    sets = [
+        trainer_pb2.LanguageDataset(language="en", dataset=f"datasets/{'0' * 2000}{place}") for place in range(1000)
+    ]
+    long = _entered(fine_tune=_tuning(model_pb2.ModelRef(name="tiny"), eval=sets))
+    listed = ("ListJobs", [trainer_pb2.ListJobsRequest(page_size=1000)])
+    return [long, *[listed] * 3]
+
+
+def _watches(valid: Mapping[str, Sequence[Request]]) -> list[Request]:
+    """Streams of events, of jobs that have ended and of none that ever will."""
+    return [request for request in valid["trainer"] if request[0] in ("WatchJob", "GetJobFile", "GetJob")]
+
+
 NAMED: Final[dict[tuple[str, str], Callable[[Mapping[str, Sequence[Request]]], list[Request]]]] = {
     ("encoder", "names and revisions"): _names,
     ("encoder", "draws of many layers"): _draws,
@@ -181,7 +253,31 @@ NAMED: Final[dict[tuple[str, str], Callable[[Mapping[str, Sequence[Request]]], l
     ("metrics", "long names"): _scores,
     ("datagen", "long names"): _steps,
     ("datagen", "normalise on repeated letters"): _letters,
+    ("trainer", "names"): _job_names,
+    ("trainer", "long lists"): _job_lists,
+    ("trainer", "pages of long jobs"): _job_pages,
+    ("trainer", "watched jobs"): _watches,
 }
+
+
+def _entered(**spec: Any) -> Request:
+    return "CreateJob", [trainer_pb2.CreateJobRequest(job=trainer_pb2.Job(**spec))]
+
+
+def _tuning(model: model_pb2.ModelRef, **given: Any) -> trainer_pb2.FineTuneSpec:
+    return trainer_pb2.FineTuneSpec(**{"model": model, "task": "pos", "train": _sets(1), **given})
+
+
+def _sets(count: int) -> list[trainer_pb2.LanguageDataset]:
+    named = [f"datasets/{number:064x}" for number in range(count)]
+    return [trainer_pb2.LanguageDataset(language="en", dataset=name) for name in named]
+
+
+def _unread(valid: Mapping[str, Sequence[Request]], method: str) -> Attack:
+    """Long answers of a method."""
+    name, messages = next(request for request in valid["trainer"] if request[0] == method)
+    sent = [*messages, *messages[1:] * 1000] if method == "Predict" else messages
+    return Attack("trainer", [(name, sent)], "does not read")
 
 
 def _get(model: model_pb2.ModelRef) -> encoder_pb2.GetModelRequest:

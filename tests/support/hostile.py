@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import babelscope
@@ -25,11 +26,10 @@ from google.protobuf.message_factory import GetMessageClass
 
 from tests.support import valid_requests
 from tests.support.mutation import Request
+from tests.support.planted_training import Planted, plant
 from tests.support.refusals import CHANNEL
 
 SERVICES: Final = ("datagen", "encoder", "metrics", "trainer")
-READERS: Final = ("datagen", "encoder", "metrics")
-"""Those that hold large messages and long streams: the trainer reads names and settings."""
 STUBS: Final[dict[str, Any]] = {
     "datagen": datagen_pb2_grpc.DatagenServiceStub,
     "encoder": encoder_pb2_grpc.EncoderServiceStub,
@@ -79,7 +79,7 @@ def mesh(folder: Path, root: Path, env: Mapping[str, str] | None = None) -> Iter
         yield running
 
 
-def valid(running: babelscope.Mesh) -> dict[str, list[Request]]:
+def valid(running: babelscope.LocalMesh) -> dict[str, list[Request]]:
     """Valid requests of all services, for objects that are made in the mesh first."""
     requests = valid_requests.datagen()
     with grpc.insecure_channel(running.datagen.address) as channel:
@@ -90,12 +90,23 @@ def valid(running: babelscope.Mesh) -> dict[str, list[Request]]:
     state = next(answer.report.state for answer in answers if answer.WhichOneof("message") == "report")
     with grpc.insecure_channel(running.trainer.address) as channel:
         ended, watched = (_cancelled_job(STUBS["trainer"](channel), dataset) for _ in range(2))
+    planted = _planted(running)
     return {
         "datagen": valid_requests.datagen(dataset),
         "encoder": valid_requests.encoder(),
         "metrics": valid_requests.metrics(state),
-        "trainer": valid_requests.trainer(dataset, ended, watched),
+        "trainer": [
+            *valid_requests.trainer(dataset, ended, watched),
+            *valid_requests.trained(planted.job, planted.checkpoint, dataset),
+        ],
     }
+
+
+def _planted(running: babelscope.LocalMesh) -> Planted:
+    """What a job has left in the mesh's trainer, which runs none."""
+    store = running.logs["trainer"].parent.parent
+    with TemporaryDirectory() as folder:
+        return plant(str(store), f"sqlite:///{store / 'trainer' / 'jobs.db'}", Path(folder))
 
 
 def _cancelled_job(stub: Any, dataset: str) -> str:

@@ -1,5 +1,6 @@
 """Small valid requests of every method of a service: what mutated ones start from."""
 
+import gzip
 from collections.abc import Iterable
 
 import numpy as np
@@ -37,6 +38,13 @@ TRANSFORMS: dict[str, dict[str, str]] = {
     "swap_language_of": {"part": "question", "language": "fr"},
     "learn_vocabulary": {"size": "40"},
 }
+STUDY = """
+name: s
+title: Two languages
+corpus: {pattern: "{language}.txt"}
+languages: [en, fr]
+models: [tiny]
+"""
 TAKEN = {
     "reorder": [2],
     "slice_window": [0, 1],
@@ -159,8 +167,36 @@ def metrics(state: str = "moments/" + "0" * 64 + ".json") -> list[Request]:
     return requests
 
 
+def trained(job: str, checkpoint: str, dataset: str) -> list[Request]:
+    """Requests of the trainer service that need what a job has left.
+
+    Args:
+        job: Name of a job that has written a file `rows.csv`.
+        checkpoint: Name of a model that was fine-tuned for `pos`.
+        dataset: Name of a dataset that is there.
+    """
+    sets = [trainer_pb2.LanguageDataset(language="en", dataset=dataset)]
+    shift = model_pb2.Intervention(layer=1, shift=model_pb2.Shift(vector=_inline(np.ones(32)), alpha=0.5))
+    scored = trainer_pb2.EvaluateSpec(
+        checkpoint=checkpoint, eval=sets, dev=sets, max_tokens=16, interventions=[shift], alphas=[0.5, 1.0]
+    )
+    ask = trainer_pb2.PredictRequest
+    used = trainer_pb2.PredictSpec(
+        checkpoint=checkpoint,
+        interventions=[shift],
+        max_tokens=16,
+        language_interventions=[trainer_pb2.LanguageInterventions(language="fr", interventions=[shift])],
+    )
+    return [
+        ("CreateJob", [trainer_pb2.CreateJobRequest(job=trainer_pb2.Job(evaluate=scored))]),
+        ("GetJobFile", [trainer_pb2.GetJobFileRequest(name=job, path="rows.csv")]),
+        ("GetCheckpoint", [trainer_pb2.GetCheckpointRequest(name=checkpoint)]),
+        ("Predict", [ask(spec=used), *[ask(example=example(EXAMPLES[2]))] * 3]),
+    ]
+
+
 def trainer(dataset: str, ended: str, watched: str) -> list[Request]:
-    """Requests of the trainer service, but for those that need a checkpoint.
+    """Requests of the trainer service, but for those that need what a job has left.
 
     Args:
         dataset: Name of a dataset that is there.
@@ -207,6 +243,7 @@ def trainer(dataset: str, ended: str, watched: str) -> list[Request]:
                 kind=trainer_pb2.STATIC_KIND_GLOVE, vocabulary="tiny", train=sets, dimension=8, window=2, epochs=1
             )
         ),
+        trainer_pb2.Job(study=trainer_pb2.StudySpec(yaml=STUDY, files=[_file("en.txt"), _file("fr.txt")])),
     ]  # fmt: skip
     return [
         *(("CreateJob", [trainer_pb2.CreateJobRequest(job=job)]) for job in jobs),
@@ -232,3 +269,7 @@ def _scores(kinds: Iterable[tuple[str, text_pb2.Example]], score: type[metrics_p
 
 def _inline(array: np.ndarray) -> model_pb2.ArrayRef:
     return model_pb2.ArrayRef(inline=to_proto(array.astype(np.float32)))
+
+
+def _file(path: str) -> trainer_pb2.StudyFile:
+    return trainer_pb2.StudyFile(path=path, gzip=gzip.compress(b"the cat sees\n" * 12))

@@ -17,14 +17,14 @@ CORPUS = Path(__file__).parent / "corpus"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.Mesh]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.LocalMesh]:
     folder = tmp_path_factory.mktemp("hostile")
     with hostile.mesh(folder, make_root(folder / "models")) as mesh:
         yield mesh
 
 
 @pytest.mark.parametrize("service", hostile.SERVICES)
-def test_kept_requests_break_nothing(service: str, running: babelscope.Mesh) -> None:
+def test_kept_requests_break_nothing(service: str, running: babelscope.LocalMesh) -> None:
     lines = (CORPUS / f"{service}.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) >= 100
     pid = running.pids[service]
@@ -34,7 +34,7 @@ def test_kept_requests_break_nothing(service: str, running: babelscope.Mesh) -> 
     assert running.pids[service] == pid
 
 
-def test_what_the_mutated_requests_start_from_is_valid(running: babelscope.Mesh) -> None:
+def test_what_the_mutated_requests_start_from_is_valid(running: babelscope.LocalMesh) -> None:
     """Otherwise they would be refused at the door."""
     for service, requests in hostile.valid(running).items():
         with hostile.grpc.insecure_channel(getattr(running, service).address) as channel:

@@ -19,14 +19,14 @@ SENT = 6
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.Mesh]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.LocalMesh]:
     folder = tmp_path_factory.mktemp("large")
     with hostile.mesh(folder, make_root(folder / "models")) as mesh:
         yield mesh
 
 
-@pytest.mark.parametrize("service", hostile.READERS)
-def test_health_answers_while_large_requests_are_read(service: str, running: babelscope.Mesh) -> None:
+@pytest.mark.parametrize("service", hostile.SERVICES)
+def test_health_answers_while_large_requests_are_read(service: str, running: babelscope.LocalMesh) -> None:
     every = list(inflated(hostile.valid(running)[service]))
     address = getattr(running, service).address
     with yardstick() as steady, Heartbeat(address) as heartbeat, Heartbeat(steady) as machine:
