@@ -1,23 +1,25 @@
 """Refuses jobs that cannot succeed before they are queued, by what is known without reading data or weights."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from babelscope.data.languages import same_language
+from babelscope.data.languages import read_tag
 from babelscope.errors import StudyError
 from babelscope.study.nodes import StudyFiles
 from babelscope.study.schema import load_study
 
 from services.models import reinit
 from services.models.catalogue import ModelFiles, configuration
-from services.models.families import FAMILIES
+from services.models.families import FAMILIES, Family
 from services.models.families.base import sharing
 from services.models.general.languages import Languages, separate_languages
 from services.models.layers import interventions
+from services.models.spec import ModelSpec
 from services.models.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.trainer import specs
@@ -33,7 +35,7 @@ from services.trainer.static.plan import StaticPlan
 from services.trainer.static.plan import check as check_static
 from services.trainer.sweeps.grid import cells
 from services.trainer.tasks import make_task
-from services.trainer.training.checks import check, check_frozen_layers
+from services.trainer.training.checks import check, check_frozen_layers, check_optimisation
 from services.trainer.training.plan import FineTunePlan, LanguageSet
 
 
@@ -83,7 +85,24 @@ class Checker:
                 # Such a job would stay in the queue for ever: no trainer does it.
                 raise FailedPrecondition(f"job.{kind}", f"no trainer does jobs of the kind {kind}")
 
-    def _fine_tune(self, job: specs.FineTuneJob, field: str) -> None:
+    def asks_the_hub(self, kind: str, spec: Any) -> bool:
+        """Whether a check of a specification would ask the hub; blocks.
+
+        Raises:
+            InvalidArgument: A model's name is none.
+        """
+        return any(not self._files.is_local(name) for name in _names_of(kind, spec))
+
+    def _known(self, model: ModelSpec) -> "_Known | None":
+        """What is known of a model that can be trained; None of others, of which their jobs say that they cannot."""
+        folder, subject = self._files.find(model.name, model.revision), f"model {model.name}"
+        if folder.family not in FAMILIES:
+            return None
+        family, config = FAMILIES[folder.family], configuration(folder, subject)
+        return _Known(family, config, folder.path, subject)
+
+    def _fine_tune(self, job: specs.FineTuneJob, field: str, known: "_Known | None" = None) -> None:
+        """Checks a job; `known` is its model, where several jobs share it."""
         try:
             make_task(job.task, job.options)
             plan = FineTunePlan(job.model, job.task, job.train, job.dev, job.options, job.frozen, job.optimisation)
@@ -91,10 +110,10 @@ class Checker:
         except InvalidArgument as error:
             raise InvalidArgument(_of_request(field, error), error.problem) from error
         self._check_workers(job.optimisation.workers, f"{field}.optimisation.workers")
-        folder, subject = self._files.find(job.model.name, job.model.revision), f"model {job.model.name}"
-        if folder.family not in FAMILIES:
-            return  # its job says that it cannot be trained
-        family, config = FAMILIES[folder.family], configuration(folder, subject)
+        known = known or self._known(job.model)
+        if known is None:
+            return
+        family, config, subject = known.family, known.config, known.subject
         sizes, lowest = family.dimensions(config), sharing(family, config)
         try:
             reinit.check(job.model.reinit, sizes.layers, job.model.name)
@@ -108,7 +127,7 @@ class Checker:
             for part, sets in (("train", job.train), ("dev", job.dev), ("eval", job.eval)):
                 _check_languages(told, sets, part, job.model.name)
             if job.max_tokens:
-                check_max_tokens(job.max_tokens, Tokenizer.load(folder.path, subject), sizes.max_tokens, subject)
+                check_max_tokens(job.max_tokens, known.tokenizer, sizes.max_tokens, subject)
         except InvalidArgument as error:
             raise InvalidArgument(_of_request(field, error), error.problem) from error
 
@@ -147,8 +166,13 @@ class Checker:
 
     def _sweep(self, sweep: specs.SweepJob) -> None:
         # What the rest of the grid differs in is checked where the message is read.
+        try:
+            check_optimisation(sweep.base.optimisation)
+        except InvalidArgument as error:
+            raise InvalidArgument(_of_request("job.sweep.base", error), error.problem) from error
+        known = self._known(sweep.base.model)
         for job in {(each.task, each.label, each.train): each for each in cells(sweep)}.values():
-            self._fine_tune(job, "job.sweep.base")
+            self._fine_tune(job, "job.sweep.base", known)
 
     def _longest(self, job: specs.EvaluateJob) -> None:
         """Checks the longest input of an evaluation."""
@@ -161,13 +185,10 @@ class Checker:
 
     def _study(self, study: specs.StudyJob) -> None:
         """Reads the study as its job will, whose files need not be there for that."""
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "study.yaml"
-            path.write_text(study.yaml, encoding="utf-8")
-            try:
-                load_study(path, files=StudyFiles({name: Path(folder) / name for name in study.files}))
-            except StudyError as error:
-                raise InvalidArgument("job.study.yaml", str(error).replace(f"{folder}/", "")) from error
+        try:
+            load_study("study.yaml", files=StudyFiles({name: Path(name) for name in study.files}), text=study.yaml)
+        except StudyError as error:
+            raise InvalidArgument("job.study.yaml", str(error)) from error
 
     def _evaluate(self, job: specs.EvaluateJob) -> None:
         kind, _, name = job.checkpoint.partition("/")
@@ -185,19 +206,61 @@ class Checker:
             raise InvalidArgument(
                 "job.evaluate.interventions", "Expected a shift whose factor is one of `alphas`, but got none"
             )
+        seen: set[float] = set()
         for number, alpha in enumerate(job.alphas):
-            if not math.isfinite(alpha) or alpha in job.alphas[:number]:
+            if not math.isfinite(alpha) or alpha in seen:
                 raise InvalidArgument(
                     f"job.evaluate.alphas[{number}]", f"Expected finite factors, each once, but got {alpha}"
                 )
+            seen.add(alpha)
+        counted = Counter(read_tag(dev.language).canonical for dev in job.dev)
         for each in job.eval:
-            found = sum(same_language(dev.language, each.language) for dev in job.dev)
+            found = counted[read_tag(each.language).canonical]
             if found != 1:
                 raise InvalidArgument(
                     "job.evaluate.dev",
                     f"Expected one development set of {each.language or 'no language'}, on which its factor is chosen, "
                     f"but got {found}",
                 )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A model that can be trained.
+
+    Attributes:
+        family: Its family.
+        config: Its configuration.
+        folder: Its folder.
+        subject: What errors call it.
+    """
+
+    family: Family
+    config: Any
+    folder: Path
+    subject: str
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Its tokenizer."""
+        return Tokenizer.load(self.folder, self.subject)
+
+
+def _names_of(kind: str, spec: Any) -> list[str]:
+    """The models that the check of a specification looks for."""
+    match kind:
+        case "fine_tune" | "extend_model":
+            return [spec.model.name]
+        case "sweep":
+            return [spec.base.model.name]
+        case "evaluate":
+            return [spec.lower.name] if spec.lower is not None else []
+        case "pretrain_mlm" if spec.model is not None:
+            return [spec.model.name]
+        case "pretrain_mlm" | "pretrain_static":
+            return [spec.vocabulary] if spec.vocabulary and not spec.vocabulary.startswith(STORED) else []
+        case _:
+            return []
 
 
 def _check_languages(told: Languages | None, sets: Sequence[LanguageSet], field: str, model: str) -> None:

@@ -16,6 +16,7 @@ from services.runtime.memory import Memory
 from services.runtime.telemetry import Telemetry
 from services.runtime.work import Workers
 from services.trainer import gauges, workers
+from services.trainer.api.listing import Damaged
 from services.trainer.api.servicer import Records, TrainerServicer
 from services.trainer.api.watching import Notices
 from services.trainer.checking import Checker
@@ -67,7 +68,8 @@ class TrainerService:
         self._notices = Notices()
         self._database = Database(settings.database.get_secret_value())
         table, checkpoints = JobTable(self._database), Checkpoints(self._database)
-        gauges.watch(telemetry, self._database)
+        damaged = Damaged()
+        gauges.watch(telemetry, self._database, damaged)
         self._ray = _ray(settings)
         self._dispatcher = Dispatcher(
             Tables(table, checkpoints, Families(self._database), self._notices.notify),
@@ -96,7 +98,7 @@ class TrainerService:
             self._served = models = ServedPredictions(models, partial(_gateway, settings, self._ray))
         self._servicer = TrainerServicer(
             settings,
-            Records(table, checkpoints, self._store, self._notices),
+            Records(table, checkpoints, self._store, self._notices, damaged),
             models,
             self._workers,
             self.memory,
@@ -122,6 +124,7 @@ class TrainerService:
             await asyncio.to_thread(self._served.close)
         if self._ray is not None:
             await asyncio.to_thread(self._ray.close)
+        self._servicer.close()
         await self._workers.close()
         await asyncio.to_thread(self._database.close)
 

@@ -87,7 +87,9 @@ class TrainerSettings(ModelSettings):
         description="Replicas of Ray Serve that predict, with the runner `ray`; with 0 this server predicts by itself.",
     )
     max_models: int = Field(2, ge=1, description="Fine-tuned models in memory; the one unused for longest makes room.")
-    max_watchers: int = Field(32, ge=1, description="Calls of WatchJob at once.")
+    max_watchers: int = Field(
+        32, ge=1, description="Calls of WatchJob at once; no client has more than three quarters of them."
+    )
 
     def peer(self, address: str) -> ClientConfig:
         """How another server of the mesh is reached."""

@@ -15,7 +15,7 @@ import numpy as np
 from babelscope.data.example_messages import to_proto
 from babelscope.data.examples import Example
 from babelscope.data.tensors import to_proto as to_tensor
-from babelscope.v1 import datagen_pb2, encoder_pb2, metrics_pb2, model_pb2, tensor_pb2, text_pb2, trainer_pb2
+from babelscope.v1 import datagen_pb2, encoder_pb2, metrics_pb2, model_pb2, text_pb2, trainer_pb2
 from google.protobuf.message_factory import GetMessageClass
 
 from tests.support.hostile import METHODS, STUBS
@@ -210,7 +210,7 @@ def _job_lists(valid: Mapping[str, Sequence[Request]]) -> list[Request]:
     tiny = model_pb2.ModelRef(name="tiny")
     checkpoint = next(messages[0].name for name, messages in valid["trainer"] if name == "GetCheckpoint")
     base = _tuning(tiny, train=_sets(1), eval=_sets(1000))
-    shift = model_pb2.Shift(vector=tensor_pb2.ArrayRef(inline=to_tensor(np.ones(32, np.float32))), alpha=0.5)
+    shift = model_pb2.Shift(vector=model_pb2.ArrayRef(inline=to_tensor(np.ones(32, np.float32))), alpha=0.5)
     alphas = [number / 7 for number in range(400_000)]
     factors = trainer_pb2.EvaluateSpec(
         checkpoint=checkpoint,

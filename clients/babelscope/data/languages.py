@@ -66,7 +66,6 @@ class Language:
         return self.script in HAN_SCRIPTS
 
 
-@lru_cache(maxsize=4096)
 def read_tag(tag: str) -> Language:
     """Reads a language tag; never fails.
 
@@ -76,6 +75,12 @@ def read_tag(tag: str) -> Language:
     Args:
         tag: BCP 47 tag or a common variant of one: any case, `_` for `-`, ISO 639-3 or 639-2 codes, deprecated codes.
     """
+    # A tag may come from a client, and be as long as a message: such a one is not kept.
+    return _known(tag) if len(tag) <= _LONGEST else _read(tag)
+
+
+def _read(tag: str) -> Language:
+    """Reads a tag of any length, of which the first `_LONGEST` characters count."""
     parts = [part for part in _SEPARATORS.split(tag.strip()[:_LONGEST]) if part] or [""]
     # As many of the first subtags as are well-formed together.
     known, parsed = next(
@@ -92,6 +97,9 @@ def read_tag(tag: str) -> Language:
     canonical = "-".join([canonical, *map(str.lower, parts[known:])])
     language = parsed.language or ""
     return Language(tag, canonical, language, _macrolanguage(language), script, registered=True)
+
+
+_known = lru_cache(maxsize=4096)(_read)
 
 
 def same_language(left: str, right: str) -> bool:

@@ -1,9 +1,9 @@
 """Reading a YAML document strictly: every value is asked for by path, and what nobody asked for is an error."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import yaml
 
@@ -11,16 +11,23 @@ from babelscope.errors import StudyError
 
 Value = TypeVar("Value")
 
+MOST_VALUES: Final = 100_000
+"""Values of a document, each counted as often as aliases repeat it: few lines can stand for more than memory holds."""
+
 
 class _Loader(yaml.SafeLoader):
     """A safe loader that refuses a key written twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """A mapping, its keys all different."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
+        seen: set[Any] = set()
+        for each, _ in node.value:
+            key = self.construct_object(each, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a key is a list or a mapping", each.start_mark)
+            if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", node.start_mark)
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
 
@@ -181,18 +188,20 @@ class Node:
         return float(self.value)
 
 
-def read_yaml(path: Path, files: StudyFiles | None = None) -> Node:
+def read_yaml(path: Path, files: StudyFiles | None = None, *, text: str | None = None) -> Node:
     """The root of a YAML document.
 
     Args:
         path: The document.
         files: The files that it names.
+        text: Its contents, where they are at hand; it is read where None.
 
     Raises:
-        StudyError: The file cannot be read or is not YAML; names the line.
+        StudyError: The file cannot be read, is not YAML, or has more than `MOST_VALUES` values; names the line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        if text is None:
+            text = path.read_text(encoding="utf-8")
         loader = _Loader(text)
         try:
             value = loader.get_single_data()
@@ -207,4 +216,23 @@ def read_yaml(path: Path, files: StudyFiles | None = None) -> Node:
         raise StudyError(f"{path}:{line}: Expected YAML, but got: {error.problem or error.context}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # also dates that are none, lists within lists
         raise StudyError(f"{path}: Expected YAML, but got: {error}") from error
+    if _values(value) > MOST_VALUES:
+        raise StudyError(f"{path}: Expected at most {MOST_VALUES} values, those that aliases repeat counted each time")
     return Node(path, "", value, files or StudyFiles())
+
+
+def _values(root: Any) -> int:
+    """How many values a document stands for; each is looked at once, however often aliases repeat it."""
+    counted: dict[int, int] = {}
+    waiting = [root]
+    while waiting:
+        value = waiting[-1]
+        within = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        missing = [each for each in within if id(each) not in counted]
+        if missing and id(value) not in counted:
+            counted[id(value)] = MOST_VALUES + 1  # a list may hold itself
+            waiting += missing
+            continue
+        counted[id(value)] = 1 + sum(counted[id(each)] for each in within)
+        waiting.pop()
+    return counted[id(root)]

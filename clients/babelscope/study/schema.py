@@ -46,18 +46,25 @@ class Overrides:
     sentences: int = 0
 
 
-def load_study(path: str | Path, overrides: Overrides | None = None, files: StudyFiles | None = None) -> Study:
+def load_study(
+    path: str | Path,
+    overrides: Overrides | None = None,
+    files: StudyFiles | None = None,
+    *,
+    text: str | None = None,
+) -> Study:
     """Reads a study file.
 
     Args:
         path: The file.
         overrides: What to take in place of what it says. Languages may be any that its corpus has files for.
         files: The files that it names, where they are not to be looked up on this machine; also notes what was.
+        text: Its contents, where they are at hand.
 
     Raises:
         StudyError: The file cannot be read or does not follow the schema; names the key, what was expected and got.
     """
-    root = read_yaml(Path(path), files)
+    root = read_yaml(Path(path), files, text=text)
     keys = root.mapping(
         "name", "title", "corpus", "languages", "sources", "models", "sentences", "layers", "pooling", "pairs",
         "measures", "standardise", "drop_top_variance", "random_init", "retrieval", "overflow", "alignment",

@@ -57,7 +57,7 @@ class Admission:
             LimitExceeded: All places are taken, or the client has its share of them or has used up its minute.
         """
         own = account.limits.streams
-        client = account.name if own is not None else f"{account.name} {client_of(context)}"
+        client = key_of(account, context)
         setting, share = ("max_client_streams", self._max_client_streams) if own is None else ("streams", own)
         if not self.ready:
             raise Unavailable("The server is not ready: it is loading or draining")
@@ -80,6 +80,16 @@ class Admission:
             self._held[client] -= 1
             if not self._held[client]:
                 del self._held[client]
+
+
+def key_of(account: Account, context: Any) -> str:
+    """What tells clients apart that share something.
+
+    Args:
+        account: Account of the caller.
+        context: gRPC context of the RPC.
+    """
+    return account.name if account.limits.streams is not None else f"{account.name} {client_of(context)}"
 
 
 def client_of(context: Any) -> str:

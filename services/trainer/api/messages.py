@@ -7,10 +7,11 @@ from typing import Any, Final
 from babelscope.v1 import model_pb2, trainer_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.runtime.errors import InvalidArgument, NotFound
+from services.runtime.errors import DataLoss, InvalidArgument, LimitExceeded, NotFound
 from services.runtime.rpc.listing import option_messages
 from services.trainer import specs
 from services.trainer.api.jobs import write_job_spec
+from services.trainer.api.names import CHECKPOINTS, JOBS
 from services.trainer.jobs.records import CheckpointRecord, EventRecord, JobRecord, State
 from services.trainer.tasks import TASKS, describe_options
 
@@ -22,32 +23,7 @@ STATES: Final = {
     State.CANCELLED: trainer_pb2.JOB_STATE_CANCELLED,
 }
 _STATES_BACK: Final[dict[int, State]] = {number: state for state, number in STATES.items()}
-_JOBS, _CHECKPOINTS = "jobs/", "checkpoints/"
-
-
-def read_job_name(name: str, field: str = "name") -> str:
-    """The id of `jobs/ID`.
-
-    Raises:
-        InvalidArgument: It is no such name.
-    """
-    return _read_name(name, _JOBS, field)
-
-
-def read_checkpoint_name(name: str, field: str = "name") -> str:
-    """The id of `checkpoints/ID`.
-
-    Raises:
-        InvalidArgument: It is no such name.
-    """
-    return _read_name(name, _CHECKPOINTS, field)
-
-
-def _read_name(name: str, prefix: str, field: str) -> str:
-    found = name.removeprefix(prefix)
-    if found == name or not found or len(found) > 64 or not found.isascii() or not found.isalnum():
-        raise InvalidArgument(field, f"Expected {prefix}ID, but got {name[:100]!r}")
-    return found
+_MOST_STATES: Final = 100
 
 
 def read_states(states: Sequence[int]) -> tuple[State, ...]:
@@ -55,7 +31,10 @@ def read_states(states: Sequence[int]) -> tuple[State, ...]:
 
     Raises:
         InvalidArgument: There is no such state.
+        LimitExceeded: There are too many.
     """
+    if len(states) > _MOST_STATES:
+        raise LimitExceeded("max_states", f"Expected at most {_MOST_STATES} states, but got {len(states)}")
     for number, state in enumerate(states):
         if state not in _STATES_BACK:
             offered = ", ".join(trainer_pb2.JobState.Name(each) for each in STATES.values())
@@ -64,16 +43,22 @@ def read_states(states: Sequence[int]) -> tuple[State, ...]:
 
 
 def write_job(job: JobRecord) -> trainer_pb2.Job:
-    """A job."""
+    """A job.
+
+    Raises:
+        DataLoss: Its row is damaged, or of a kind that only a later version knows.
+    """
+    if job.kind not in specs.KINDS:
+        raise DataLoss(f"Expected a kind of jobs/{job.id} among {', '.join(specs.KINDS)}, but got {job.kind[:50]!r}")
     message = trainer_pb2.Job(
-        name=f"{_JOBS}{job.id}",
+        name=f"{JOBS}{job.id}",
         state=STATES[job.state],
         reason=job.reason,
         progress=job.progress,
         figures=dict(job.figures),
         attempts=job.attempts,
         priority=job.priority,
-        parent=f"{_JOBS}{job.parent}" if job.parent else "",
+        parent=f"{JOBS}{job.parent}" if job.parent else "",
         labels=dict(job.labels),
         last_event=job.last_event,
         **write_job_spec(job.kind, specs.read(specs.KINDS[job.kind], job.spec)),
@@ -124,12 +109,16 @@ def write_event(event: EventRecord) -> trainer_pb2.JobEvent:
 
 
 def write_checkpoint(record: CheckpointRecord) -> trainer_pb2.Checkpoint:
-    """A checkpoint."""
+    """A checkpoint.
+
+    Raises:
+        DataLoss: Its row is damaged.
+    """
     note = specs.read(specs.CheckpointNote, record.payload)
-    name = f"{_CHECKPOINTS}{record.id}"
+    name = f"{CHECKPOINTS}{record.id}"
     return trainer_pb2.Checkpoint(
         name=name,
-        job=f"{_JOBS}{record.job}",
+        job=f"{JOBS}{record.job}",
         model=model_pb2.Model(
             name=name,
             family=note.family,
@@ -165,7 +154,7 @@ def _result(outcome: specs.Outcome) -> trainer_pb2.JobResult:
         figures=[_figure(figure) for figure in outcome.figures],
         warnings=outcome.warnings,
         provenance=dict(outcome.provenance),
-        children=[f"{_JOBS}{child}" for child in outcome.children],
+        children=[f"{JOBS}{child}" for child in outcome.children],
         sweep=[trainer_pb2.SweepFigure(**_given(figure)) for figure in outcome.sweep],
         files=dict(outcome.files),
     )

@@ -19,10 +19,15 @@ from services.trainer.api.alignment import (
     write_edits,
     write_language_edits,
 )
+from services.trainer.api.names import read_checkpoint_name, read_short
 from services.trainer.training.plan import Course, Frozen, LanguageSet, Optimisation
 from services.trainer.training.provenance import reinit_label
 
 MOST_SETS: Final = 1000
+MOST_PATTERNS: Final = 1000
+"""Patterns of frozen tensors."""
+MOST_ALPHAS: Final = 1000
+"""Factors of which one is chosen."""
 
 _SHARES: Final[dict[Literal["warmup", "weight_decay", "clip", "dropout"], float]] = {
     "warmup": 1.0,
@@ -83,8 +88,9 @@ def read_evaluate(spec: trainer_pb2.EvaluateSpec, field: str, store: Store) -> s
     Raises:
         InvalidArgument: A field is wrong.
     """
-    if not spec.checkpoint:
-        raise InvalidArgument(f"{field}.checkpoint", "Expected `checkpoints/ID`, but got none")
+    read_checkpoint_name(spec.checkpoint, f"{field}.checkpoint")
+    if len(spec.alphas) > MOST_ALPHAS:
+        raise LimitExceeded("max_alphas", f"Expected at most {MOST_ALPHAS} factors, but got {len(spec.alphas)}")
     at_least(spec.max_tokens, 0, f"{field}.max_tokens")
     at_least(spec.lower_part.layer, 0, f"{field}.lower_part.layer")
     return specs.EvaluateJob(
@@ -113,11 +119,17 @@ def read_sets(sets: Sequence[trainer_pb2.LanguageDataset], field: str, *, least:
     for number, each in enumerate(sets):
         if not each.dataset:
             raise InvalidArgument(f"{field}[{number}].dataset", "Expected `datasets/DIGEST`, but got none")
+        for name in ("language", "dataset", "domain"):
+            read_short(getattr(each, name), f"{field}[{number}].{name}")
     return tuple(LanguageSet(each.language, each.dataset, each.domain) for each in sets)
 
 
 def _frozen(frozen: trainer_pb2.Frozen, field: str) -> Frozen:
     at_least(frozen.layers, 0, f"{field}.layers")
+    if len(frozen.patterns) > MOST_PATTERNS:
+        raise LimitExceeded(
+            "max_patterns", f"Expected at most {MOST_PATTERNS} patterns, but got {len(frozen.patterns)}"
+        )
     return Frozen(frozen.embeddings, frozen.layers, tuple(frozen.patterns))
 
 

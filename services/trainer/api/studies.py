@@ -10,6 +10,8 @@ from services.runtime.files.store import Store
 from services.trainer import specs
 
 MOST_FILES: Final = 1000
+MOST_YAML_BYTES: Final = 256 << 10
+"""Longest study file: reading YAML takes seconds for a megabyte."""
 
 
 def read_study(spec: trainer_pb2.StudySpec, field: str, store: Store) -> specs.StudyJob:
@@ -17,10 +19,14 @@ def read_study(spec: trainer_pb2.StudySpec, field: str, store: Store) -> specs.S
 
     Raises:
         InvalidArgument: A field is wrong.
-        LimitExceeded: There are too many files.
+        LimitExceeded: It is too long, or there are too many files.
     """
     if not spec.yaml.strip():
         raise InvalidArgument(f"{field}.yaml", "Expected the contents of a study file, but got none")
+    if len(spec.yaml.encode()) > MOST_YAML_BYTES:
+        raise LimitExceeded(
+            "max_study_bytes", f"Expected a study file of at most {MOST_YAML_BYTES} bytes, but got more"
+        )
     if not (spec.deadline_seconds >= 0 and math.isfinite(spec.deadline_seconds)):
         raise InvalidArgument(
             f"{field}.deadline_seconds", f"Expected a finite number of 0 or more, but got {spec.deadline_seconds}"

@@ -11,11 +11,14 @@ from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.files.store import Store
 from services.runtime.options import given
 from services.trainer import specs
+from services.trainer.api.names import read_short
 from services.trainer.api.specs import read_fine_tune, read_sets, write_fine_tune, write_reinit, write_sets
 from services.trainer.training.plan import LanguageSet
 
 MOST_CELLS: Final = 10_000
 """Jobs of a sweep."""
+MOST_BYTES: Final = 64 << 20
+"""Bytes of their specifications together, about: each is written to the table."""
 
 
 def read_sweep(spec: trainer_pb2.SweepSpec, field: str, store: Store) -> specs.SweepJob:
@@ -25,6 +28,11 @@ def read_sweep(spec: trainer_pb2.SweepSpec, field: str, store: Store) -> specs.S
         InvalidArgument: A field is wrong.
         LimitExceeded: It comes to too many jobs.
     """
+    for name in ("reinit", "sources", "seeds", "learning_rates", "step_tokens", "tasks"):
+        if len(getattr(spec, name)) > MOST_CELLS:
+            raise _too_many(len(getattr(spec, name)))
+    if sum(len(task.sources) for task in spec.tasks) > MOST_CELLS:
+        raise _too_many(sum(len(task.sources) for task in spec.tasks))
     base = _base(spec, field, store)
     shared = tuple(_source(source, f"{field}.sources[{number}]") for number, source in enumerate(spec.sources))
     own = (specs.SweepSource(base.train[0], base.dev[0] if base.dev else None),)
@@ -92,6 +100,7 @@ def _task(
 def _choice(choice: trainer_pb2.ReinitChoice, field: str, base: specs.FineTuneJob) -> specs.ReinitChoice:
     if not choice.label:
         raise InvalidArgument(f"{field}.label", "Expected a label for the tables, but got none")
+    read_short(choice.label, f"{field}.label")
     drawn = read_model(model_pb2.ModelRef(name=base.model.name, reinit=choice.reinit), field).reinit
     return specs.ReinitChoice(choice.label, drawn)
 
@@ -100,6 +109,8 @@ def _source(source: trainer_pb2.SweepSource, field: str) -> specs.SweepSource:
     for name in ("language", "train"):
         if not getattr(source, name):
             raise InvalidArgument(f"{field}.{name}", f"Expected `{name}`, but got none")
+    for name in ("language", "train", "dev"):
+        read_short(getattr(source, name), f"{field}.{name}")
     dev = LanguageSet(source.language, source.dev) if source.dev else None
     return specs.SweepSource(LanguageSet(source.language, source.train), dev)
 
@@ -109,7 +120,15 @@ def _check(job: specs.SweepJob, field: str) -> None:
     settings = len(job.learning_rates) * len(job.step_tokens)
     cells = settings * len(job.choices) * len(job.seeds) * sum(len(task.sources) for task in job.tasks)
     if cells > MOST_CELLS:
-        raise LimitExceeded("max_cells", f"Expected a sweep of at most {MOST_CELLS} jobs, but got {cells}")
+        raise _too_many(cells)
+    one, each_setting = len(specs.write(job.base)), settings * len(job.choices) * len(job.seeds)
+    size = sum(each_setting * len(task.sources) * (one + len(specs.write(task))) for task in job.tasks)
+    if size > MOST_BYTES:
+        raise LimitExceeded(
+            "max_sweep_bytes",
+            f"Expected a sweep whose jobs take at most {MOST_BYTES} bytes together, but got {cells} jobs of about "
+            f"{size // cells} bytes",
+        )
     for task in job.tasks:
         _unique([source.train.language for source in task.sources], f"{field}.sources")
         if settings > 1 and any(source.dev is None for source in task.sources):
@@ -121,9 +140,15 @@ def _check(job: specs.SweepJob, field: str) -> None:
 
 
 def _unique(values: Sequence[Any], field: str) -> None:
+    seen: set[Any] = set()
     for number, value in enumerate(values):
-        if value in values[:number]:
+        if value in seen:
             raise InvalidArgument(f"{field}[{number}]", f"Expected each value once, but got {value!r} twice")
+        seen.add(value)
+
+
+def _too_many(count: int) -> LimitExceeded:
+    return LimitExceeded("max_cells", f"Expected a sweep of at most {MOST_CELLS} jobs, but got {count}")
 
 
 def write_sweep(sweep: specs.SweepJob) -> trainer_pb2.SweepSpec:

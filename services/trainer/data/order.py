@@ -74,10 +74,11 @@ def steps_to_run(whole: Callable[[int], int], epochs: float, max_steps: int) -> 
         max_steps: Most steps in all; 0 for no such bound.
     """
     sizes: list[int] = []
-    number = 0
-    while number < epochs and not (max_steps and sum(sizes) >= max_steps):
+    number = steps = 0
+    while number < epochs and not (max_steps and steps >= max_steps):
         wanted = max(1, round(whole(number) * min(1.0, epochs - number)))
-        sizes.append(min(wanted, max_steps - sum(sizes)) if max_steps else wanted)
+        sizes.append(min(wanted, max_steps - steps) if max_steps else wanted)
+        steps += sizes[-1]
         number += 1
     return sizes
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, delete, insert, or_, select
+from sqlalchemy import and_, delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from services.runtime.errors import FailedPrecondition, NotFound
 from services.trainer.jobs.database import Database
+from services.trainer.jobs.pages import within_bytes
 from services.trainer.jobs.records import CheckpointRecord, Lease, State
 from services.trainer.jobs.schema import checkpoints, jobs
 from services.trainer.jobs.table import LeaseLost
@@ -62,15 +63,21 @@ class Checkpoints:
         with self._database.reading() as connection:
             return connection.execute(select(checkpoints.c.id).where(checkpoints.c.id == name)).first() is not None
 
-    def list(self, limit: int, after: tuple[float, str] | None = None, job: str = "") -> Sequence[CheckpointRecord]:
-        """Checkpoints, newest first.
+    def page(
+        self, size: int, after: tuple[float, str] | None = None, job: str = ""
+    ) -> tuple[Sequence[CheckpointRecord], bool]:
+        """Checkpoints, newest first: as many as are wanted, and fewer where their descriptions are long.
 
         Args:
-            limit: Largest number of checkpoints to return.
+            size: Most checkpoints of a page.
             after: Time and id of the last one of the page before.
             job: Id of the job that made them; any where empty.
+
+        Returns:
+            The page, and whether there are more.
         """
-        query = select(checkpoints).order_by(checkpoints.c.created.desc(), checkpoints.c.id.desc()).limit(limit)
+        order = (checkpoints.c.created.desc(), checkpoints.c.id.desc())
+        query = select(checkpoints.c.id, func.length(checkpoints.c.payload)).order_by(*order).limit(size + 1)
         if job:
             query = query.where(checkpoints.c.job == job)
         if after is not None:
@@ -79,10 +86,11 @@ class Checkpoints:
                 or_(checkpoints.c.created < time, and_(checkpoints.c.created == time, checkpoints.c.id < name))
             )
         with self._database.reading() as connection:
-            return [
-                CheckpointRecord(row.id, row.job, bytes(row.payload), row.size, row.created)
-                for row in connection.execute(query)
-            ]
+            rows = connection.execute(query).all()
+            ids = [row[0] for row in rows[: within_bytes([row[1] for row in rows[:size]])]]
+            found = connection.execute(select(checkpoints).where(checkpoints.c.id.in_(ids)).order_by(*order)).all()
+        records = [CheckpointRecord(row.id, row.job, bytes(row.payload), row.size, row.created) for row in found]
+        return records, len(rows) > len(ids)
 
     def remove(self, name: str) -> None:
         """Takes a checkpoint off the list.

@@ -1,5 +1,6 @@
 """The database behind the job table: SQLite in WAL mode on this machine, PostgreSQL for a team."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.sql.elements import ColumnElement
 
-from services.runtime.errors import FailedPrecondition, Unavailable
+from services.runtime.errors import FailedPrecondition, LimitExceeded, Unavailable
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK: Final = 7_305_811_250_941_663
@@ -23,6 +24,20 @@ _MIGRATION_LOCK: Final = 7_305_811_250_941_663
 _BUSY_SECONDS: Final = 30.0
 _POOL: Final = 8
 _IDLE_MILLISECONDS: Final = 10_000
+_FULL: Final = frozenset({sqlite3.SQLITE_FULL, "53100"})
+_READ_ONLY: Final = frozenset({sqlite3.SQLITE_READONLY, "25006"})
+
+
+class Unwritable(Unavailable):
+    """The database answers and cannot be written to. Who works through the table waits; a client is told why.
+
+    Args:
+        error: What the client is told.
+    """
+
+    def __init__(self, error: LimitExceeded | FailedPrecondition) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Database:
@@ -137,12 +152,22 @@ def _translated() -> Iterator[None]:
     """Errors of the database as errors of the service."""
     try:
         yield
-    except OperationalError as error:
-        raise Unavailable(f"The job table does not answer: {_reason(error)}") from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        if (refusal := _refusal(error)) is not None:
+            raise Unwritable(refusal) from error
+        if not (isinstance(error, OperationalError) or error.connection_invalidated):
             raise
-        raise Unavailable(f"The connection to the job table broke: {_reason(error)}") from error
+        raise Unavailable(f"The job table does not answer: {_reason(error)}") from error
+
+
+def _refusal(error: DBAPIError) -> LimitExceeded | FailedPrecondition | None:
+    """What a client is told of a database that is full or may not be written to; None of any other error."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF or getattr(error.orig, "sqlstate", None)
+    if code in _FULL:
+        return LimitExceeded("job_table", "Expected room for the job table, but there is none", retry_after=5.0)
+    if code in _READ_ONLY:
+        return FailedPrecondition("the job table", "Expected a job table that can be written to, but it is read-only")
+    return None
 
 
 def _reason(error: DBAPIError) -> str:

@@ -9,14 +9,15 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, case, exists, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.jobs.database import Database
+from services.trainer.jobs.pages import JobPage, read_page
 from services.trainer.jobs.records import EventRecord, Filter, JobRecord, Lease, NewEvent, NewJob, State
-from services.trainer.jobs.rows import beyond, read_job, read_jobs
-from services.trainer.jobs.schema import events, jobs, labels
+from services.trainer.jobs.rows import read_job, read_jobs
+from services.trainer.jobs.schema import events, jobs
 from services.trainer.jobs.writing import append, append_state, enter
 
 EVENTS_A_READ: Final = 1000
@@ -64,29 +65,10 @@ class JobTable:
         with self._database.reading() as connection:
             return read_job(connection, job)
 
-    def list(self, wanted: Filter, limit: int, after: tuple[float, str] | None = None) -> Sequence[JobRecord]:
-        """Jobs in the order of their entering.
-
-        Args:
-            wanted: Filter that the jobs must pass.
-            limit: Largest number of jobs to return.
-            after: Time of entering and id of the last job of the page before.
-        """
-        query = select(jobs)
-        if wanted.states:
-            query = query.where(jobs.c.state.in_([state.value for state in wanted.states]))
-        if wanted.parent:
-            query = query.where(jobs.c.parent == wanted.parent)
-        for name, value in wanted.labels.items():
-            query = query.where(
-                exists().where(labels.c.job == jobs.c.id, labels.c.name == name, labels.c.value == value)
-            )
-        key = (jobs.c.created, jobs.c.id)
-        if after is not None:
-            query = query.where(beyond(key, after, later=wanted.oldest_first))
-        order = [column.asc() if wanted.oldest_first else column.desc() for column in key]
+    def page(self, wanted: Filter, size: int, after: tuple[float, str] | None = None) -> tuple[JobPage, bool]:
+        """Jobs in the order of their entering: see `pages.read_page`."""
         with self._database.reading() as connection:
-            return read_jobs(connection, query.order_by(*order).limit(limit))
+            return read_page(connection, wanted, size, after)
 
     def claim(self, owner: str, lease_seconds: float, kinds: Sequence[str] = ()) -> tuple[Lease, JobRecord] | None:
         """Takes the next job: one that is queued, or whose trainer has let its lease run out.

@@ -1,5 +1,6 @@
 """A grid to the fine-tuning jobs that it comes to."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -13,7 +14,7 @@ _SEEDS = 1 << 64
 
 def cells(sweep: specs.SweepJob) -> tuple[specs.FineTuneJob, ...]:
     """All jobs of a sweep, each once, in an order that depends on the sweep alone."""
-    return tuple({specs.write(job): job for job in _cells(sweep)}.values())
+    return tuple({hashlib.sha256(specs.write(job)).digest(): job for job in _cells(sweep)}.values())
 
 
 def setting(job: specs.FineTuneJob) -> str:

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,11 @@ from services.trainer.training.plan import FineTunePlan, Frozen, Optimisation
 
 _Bound = tuple[str, float | None, float, float, bool]
 """A field, its value, the least and the largest one, and whether the least is itself allowed."""
+
+MOST_EPOCHS: Final = 100_000
+"""Passes over the data of a run without `max_steps`."""
+MOST_STEPS: Final = 100_000_000
+"""Optimiser steps of a run."""
 
 _COURSES = ("linear", "inverse_sqrt", "constant")
 
@@ -74,7 +80,7 @@ def check_optimisation(how: Optimisation) -> None:
         ("optimisation.learning_rate", how.learning_rate, 0, math.inf, False),
         ("optimisation.head_learning_rate", how.head_learning_rate, 0, math.inf, False),
         ("optimisation.epochs", how.epochs, 0, math.inf, False),
-        ("optimisation.max_steps", how.max_steps, 0, math.inf, True),
+        ("optimisation.max_steps", how.max_steps, 0, MOST_STEPS, True),
         ("optimisation.step_tokens", how.step_tokens, 1, math.inf, True),
         ("optimisation.accumulation", how.accumulation, 1, math.inf, True),
         ("optimisation.warmup", how.warmup, 0, 1, True),
@@ -86,6 +92,10 @@ def check_optimisation(how: Optimisation) -> None:
         ("optimisation.workers", how.workers, 1, math.inf, True),
     )
     _check_bounds(bounds)
+    if how.epochs > MOST_EPOCHS and not how.max_steps:
+        raise InvalidArgument(
+            "optimisation.epochs", f"Expected at most {MOST_EPOCHS} without `max_steps`, but got {how.epochs:g}"
+        )
     if how.dropout == 1:
         raise InvalidArgument("optimisation.dropout", "Expected a number below 1, but got 1")
     for field, choice, allowed in (

@@ -154,7 +154,8 @@ class Run:
         due: set[int] = set()
         first, each = 0, self._objective.optimisation.evaluations
         for size in self._epochs:
-            due.update(first + max(1, round(size * (place + 1) / each)) for place in range(each))
+            many = min(each, size)  # with as many as there are steps, all are due
+            due.update(first + max(1, round(size * (place + 1) / many)) for place in range(many))
             first += size
         return due | {self._steps}
 

@@ -24,7 +24,7 @@ def _family(rig: Any, *jobs: tuple[str, list[Any]]) -> str:
 
 
 def _children(rig: Any, parent: str) -> list[Any]:
-    return list(rig.table.list(Filter(parent=parent, oldest_first=True), 100))
+    return list(rig.table.page(Filter(parent=parent, oldest_first=True), 100)[0].jobs)
 
 
 def test_one_slot_is_enough_and_the_jobs_make_the_result(rig: Any) -> None:

@@ -70,7 +70,7 @@ def test_one_request_id_makes_one_job(table: JobTable, opened: Callable[[], Data
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda each: each.create(_new(), "req-1").id, others))
     assert len(set(made)) == 1
-    assert len(table.list(Filter(), 10)) == 1
+    assert len(table.page(Filter(), 10)[0].jobs) == 1
     with pytest.raises(InvalidArgument, match="whose specification is another") as caught:
         table.create(_new(b"other"), "req-1")
     assert caught.value.field == "request_id"
@@ -202,16 +202,16 @@ def test_retrying(table: JobTable) -> None:
 def test_lists_are_filtered_and_paged(table: JobTable) -> None:
     made = [table.create(_new(labels={"n": str(n % 2)}, parent="p" if n < 2 else "")) for n in range(5)]
     ids = [job.id for job in made]
-    assert [job.id for job in table.list(Filter(oldest_first=True), 10)] == ids
-    assert [job.id for job in table.list(Filter(), 10)] == ids[::-1]
-    first = table.list(Filter(), 2)
-    rest = table.list(Filter(), 10, (first[-1].created, first[-1].id))
+    assert [job.id for job in table.page(Filter(oldest_first=True), 10)[0].jobs] == ids
+    assert [job.id for job in table.page(Filter(), 10)[0].jobs] == ids[::-1]
+    first = table.page(Filter(), 2)[0].jobs
+    rest = table.page(Filter(), 10, (first[-1].created, first[-1].id))[0].jobs
     assert [job.id for job in (*first, *rest)] == ids[::-1]
-    assert [job.id for job in table.list(Filter(labels={"n": "1"}), 10)] == [ids[3], ids[1]]
-    assert [job.id for job in table.list(Filter(parent="p"), 10)] == [ids[1], ids[0]]
+    assert [job.id for job in table.page(Filter(labels={"n": "1"}), 10)[0].jobs] == [ids[3], ids[1]]
+    assert [job.id for job in table.page(Filter(parent="p"), 10)[0].jobs] == [ids[1], ids[0]]
     _claim(table)
-    assert [job.id for job in table.list(Filter(states=(State.RUNNING,)), 10)] == [ids[0]]
-    assert table.list(Filter(labels={"n": "' OR 1=1"}), 10) == []
+    assert [job.id for job in table.page(Filter(states=(State.RUNNING,)), 10)[0].jobs] == [ids[0]]
+    assert table.page(Filter(labels={"n": "' OR 1=1"}), 10)[0].jobs == []
 
 
 def test_events_of_many_writers_have_no_gaps(table: JobTable, opened: Callable[[], Database]) -> None:
