@@ -16,7 +16,7 @@ from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import Filter
 from services.trainer.jobs.table import JobTable
 
-ASKING = 40
+ASKING = 12
 
 
 class _Check:
