@@ -71,7 +71,8 @@ async def _sent(method: str) -> AsyncIterator[Any]:
 async def test_a_client_that_does_not_read_loses_its_stream(method: str, serve: Callable[..., Any]) -> None:
     one = await serve(read_seconds=READ_SECONDS)
     if method == "Merge":
-        state = [message.report.state async for message in one.stub.Compare(_sent("Compare"))][-1]
+        patient = await serve()
+        state = [message.report.state async for message in patient.stub.Compare(_sent("Compare"))][-1]
         assert state
         request: Any = metrics_pb2.MergeRequest(states=[state])
     async with narrow(one.server) as channel:
