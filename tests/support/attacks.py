@@ -233,10 +233,8 @@ def _job_lists(valid: Mapping[str, Sequence[Request]]) -> list[Request]:
 
 def _job_pages(valid: Mapping[str, Sequence[Request]]) -> list[Request]:
     """Jobs of long specifications, and pages of all of them."""
-    sets = [
-        trainer_pb2.LanguageDataset(language="en", dataset=f"datasets/{'0' * 2000}{place}") for place in range(1000)
-    ]
-    long = _entered(fine_tune=_tuning(model_pb2.ModelRef(name="tiny"), eval=sets))
+    sets = [trainer_pb2.LanguageDataset(language="en", dataset=f"datasets/{0:0200}{place}") for place in range(1000)]
+    long = _entered(fine_tune=_tuning(model_pb2.ModelRef(name="tiny"), train=sets, dev=sets, eval=sets))
     listed = ("ListJobs", [trainer_pb2.ListJobsRequest(page_size=1000)])
     return [long, *[listed] * 3]
 
