@@ -4,6 +4,7 @@ The packages `onnxruntime` (extra `onnx`) and `onnxruntime-gpu` (extra `gpu`) bo
 cannot stand side by side. Either will do: what it offers is asked of the module.
 """
 
+from functools import cache
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -14,8 +15,13 @@ CPU: Final = "CPUExecutionProvider"
 _MODULES: Final = ("onnxruntime", "onnx", "onnxscript")
 
 
+@cache
 def lacking() -> str:
-    """Why nothing can be served by ONNX Runtime here; empty where it can."""
+    """Why nothing can be served by ONNX Runtime here; empty where it can.
+
+    Packages are looked for once: every answer says what a model can be computed by, and a search asks the file system
+    for dozens of files.
+    """
     missing = [name for name in _MODULES if find_spec(name) is None]
     if not missing:
         return ""

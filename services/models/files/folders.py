@@ -1,6 +1,7 @@
 """Folders that hold a model: what they must have, and nothing that leads out of them."""
 
 import json
+import os
 from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,15 +181,19 @@ def require_inside(path: Path, root: Path, subject: str) -> None:
 def files_stamp(folder: Path) -> tuple[tuple[str, int, int, int, int], ...]:
     """Name, inode, size and times of change of a folder's files, links followed; files that vanish are left out."""
     found = []
-    for path in sorted(folder.glob("*")):
-        is_text = path.name in TEXT_FILES or is_language_file(path.name)
-        if not is_text and path.suffix != ".safetensors" and not path.name.endswith(".index.json"):
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return ()
+    for entry in entries:
+        is_text = entry.name in TEXT_FILES or is_language_file(entry.name)
+        if not is_text and not entry.name.endswith((".safetensors", ".index.json")):
             continue
         try:
-            state = path.stat()
+            state = entry.stat()
         except OSError:
             continue
-        found.append((path.name, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+        found.append((entry.name, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 
@@ -240,17 +241,16 @@ class Door(grpc.aio.ServerInterceptor):
                 seconds = time.perf_counter() - began
                 span.ended(code, logs.caller.get())
                 self._telemetry.ended(method, code.name, seconds)
-                log.log(
-                    logging.DEBUG if method.service in self._infrastructure else logging.INFO,
-                    "rpc",
-                    extra={
-                        "service": method.service,
-                        "method": method.name,
-                        "code": code.name,
-                        "seconds": round(seconds, 6),
-                        "peer": context.peer(),
-                    },
-                )
+                line = {
+                    "service": method.service,
+                    "method": method.name,
+                    "code": code.name,
+                    "seconds": round(seconds, 6),
+                    "peer": context.peer(),
+                }
+                level = logging.DEBUG if method.service in self._infrastructure else logging.INFO
+                # Written once this task has handed gRPC the status: no client waits for a line of the log.
+                asyncio.get_running_loop().call_soon(partial(log.log, level, "rpc", extra=line))
 
 
 def _given(inner: Any) -> Any:

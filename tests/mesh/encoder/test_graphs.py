@@ -10,6 +10,7 @@ from babelscope.aio.encoder import AsyncEncoderClient
 from babelscope.data.models import Intervention, Shift
 from babelscope.errors import InvalidRequest, Refused
 
+from services.encoder.graphs import installed
 from services.encoder.graphs.shelf import CARDS, CLAIMS, KIND
 from services.runtime.files.store import Store
 
@@ -62,7 +63,9 @@ async def test_what_a_back_end_does_not_do_is_refused_with_the_reason(
             await asking.encode(TEXTS, model="tiny", backend="onnx", compute_dtype="bfloat16")
         reason = "ONNX Runtime is not installed: install the extra `onnx`"
         monkeypatch.setattr("services.encoder.graphs.installed.find_spec", lambda _: None)
+        installed.lacking.cache_clear()
         assert (await asking.get_model("tiny")).backends == ("torch",)
         assert (await asking.get_model("tiny")).onnx_reason.startswith(reason)
         with pytest.raises(Refused, match=reason):
             await asking.encode(TEXTS, model="tiny", backend="onnx")
+    installed.lacking.cache_clear()

@@ -1,7 +1,9 @@
 """What a client sees of each error, in all four kinds of RPC, through a real server."""
 
+import asyncio
 import json
 import logging
+import threading
 from typing import Any
 
 import grpc
@@ -219,6 +221,33 @@ async def test_every_rpc_is_logged_with_its_id(
         logger.removeHandler(handler)
     [line] = [line for line in lines if line["event"] == "rpc"]
     assert (line["request_id"], line["method"], line["code"]) == ("id-3", "Chat", "OK")
+
+
+async def test_no_client_waits_for_a_line_of_the_log(toy: Any, serve: Any) -> None:
+    answered, in_time = threading.Event(), []
+
+    class Slow(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage() == "rpc":
+                in_time.append(answered.wait(10.0))
+
+    def ask(port: int) -> list[bytes]:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            answers = list(channel.stream_stream("/toy.v1.Toy/Chat")(iter([b"a"])))
+            answered.set()
+            return answers
+
+    handler, logger = Slow(), logging.getLogger("services.runtime.rpc.interceptor")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        server = await serve(toy)
+        assert await asyncio.to_thread(ask, server.port) == [b"a"]
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+    assert in_time == [True]
 
 
 async def test_a_refusal_reaches_a_client_that_still_writes(toy: Any, serve: Any, connect: Any) -> None:
