@@ -320,7 +320,8 @@ class ModelInfo:
 
 def enum_name(enum: Any, value: int, prefix: str) -> str:
     """An enum's value in short and lower case: `mean`; the number where a newer server sends an unknown one."""
-    name: str = enum.Name(value) if value in enum.values() else str(value)
+    known = enum.DESCRIPTOR.values_by_number.get(value)
+    name = str(value) if known is None else str(known.name)
     return name.removeprefix(prefix).lower()
 
 
