@@ -85,6 +85,8 @@ class TrainerService:
                 env={"OMP_NUM_THREADS": str(settings.threads_of_a_job())},
                 launch=self._ray.launch if self._ray is not None else launch_workers,
                 workers=workers.workers_of,
+                # On Ray each job runs where there is room for it.
+                shared=frozenset({"fine_tune"} if self._ray is None else ()),
             ),
         )
         files = settings.model_files(self._store)

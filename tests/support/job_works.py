@@ -87,6 +87,11 @@ def stumbles(assignment: Assignment, channel: Channel) -> bytes:
     return count(replace(assignment, spec=json.dumps([steps, seconds]).encode()), channel)
 
 
+def whose(assignment: Assignment, channel: Channel) -> bytes:
+    """Which process does it, and where its output goes."""
+    return f"{os.getpid()} {Path('/proc/self/fd/1').readlink()}".encode()
+
+
 def deadly(assignment: Assignment, channel: Channel) -> bytes:
     """Kills its own process, every time."""
     sys.stdout.write("last words\n")

@@ -18,7 +18,7 @@ from tests.support.job_works import Counts
 
 WORKS = {
     name: f"tests.support.job_works:{name}"
-    for name in ("count", "with_children", "stubborn", "refused", "broken", "deadly", "needs", "stumbles")
+    for name in ("count", "with_children", "stubborn", "refused", "broken", "deadly", "needs", "stumbles", "whose")
 }
 
 
@@ -37,6 +37,7 @@ def main() -> None:
         idle_seconds=0.05,
         stop_seconds=1.0 if ray is None else 5.0,
         launch=launch if ray is None else ray.launch,
+        shared=frozenset({"count", "whose"} if ray is None else ()),
     )
     dispatcher = Dispatcher(Tables(JobTable(database), Checkpoints(database), Families(database)), settings)
     ended = threading.Event()

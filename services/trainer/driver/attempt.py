@@ -13,6 +13,7 @@ from services.runtime.errors import Unavailable
 from services.trainer.driver.families import Family
 from services.trainer.driver.process import Launch, Running
 from services.trainer.driver.protocol import Assignment, Report
+from services.trainer.driver.spare import Spare
 from services.trainer.driver.workers import launch_workers
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.families import Families
@@ -45,6 +46,8 @@ class DispatchSettings:
         env: Environment of the processes, beside this process's own.
         launch: How the jobs of `works` are started; those that wait for other jobs are processes of this machine.
         workers: Number of workers by kind and specification of a job.
+        shared: Kinds of which the jobs of one parent are done by one process, one after the other, where each has one
+            worker; `launch` must start a process that can be kept.
     """
 
     works: Mapping[str, str]
@@ -60,6 +63,7 @@ class DispatchSettings:
     env: Mapping[str, str] = field(default_factory=dict)
     launch: Launch = launch_workers
     workers: Callable[[str, bytes], int] = lambda kind, spec: 1
+    shared: frozenset[str] = frozenset()
 
     def start(self, assignment: Assignment, log: Path) -> Running:
         """Starts what does a job."""
@@ -98,10 +102,11 @@ class Attempt:
         settings: How it is seen through.
         lease: The right to work on the job.
         job: The job.
+        spare: The process that the slot's job before has left.
     """
 
-    def __init__(self, tables: Tables, settings: DispatchSettings, lease: Lease, job: JobRecord) -> None:
-        self._tables, self._settings = tables, settings
+    def __init__(self, tables: Tables, settings: DispatchSettings, lease: Lease, job: JobRecord, spare: Spare) -> None:
+        self._tables, self._settings, self._spare = tables, settings, spare
         self._lease, self._job = lease, job
         self._folder = settings.workdir / job.id
         self._due = time.monotonic() + self._renewal
@@ -115,19 +120,19 @@ class Attempt:
             LeaseLost: The job is another trainer's by now; the process is gone.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        process = self._settings.start(
-            Assignment(
-                job=self._job.id,
-                kind=self._job.kind,
-                spec=self._job.spec,
-                attempt=self._lease.attempt,
-                resume=self._job.resume,
-                workdir=str(self._folder),
-                lease_seconds=self._held_until - time.monotonic(),
-                workers=self._settings.workers(self._job.kind, self._job.spec),
-            ),
-            self._folder / _LOG,
+        job, workers = self._job, self._settings.workers(self._job.kind, self._job.spec)
+        assignment = Assignment(
+            job=job.id,
+            kind=job.kind,
+            spec=job.spec,
+            attempt=self._lease.attempt,
+            resume=job.resume,
+            workdir=str(self._folder),
+            lease_seconds=self._held_until - time.monotonic(),
+            workers=workers,
+            keep=bool(job.parent) and job.kind in self._settings.shared and workers == 1,
         )
+        process = self._spare.take(job.parent, assignment, self._folder / _LOG)
         final: Report | None = None
         try:
             while final is None and not process.ended and not closing.is_set() and not self._cancelled:
@@ -138,7 +143,9 @@ class Attempt:
                 if time.monotonic() >= self._due:
                     self._renew(process)
         finally:
-            process.stop(0.0 if final is not None else self._settings.stop_seconds if self._patient(closing) else 0.0)
+            kept = final is not None and final.result is not None and self._spare.give(job.parent, assignment, process)
+            if not kept:
+                process.stop(self._settings.stop_seconds if final is None and self._patient(closing) else 0.0)
         self._end(process, final, closing)
 
     @property

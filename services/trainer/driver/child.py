@@ -1,12 +1,18 @@
-"""The process of one job: `python -m services.trainer.driver.child MODULE:FUNCTION`, started by a trainer.
+"""The process of a job: `python -m services.trainer.driver.child MODULE:FUNCTION`, started by a trainer.
+
+One that is kept does several jobs of one parent, one after the other, each under a lease of its own. It is kept after a
+job that succeeded alone: what failed may have left anything behind.
 
 The function gets the assignment and a `Channel`, and answers with the result. Whatever it raises fails the job: a
 `ServiceError` with its own words, anything else with its type and message; the log has the traceback.
 """
 
+import gc
 import importlib
 import logging
+import math
 import os
+import queue
 import signal
 import sys
 import threading
@@ -18,7 +24,7 @@ from typing import BinaryIO, Final
 from babelscope.data.atomic import owned
 
 from services.runtime.errors import ServiceError
-from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Died, Report
+from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Died, Report, read_told
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +64,7 @@ class Lease:
     def __init__(self, lines: BinaryIO, seconds: float) -> None:
         self._lines = lines
         self._end = self._until(seconds)
+        self._assigned: queue.Queue[Assignment] = queue.Queue()
         threading.Thread(target=self._read, daemon=True, name="lease-reader").start()
         threading.Thread(target=self._watch, daemon=True, name="lease-watch").start()
 
@@ -70,11 +77,22 @@ class Lease:
         """Seconds that the lease holds from now, less a margin."""
         return self._end - time.monotonic()
 
-    def _read(self) -> None:
-        import json
+    def rest(self) -> None:
+        """The job is done: what is still said of its lease counts for nothing, until there is another assignment."""
+        self._end = math.inf
 
+    def next(self) -> Assignment:
+        """The next assignment, whose lease is watched from its coming on; waits for it."""
+        return self._assigned.get()
+
+    def _read(self) -> None:
         for line in self._lines:
-            self._end = self._until(json.loads(line)["lease_seconds"])
+            told = read_told(line)
+            if isinstance(told, Assignment):
+                self._end = self._until(told.lease_seconds)
+                self._assigned.put(told)
+            elif self._end < math.inf:
+                self._end = self._until(told)
         end_group()
 
     def _watch(self) -> None:
@@ -90,23 +108,45 @@ def end_group() -> None:
 
 
 def main() -> None:
-    """Does one job."""
+    """Does one job, or several of them one after the other."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     channel = Channel(os.fdopen(int(os.environ.pop(EVENTS_VARIABLE)), "wb"))
     # Without a buffer, whose lock a thread that reads would hold for ever when the interpreter ends.
     lines = os.fdopen(0, "rb", buffering=0)
     assignment = Assignment.read(lines.readline())
-    Lease(lines, assignment.lease_seconds)
-    with owned(Path(assignment.workdir)):
-        _work(assignment, channel)
+    lease = Lease(lines, assignment.lease_seconds)
+    while True:
+        with owned(Path(assignment.workdir)):
+            report = _work(assignment, channel)
+        if not assignment.keep or report.result is None:
+            channel.tell(report)
+            return
+        # What the job has left in circles is let go of before the next one needs the room.
+        gc.collect()
+        lease.rest()
+        channel.tell(report)
+        assignment = lease.next()
+        _log_to(assignment.log)
 
 
-def _work(assignment: Assignment, channel: Channel) -> None:
-    """Does what is assigned, and reports how it ended."""
+def _log_to(path: str) -> None:
+    """Has this process, and all that it starts, write its output to another file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        for stream in (1, 2):
+            os.dup2(number, stream)
+    finally:
+        os.close(number)
+
+
+def _work(assignment: Assignment, channel: Channel) -> Report:
+    """Does what is assigned, and says how it ended."""
     module, _, name = sys.argv[1].partition(":")
     try:
         work: Work = getattr(importlib.import_module(module), name)
-        channel.tell(Report(result=work(assignment, channel)))
+        return Report(result=work(assignment, channel))
     except Died as error:
         log.error("the attempt ends: %s", error)
         # At once: what waits for a worker that is gone may hang at the interpreter's end.
@@ -114,10 +154,10 @@ def _work(assignment: Assignment, channel: Channel) -> None:
         os._exit(1)
     except ServiceError as error:
         log.exception("the job failed")
-        channel.tell(Report(failure=str(error)))
+        return Report(failure=str(error))
     except Exception as error:
         log.exception("the job failed")
-        channel.tell(Report(failure=f"{type(error).__name__}: {error}"))
+        return Report(failure=f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from babelscope.data import atomic
 from services.runtime.errors import NotFound, Unavailable
 from services.trainer.driver.attempt import Attempt, DispatchSettings, Tables, has_state
 from services.trainer.driver.families import FamilyWatch
+from services.trainer.driver.spare import Spare
 from services.trainer.jobs.records import State
 from services.trainer.jobs.table import LeaseLost
 
@@ -89,24 +90,33 @@ class Dispatcher:
         return has_state(folder) and time.time() - folder.stat().st_mtime < self._settings.keep_seconds
 
     def _slot(self, kinds: tuple[str, ...], wake: threading.Event) -> None:
-        while not self._closing.is_set():
-            try:
-                claimed = self._tables.jobs.claim(self._owner, self._settings.lease_seconds, kinds)
-            except Unavailable as error:
-                log.warning("the job table cannot be asked", extra={"reason": str(error)})
-                claimed = None
-            if claimed is None:
-                wake.wait(self._settings.idle_seconds)
-                wake.clear()
-                continue
-            lease, job = claimed
-            self._tables.notify(job.id)
-            try:
-                Attempt(self._tables, self._settings, lease, job).see_through(self._closing)
-            except LeaseLost as error:
-                log.warning("a job is another trainer's by now", extra={"job": job.id, "reason": str(error)})
-            except Exception:
-                # The job's lease runs out, and it is claimed again: nothing is lost.
-                log.exception("a job could not be seen through", extra={"job": job.id})
-            if self._families is not None and job.parent:
-                self._families.wake()
+        spare = Spare(self._settings.start)
+        try:
+            while not self._closing.is_set():
+                self._work(kinds, wake, spare)
+        finally:
+            spare.end()
+
+    def _work(self, kinds: tuple[str, ...], wake: threading.Event, spare: Spare) -> None:
+        """Sees the next job through, or waits where there is none."""
+        try:
+            claimed = self._tables.jobs.claim(self._owner, self._settings.lease_seconds, kinds)
+        except Unavailable as error:
+            log.warning("the job table cannot be asked", extra={"reason": str(error)})
+            claimed = None
+        if claimed is None:
+            spare.end()
+            wake.wait(self._settings.idle_seconds)
+            wake.clear()
+            return
+        lease, job = claimed
+        self._tables.notify(job.id)
+        try:
+            Attempt(self._tables, self._settings, lease, job, spare).see_through(self._closing)
+        except LeaseLost as error:
+            log.warning("a job is another trainer's by now", extra={"job": job.id, "reason": str(error)})
+        except Exception:
+            # The job's lease runs out, and it is claimed again: nothing is lost.
+            log.exception("a job could not be seen through", extra={"job": job.id})
+        if self._families is not None and job.parent:
+            self._families.wake()

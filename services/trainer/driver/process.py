@@ -1,4 +1,4 @@
-"""One job's process as its trainer holds it: a group in a session of its own, with pipes both ways."""
+"""A job's process as its trainer holds it: a group in a session of its own, with pipes both ways."""
 
 import contextlib
 import os
@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -81,6 +82,22 @@ class JobProcess:
     def renew(self, lease_seconds: float) -> None:
         """Tells the process how long its lease holds from now."""
         self._write(renewal(lease_seconds))
+
+    def assign(self, assignment: Assignment, log: Path) -> bool:
+        """Gives another job to a process that was kept and has told its result.
+
+        Args:
+            assignment: What it is to do.
+            log: File that receives its output from now on.
+
+        Returns:
+            Whether the process lived; nothing was given to one that does not.
+        """
+        if self._process.poll() is not None:
+            return False
+        self._log = log
+        self._write(replace(assignment, log=str(log.absolute())).line())
+        return True
 
     def report(self, timeout: float) -> Report | None:
         """The next report; None where none comes in time, or none comes any more."""

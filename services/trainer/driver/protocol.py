@@ -2,7 +2,8 @@
 
 The trainer writes to the process's standard input: first the assignment, then how long the lease still holds, again and
 again. The process writes events to a pipe of its own; its standard output and error are its log. It ends itself when
-its lease runs out or when the trainer is gone, so that no job is ever worked on twice at once.
+its lease runs out or when the trainer is gone, so that no job is ever worked on twice at once. One that is kept waits,
+once it has told its result, for another assignment; it holds no lease then, and still ends when the trainer is gone.
 """
 
 import base64
@@ -35,6 +36,8 @@ class Assignment:
         rank: Number of this one among them, from 0; the first one reports.
         meeting: Where they find one another, as `services.trainer.parallel.ranks` takes it; empty where there is one.
         place: Number of this one among those that see the same devices.
+        keep: Whether the process waits for another assignment once it has told its result.
+        log: File that receives the process's output from now on; empty where it has it from its start.
     """
 
     job: str
@@ -48,6 +51,8 @@ class Assignment:
     rank: int = 0
     meeting: str = ""
     place: int = 0
+    keep: bool = False
+    log: str = ""
 
     def line(self) -> bytes:
         """The message as a line."""
@@ -63,6 +68,12 @@ class Assignment:
 def renewal(lease_seconds: float) -> bytes:
     """A line that says how long the lease holds from now."""
     return _line({"lease_seconds": lease_seconds})
+
+
+def read_told(line: bytes) -> Assignment | float:
+    """What a line of the trainer says: another assignment, or the seconds that the lease holds from now."""
+    values = json.loads(line)
+    return Assignment.read(line) if "job" in values else float(values["lease_seconds"])
 
 
 @dataclass(frozen=True, slots=True)
