@@ -51,6 +51,12 @@ class TrainerSettings(ModelSettings):
     ray_gpus: float = Field(
         0.0, ge=0.0, description="GPUs that each worker of a job asks Ray for; below 1, jobs share one."
     )
+    kept_bytes: int = Field(
+        1 << 30,
+        ge=0,
+        description="Bytes that a process which does jobs of a sweep keeps from one to the next: sets as they were "
+        "cut, and hidden states of frozen layers; with 0 it keeps nothing.",
+    )
     max_workers: int = Field(8, ge=1, description="Most workers of one job.")
     stop_seconds: Seconds = Field(5.0, description="Time that a job's process has to end before it is killed.")
     device: str = Field(

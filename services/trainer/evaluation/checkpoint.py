@@ -29,7 +29,7 @@ from services.trainer.evaluation.forward import TYPES
 from services.trainer.evaluation.grafting import graft
 from services.trainer.evaluation.own_edits import Described, read_edits
 from services.trainer.evaluation.prediction import Predictor
-from services.trainer.evaluation.sets import PreparedSet, prepare, read
+from services.trainer.evaluation.sets import PreparedSet, known_as, prepare, read
 from services.trainer.tasks import make_task
 from services.trainer.tasks.base import Cutting, Labels
 
@@ -99,6 +99,8 @@ class FineTunedModel:
         predictor: The encoder with the head.
         max_tokens: Longest input in tokens.
         own: Interventions that belong to the model, which come before any others.
+        base: Digest of the files of the model that it was trained from, which determine its tokens; empty where they
+            are not known.
     """
 
     record: TaskRecord
@@ -106,6 +108,7 @@ class FineTunedModel:
     predictor: Predictor
     max_tokens: int
     own: tuple[LanguageEdit, ...] = ()
+    base: str = ""
 
     def with_edits(self, edits: tuple[LanguageEdit, ...]) -> "FineTunedModel":
         """The model with these interventions behind its own."""
@@ -118,7 +121,8 @@ class FineTunedModel:
             InvalidArgument: An example is of another kind than the task takes.
             FailedPrecondition: There is no example.
         """
-        cutting = Cutting(self.model.tokenizer, self.max_tokens, self.record.labels, self.model.languages)
+        known = known_as(self.base, self.record.options)
+        cutting = Cutting(self.model.tokenizer, self.max_tokens, self.record.labels, self.model.languages, known)
         return prepare(self.predictor.task, cutting, read(examples, dataset or "given"), language, dataset)
 
     def predict(self, examples: Iterable[Example], check: Callable[[], None] = lambda: None) -> list[Example]:

@@ -7,13 +7,20 @@ from services.models.layers.blocks import Layout
 from services.models.spec import ComputeType
 from services.models.weights import Encoder
 from services.trainer.alignment.edits import LayerEdits
+from services.trainer.evaluation.lower import Lower
 
 TYPES: dict[ComputeType, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """Names of the arithmetic to torch's types."""
 
 
 def last_hidden_state(
-    encoder: Encoder, layout: Layout, dtype: ComputeType, interventions: LayerEdits, upto: int | None = None
+    encoder: Encoder,
+    layout: Layout,
+    dtype: ComputeType,
+    interventions: LayerEdits,
+    upto: int | None = None,
+    *,
+    lower: Lower | None = None,
 ) -> Tensor:
     """The last hidden state, which is after the final norm where the model has one, or that of a lower layer.
 
@@ -23,14 +30,27 @@ def last_hidden_state(
         dtype: Arithmetic of the blocks; the embeddings are computed in float32.
         interventions: Edits of the hidden states; a layer's edits are seen by all layers above it.
         upto: Layer whose hidden state is wanted; the last where None.
+        lower: Layers whose hidden state may be known from before, where no intervention touches them; None for none.
 
     Returns:
         [T, d] float32.
     """
-    hidden_TD = interventions.apply(0, encoder.embeddings(layout), layout)
+    below = 0 if lower is None else lower.layers
+    if lower is None:
+        hidden_TD = interventions.apply(0, encoder.embeddings(layout), layout)
+    else:
+        hidden_TD = lower.hidden(layout, dtype, lambda: _through(encoder, layout, dtype, below))
     for layer, block in enumerate(encoder.blocks[:upto], start=1):
-        hidden_TD = block(hidden_TD, layout, TYPES[dtype])
+        hidden_TD = hidden_TD if layer <= below else block(hidden_TD, layout, TYPES[dtype])
         if layer == len(encoder.blocks) and encoder.final_norm is not None:
             hidden_TD = encoder.final_norm(hidden_TD)
         hidden_TD = interventions.apply(layer, hidden_TD, layout)
+    return hidden_TD
+
+
+def _through(encoder: Encoder, layout: Layout, dtype: ComputeType, layers: int) -> Tensor:
+    """The hidden state of a layer, without interventions and without the final norm: [T, d] float32."""
+    hidden_TD = encoder.embeddings(layout)
+    for block in encoder.blocks[:layers]:
+        hidden_TD = block(hidden_TD, layout, TYPES[dtype])
     return hidden_TD

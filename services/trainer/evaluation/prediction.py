@@ -15,6 +15,7 @@ from services.trainer.data.order import by_length
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.figures import Scorer, SetFigures
 from services.trainer.evaluation.forward import last_hidden_state
+from services.trainer.evaluation.lower import Lower
 from services.trainer.evaluation.sets import PreparedSet, nothing_to_score
 from services.trainer.tasks.base import Answer, Head, Labels, Task
 
@@ -36,6 +37,7 @@ class Predictor:
         dtype: Arithmetic of the encoder.
         edits: Interventions on the hidden states; they fit the model.
         device: Device of encoder and head.
+        lower: Layers whose hidden states may be known from other jobs; None for none. There are no interventions then.
     """
 
     encoder: Encoder
@@ -46,6 +48,7 @@ class Predictor:
     dtype: ComputeType
     edits: tuple[LanguageEdit, ...]
     device: str
+    lower: Lower | None = None
 
     def predict(self, prepared: PreparedSet, check: Callable[[], None] = lambda: None) -> list[Example]:
         """All examples of a set with the model's answers in place of the gold ones, in order.
@@ -65,7 +68,8 @@ class Predictor:
                 check()
                 for some in of_one_language([pieces[place] for place in members]):
                     batch = collate(some, self.positions, self.device)
-                    hidden_TD = last_hidden_state(self.encoder, batch.layout, self.dtype, interventions.of(batch))
+                    edits = interventions.of(batch)
+                    hidden_TD = last_hidden_state(self.encoder, batch.layout, self.dtype, edits, lower=self.lower)
                     answers = self.head.answers(hidden_TD, batch)
                     answered.update((id(piece), answer) for piece, answer in zip(batch.pieces, answers, strict=True))
         for piece in pieces:

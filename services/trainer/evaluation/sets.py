@@ -1,6 +1,7 @@
 """Sets of examples, read and cut for a model and a task."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -8,6 +9,7 @@ from babelscope.data.examples import Example
 
 from services.runtime.errors import FailedPrecondition
 from services.trainer.data.pieces import Counts, Piece
+from services.trainer.kept import KEPT, weight
 from services.trainer.tasks.base import Cutting, Task
 
 _CHUNK = 1024
@@ -75,6 +77,16 @@ def nothing_to_score(task: Task, dataset: str, examples: int) -> FailedPrecondit
     )
 
 
+def known_as(base: str, options: Mapping[str, str]) -> str:
+    """What determines how a set is cut besides the task, the labels and the limit; see `Cutting.known`.
+
+    Args:
+        base: Digest of the model's files; empty where it is not known.
+        options: Options of the task.
+    """
+    return json.dumps([base, dict(options)], sort_keys=True) if base else ""
+
+
 def prepare(task: Task, cutting: Cutting, examples: Sequence[Example], language: str, dataset: str) -> PreparedSet:
     """Cut a set.
 
@@ -89,6 +101,18 @@ def prepare(task: Task, cutting: Cutting, examples: Sequence[Example], language:
         InvalidArgument: An example is of another kind than the task takes, or the model must be told its language and
             does not have it.
     """
+    if not (cutting.known and dataset):
+        return _prepare(task, cutting, examples, language, dataset)
+    labels = tuple((kind, tuple(names)) for kind, names in sorted(cutting.labels.items()))
+    key = ("set", task.name, cutting.known, cutting.max_tokens, labels, language, dataset)
+    return KEPT.once(
+        key,
+        lambda: _prepare(task, cutting, examples, language, dataset),
+        lambda made: weight(made.pieces) + weight(made.examples),
+    )
+
+
+def _prepare(task: Task, cutting: Cutting, examples: Sequence[Example], language: str, dataset: str) -> PreparedSet:
     counts, pieces = Counts(), list[Piece]()
     for first in range(0, len(examples), _CHUNK):
         chunk, place = examples[first : first + _CHUNK], first

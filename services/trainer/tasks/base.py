@@ -38,12 +38,15 @@ class Cutting:
         max_tokens: Longest input, special tokens included.
         labels: Labels of the head.
         languages: The languages that the model must be told; None where it needs none.
+        known: What determines the tokens and the task's options; a set that was cut so is not cut again by the next job
+            of a sweep. Empty where it is not known.
     """
 
     tokenizer: Tokenizer
     max_tokens: int
     labels: Labels
     languages: Languages | None = None
+    known: str = ""
 
 
 class Head(nn.Module):

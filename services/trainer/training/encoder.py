@@ -5,6 +5,7 @@ parameters. What they do to them (stack queries, keys and values, cast to bfloat
 arrive at the very tensors that the checkpoint names, and a trained model is saved under the names that it came with.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -30,6 +31,7 @@ from services.models.tokenization import Tokenizer
 from services.models.weights import Encoder, Slot, Source
 from services.runtime.errors import InvalidArgument
 from services.trainer.evaluation.forward import TYPES
+from services.trainer.evaluation.lower import Lower
 from services.trainer.training.checks import check_frozen_layers
 from services.trainer.training.plan import Frozen
 
@@ -50,6 +52,7 @@ class TrainableEncoder:
         stored_names: Their names in the checkpoint.
         layers: Layer of each tensor: 0 for the embeddings, 1..L for the blocks, L + 1 for the final norm.
         languages: The languages that it must be told; None where it needs none.
+        base: Digest of the files that it was read from, which determine its tokens and its shape.
     """
 
     folder: ModelFolder
@@ -63,6 +66,7 @@ class TrainableEncoder:
     stored_names: dict[str, str]
     layers: dict[str, int]
     languages: Languages | None = None
+    base: str = ""
     _settled: dict[tuple[ComputeType, Dropout], Encoder] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -107,6 +111,7 @@ class TrainableEncoder:
                     continue
                 _read(family, config, layer, _Recorder(draw, slots, tensors, layers, layer))
         tokenizer = Tokenizer.load(folder.path, subject, family.languages(config))
+        base = tokens_digest(folder_digest(folder.files), tokenizer.difference)
         return cls(
             folder=folder,
             family=family,
@@ -114,7 +119,7 @@ class TrainableEncoder:
             sizes=sizes,
             tokenizer=tokenizer,
             positions=family.position_rule(config),
-            digest=reinit_digest(tokens_digest(folder_digest(folder.files), tokenizer.difference), spec.reinit),
+            digest=reinit_digest(base, spec.reinit),
             # Fixed sinusoids are no parameters of the model.
             parameters={
                 name: nn.Parameter(tensor, requires_grad=slots[name].rule != "sinusoid")
@@ -123,6 +128,7 @@ class TrainableEncoder:
             stored_names=stored_names,
             layers=layers,
             languages=separate_languages(family.languages(config)),
+            base=base,
         )
 
     def code(self, language: str, field: str) -> int | None:
@@ -173,6 +179,18 @@ class TrainableEncoder:
     def trained(self) -> dict[str, nn.Parameter]:
         """The parameters that want a gradient."""
         return {name: parameter for name, parameter in self.parameters.items() if parameter.requires_grad}
+
+    def lower(self) -> Lower | None:
+        """Embeddings and first blocks, all frozen, by their weights; None where not even the first block is."""
+        lowest = min((self.layers[name] for name in self.trained), default=self.sizes.layers + 1)
+        layers = min(lowest - 1, self.sizes.layers)
+        if layers < 1:
+            return None
+        digest = hashlib.sha256(self.base.encode())
+        for name in sorted(name for name, layer in self.layers.items() if layer <= layers):
+            digest.update(f"\0{name}\0".encode())
+            digest.update(self.parameters[name].detach().cpu().contiguous().numpy().data)
+        return Lower(layers, digest.hexdigest())
 
     def dropout(self, rate: float | None) -> Dropout:
         """Dropout of the model's own places: by its own rates, or all by one."""

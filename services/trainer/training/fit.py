@@ -1,6 +1,7 @@
 """Fine-tuning: a task's loss, the development scores, and the folder of the model with its head."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def fit(
             checkpoint_seconds=checkpoint_seconds,
             team=team,
         )
-        return run.finish()
+        return replace(run.finish(), base=material.encoder.base, lower=material.lower)
 
 
 class FineTuning:
@@ -108,6 +109,7 @@ class FineTuning:
         self.warnings = material.warnings
         self.provenance = provenance(plan, material.encoder.digest)
         self._dropout = material.encoder.dropout(how.dropout)
+        self._lower = None if material.lower is None else material.lower.dropping(self._dropout)
         self._interventions = LanguageInterventions(plan.edits, device)
         self._targets = Stream(material.unlabelled, budget, how.seed)
         self._discriminator = (
@@ -142,7 +144,8 @@ class FineTuning:
         material, dtype = self._material, self.optimisation.dtype
         batch = collate(pieces, material.encoder.positions, self._device)
         encoder = material.encoder.build(dtype, self._dropout)
-        hidden_TD = last_hidden_state(encoder, batch.layout, dtype, self._interventions.of(batch))
+        edits = self._interventions.of(batch)
+        hidden_TD = last_hidden_state(encoder, batch.layout, dtype, edits, lower=self._lower)
         return material.head.loss(hidden_TD, batch)
 
     def _aligned_loss(

@@ -15,9 +15,11 @@ from services.trainer.alignment.unlabelled import unlabelled_pieces
 from services.trainer.data.limits import check_max_tokens
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.checkpoint import TaskRecord
+from services.trainer.evaluation.lower import Lower
 from services.trainer.evaluation.own_edits import describe_edits
 from services.trainer.evaluation.prediction import Predictor
-from services.trainer.evaluation.sets import PreparedSet, check_scored, prepare, read
+from services.trainer.evaluation.sets import PreparedSet, check_scored, known_as, prepare, read
+from services.trainer.kept import KEPT
 from services.trainer.tasks import Task, make_task
 from services.trainer.tasks.base import Cutting, Head, Labels
 from services.trainer.training.encoder import TrainableEncoder
@@ -41,6 +43,7 @@ class Material:
         warnings: Warnings, in sentences.
         unlabelled: Pieces of the target languages; none without an adversary.
         transform: Layer that is aligned by an adversary; None without one.
+        lower: Layers that are not trained, where their hidden states are kept from one job to the next; None otherwise.
     """
 
     encoder: TrainableEncoder
@@ -53,6 +56,7 @@ class Material:
     warnings: tuple[str, ...]
     unlabelled: tuple[Piece, ...] = ()
     transform: Transform | None = None
+    lower: Lower | None = None
 
     @classmethod
     def gather(
@@ -97,7 +101,8 @@ class Material:
                     f"dataset {plan.train[0].dataset}",
                     f"Expected training examples with {kind} for task {task.name}, but none has one",
                 )
-        cutting = Cutting(encoder.tokenizer, max_tokens, labels, encoder.languages)
+        known = known_as(encoder.base, plan.options)
+        cutting = Cutting(encoder.tokenizer, max_tokens, labels, encoder.languages, known)
         sets = [prepare(task, cutting, found, each.language, each.dataset) for each, found in train]
         dev = tuple(
             prepare(task, cutting, read(examples(each.dataset), each.dataset), each.language, each.dataset)
@@ -134,6 +139,7 @@ class Material:
             warnings=tuple(warning for each in (*sets, *dev) for warning in _warnings(each)),
             unlabelled=unlabelled,
             transform=None if plan.adversary is None else Transform(encoder.sizes.hidden_size).to(torch.device(device)),
+            lower=None if plan.edits or plan.adversary is not None or not KEPT else encoder.lower(),
         )
 
     def edits(self, plan: FineTunePlan) -> tuple[LanguageEdit, ...]:
@@ -154,6 +160,7 @@ class Material:
             dtype=dtype,
             edits=self.edits(plan),
             device=device,
+            lower=self.lower,
         )
 
     def record(self, plan: FineTunePlan) -> TaskRecord:

@@ -16,6 +16,7 @@ from services.models.spec import ComputeType, ModelSpec
 from services.trainer.alignment.adversary import Adversary
 from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.evaluation.figures import SetFigures
+from services.trainer.evaluation.lower import Lower
 
 Course = Literal["linear", "inverse_sqrt", "constant"]
 
@@ -151,6 +152,8 @@ class Trained:
         figures: Figures of the development sets at that step.
         warnings: Warnings, in sentences.
         provenance: Digests, versions, seed, device and threads by name.
+        base: Digest of the files of the model that a task was trained on; empty otherwise.
+        lower: Layers that were not trained, where their hidden states are kept from one job to the next.
     """
 
     folder: Path
@@ -160,3 +163,5 @@ class Trained:
     figures: tuple[SetFigures, ...]
     warnings: tuple[str, ...]
     provenance: Mapping[str, str]
+    base: str = ""
+    lower: Lower | None = None

@@ -26,6 +26,7 @@ from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Died, Report
 from services.trainer.evaluation.figures import SetFigures
 from services.trainer.evaluation.scoring import MetricsScorer
+from services.trainer.kept import KEPT, weight
 from services.trainer.parallel.ranks import Ranks
 from services.trainer.parallel.team import SOLO, PeerLost, Team
 from services.trainer.settings import TrainerSettings
@@ -53,6 +54,7 @@ class Desk(AbstractContextManager["Desk"]):
         self._datagen = DatagenClient(self.settings.peer(self.settings.datagen))
         self._metrics = MetricsClient(self.settings.peer(self.settings.metrics))
         self.scorer = MetricsScorer(self._metrics)
+        KEPT.begin(self.settings.kept_bytes if assignment.keep else 0)
 
     @property
     def device(self) -> str:
@@ -91,6 +93,12 @@ class Desk(AbstractContextManager["Desk"]):
         Raises:
             FailedPrecondition: It is damaged or gone, or the server cannot be reached; names the dataset.
         """
+        if KEPT:
+            yield from KEPT.once(("examples", dataset), lambda: tuple(self._fetched(dataset)), weight)
+        else:  # as they come: they may be more than memory holds
+            yield from self._fetched(dataset)
+
+    def _fetched(self, dataset: str) -> Iterator[Example]:
         try:
             yield from self._datagen.get_dataset(dataset)
         except RpcError as error:

@@ -1,5 +1,6 @@
 """Fine-tuning: train, keep the best checkpoint, score it on the test sets."""
 
+from dataclasses import replace
 from typing import Final
 
 from services.models.artifacts import write_map
@@ -131,6 +132,7 @@ class _FineTune:
         if not job.eval:
             return (), []
         model = load_fine_tuned(tuned.folder, max_tokens=job.max_tokens, device=desk.device)
+        model = replace(model, base=tuned.base, predictor=replace(model.predictor, lower=tuned.lower))
         found: list[specs.JobFigure] = []
         warnings: list[str] = []
         for number, each in enumerate(job.eval):

@@ -8,11 +8,11 @@ from typing import Any
 
 import babelscope
 import pytest
-from babelscope import InvalidRequest, Job, SweepFigure, SweepTask
+from babelscope import InvalidRequest, Job, Model, Reinit, SweepFigure, SweepTask
 from babelscope.cli import run
 from babelscope.corpora.writers import write_examples
 
-from tests.support.job_processes import processes_of_jobs
+from tests.support.job_processes import kill_jobs, processes_of_jobs
 from tests.support.tagged import tagged_sentences
 
 GROUPS = ("1-2", "2-3", "3-4")
@@ -113,6 +113,44 @@ def test_checkpoints_say_how_they_were_trained(mesh: babelscope.LocalMesh, swept
     assert (draw["layers"], draw["seed"]) == ([2, 3], SEEDS[0])
     assert json.loads(found.provenance["frozen"])["layers"] == 0
     assert (found.provenance["model"], found.provenance["source"]) == ("tiny", "en")
+
+
+def test_jobs_of_a_sweep_are_those_of_the_same_jobs_alone(mesh: babelscope.LocalMesh, swept: Job) -> None:
+    """Above frozen layers, with dropout, and with the process killed that had shared their work so far.
+
+    A checkpoint's name is the digest of its contents: the weights, and how they were trained.
+    """
+    choices = {"4": (4,), "3-4": (3, 4)}
+    sweep = _again(mesh, swept, axes={"random_init": choices}, freeze_layers=2, freeze_embeddings=True)
+    ended = 0
+    while not (job := mesh.trainer.get_job(sweep.name)).ended:
+        before, ended = ended, sum(each.ended for each in mesh.trainer.list_jobs(parent=sweep.name))
+        if before < 1 <= ended:
+            assert kill_jobs(mesh)
+        time.sleep(0.05)
+    assert job.state == "succeeded", job
+    [task] = swept.spec.tasks
+    [source] = task.sources
+    children = {child.labels["reinit"]: child for child in mesh.trainer.list_jobs(parent=sweep.name)}
+    for label, layers in choices.items():
+        child = children[label]
+        alone = mesh.trainer.fine_tune(
+            Model("tiny", reinit=(Reinit(layers, seed=SEEDS[0]),)),
+            "pos",
+            {"en": source.train},
+            dev={"en": source.dev},
+            test=[(f"{each.language}/{each.domain}".rstrip("/"), each.dataset) for each in task.eval],
+            seed=SEEDS[0],
+            epochs=2.0,
+            learning_rate=2e-3,
+            head_learning_rate=5e-3,
+            step_tokens=128,
+            freeze_layers=2,
+            freeze_embeddings=True,
+        )
+        alone = mesh.trainer.wait_for_job(alone.name)
+        assert (alone.state, alone.checkpoint) == ("succeeded", child.checkpoint)
+        assert [each.value for each in alone.figures] == [each.value for each in child.figures]
 
 
 def test_cancelling_frees_everything(mesh: babelscope.LocalMesh, swept: Job) -> None:
