@@ -65,6 +65,7 @@ class Lease:
         self._lines = lines
         self._end = self._until(seconds)
         self._assigned: queue.Queue[Assignment] = queue.Queue()
+        self._lock = threading.Lock()
         threading.Thread(target=self._read, daemon=True, name="lease-reader").start()
         threading.Thread(target=self._watch, daemon=True, name="lease-watch").start()
 
@@ -79,7 +80,8 @@ class Lease:
 
     def rest(self) -> None:
         """The job is done: what is still said of its lease counts for nothing, until there is another assignment."""
-        self._end = math.inf
+        with self._lock:
+            self._end = math.inf
 
     def next(self) -> Assignment:
         """The next assignment, whose lease is watched from its coming on; waits for it."""
@@ -91,8 +93,10 @@ class Lease:
             if isinstance(told, Assignment):
                 self._end = self._until(told.lease_seconds)
                 self._assigned.put(told)
-            elif self._end < math.inf:
-                self._end = self._until(told)
+                continue
+            with self._lock:
+                if self._end < math.inf:
+                    self._end = self._until(told)
         end_group()
 
     def _watch(self) -> None:

@@ -5,11 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from services.models.catalogue import ModelFiles
+from services.models.layers.blocks import Layout
+from services.models.layers.dropout import Dropout
 from services.models.spec import ModelSpec, Reinit
 from services.trainer.evaluation import forward, sets
 from services.trainer.evaluation.checkpoint import load_fine_tuned
+from services.trainer.evaluation.lower import Lower
 from services.trainer.kept import KEPT
 from services.trainer.training.events import Event, Progressed
 from services.trainer.training.fit import fit
@@ -147,3 +151,44 @@ def test_a_checkpoint_is_scored_by_what_is_kept_as_without(
         found.append(model.evaluate(DATA["dev"], direct_score, language="en", dataset="dev"))
         assert (counted["lower"], counted["cut"] - before["cut"]) == (before["lower"], 0 if base else 1)
     assert found[0].figures == found[1].figures
+
+
+@pytest.fixture
+def layout() -> Layout:
+    """Eight rows of one text."""
+    places = torch.arange(8)
+    return Layout(groups=(), ids=places, positions=places, content=places, starts=places[:1])
+
+
+def test_whoever_changes_a_hidden_state_changes_their_own(layout: Layout) -> None:
+    """Blocks may add to their argument in place."""
+    KEPT.begin(ROOM)
+    for _ in range(3):
+        hidden_TD = Lower(1, "digest").hidden(layout, "float32", lambda: torch.ones(8, 2))
+        assert torch.equal(hidden_TD, torch.ones(8, 2))
+        hidden_TD += 1
+    assert KEPT.held
+
+
+def test_dropout_is_drawn_as_by_a_run_alone_though_a_batch_comes_twice(layout: Layout) -> None:
+    lower, computed = Lower(1, "digest", Dropout(attention=0.1)), []
+
+    def drawn() -> list[torch.Tensor]:
+        torch.manual_seed(5)
+        return [lower.hidden(layout, "float32", lambda: computed.append(1) or torch.rand(8, 2)) for _ in range(3)]  # type: ignore[func-returns-value]
+
+    alone = drawn()
+    assert not torch.equal(alone[0], alone[1])
+    for calls in (6, 6):
+        KEPT.begin(ROOM)
+        assert all(map(torch.equal, drawn(), alone))
+        assert len(computed) == calls
+        assert torch.equal(torch.rand(4), _after(alone))
+
+
+def _after(drawn: list[torch.Tensor]) -> torch.Tensor:
+    """What the generator gives after the draws."""
+    torch.manual_seed(5)
+    for each in drawn:
+        torch.rand(each.shape)
+    return torch.rand(4)
