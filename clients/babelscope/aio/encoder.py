@@ -24,8 +24,9 @@ from babelscope.calls.tokens import Tokens, tokenize_request
 from babelscope.data.activations import Activations, Gather, Progress, ShowProgress
 from babelscope.data.models import Model, ModelInfo, Unloaded
 from babelscope.data.texts import Text, count
+from babelscope.transport.encoder_stub import EncoderStub
 from babelscope.transport.services import ENCODER, Service
-from babelscope.v1 import encoder_pb2, encoder_pb2_grpc
+from babelscope.v1 import encoder_pb2
 
 
 class AsyncEncoderClient(AsyncClient):
@@ -37,7 +38,7 @@ class AsyncEncoderClient(AsyncClient):
     """
 
     _service: ClassVar[Service] = ENCODER
-    _stub = encoder_pb2_grpc.EncoderServiceStub
+    _stub = EncoderStub
 
     async def list_models(self, *, timeout: float | None = None) -> list[ModelInfo]:
         """All models that the server knows, those that it refuses with the reason.

@@ -10,6 +10,7 @@ import grpc
 from babelscope.aio.caller import AsyncCaller
 from babelscope.calls.encode import EncodeSession
 from babelscope.data.activations import EncodedBlock, EncodeInfo, EncodeTotals
+from babelscope.data.blocks import Chunk
 from babelscope.data.texts import Text
 from babelscope.transport.first_status import FirstStatus
 from babelscope.v1 import encoder_pb2
@@ -113,7 +114,7 @@ class _Feeder:
         self._room = asyncio.Event()
         self._failure: Exception | None = None
 
-    def receive(self, response: encoder_pb2.EncodeResponse) -> EncodedBlock | None:
+    def receive(self, response: encoder_pb2.EncodeResponse | Chunk) -> EncodedBlock | None:
         """Hands an answer to the session; makes room."""
         self.check()
         block = self._session.receive(response)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from babelscope.data.activations import EncodedBlock, EncodedItem, EncodeInfo, EncodeTotals
-from babelscope.data.blocks import BlockAssembly
+from babelscope.data.blocks import BlockAssembly, Chunk
 from babelscope.data.models import Intervention, Model, check_layers, choose
 from babelscope.data.texts import Text, as_text
 from babelscope.errors import DataCorrupted
@@ -225,18 +225,20 @@ class EncodeSession:
         """Whether every text is answered: a stream that breaks now need not be resumed."""
         return self._finished or (self._closed and self._taken > 0 and not self._flight)
 
-    def receive(self, response: encoder_pb2.EncodeResponse) -> EncodedBlock | None:
+    def receive(self, response: encoder_pb2.EncodeResponse | Chunk) -> EncodedBlock | None:
         """Takes an answer in; a block where it made one whole.
 
         Raises:
             DataCorrupted: The answer contradicts itself, the request, or the attempt before.
             TensorError: A block's bytes do not fit its description, or a value is not finite.
         """
+        if isinstance(response, Chunk):
+            return self._chunk(response)
         kind = response.WhichOneof("message")
         if kind == "started":
             self._start(response.started)
         elif kind == "chunk":
-            return self._chunk(response.chunk)
+            return self._chunk(Chunk(response.chunk, response.chunk.data))
         elif kind == "finished":
             self._finish(response.finished)
         return None
@@ -272,17 +274,18 @@ class EncodeSession:
         self._started = True
         self.totals = replace(self.totals, attempts=self.totals.attempts + 1)
 
-    def _chunk(self, chunk: encoder_pb2.ActivationChunk) -> EncodedBlock | None:
+    def _chunk(self, chunk: Chunk) -> EncodedBlock | None:
         """A piece of a block."""
         if self.info is None or not self._started:
             raise DataCorrupted("Expected the call to start with what it resolved to, but got rows", method=_METHOD)
-        block = self._blocks.get(chunk.block)
+        number = chunk.head.block
+        block = self._blocks.get(number)
         if block is None:
-            block = BlockAssembly(chunk, len(self.info.layers), self.info.model.hidden_size)
-            self._blocks[chunk.block] = block
+            block = BlockAssembly(chunk.head, len(self.info.layers), self.info.model.hidden_size)
+            self._blocks[number] = block
         if not block.add(chunk):
             return None
-        del self._blocks[chunk.block]
+        del self._blocks[number]
         items = tuple(self._item(item) for item in block.items)
         array = block.array()
         for item in items:

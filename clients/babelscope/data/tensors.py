@@ -93,12 +93,18 @@ def f32_to_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     Returns:
         uint16 with the raw bits, the same shape.
     """
-    bits = np.asarray(values, dtype=np.float32).view(np.uint32)
-    rounded = (bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))) >> np.uint32(16)
-    # The carry of the rounding would turn some NaN into an infinity or a zero.
-    quiet = (bits >> np.uint32(16)) | np.uint32(0x40)
-    is_nan = (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
-    result: NDArray[np.uint16] = np.where(is_nan, quiet, rounded).astype(np.uint16)
+    values = np.asarray(values, dtype=np.float32)
+    bits = values.view(np.uint32)
+    rounded = np.right_shift(bits, 16, out=np.empty_like(bits))
+    rounded &= np.uint32(1)
+    rounded += np.uint32(0x7FFF)
+    rounded += bits
+    rounded >>= np.uint32(16)
+    result: NDArray[np.uint16] = rounded.astype(np.uint16)
+    is_nan = np.isnan(values)
+    if is_nan.any():
+        # The carry of the rounding would turn some NaN into an infinity or a zero.
+        result[is_nan] = (bits[is_nan] >> np.uint32(16)) | np.uint32(0x40)
     return result
 
 

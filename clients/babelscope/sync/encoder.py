@@ -25,8 +25,9 @@ from babelscope.data.models import Model, ModelInfo, Unloaded
 from babelscope.data.texts import Text, count
 from babelscope.sync.client import Client
 from babelscope.sync.streams import EncodeStream, Texts
+from babelscope.transport.encoder_stub import EncoderStub
 from babelscope.transport.services import ENCODER, Service
-from babelscope.v1 import encoder_pb2, encoder_pb2_grpc
+from babelscope.v1 import encoder_pb2
 
 
 class EncoderClient(Client):
@@ -38,7 +39,7 @@ class EncoderClient(Client):
     """
 
     _service: ClassVar[Service] = ENCODER
-    _stub = encoder_pb2_grpc.EncoderServiceStub
+    _stub = EncoderStub
 
     def list_models(self, *, timeout: float | None = None) -> list[ModelInfo]:
         """All models that the server knows, those that it refuses with the reason.

@@ -10,6 +10,7 @@ import grpc
 
 from babelscope.calls.encode import EncodeSession
 from babelscope.data.activations import EncodedBlock, EncodeInfo, EncodeTotals
+from babelscope.data.blocks import Chunk
 from babelscope.data.texts import Text
 from babelscope.sync.caller import Caller
 from babelscope.v1 import encoder_pb2
@@ -135,7 +136,7 @@ class _Feeder:
             self._attempt += 1
             self._changed.notify_all()
 
-    def receive(self, response: encoder_pb2.EncodeResponse) -> EncodedBlock | None:
+    def receive(self, response: encoder_pb2.EncodeResponse | Chunk) -> EncodedBlock | None:
         """Hands an answer to the session; makes room."""
         self.check()
         with self._changed:

@@ -561,7 +561,7 @@ class ActivationChunk(_message.Message):
     OFFSET_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     block: _builtins.int
-    """Number of the block within the stream."""
+    """Number that no other block of the stream has."""
     offset: _builtins.int
     """Where `data` goes within the block, in bytes."""
     data: _builtins.bytes

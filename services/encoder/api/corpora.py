@@ -281,4 +281,4 @@ def _word_pooling(pooling: int) -> Pooling:
 
 def _array(block: RowBlock) -> NDArray[np.float32]:
     """The rows of a block, [r, K, d]."""
-    return np.frombuffer(b"".join(block.chunks), "<f4").reshape(block.shape)
+    return np.frombuffer(b"".join(chunk.data for chunk in block.chunks), "<f4").reshape(block.shape)

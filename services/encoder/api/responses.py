@@ -1,13 +1,12 @@
 """Domain values to messages of answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2
 
 from services.encoder.api.requests import Asked
 from services.encoder.graphs.installed import lacking
-from services.encoder.queue.answers import RowBlock
 from services.encoder.queue.streams import Stream
 from services.encoder.registry import Listed, State
 from services.models.spec import EncodePlan, ModelInfo, Pooling, TokenizedText
@@ -91,30 +90,6 @@ def started(info: ModelInfo, asked: Asked, plan: EncodePlan, device: str, limit:
             backend=BACKENDS[asked.backend],
         )
     )
-
-
-def chunks(number: int, block: RowBlock, asked: Asked) -> Iterator[encoder_pb2.EncodeResponse]:
-    """A block as messages of at most `CHUNK_BYTES` of data."""
-    offset = 0
-    for data in block.chunks:
-        # Filled in place: a chunk handed to the constructor would be copied with all its bytes.
-        response = encoder_pb2.EncodeResponse()
-        chunk = response.chunk
-        chunk.block, chunk.offset, chunk.data = number, offset, data
-        if offset == 0:
-            chunk.tensor.dtype = TYPES[asked.output]
-            chunk.tensor.shape.extend(block.shape)
-            for item in block.items:
-                chunk.items.add(
-                    index=item.index,
-                    id=item.id,
-                    rows=item.rows,
-                    tokens=item.tokens,
-                    truncated=item.truncated,
-                    empty_rows=item.empty,
-                )
-        offset += len(data)
-        yield response
 
 
 def finished(stream: Stream) -> encoder_pb2.EncodeFinished:

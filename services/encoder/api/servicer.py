@@ -153,12 +153,10 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             work = Work(stream, engine, asked, limit, context.peer(), grouper(plan.pooling), kept)
             async with self._intake.filling(request_iterator, work):
                 await context.write(responses.started(engine.info, asked, plan, engine.device, limit))
-                number = 0
                 while (block := await stream.next_block()) is not None:
                     assert isinstance(block, RowBlock)
-                    for message in responses.chunks(number, block, asked):
-                        await context.write(message)
-                    number += 1
+                    for chunk in block.chunks:
+                        await context.write(chunk.message)
                 await context.write(encoder_pb2.EncodeResponse(finished=responses.finished(stream)))
 
     async def close(self) -> None:

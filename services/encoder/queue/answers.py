@@ -1,19 +1,19 @@
 """Hidden states of a batch to blocks of bytes, cut for the wire."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from sys import getsizeof
-from typing import Any, Final, Literal
+from typing import Final
 
 import numpy as np
-from babelscope.data.tensors import CHUNK_BYTES, f32_to_bf16
+from babelscope.data.activations import EncodedItem
+from babelscope.data.blocks import ChunkMessage, OutputType, write_chunks
+from babelscope.data.tensors import CHUNK_BYTES
 from numpy.typing import NDArray
 
 from services.encoder.queue.fairqueue import Entry
 from services.models.row_groups import row_count
 from services.models.spec import Plan, Prediction, PredictPlan, TokenizedText
-
-OutputType = Literal["float32", "bfloat16"]
 
 CANDIDATE_BYTES: Final = 8
 """Bytes of one candidate: its token id and its log-probability."""
@@ -53,13 +53,13 @@ class RowBlock:
     Attributes:
         items: The texts.
         shape: (rows, layers, d).
-        chunks: The array's bytes in C order, little-endian, in pieces of at most `CHUNK_BYTES`.
+        chunks: Messages that carry the array's bytes in C order, little-endian, in pieces of at most `CHUNK_BYTES`.
         reserved: Bytes that the stream gives back once the block is written.
     """
 
     items: tuple[Item, ...]
     shape: tuple[int, int, int]
-    chunks: tuple[bytes, ...]
+    chunks: tuple[ChunkMessage, ...]
     reserved: int
 
 
@@ -99,7 +99,12 @@ def bytes_of(name: str, text: TokenizedText, plan: Plan, hidden_size: int) -> in
     """
     if isinstance(plan, PredictPlan):
         return len(text) * plan.candidates * CANDIDATE_BYTES + weight(name, text)
-    return row_count(text, plan.pooling) * len(plan.layers) * hidden_size * 4 + getsizeof(name) + ITEM_BYTES
+    return row_count(text, plan.pooling) * len(plan.layers) * hidden_size * 4 + _item_bytes(name)
+
+
+def _item_bytes(name: str) -> int:
+    """Bytes of a text of a block beside its rows: its id is also part of a message."""
+    return 2 * getsizeof(name) + ITEM_BYTES
 
 
 def cut(entries: Sequence[Entry], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> list[RowBlock]:
@@ -181,26 +186,10 @@ def _predicted(entries: Sequence[Entry], predictions: Sequence[Prediction]) -> P
 
 def _block(items: Sequence[Item], arrays: Sequence[NDArray[np.float32]], output: OutputType) -> RowBlock:
     _, layers, width = arrays[0].shape
-    wire: Sequence[NDArray[Any]] = [f32_to_bf16(array) for array in arrays] if output == "bfloat16" else arrays
+    told = [EncodedItem(each.index, each.id, each.rows, each.tokens, each.truncated, each.empty) for each in items]
     return RowBlock(
         items=tuple(items),
         shape=(sum(item.rows for item in items), layers, width),
-        chunks=tuple(_pieces(wire)),
-        reserved=sum(array.size for array in arrays) * 4 + sum(getsizeof(item.id) + ITEM_BYTES for item in items),
+        chunks=tuple(write_chunks(items[0].index, told, arrays, output)),
+        reserved=sum(array.size for array in arrays) * 4 + sum(_item_bytes(item.id) for item in items),
     )
-
-
-def _pieces(arrays: Sequence[NDArray[Any]]) -> Iterator[bytes]:
-    """The bytes of contiguous arrays, copied once; several arrays fit one piece, one array may need many."""
-    laid = [memoryview(_wire(array)).cast("B") for array in arrays]
-    if len(laid) > 1:
-        yield b"".join(laid)
-        return
-    whole = laid[0]
-    for offset in range(0, len(whole), CHUNK_BYTES):
-        yield bytes(whole[offset : offset + CHUNK_BYTES])
-
-
-def _wire(array: NDArray[Any]) -> Any:
-    """A flat array in C order, little-endian."""
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1)

@@ -147,7 +147,10 @@ class Door(grpc.aio.ServerInterceptor):
         return outer
 
     def _coders(self, method: Method, handler: Any) -> tuple[Callable[[bytes], bytes], Callable[[Any], bytes]]:
-        """The (de)serialisers, which count bytes; what comes stays bytes until `Incoming` has room for it."""
+        """The (de)serialisers, which count bytes; what comes stays bytes until `Incoming` has room for it.
+
+        An answer that is bytes is a message that its service has laid out already.
+        """
         encode = handler.response_serializer or bytes
         received, sent = self._telemetry.received(method), self._telemetry.sent(method)
 
@@ -157,7 +160,7 @@ class Door(grpc.aio.ServerInterceptor):
             return data
 
         def encoder(message: Any) -> bytes:
-            data: bytes = encode(message)
+            data: bytes = message if isinstance(message, bytes) else encode(message)
             sent(len(data))
             accounts.current().spend_bytes(len(data))
             return data

@@ -7,7 +7,10 @@ import babelscope.aio
 import numpy as np
 import pytest
 from babelscope import Intervention, InvalidRequest, LocalMesh, Model, NotFound, Refused, Shift, Text
+from babelscope.calls.options import FloatType
 from babelscope.cli import run
+from babelscope.sync.encoder import EncoderClient
+from babelscope.v1.encoder_pb2_grpc import EncoderServiceStub
 
 from tests.support.numbered_texts import TEXTS
 from tests.support.tiny_models import build_model
@@ -52,6 +55,21 @@ def test_bf16_on_the_wire_is_close_to_float32(mesh: LocalMesh) -> None:
     short = mesh.encoder.encode(TEXTS[:20], model="tiny", output_dtype="bfloat16").array
     assert short.dtype == np.float32
     np.testing.assert_allclose(short, exact, rtol=2.0**-8, atol=1e-6)
+
+
+@pytest.mark.parametrize("output_dtype", ["float32", "bfloat16"])
+def test_rows_read_in_place_are_those_that_protobuf_reads(mesh: LocalMesh, output_dtype: FloatType) -> None:
+    class Generated(EncoderClient):
+        _stub = EncoderServiceStub
+
+    alone = [TEXTS[3]]  # one batch, whatever else is computed: the same bits
+    ours = mesh.encoder.encode(alone, model="tiny", pooling="token", output_dtype=output_dtype)
+    client = Generated(mesh.encoder.address)
+    theirs = client.encode(alone, model="tiny", pooling="token", output_dtype=output_dtype)
+    client.close()
+    assert len(ours.array) > 3
+    assert ours.array.tobytes() == theirs.array.tobytes()
+    assert (ours.ids, ours.info) == (theirs.ids, theirs.info)
 
 
 def test_interventions_and_random_init_travel(mesh: LocalMesh) -> None:

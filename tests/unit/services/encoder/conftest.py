@@ -112,7 +112,7 @@ class Rig:
         answers = {}
         while (block := await stream.next_block()) is not None:
             width = np.dtype("<f4") if stream.output == "float32" else np.dtype("<u2")
-            array = np.frombuffer(b"".join(block.chunks), width).reshape(block.shape)
+            array = np.frombuffer(b"".join(chunk.data for chunk in block.chunks), width).reshape(block.shape)
             row = 0
             for item in block.items:
                 assert item.index not in answers
