@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
+from babelscope.data.blocks import OutputType
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
 
-from services.encoder.queue.answers import OutputType
 from services.models.api.messages import one_of, read_edits, read_model
 from services.models.artifacts import Objects
 from services.models.spec import (

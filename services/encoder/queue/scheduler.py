@@ -14,9 +14,10 @@ from itertools import accumulate, groupby
 from typing import cast
 
 import numpy as np
+from babelscope.data.blocks import OutputType
 from numpy.typing import NDArray
 
-from services.encoder.queue.answers import Block, OutputType, cut, cut_predictions
+from services.encoder.queue.answers import Block, cut, cut_predictions
 from services.encoder.queue.fairqueue import Entry, FairQueue
 from services.encoder.queue.shares import SharedCapacity
 from services.encoder.queue.streams import Encoder, Stream

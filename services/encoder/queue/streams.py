@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import numpy as np
+from babelscope.data.blocks import OutputType
 from numpy.typing import NDArray
 
-from services.encoder.queue.answers import Block, OutputType, RowBlock, bytes_of, weight
+from services.encoder.queue.answers import Block, RowBlock, bytes_of, weight
 from services.encoder.queue.fairqueue import Entry, Flow
 from services.encoder.queue.shares import SharedCapacity
 from services.models.spec import EncodePlan, ModelInfo, Plan, Prediction, PredictPlan, TokenizedText
