@@ -22,7 +22,7 @@ from services.models.spec import (
     PredictPlan,
     TokenizedText,
 )
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.devices import DeviceLost, is_device_lost
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 

@@ -32,7 +32,7 @@ from services.models.general.languages import Languages, separate_languages
 from services.models.layers.blocks import Block
 from services.models.layers.packing import PositionRule
 from services.models.spec import ModelInfo, ModelSpec
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.models.weights import Encoder
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.runtime.suggestions import closest

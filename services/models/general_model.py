@@ -13,7 +13,7 @@ from services.models.general.loading import Base, load_base, twin, word_table
 from services.models.general.taps import Taps
 from services.models.reinit import check, check_shared
 from services.models.spec import ModelInfo, ModelSpec
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition
 
 

@@ -20,7 +20,7 @@ from services.models.families.base import sharing
 from services.models.general.languages import Languages, separate_languages
 from services.models.layers import interventions
 from services.models.spec import ModelSpec
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.trainer import specs
 from services.trainer.alignment.adversary import check_model as check_aligned

@@ -5,19 +5,18 @@ from collections.abc import Callable
 
 from services.runtime.errors import Unavailable
 from services.runtime.telemetry import Telemetry
-from services.trainer.api.listing import Damaged
 from services.trainer.jobs.counts import count, waiting_seconds
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import State
 
 
-def watch(telemetry: Telemetry, database: Database, damaged: Damaged) -> None:
+def watch(telemetry: Telemetry, database: Database, damaged: Callable[[], int]) -> None:
     """Reads the table at every scrape. All trainers of one table tell the same.
 
     Args:
         telemetry: Metrics in which they are registered.
         database: Database that holds the job table.
-        damaged: Rows that could not be read.
+        damaged: Gives the number of rows that could not be read when they were last listed.
     """
 
     def known(read: Callable[[], float]) -> Callable[[], float]:
@@ -32,7 +31,7 @@ def watch(telemetry: Telemetry, database: Database, damaged: Damaged) -> None:
         return ask
 
     gauge = telemetry.gauge
-    gauge("trainer_damaged_rows", "Jobs and checkpoints that lists leave out", lambda: float(damaged.count))
+    gauge("trainer_damaged_rows", "Jobs and checkpoints that lists leave out", lambda: float(damaged()))
     gauge("trainer_jobs_queued", "Jobs that wait for a trainer", known(lambda: count(database, State.QUEUED)))
     gauge("trainer_jobs_running", "Jobs that a trainer works on", known(lambda: count(database, State.RUNNING)))
     gauge(

@@ -69,7 +69,7 @@ class TrainerService:
         self._database = Database(settings.database.get_secret_value())
         table, checkpoints = JobTable(self._database), Checkpoints(self._database)
         damaged = Damaged()
-        gauges.watch(telemetry, self._database, damaged)
+        gauges.watch(telemetry, self._database, lambda: damaged.count)
         self._ray = _ray(settings)
         self._dispatcher = Dispatcher(
             Tables(table, checkpoints, Families(self._database), self._notices.notify),

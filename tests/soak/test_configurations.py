@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from tests.support.general_models import GENERAL, build_general
 from tests.support.wrong_fields import WRONG, try_fields
 

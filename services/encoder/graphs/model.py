@@ -18,7 +18,7 @@ from services.models.general import modules
 from services.models.general.languages import Languages, languages_of
 from services.models.general_model import load_general
 from services.models.spec import ModelInfo, ModelSpec
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.models.families.known import refusal
 from services.models.files.checkpoint import weight_names
-from services.models.tokenizer_file import SLOW_FILES, TOKENIZER_FILE, check_files, is_language_file
+from services.models.tokens.tokenizer_file import SLOW_FILES, TOKENIZER_FILE, check_files, is_language_file
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.runtime.names import problem_of, read_bounded, shown
 

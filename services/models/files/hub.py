@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from services.models.files.checkpoint import INDEX_FILE
 from services.models.files.folders import TEXT_FILES, required_files
-from services.models.tokenizer_file import is_language_file
+from services.models.tokens.tokenizer_file import is_language_file
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 
 SMALL_FILES = ("config.json", "tokenizer_config.json", INDEX_FILE)

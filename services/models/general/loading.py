@@ -18,7 +18,7 @@ from services.models.general.proof import prove
 from services.models.general.structure import Structure, Unfit
 from services.models.general.taps import Taps
 from services.models.spec import TokenizedText
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition
 
 

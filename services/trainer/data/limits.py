@@ -1,6 +1,6 @@
 """How long an input may be told to be."""
 
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import InvalidArgument
 
 _LEAST_CONTENT = 4

@@ -3,7 +3,7 @@
 import numpy as np
 
 from services.models.spec import TokenizedText
-from services.models.tokenization import Frame
+from services.models.tokens.tokenization import Frame
 from services.trainer.data.pieces import Ints, framed, part
 
 

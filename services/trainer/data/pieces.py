@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.models.spec import TokenizedText
-from services.models.tokenization import Frame
+from services.models.tokens.tokenization import Frame
 
 Ints = NDArray[np.int64]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.models.spec import TokenizedText
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.trainer.data.pieces import Ints, bare, framed, part
 
 NO_LIMIT = 1 << 30

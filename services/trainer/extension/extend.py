@@ -20,7 +20,7 @@ from services.models.families.base import tied
 from services.models.files.checkpoint import SINGLE_FILE, Checkpoint
 from services.models.files.digests import folder_digest
 from services.models.files.folders import CONFIG_FILE, ModelFolder, read_config
-from services.models.tokenizer_file import TOKENIZER_FILE, read_tokenizer
+from services.models.tokens.tokenizer_file import TOKENIZER_FILE, read_tokenizer
 from services.runtime.errors import FailedPrecondition
 from services.trainer.extension.plan import ExtendPlan, check, check_model
 from services.trainer.extension.words import add, choose, fit_anchors, mapped

@@ -8,7 +8,7 @@ import numpy as np
 from babelscope.data.examples import Example
 from numpy.typing import NDArray
 
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import InvalidArgument
 from services.trainer.pretraining.plan import Form
 

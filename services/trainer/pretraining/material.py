@@ -12,7 +12,7 @@ from babelscope.data.examples import Example
 from services.models.catalogue import ModelFiles
 from services.models.files.digests import folder_digest
 from services.models.spec import ModelSpec
-from services.models.tokenizer_file import TOKENIZER_FILE, is_language_file
+from services.models.tokens.tokenizer_file import TOKENIZER_FILE, is_language_file
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.data.pieces import Ints
 from services.trainer.pretraining.cutting import Cutter

@@ -18,7 +18,7 @@ from services.models.layers.heads import LanguageHeads
 from services.models.layers.interventions import Interventions
 from services.models.layers.packing import by_language, pack
 from services.models.spec import TokenizedText
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.models.weights import Encoder
 from services.trainer.data.order import Step, by_length
 from services.trainer.data.pieces import Ints

@@ -16,7 +16,7 @@ from services.models.families.separable import NAME as SEPARABLE
 from services.models.files.checkpoint import SINGLE_FILE
 from services.models.files.folders import CONFIG_FILE, ModelFolder, inspect
 from services.models.reinit import Draw
-from services.models.tokenizer_file import language_file
+from services.models.tokens.tokenizer_file import language_file
 from services.models.weights import Slot
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.runtime.work import importing

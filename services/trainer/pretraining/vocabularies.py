@@ -12,7 +12,7 @@ from babelscope.data.languages import spelling
 
 from services.models.catalogue import ModelFiles
 from services.models.crashes import crash_of
-from services.models.tokenizer_file import TOKENIZER_FILE, is_language_file
+from services.models.tokens.tokenizer_file import TOKENIZER_FILE, is_language_file
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.pretraining.plan import STORED
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from services.models.catalogue import ModelFiles
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition
 from services.trainer.data.pieces import Ints
 from services.trainer.pretraining.cutting import Cutter

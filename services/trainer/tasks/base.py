@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from services.models.general.languages import Languages
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import InvalidArgument
 from services.trainer.data.batches import Batch
 from services.trainer.data.pieces import Counts, Piece

@@ -27,7 +27,7 @@ from services.models.layers.dropout import NO_DROPOUT, Dropout
 from services.models.layers.linear import differentiable
 from services.models.layers.packing import PositionRule
 from services.models.spec import ComputeType, ModelSpec
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.models.weights import Encoder, Slot, Source
 from services.runtime.errors import InvalidArgument
 from services.trainer.evaluation.forward import TYPES

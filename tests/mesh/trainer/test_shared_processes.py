@@ -82,7 +82,7 @@ def test_jobs_of_one_parent_have_one_process_and_logs_of_their_own(rig: Any) -> 
     assert [len(each) for each in processes] == [1] * 4
     assert len(set.union(*processes)) == 4
     for family, words in zip(families, said, strict=False):
-        children = rig.table.list(Filter(parent=family), 100)
+        children = rig.table.page(Filter(parent=family), 100)[0].jobs
         assert {Path(log.removesuffix("(deleted)")).parent.name for log in words[1::2]} == {c.id for c in children}
     rig.gone([int(pid) for each in processes for pid in each])
     rig.cleared()
@@ -93,7 +93,7 @@ def test_a_process_in_which_a_job_failed_does_no_other(rig: Any) -> None:
     rig.trainer()
     parent = rig.job("family", json.dumps([["whose", []], ["count", "no steps"], ["whose", []]]).encode())
     assert rig.until(parent, lambda job: job.state.ended).state is State.FAILED
-    first, failed, last = rig.table.list(Filter(parent=parent, oldest_first=True), 100)
+    first, failed, last = rig.table.page(Filter(parent=parent, oldest_first=True), 100)[0].jobs
     assert [each.state for each in (first, failed, last)] == [State.SUCCEEDED, State.FAILED, State.SUCCEEDED]
     assert first.result.split()[0] != last.result.split()[0]
     rig.gone(rig.processes())

@@ -29,7 +29,7 @@ def _load(root: Path) -> None:
 def test_wrong_fields_are_refused_or_harmless(tmp_path: Path, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = build_model(family, tmp_path / "m") / "config.json"
     # The tokenizer does not depend on these fields, and is the slow part of a load.
-    from services.models.tokenization import Tokenizer
+    from services.models.tokens.tokenization import Tokenizer
 
     loaded = Tokenizer.load(path.parent, "model m")
     monkeypatch.setattr(Tokenizer, "load", lambda *_: loaded)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.models.catalogue import ModelFiles
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from tests.support.tiny_models import build_model
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from services.models.catalogue import ModelFiles
 from services.models.families.known import refusal
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition
 from tests.support.general_models import build_general
 from tests.support.wrong_fields import WRONG, try_fields

@@ -11,7 +11,7 @@ import torch
 from services.models.catalogue import ModelFiles
 from services.models.layers.interventions import Interventions
 from services.models.spec import Edit, ModelSpec, Positions
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.trainer.alignment.edits import LanguageEdit, LanguageInterventions, idle_warnings
 from services.trainer.data.batches import Batch, collate
 from services.trainer.evaluation.checkpoint import load_fine_tuned

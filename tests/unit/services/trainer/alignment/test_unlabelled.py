@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from services.models.catalogue import ModelFiles
 from services.models.spec import ModelSpec
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.alignment.adversary import Adversary
 from services.trainer.alignment.unlabelled import Stream, unlabelled_pieces

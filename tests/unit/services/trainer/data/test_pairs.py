@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.trainer.data.pairs import pair_within, shares, windows
 from services.trainer.data.pieces import bare
 from tests.support.tiny_models import LINES

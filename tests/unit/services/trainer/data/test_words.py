@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.trainer.data.words import cut_sentences
 from tests.support.tiny_models import CONFIGURATIONS, LINES
 

@@ -17,7 +17,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from services.models.catalogue import ModelFiles, load_model
 from services.models.spec import ModelSpec, Reinit
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.data.words import cut_sentences
 from services.trainer.extension.extend import Extended, extend

@@ -9,7 +9,6 @@ from sqlalchemy import update
 from services.runtime.errors import Unavailable
 from services.runtime.telemetry import Telemetry
 from services.trainer import gauges
-from services.trainer.api.listing import Damaged
 from services.trainer.jobs.counts import count, waiting_seconds
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import NewJob, State
@@ -46,7 +45,7 @@ def test_a_job_tried_again_waits_anew(opened: Callable[[], Database]) -> None:
 def test_a_scrape_goes_on_without_the_database(opened: Callable[[], Database], monkeypatch: pytest.MonkeyPatch) -> None:
     database, telemetry = opened(), Telemetry()
     JobTable(database).create(NewJob("fine_tune", b"spec"))
-    gauges.watch(telemetry, database, Damaged())
+    gauges.watch(telemetry, database, lambda: 0)
     read = telemetry.registry.get_sample_value
     assert read("trainer_jobs_queued") == 1
     assert read("trainer_jobs_running") == 0

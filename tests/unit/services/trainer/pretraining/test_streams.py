@@ -9,7 +9,7 @@ import pytest
 from babelscope.data.examples import Example, Sentence, Word
 from babelscope.data.jobs.architecture import Architecture
 
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import InvalidArgument
 from services.trainer.pretraining.cutting import Cutter
 from services.trainer.pretraining.plan import Form

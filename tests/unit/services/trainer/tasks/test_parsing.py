@@ -3,7 +3,7 @@ import pytest
 import torch
 from babelscope.data.examples import Example, Sentence, Word
 
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import InvalidArgument
 from services.trainer.data.batches import Batch, collate
 from services.trainer.data.pieces import NO_TARGET, Counts, Piece

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from babelscope.data.examples import Answer, Example, Question
 
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import InvalidArgument
 from services.trainer.data.pieces import NO_TARGET, Counts, Piece
 from services.trainer.tasks import make_task

@@ -16,7 +16,7 @@ from typing import Any
 
 from services.models.crashes import crash_of
 from services.models.families.own import OWN
-from services.models.files import sentencepiece
+from services.models.tokens import sentencepiece
 from services.runtime.errors import FailedPrecondition
 from services.runtime.names import read_bounded
 from services.runtime.work import importing

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tokenizers import processors
 
-from services.models.tokenization import Tokenizer
+from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition
 from tests.support.tiny_models import LINES, build_tokenizer, mixed_texts
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.models.crashes import crash_of
-from services.models.prefixes import OpenWords, safe_prefix, splits_at_spaces
 from services.models.spec import TokenizedText
-from services.models.tokenizer_file import language_file, read_language, read_tokenizer
+from services.models.tokens.prefixes import OpenWords, safe_prefix, splits_at_spaces
+from services.models.tokens.tokenizer_file import language_file, read_language, read_tokenizer
 from services.runtime.errors import FailedPrecondition
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from services.models import tokenization
-from services.models.tokenizer_file import PROBES, read_tokenizer
+from services.models.tokens import tokenization
+from services.models.tokens.tokenizer_file import PROBES, read_tokenizer
 from services.runtime.errors import FailedPrecondition
 from tests.support.tiny_models import LINES, mixed_texts, name_class
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from services.models import prefixes, tokenization
-from services.models.prefixes import OpenWords, safe_prefix, splits_at_spaces
+from services.models.tokens import prefixes, tokenization
+from services.models.tokens.prefixes import OpenWords, safe_prefix, splits_at_spaces
 from tests.support.tiny_models import LINES, build_tokenizer
-from tests.unit.services.models.test_tokenizer_file import KINDS as FILES
+from tests.unit.services.models.tokens.test_tokenizer_file import KINDS as FILES
 
 SPECIALS = ("<s>", "</s>", "<unk>", "<mask>", "[SEP]")
 
