@@ -1,6 +1,7 @@
 """The store on S3, against a server that speaks its protocol."""
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -112,7 +113,9 @@ def test_writers_at_once(store: Store) -> None:
     assert len(store.list()) == 3
 
 
-def test_an_upload_that_fails_leaves_no_object(store: Store) -> None:
+def test_an_upload_that_fails_leaves_no_object(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # killed writers of others left files in the usual one
+
     def write() -> None:
         with store.create("maps") as writer:
             writer.write(b"half")
