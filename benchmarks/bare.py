@@ -1,6 +1,6 @@
 """A gRPC server that does nothing of ours: messages of the sizes asked for, answered by `grpc.aio` to the plain client.
 
-Channels have the options of our server and of our client.
+The client has the options of ours. The server has two of ours, and the defaults of gRPC for all others.
 """
 
 import asyncio
