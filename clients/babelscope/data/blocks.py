@@ -35,6 +35,8 @@ _ALIGNMENT: Final = 4
 """Bytes of the widest element."""
 _LENGTH_BYTES: Final = 4
 """Bytes in which the length of a chunk is written."""
+_MOST_NUMBER_BYTES: Final = 10
+"""Bytes of any other number, at most: readers of protobuf take no more."""
 _MOST_LENGTH_BYTES: Final = 5
 """Bytes of a length, at most: readers of protobuf take no more."""
 
@@ -44,7 +46,7 @@ class ChunkMessage(NamedTuple):
 
     Attributes:
         message: All its bytes.
-        start: Where `data`, with which it ends, begins: a multiple of 4.
+        start: Where `data`, with which it ends, begins: a multiple of 4, where the block's number is below 2^49.
     """
 
     message: bytes
@@ -102,7 +104,8 @@ def _bytes_of(array: NDArray[np.float32], kind: "DataType.ValueType") -> memoryv
 def _message(number: int, head: ActivationChunk, data: Sequence[memoryview]) -> ChunkMessage:
     """A chunk whose data is at its end, where the numbers within begin at a multiple of their size.
 
-    The number of the block is written in up to three bytes more than it needs, which protobuf allows.
+    The number of the block is written in up to three bytes more than it needs, which protobuf allows up to ten. Rows
+    behind a number that has no room for them are where they are, and are copied by who reads them.
 
     Args:
         number: Number of the block.
@@ -114,7 +117,8 @@ def _message(number: int, head: ActivationChunk, data: Sequence[memoryview]) -> 
     tail = bytes((_DATA,)) + _varint(size)
     block = _varint(number)
     fixed = 1 + _LENGTH_BYTES + 1 + len(block) + len(described) + len(tail)
-    block = _varint(number, len(block) + -fixed % _ALIGNMENT)
+    if (width := len(block) + -fixed % _ALIGNMENT) <= _MOST_NUMBER_BYTES:
+        block = _varint(number, width)
     length = 1 + len(block) + len(described) + len(tail) + size
     start = 1 + _LENGTH_BYTES + length - size
     chunk = bytes((_CHUNK,)) + _varint(length, _LENGTH_BYTES)
