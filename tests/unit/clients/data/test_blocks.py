@@ -148,7 +148,7 @@ def test_a_written_block_is_what_protobuf_would_write(
     assert found.data == expected.data
 
 
-@given(NUMBERS, ROWS, st.integers(1, 5), st.text(max_size=70), OUTPUTS)
+@given(st.integers(0, 2**49 - 1), ROWS, st.integers(1, 5), st.text(max_size=70), OUTPUTS)
 def test_a_block_that_fits_its_message_is_read_in_place(
     number: int, rows: list[int], width: int, names: str, output: OutputType
 ) -> None:
