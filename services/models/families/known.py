@@ -9,7 +9,10 @@ from services.runtime.work import importing
 
 _OTHERS: Final = ("bert-generation", "splinter")
 """Encoders of text of which transformers has neither a masked-language-model head nor a text-encoder class."""
-_LAYER_FIELDS: Final = (
+_COUNT_FIELDS: Final = (
+    "inner_group_num",
+    "num_experts",
+    "num_hidden_groups",
     "num_hidden_layers",
     "num_layers",
     "num_decoder_layers",
@@ -18,6 +21,7 @@ _LAYER_FIELDS: Final = (
     "encoder_layers",
     "decoder_layers",
 )
+"""Fields that say how many layers, or parts like them, transformers makes."""
 _MOST_LAYERS: Final = 1024
 _ENCODER_DECODERS: Final = ("is_encoder_decoder", "is_decoder", "position_embedding_type", "add_cross_attention")
 """Fields that the packed families refuse, and of which transformers' own modules know what they mean."""
@@ -39,7 +43,7 @@ def refusal(raw: Mapping[str, Any]) -> str:
         )
     if raw.get("is_decoder") and not raw.get("is_encoder_decoder"):
         return "it is a decoder (`is_decoder`); only encoders are served"
-    for name in _LAYER_FIELDS:
+    for name in _COUNT_FIELDS:
         value = raw.get(name)
         if value is not None and not (type(value) is int and 1 <= value <= _MOST_LAYERS):
             return f"Expected `{name}` in config.json to be a whole number within 1..{_MOST_LAYERS}, but got {value!r}"

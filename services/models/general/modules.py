@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from services.models.crashes import crash_of
 from services.models.files.folders import ModelFolder
+from services.models.general.bounds import bounded_modules
 from services.runtime.errors import FailedPrecondition
 from services.runtime.work import importing
 
@@ -44,7 +45,7 @@ def outline(config: Any, subject: str) -> nn.Module:
         FailedPrecondition: The configuration describes no model.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), bounded_modules():
             return _encoder(_model_class(config).from_config(copy.deepcopy(config)))
     except Exception as error:
         raise FailedPrecondition(subject, f"its configuration describes no model: {error}") from error
@@ -122,7 +123,7 @@ def head_outline(config: Any, subject: str) -> Any:
         FailedPrecondition: The configuration describes no model.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), bounded_modules():
             return head_class().from_config(copy.deepcopy(config))
     except Exception as error:
         raise FailedPrecondition(subject, f"its configuration describes no model: {error}") from error
