@@ -15,7 +15,7 @@ from tests.support.yardstick import yardstick
 HEALTH_SECONDS = 10.0
 """Beyond what a healthy busy server takes at the same time; more than the second that the soak test holds, as many
 tests share a machine."""
-SENT = 6
+SENT = 3
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Every file of the shared data sets, against the counts of their own descriptions."""
+"""Files of the shared data sets against the counts of their descriptions; all with `BABELSCOPE_WHOLE=1`."""
 
 import re
 from collections.abc import Callable
@@ -9,6 +9,8 @@ import pytest
 from babelscope.corpora import Question, Sentence, find_format, read_examples, read_parallel, read_texts
 from babelscope.corpora.blocks import read_blocks
 from babelscope.corpora.writers import write_examples
+
+from tests.support.whole import spread
 
 pytestmark = pytest.mark.shared_data
 Find = Callable[[str], Path]
@@ -25,7 +27,7 @@ def table(readme: Path) -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize(("folder", "sentences", "words"), [("pud", 2, 3), ("ud", 2, 3), ("ner", 1, 2)])
 def test_sentences_and_words(shared_data: Find, folder: str, sentences: int, words: int) -> None:
-    for row in table(shared_data(f"{folder}/README.md")):
+    for row in spread(table(shared_data(f"{folder}/README.md")), 4):
         path = shared_data(f"{folder}/{row[0]}")
         contents = [each.content for each in read_examples(path)]
         assert len(contents) == int(row[sentences]), row[0]
@@ -35,7 +37,7 @@ def test_sentences_and_words(shared_data: Find, folder: str, sentences: int, wor
 
 
 def test_entities(shared_data: Find) -> None:
-    for row in table(shared_data("ner/README.md")):
+    for row in spread(table(shared_data("ner/README.md")), 4):
         opened: dict[str, int] = {}
         for example in read_examples(shared_data(f"ner/{row[0]}")):
             assert isinstance(example.content, Sentence)

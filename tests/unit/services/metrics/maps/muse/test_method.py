@@ -202,9 +202,9 @@ def test_it_stops_when_the_caller_has_gone() -> None:
 @pytest.mark.usefixtures("one_thread")
 def test_it_finds_a_planted_rotation_and_restarts_keep_the_best() -> None:
     """Of attempts as short as these half collapse, which ones depends on the last bits; a warning tells."""
-    case = planted(2, 1000, 40, 0.1)
+    case = planted(2, 600, 24, 0.1)
     tries = (replace(case.problem, seed=seed) for seed in (case.problem.seed, *range(100, 105)))
-    fits = (fit(problem, hidden=64, steps=1500, epochs=3, rate=0.4, restarts=2) for problem in tries)
+    fits = (fit(problem, hidden=64, steps=800, epochs=3, rate=0.4, restarts=2) for problem in tries)
     found = next(each for each in fits if not each.warnings)
     assert precision_at_1(case, found) >= 0.95
     assert found.trace[-1] == pytest.approx(1 / np.sqrt(1.01), abs=0.005)
