@@ -71,6 +71,30 @@ def watched(check: Callable[[], None]) -> Iterator[None]:
         _here.check = None
 
 
+async def beside_the_loop(make: Callable[[], Out], places: asyncio.Semaphore) -> Out:
+    """Makes something in a thread, and stops it by `check_here` when its caller is cancelled.
+
+    Args:
+        make: Makes it.
+        places: How many threads may do so at once.
+    """
+    left = threading.Event()
+
+    def check() -> None:
+        if left.is_set():
+            raise Stopped
+
+    def watched_make() -> Out:
+        with watched(check):
+            return make()
+
+    try:
+        async with places:
+            return await asyncio.to_thread(watched_make)
+    finally:
+        left.set()
+
+
 class Turns:
     """Lets a few threads at a time compute, as all of them and the event loop share Python's lock.
 

@@ -31,9 +31,12 @@ from services.models.spec import EncodePlan, Pooling, TokenizedText
 from services.runtime.errors import InvalidArgument
 from services.runtime.memory import Account, Memory, accounted, weight
 from services.runtime.streams import first
+from services.runtime.work import beside_the_loop
 
 _FORMS: Final = 3
 """Forms of a wanted word that are held: as it was sent, as it is looked up, and what its look-up takes."""
+_FINDERS: Final = 2
+"""Lists of wanted words that are made ready for the search at once."""
 _MEANS: Final = {model_pb2.POOLING_UNSPECIFIED: Pooling.MEAN, model_pb2.POOLING_MEAN: Pooling.MEAN}
 
 
@@ -94,6 +97,7 @@ class CorpusDoor:
         self._intake = intake
         self._memory = memory
         self._sums = Memory(settings.word_bytes, "word_bytes")
+        self._finders = asyncio.Semaphore(_FINDERS)
 
     async def MeanActivations(  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request_iterator: AsyncIterator[encoder_pb2.MeanActivationsRequest], context: Any
@@ -160,7 +164,10 @@ class CorpusDoor:
         wanted: Sequence[str],
         held: Account,
     ) -> None:
-        finder = WordFinder(wanted, ignore_case=spec.ignore_case, language=spec.language)
+        # Words by the hundred thousand take seconds.
+        finder = await beside_the_loop(
+            lambda: WordFinder(wanted, ignore_case=spec.ignore_case, language=spec.language), self._finders
+        )
         found = _Occurrences(finder, first=asked.pooling is Pooling.WORD_FIRST)
         with at("spec.", "spec.encode."):
             async with self._pass(messages, asked, found.group, context) as work:

@@ -13,6 +13,7 @@ from services.runtime.errors import LimitExceeded
 from services.runtime.memory import Account
 from services.runtime.text.lexicon import Lexicon
 from services.runtime.text.words import Span, segment
+from services.runtime.work import check_here
 
 _FIRST_ROWS = 64
 
@@ -30,6 +31,7 @@ class WordFinder:
         self._lexicon = Lexicon(wanted, language, match_case=not ignore_case)
         self._names: dict[str, str] = {}
         for word in wanted:
+            check_here()
             self._names.setdefault(self._lexicon.key(word), word)
 
     def find(self, text: str) -> Iterator[tuple[str, Span]]:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from services.runtime.text.forms import in_form
 from services.runtime.text.words import Span, clusters, fold, is_unspaced, segment
+from services.runtime.work import check_here
 
 
 class Dictionary(Protocol):
@@ -21,6 +22,8 @@ class Dictionary(Protocol):
 class Lexicon:
     """Which words and groups of words a dictionary has.
 
+    It takes seconds to make one of hundreds of thousands of entries; it stops where nobody waits for it (`check_here`).
+
     Args:
         entries: The dictionary's source words; one may be of several words.
         language: Their language, for case folding.
@@ -33,14 +36,14 @@ class Lexicon:
     def __init__(self, entries: Iterable[str], language: str = "", *, match_case: bool = False) -> None:
         self._language = language
         self._match_case = match_case
-        self._known = {folded for entry in entries if (folded := self.key(entry))}
+        self._known = {folded for entry in _looked_after(entries) if (folded := self.key(entry))}
         self.spans_spaces = any(" " in entry for entry in self._known)
         self._lengths: dict[str, set[int]] = {}  # of unspaced entries, in characters, by their first one
         self._counts: dict[str, set[int]] = {}  # of entries of several words, by their first one
         unspaced = {entry for entry in self._known if all(map(is_unspaced, entry))}
-        for entry in unspaced:
+        for entry in _looked_after(unspaced):
             self._lengths.setdefault(entry[0], set()).add(len(entry))
-        for entry in self._known - unspaced:
+        for entry in _looked_after(self._known - unspaced):
             words = [entry[start:end] for start, end in segment(entry, self._split)]
             if len(words) > 1:
                 self._counts.setdefault(words[0], set()).add(len(words))
@@ -84,3 +87,10 @@ class Lexicon:
             end = next((at + n for n in lengths if at + n in whole and run[at : at + n] in self._known), after[at])
             yield end - at
             at = end
+
+
+def _looked_after(entries: Iterable[str]) -> Iterator[str]:
+    """Yields entries as long as somebody waits for what is made of them."""
+    for entry in entries:
+        check_here()
+        yield entry

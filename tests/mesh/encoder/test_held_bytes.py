@@ -1,6 +1,7 @@
 """The arrays of interventions are counted for the whole server, and given back."""
 
 import asyncio
+import threading
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from babelscope.data.tensors import to_proto
 from babelscope.errors import LimitExceeded
 from babelscope.v1 import model_pb2
 
+from services.encoder.api import corpora
 from services.models.artifacts import write_array
 from services.runtime.files.store import Store
 from tests.support.encoder_calls import refused, rest, spec, texts
@@ -69,4 +71,27 @@ async def test_words_that_are_wanted_are_held_by_the_server(serve: Any) -> None:
     assert memory.used == 0
     assert (await client.encode_words(["the cat"], model="tiny", words=["the", "dog"])).words == ("the",)
     assert memory.used == 0
+    await client.close()
+
+
+async def test_words_that_are_wanted_are_made_ready_beside_the_loop(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three hundred thousand of them take seconds, in which others are answered."""
+    running = await serve()
+    begun, answered = threading.Event(), threading.Event()
+
+    class Waiting(corpora.WordFinder):
+        def __init__(self, *given: Any, **options: Any) -> None:
+            begun.set()
+            assert answered.wait(60)
+            super().__init__(*given, **options)
+
+    monkeypatch.setattr(corpora, "WordFinder", Waiting)
+    client = AsyncEncoderClient(running.address)
+    asked = asyncio.create_task(client.encode_words(["the cat"], model="tiny", words=["the"]))
+    assert await asyncio.to_thread(begun.wait, 60)
+    assert (await client.get_model("tiny")).name == "tiny"
+    answered.set()
+    assert (await asked).words == ("the",)
     await client.close()

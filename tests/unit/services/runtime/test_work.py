@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from services.runtime import work
-from services.runtime.work import Feed, Stopped, Turns, Workers, waiting
+from services.runtime.work import Feed, Stopped, Turns, Workers, beside_the_loop, check_here, waiting
 
 PATIENCE = 10.0
 """Seconds after which a test that waits for something fails."""
@@ -275,3 +275,30 @@ async def test_the_next_message_is_read_when_it_is_asked_for(workers: Workers) -
             yield number
 
     assert [item async for item in workers.run(one_by_one, messages())] == [0, 1, 2]
+
+
+async def test_what_is_made_beside_the_loop_comes_back_and_its_errors_too() -> None:
+    places = asyncio.Semaphore(1)
+    assert await beside_the_loop(threading.get_ident, places) != threading.get_ident()
+    with pytest.raises(ZeroDivisionError):
+        await beside_the_loop(lambda: 1 // 0, places)
+    assert await beside_the_loop(lambda: 2, places) == 2
+
+
+async def test_what_is_made_beside_the_loop_stops_when_its_caller_has_gone() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless() -> None:
+        begun.set()
+        try:
+            while True:
+                check_here()
+        finally:
+            ended.set()
+
+    asked = asyncio.create_task(beside_the_loop(endless, asyncio.Semaphore(1)))
+    assert await asyncio.to_thread(begun.wait, PATIENCE)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert await asyncio.to_thread(ended.wait, PATIENCE)

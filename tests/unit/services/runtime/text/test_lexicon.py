@@ -1,10 +1,12 @@
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.runtime.text.lexicon import Lexicon
 from services.runtime.text.words import segment
+from services.runtime.work import Stopped, watched
 from tests.support.datagen_corpora import texts
 
 
@@ -39,3 +41,24 @@ def test_matches_cover_the_words(text: str, entries: list[str]) -> None:
     assert covered >= {i for start, end in segment(text) for i in range(start, end)}
     if not entries:
         assert spans == list(segment(text))
+
+
+@pytest.mark.parametrize("left", [1, 6, 11])
+def test_it_stops_amid_its_entries_where_nobody_waits_for_it(left: int) -> None:
+    """Five entries are looked at once as they come, and again by what they are: one of spaces, one without."""
+    asked = 0
+
+    def check() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == left:
+            raise Stopped
+
+    entries = ["a", "b", "c d", "蘋果", "吃"]
+    with watched(check):
+        if left > 2 * len(entries):
+            assert len(_found(Lexicon(entries), "a c d")) == 2
+            return
+        with pytest.raises(Stopped):
+            Lexicon(entries)
+    assert asked == left
