@@ -1,4 +1,4 @@
-"""Clients that do not read what they asked to be measured, by the methods whose answers are long."""
+"""Clients that do not read what they asked to be measured, by every method whose answer is a stream."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -17,6 +17,7 @@ ROWS = 500
 LAYERS = range(4)
 NAMES = [f"{'v' * 200}{number}" for number in range(12)]
 """Long names make long answers of few numbers."""
+CKA = metrics_pb2.Measure(name="cka")
 IDS = [f"{'i' * 200}{number}" for number in range(ROWS)]
 
 
@@ -32,10 +33,11 @@ def _views(names: list[str]) -> list[metrics_pb2.View]:
 def _asked(method: str) -> Iterator[Any]:
     """Messages whose answer is longer than what a client takes that reads nothing."""
     match method:
-        case "Compare":
+        case "Compare" | "Merge":
             ask: Any = metrics_pb2.CompareRequest
-            measures = [metrics_pb2.Measure(name="cka"), metrics_pb2.Measure(name="cosine")]
-            yield ask(spec=metrics_pb2.CompareSpec(views=_views(NAMES), measures=measures))
+            keep = method == "Merge"
+            measures = [CKA] if keep else [CKA, metrics_pb2.Measure(name="cosine")]
+            yield ask(spec=metrics_pb2.CompareSpec(views=_views(NAMES), measures=measures, keep_state=keep))
             yield from (ask(activations=_activations(name, 12)) for name in NAMES)
         case "Retrieve":
             ask = metrics_pb2.RetrieveRequest
@@ -67,12 +69,17 @@ async def _sent(method: str) -> AsyncIterator[Any]:
         yield message
 
 
-@pytest.mark.parametrize("method", ["Compare", "Retrieve", "FitMap", "Project", "ScoreText"])
+@pytest.mark.parametrize("method", ["Compare", "Merge", "Retrieve", "FitMap", "Project", "ScoreText"])
 async def test_a_client_that_does_not_read_loses_its_stream(method: str, serve: Callable[..., Any]) -> None:
     one = await serve(read_seconds=READ_SECONDS)
+    request: Any = _sent(method)
+    if method == "Merge":
+        kept = [message.report.state async for message in (await serve()).stub.Compare(request)]
+        # Of the report alone, without measures, a client that reads nothing would take all.
+        request = metrics_pb2.MergeRequest(states=kept[-1:], measures=[CKA])
     async with narrow(one.server) as channel:
         stub: Any = metrics_pb2_grpc.MetricsServiceStub(channel)
-        found = await ended_unread(one.server, getattr(stub, method)(_sent(method)))
+        found = await ended_unread(one.server, getattr(stub, method)(request))
     assert (found.code, found.quota) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "read_seconds")
     await one.idle()
     assert one.service.memory.used == 0

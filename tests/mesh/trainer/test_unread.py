@@ -1,60 +1,58 @@
-"""Clients that do not read the files and the events of a job."""
+"""Clients of a trainer that do not read what they ask for, and clients that ask for predictions and send nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from babelscope.data.example_messages import to_proto
+from babelscope.data.examples import Example, Sentence, Word
 from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
 
-from services.runtime.files.store import Store
 from services.runtime.server import Server
 from services.runtime.telemetry import Telemetry
-from services.trainer import specs
-from services.trainer.jobs.database import Database
-from services.trainer.jobs.records import NewEvent, NewJob, State
-from services.trainer.jobs.table import JobTable
 from services.trainer.service import TrainerService
 from services.trainer.settings import TrainerSettings
+from tests.support.planted_training import FILE, Planted, plant
+from tests.support.refusals import failure
 from tests.support.unread import READ_SECONDS, ended_unread, narrow
 
-LONG = 4 << 20
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the trainer keeps what it has."""
+    return tmp_path_factory.mktemp("trainer")
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> TrainerSettings:
-    """A trainer that works on no jobs, and does not wait for clients that do not read."""
+@pytest.fixture(scope="module")
+def settings(folder: Path) -> TrainerSettings:
+    """A trainer that works on no jobs, and does not wait for clients that do not read or send."""
     return TrainerSettings(
         port=0,
-        store_url=str(tmp_path / "store"),
-        checkpoint_dir=tmp_path / "checkpoints",
-        work_dir=tmp_path / "work",
-        database=f"sqlite:///{tmp_path / 'jobs.db'}",
+        store_url=str(folder / "store"),
+        checkpoint_dir=folder / "checkpoints",
+        work_dir=folder / "work",
+        database=f"sqlite:///{folder / 'jobs.db'}",
         slots=0,
         hub=False,
         device="cpu",
         read_seconds=READ_SECONDS,
+        idle_seconds=1.0,
+        max_streams=4,
+        max_client_streams=4,
     )
 
 
-@pytest.fixture
-def job(settings: TrainerSettings) -> str:
-    """A job that ended, with a long file and long events."""
-    file = Store(settings.store_url).put("files", bytes(LONG))
-    database = Database(settings.database.get_secret_value())
-    table = JobTable(database)
-    made = table.create(NewJob("study", specs.write(specs.StudyJob("name: s\n"))))
-    claimed = table.claim("test", 200.0)
-    assert claimed is not None
-    table.record(claimed[0], [NewEvent("note", b"n" * (LONG // 100)) for _ in range(100)])
-    table.finish(claimed[0], State.SUCCEEDED, result=specs.write(specs.Outcome(files={"rows.csv": file})))
-    database.close()
-    return f"jobs/{made.id}"
+@pytest.fixture(scope="module")
+def planted(settings: TrainerSettings, folder: Path) -> Planted:
+    """A job that ended, with a long file and long events, and a model."""
+    return plant(settings.store_url, settings.database.get_secret_value(), folder)
 
 
 @pytest.fixture
-async def server(settings: TrainerSettings, job: str) -> AsyncIterator[Server]:
+async def server(settings: TrainerSettings, planted: Planted) -> AsyncIterator[Server]:
     """A trainer in this process."""
     telemetry = Telemetry()
     server = Server(TrainerService(settings, telemetry), settings, telemetry)
@@ -63,13 +61,48 @@ async def server(settings: TrainerSettings, job: str) -> AsyncIterator[Server]:
     await server.drain(0.0)
 
 
-@pytest.mark.parametrize("method", ["GetJobFile", "WatchJob"])
-async def test_a_client_that_does_not_read_loses_its_stream(method: str, server: Server, job: str) -> None:
+async def _asked(checkpoint: str) -> AsyncIterator[trainer_pb2.PredictRequest]:
+    """Messages whose answer is longer than what a client takes that reads nothing: predictions repeat the words."""
+    yield _spec(checkpoint)
+    for number in range(20):
+        words = (Word("c" * 10_000),)
+        yield trainer_pb2.PredictRequest(example=to_proto(Example(str(number), Sentence(words, words[0].form), "en")))
+
+
+def _spec(checkpoint: str, **options: Any) -> trainer_pb2.PredictRequest:
+    return trainer_pb2.PredictRequest(spec=trainer_pb2.PredictSpec(checkpoint=checkpoint, **options))
+
+
+@pytest.mark.parametrize("method", ["GetJobFile", "WatchJob", "Predict"])
+async def test_a_client_that_does_not_read_loses_its_stream(method: str, server: Server, planted: Planted) -> None:
     async with narrow(server) as channel:
         stub: Any = trainer_pb2_grpc.TrainerServiceStub(channel)
         if method == "GetJobFile":
-            call = stub.GetJobFile(trainer_pb2.GetJobFileRequest(name=job, path="rows.csv"))
+            call = stub.GetJobFile(trainer_pb2.GetJobFileRequest(name=planted.job, path=FILE))
+        elif method == "WatchJob":
+            call = stub.WatchJob(trainer_pb2.WatchJobRequest(name=planted.job))
         else:
-            call = stub.WatchJob(trainer_pb2.WatchJobRequest(name=job))
+            call = stub.Predict(_asked(planted.checkpoint))
         found = await ended_unread(server, call)
     assert (found.code, found.quota) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "read_seconds")
+    assert server._service.memory.used == 0
+
+
+async def test_clients_that_ask_for_predictions_and_send_nothing_give_their_places_back(
+    server: Server, planted: Planted
+) -> None:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stub: Any = trainer_pb2_grpc.TrainerServiceStub(channel)
+
+        async def silent(*sent: trainer_pb2.PredictRequest) -> None:
+            call = stub.Predict()
+            for message in sent:
+                await call.write(message)
+            await call.read()
+
+        spec = _spec(planted.checkpoint)
+        refused = await asyncio.gather(*(failure(silent(*sent)) for sent in ((), (), (spec,), (spec,))))
+        assert {(each.code, each.quota) for each in refused} == {(grpc.StatusCode.RESOURCE_EXHAUSTED, "idle_seconds")}
+        assert server._door.running == server._inbox.used == server._service.memory.used == 0
+        answered = [message async for message in stub.Predict(_asked(planted.checkpoint))]
+        assert sum(len(message.examples) for message in answered) == 20
