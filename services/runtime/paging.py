@@ -13,6 +13,7 @@ DEFAULT_PAGE: Final = 100
 LARGEST_PAGE: Final = 1000
 _LONGEST_TOKEN: Final = 8192
 _MOST_PARTS: Final = 8
+OF_ANOTHER_LIST: Final = "Expected the `next_page_token` of a page before, but got that of another list"
 
 T = TypeVar("T")
 Key = tuple[str, ...]
@@ -38,6 +39,7 @@ def read_page(page_size: int, page_token: str) -> tuple[int, Key]:
         not isinstance(key, list)
         or not 1 <= len(key) <= _MOST_PARTS
         or not all(isinstance(part, str) and _is_text(part) for part in key)
+        or token_of(tuple(key)) != page_token  # the decoder passes over what is no character of it
     ):
         raise InvalidArgument("page_token", "Expected the `next_page_token` of a page before, but got something else")
     return min(page_size or DEFAULT_PAGE, LARGEST_PAGE), tuple(key)
@@ -56,14 +58,19 @@ def cut_page(entries: Sequence[T], size: int, after: Key, key: Callable[[T], Key
         size: Entries a page.
         after: The page begins behind this key.
         key: An entry's place in the order.
+
+    Raises:
+        InvalidArgument: The key is that of another list.
     """
+    if after and entries and len(after) != len(key(entries[0])):
+        raise InvalidArgument("page_token", OF_ANOTHER_LIST)
     first = bisect_right(entries, after, key=key) if after else 0
     page = entries[first : first + size]
     if first + size >= len(entries):
         return page, ""
-    return page, page_token(key(page[-1]))
+    return page, token_of(key(page[-1]))
 
 
-def page_token(after: Key) -> str:
+def token_of(after: Key) -> str:
     """The token of the page that begins behind a key."""
     return base64.urlsafe_b64encode(json.dumps(after, ensure_ascii=False).encode("utf-8")).decode("ascii")

@@ -1,6 +1,9 @@
 """Names in requests to ids of the job table, and texts that tables and columns take."""
 
+import math
+
 from services.runtime.errors import InvalidArgument
+from services.runtime.paging import OF_ANOTHER_LIST
 
 JOBS, CHECKPOINTS = "jobs/", "checkpoints/"
 LONGEST: int = 255
@@ -42,8 +45,11 @@ def read_short(text: str, field: str) -> str:
 def read_key(after: tuple[str, ...]) -> tuple[float, str] | None:
     """Time and id of the last entry of the page before.
 
+    Args:
+        after: The parts of a page token: a finite time in the form in which it was written, and the id.
+
     Raises:
-        InvalidArgument: The token is that of another list.
+        InvalidArgument: The token is that of another list, or was never given.
     """
     if not after:
         return None
@@ -52,10 +58,9 @@ def read_key(after: tuple[str, ...]) -> tuple[float, str] | None:
         found = float(time), name
     except ValueError:
         found = 0.0, ""
-    if not _is_id(found[1]):
-        raise InvalidArgument(
-            "page_token", "Expected the `next_page_token` of a page before, but got that of another list"
-        )
+    # The order of NaN and infinity is not the same in every database, and SQLite knows no NaN at all.
+    if not _is_id(found[1]) or not math.isfinite(found[0]) or repr(found[0]) != after[0]:
+        raise InvalidArgument("page_token", OF_ANOTHER_LIST)
     return found
 
 

@@ -16,7 +16,7 @@ PORTION_BYTES: Final = 1 << 20
 async def portions(
     messages: AsyncIterator[trainer_pb2.PredictRequest], memory: Memory
 ) -> AsyncGenerator[Sequence[text_pb2.Example], None]:
-    """Yields portions; the first one may be empty, and tells that the stream is.
+    """Yields portions; none where the stream is empty.
 
     Args:
         messages: What follows the specification.
@@ -28,16 +28,15 @@ async def portions(
     """
     with memory.account() as account:
         portion: list[text_pb2.Example] = []
-        empty = True
         async for message in messages:
             example = later(message, "example")
             account.take(_weight(example))
             portion.append(example)
             if len(portion) >= PORTION or account.held >= PORTION_BYTES:
                 yield portion
-                portion, empty = [], False
+                portion = []
                 account.give(account.held)
-        if portion or empty:
+        if portion:
             yield portion
 
 

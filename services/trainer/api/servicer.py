@@ -17,7 +17,7 @@ from services.runtime.errors import InvalidArgument
 from services.runtime.files.folders import delete_folder
 from services.runtime.files.store import Store
 from services.runtime.memory import Memory
-from services.runtime.paging import cut_page, page_token, read_page
+from services.runtime.paging import cut_page, read_page, token_of
 from services.runtime.rpc.admission import key_of
 from services.runtime.streams import first
 from services.runtime.work import Feed, Workers
@@ -126,7 +126,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         for job in set(page.ids).difference(job.id for job in page.jobs):
             self._damaged.found(job, "its row cannot be read")
         written = await self._write(self._damaged.whole, page.jobs, messages.write_job)
-        token = page_token((repr(page.last[0]), page.last[1])) if more and page.last else ""
+        token = token_of((repr(page.last[0]), page.last[1])) if more and page.last else ""
         return trainer_pb2.ListJobsResponse(jobs=written, next_page_token=token)
 
     async def CancelJob(  # noqa: N802 - gRPC's name
@@ -203,7 +203,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         job = read_job_name(request.job, "job") if request.job else ""
         page, more = await asyncio.to_thread(self._checkpoints.page, size, read_key(after), job)
         written = await self._write(self._damaged.whole, page, messages.write_checkpoint)
-        token = page_token((repr(page[-1].created), page[-1].id)) if more and page else ""
+        token = token_of((repr(page[-1].created), page[-1].id)) if more and page else ""
         return trainer_pb2.ListCheckpointsResponse(checkpoints=written, next_page_token=token)
 
     async def GetCheckpoint(  # noqa: N802 - gRPC's name
@@ -244,11 +244,14 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         """Predictions of a fine-tuned model, in the order of the examples."""
         spec = await first(request_iterator)
         checkpoint = read_checkpoint_name(spec.checkpoint, "spec.checkpoint")
+        at_least(spec.max_tokens, 0, "spec.max_tokens")
         # A copy may still be at hand of a checkpoint that was deleted.
         await asyncio.to_thread(self._checkpoints.get, checkpoint)
 
         edits = await self._workers.call(lambda: read_language_edits(spec, "spec", self._store))
         asked = AskedModel(f"checkpoints/{checkpoint}", edits, spec.max_tokens)
+        # What the model refuses, it refuses before anything of the examples is read.
+        await self._workers.one(partial(self._answered, asked, ()))
         async with aclosing(portions(request_iterator, self._memory)) as found:
             async for portion in found:
                 answered = await self._workers.one(partial(self._answered, asked, portion))

@@ -14,7 +14,7 @@ from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import JobRecord, NewEvent, NewJob, State
 from services.trainer.jobs.rows import read_jobs
 from services.trainer.jobs.schema import jobs
-from services.trainer.jobs.writing import append, append_state, enter
+from services.trainer.jobs.writing import append, append_state, enter, readable
 
 _OPEN = (State.QUEUED.value, State.RUNNING.value)
 
@@ -131,6 +131,7 @@ class Families:
         Returns:
             Whether this call has ended it: it had not ended, and none of its jobs is open.
         """
+        reason = readable(reason)
         with self._database.transaction() as connection:
             still = select(jobs.c.id).where(jobs.c.parent == parent, jobs.c.state.in_(_OPEN))
             if connection.execute(still).first() is not None:

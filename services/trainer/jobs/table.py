@@ -18,7 +18,7 @@ from services.trainer.jobs.pages import JobPage, read_page
 from services.trainer.jobs.records import EventRecord, Filter, JobRecord, Lease, NewEvent, NewJob, State
 from services.trainer.jobs.rows import read_job, read_jobs
 from services.trainer.jobs.schema import events, jobs
-from services.trainer.jobs.writing import append, append_state, enter
+from services.trainer.jobs.writing import append, append_state, enter, readable
 
 EVENTS_A_READ: Final = 1000
 _OPEN: Final = (State.QUEUED.value, State.RUNNING.value)
@@ -163,6 +163,7 @@ class JobTable:
         Raises:
             LeaseLost: The lease is another's by now; nothing is written.
         """
+        reason = readable(reason)
         with self._database.transaction() as connection:
             if state is not State.SUCCEEDED:
                 self._cancel_children(connection, lease.job)

@@ -2,12 +2,29 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import Connection, insert, select, update
 
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import NewEvent, NewJob, State
 from services.trainer.jobs.schema import events, jobs, labels
+
+LONGEST_REASON: Final = 10_000
+"""Characters of the reason for which a job failed: it is read by people, and is part of every list."""
+
+
+def readable(reason: str) -> str:
+    """A reason as every database and every message takes it, whatever it quotes.
+
+    Args:
+        reason: Text of any length. NUL and halves of surrogate pairs in it, which are no text to PostgreSQL and to
+            UTF-8, are replaced.
+    """
+    whole = (
+        reason[:LONGEST_REASON].encode("utf-8", "replace").decode("utf-8").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    )
+    return whole if len(reason) <= LONGEST_REASON else f"{whole} [{len(reason) - LONGEST_REASON} characters left out]"
 
 
 def enter(database: Database, connection: Connection, job: NewJob, request_id: str = "") -> str:

@@ -104,5 +104,9 @@ async def test_clients_that_ask_for_predictions_and_send_nothing_give_their_plac
         refused = await asyncio.gather(*(failure(silent(*sent)) for sent in ((), (), (spec,), (spec,))))
         assert {(each.code, each.quota) for each in refused} == {(grpc.StatusCode.RESOURCE_EXHAUSTED, "idle_seconds")}
         assert server._door.running == server._inbox.used == server._service.memory.used == 0
+        # What is wrong with the options is told before any example is waited for.
+        for wrong in (-1, 3, 1_000_000):
+            found = await failure(silent(_spec(planted.checkpoint, max_tokens=wrong)))
+            assert (found.code, [*found.fields]) == (grpc.StatusCode.INVALID_ARGUMENT, ["spec.max_tokens"])
         answered = [message async for message in stub.Predict(_asked(planted.checkpoint))]
         assert sum(len(message.examples) for message in answered) == 20

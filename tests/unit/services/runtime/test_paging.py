@@ -42,10 +42,20 @@ def test_sizes_have_a_default_and_a_ceiling() -> None:
         read_page(-1, "")
 
 
-@pytest.mark.parametrize("token", ["nonsense", "é", "eyJhIjogMX0=", "WzFd", "!!!!"])
+@pytest.mark.parametrize(
+    "token",
+    ["nonsense", "é", "eyJhIjogMX0=", "WzFd", "!!!!", "WyJhIl0=!", "Wy!JhIl0=", "WyJhIl0=\0", "WyAiYSJd", "WyJhIl0"],
+)
 def test_tokens_of_no_page_are_refused(token: str) -> None:
     with pytest.raises(InvalidArgument, match="page_token: Expected the `next_page_token`"):
         read_page(10, token)
+
+
+def test_a_token_of_another_list_is_refused() -> None:
+    assert read_page(10, "WyJhIl0=") == (10, ("a",))
+    for after in (("name 003é", "b"), ("name 003é", "", "")):
+        with pytest.raises(InvalidArgument, match=r"page_token: Expected .* got that of another list"):
+            cut_page(NAMES, 10, after, key=lambda name: name)
 
 
 @pytest.mark.parametrize(

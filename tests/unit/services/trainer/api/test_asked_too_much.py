@@ -91,7 +91,16 @@ def test_checkpoints_of_evaluations_have_names(name: str, tmp_path: Any) -> None
     assert caught.value.field == "job.evaluate.checkpoint"
 
 
-@pytest.mark.parametrize("after", [("1.0",), ("x", "a"), ("1.0", "a\0"), ("1.0", "a" * 65), ("1.0", "a", "b")])
+@pytest.mark.parametrize(
+    "after",
+    [
+        *[("1.0",), ("x", "a"), ("1.0", "a\0"), ("1.0", "a" * 65), ("1.0", "a", "b")],
+        *[
+            (time, "a")
+            for time in ("nan", "inf", "-inf", "1e999", "1_0.0", " 1.0", "1", "+1.0", "\u0661.0", "1.0\0", "")
+        ],
+    ],
+)
 def test_page_tokens_of_other_lists(after: tuple[str, ...]) -> None:
     with pytest.raises(InvalidArgument, match="next_page_token"):
         names.read_key(after)

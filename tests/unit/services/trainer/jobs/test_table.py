@@ -7,10 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from babelscope.v1 import trainer_pb2
 from sqlalchemy import update
 
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.trainer.jobs.database import Database
+from services.trainer.jobs.families import Families
 from services.trainer.jobs.records import Filter, Lease, NewEvent, NewJob, State
 from services.trainer.jobs.schema import jobs
 from services.trainer.jobs.table import JobTable, LeaseLost
@@ -222,3 +224,22 @@ def test_events_of_many_writers_have_no_gaps(table: JobTable, opened: Callable[[
         list(pool.map(lambda n: tables[n % 3].record(lease, [NewEvent("note", b"%d" % n)] * 2), range(15)))
     numbers = [event.number for event in table.events(made.id)]
     assert numbers == list(range(1, 33))
+
+
+@pytest.mark.parametrize("reason", ["a\0b", "half \ud800 a pair", "long " * 10_000])
+def test_a_job_fails_for_any_reason_and_so_does_what_made_it(reason: str, opened: Callable[[], Database]) -> None:
+    database = opened()
+    table, families = JobTable(database), Families(database)
+    parent = table.create(NewJob("sweep", b"spec"))
+    families.begin(parent.id, [_new(parent=parent.id)])
+    claimed = table.claim("a", LONG, ["fine_tune"])
+    assert claimed is not None
+    lease, _ = claimed
+    table.finish(lease, State.FAILED, reason=reason)
+    assert families.finish(parent.id, State.FAILED, reason=reason)
+    for job in (lease.job, parent.id):
+        found = table.get(job)
+        assert found.state is State.FAILED
+        assert found.reason[:4] == reason[:4].replace("\0", "\ufffd")
+        assert len(found.reason) < 11_000
+        trainer_pb2.Job(reason=found.reason).SerializeToString()
