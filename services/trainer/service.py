@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import socket
 from collections.abc import Mapping
 from functools import partial
@@ -11,6 +12,7 @@ import grpc
 from babelscope.data import atomic
 from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
 
+from services.runtime.errors import Unavailable
 from services.runtime.files.store import Store
 from services.runtime.memory import Memory
 from services.runtime.telemetry import Telemetry
@@ -27,6 +29,8 @@ from services.trainer.driver.workers import launch_workers
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.families import Families
+from services.trainer.jobs.retention import Retention
+from services.trainer.jobs.room import Room
 from services.trainer.jobs.table import JobTable
 from services.trainer.serving.models import FineTunedModels
 from services.trainer.serving.plan import ServePlan
@@ -35,6 +39,11 @@ from services.trainer.serving.remote import ServedPredictions
 from services.trainer.settings import TrainerSettings
 from services.trainer.sweeps.family import SweepFamily
 
+log = logging.getLogger(__name__)
+
+_DAY: Final = 86_400.0
+_TIDY_SECONDS: Final = 3600.0
+"""Time between two looks at what may leave the job table."""
 WORKS: Final[Mapping[str, str]] = {
     "fine_tune": "services.trainer.works.fine_tune:run",
     "evaluate": "services.trainer.works.evaluate:run",
@@ -67,7 +76,9 @@ class TrainerService:
         self._store = Store(settings.store_url, settings.store_bytes)
         self._notices = Notices()
         self._database = Database(settings.database.get_secret_value())
-        table, checkpoints = JobTable(self._database), Checkpoints(self._database)
+        table = JobTable(self._database, Room(settings.max_jobs, settings.caller_jobs))
+        checkpoints, self._retention = Checkpoints(self._database), Retention(self._database)
+        self._tidying: asyncio.Task[None] | None = None
         damaged = Damaged()
         gauges.watch(telemetry, self._database, lambda: damaged.count)
         self._ray = _ray(settings)
@@ -100,7 +111,7 @@ class TrainerService:
             self._served = models = ServedPredictions(models, partial(_gateway, settings, self._ray))
         self._servicer = TrainerServicer(
             settings,
-            Records(table, checkpoints, self._store, self._notices, damaged),
+            Records(table, checkpoints, self._retention, self._store, self._notices, damaged),
             models,
             self._workers,
             self.memory,
@@ -118,9 +129,23 @@ class TrainerService:
         await asyncio.to_thread(atomic.sweep, self._settings.checkpoint_dir)
         self._notices.bind()
         await asyncio.to_thread(self._dispatcher.start)
+        if self._settings.keep_jobs_days:
+            self._tidying = asyncio.create_task(self._tidy(self._settings.keep_jobs_days * _DAY))
+
+    async def _tidy(self, seconds: float) -> None:
+        """Removes jobs from the table that failed or were cancelled long ago, again and again."""
+        while True:
+            try:
+                if removed := await asyncio.to_thread(self._retention.sweep, seconds):
+                    log.info("old jobs removed", extra={"jobs": removed})
+            except Unavailable as error:
+                log.warning("the job table cannot be asked", extra={"reason": str(error)})
+            await asyncio.sleep(_TIDY_SECONDS)
 
     async def stop(self) -> None:
         """Gives running jobs back, ends their processes, and closes the table."""
+        if self._tidying is not None:
+            self._tidying.cancel()
         await asyncio.to_thread(self._dispatcher.close)
         if self._served is not None:
             await asyncio.to_thread(self._served.close)

@@ -93,9 +93,31 @@ class TrainerSettings(ModelSettings):
         description="Replicas of Ray Serve that predict, with the runner `ray`; with 0 this server predicts by itself.",
     )
     max_models: int = Field(2, ge=1, description="Fine-tuned models in memory; the one unused for longest makes room.")
+    max_jobs: int = Field(
+        20_000,
+        ge=1,
+        description="Jobs that wait or run at once, those of sweeps among them; what would exceed them is refused.",
+    )
+    max_caller_jobs: int | None = Field(
+        None,
+        ge=1,
+        description="Jobs of one caller that wait or run at once; three quarters of `max_jobs` where not given.",
+    )
+    keep_jobs_days: float = Field(
+        90.0,
+        ge=0,
+        le=36_500,
+        description="Days for which a job that failed or was cancelled stays in the job table, or longer while a "
+        "checkpoint names it; with 0 it stays until it is removed.",
+    )
     max_watchers: int = Field(
         32, ge=1, description="Calls of WatchJob at once; no client has more than three quarters of them."
     )
+
+    @property
+    def caller_jobs(self) -> int:
+        """Jobs of one caller that wait or run at once."""
+        return self.max_caller_jobs or max(1, self.max_jobs - self.max_jobs // 4)
 
     def peer(self, address: str) -> ClientConfig:
         """How another server of the mesh is reached."""

@@ -146,6 +146,12 @@ class SweepJob:
     learning_rates: tuple[float, ...]
     step_tokens: tuple[int, ...]
 
+    @property
+    def jobs(self) -> int:
+        """Number of its jobs."""
+        settings = len(self.learning_rates) * len(self.step_tokens)
+        return settings * len(self.choices) * len(self.seeds) * sum(len(task.sources) for task in self.tasks)
+
 
 @dataclass(frozen=True)
 class StudyJob:

@@ -1,5 +1,7 @@
-"""`babelscope jobs list|show|watch|fetch|cancel|retry`: the jobs of a trainer."""
+"""`babelscope jobs list|show|watch|fetch|cancel|retry|prune`: the jobs of a trainer."""
 
+import time
+from datetime import UTC
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
@@ -10,14 +12,17 @@ from babelscope.cli.console import note
 from babelscope.cli.job_progress import watch as show_course
 from babelscope.cli.options import MeshOptions, one_of, with_options
 from babelscope.cli.output import ResultOptions, folder, print_table, write_results
+from babelscope.cli.pruning import ExplainOption, OlderThan, YesOption, read_age
 from babelscope.cli.train import give, numbers_of
 from babelscope.data.atomic import whole
 from babelscope.data.jobs import STATES, Job
-from babelscope.errors import BabelscopeError
+from babelscope.errors import BabelscopeError, NotFound, Refused
+from babelscope.store.jobs import JobVerdict, judge_jobs
 from babelscope.sync.trainer import TrainerClient
 from babelscope.tracking.mlflow import write_run
 
 _COLUMNS: Final = ("name", "kind", "state", "progress", "task", "model", "attempts", "created", "reason")
+_VERDICTS: Final = ("name", "kind", "state", "jobs", "days", "verdict", "because")
 
 NameArgument = Annotated[str, typer.Argument(metavar="JOB", help="Name of the job: jobs/ID.")]
 
@@ -31,6 +36,7 @@ def register(app: typer.Typer) -> None:
     jobs.command("fetch")(fetch)
     jobs.command("cancel")(cancel)
     jobs.command("retry")(retry)
+    jobs.command("prune")(prune)
     app.add_typer(jobs, name="jobs")
 
 
@@ -146,6 +152,56 @@ def retry(
     with mesh.open("trainer") as opened:
         job = opened.trainer.retry_job(name, workers=workers)
     note(f"{job.name} is {job.state}")
+
+
+@with_options
+def prune(
+    *,
+    older_than: OlderThan = "90d",
+    explain: ExplainOption = False,
+    yes: YesOption = False,
+    mesh: MeshOptions,
+) -> None:
+    """Jobs that ended long ago and that no checkpoint names; with --yes they are removed, with their events.
+
+    A sweep or a study goes or stays with all jobs that it made. Files of a study stay in the store until
+    `babelscope store prune` finds that no job names them.
+    """
+    before = time.time() - read_age(older_than)
+    with mesh.open("trainer") as opened:
+        jobs = opened.trainer.list_jobs()
+        verdicts = judge_jobs(jobs, {each.job: each.name for each in opened.trainer.list_checkpoints()}, before=before)
+        shown = [verdict for verdict in verdicts if verdict.remove or explain]
+        if shown:
+            print_table([_verdict_row(verdict) for verdict in shown], _VERDICTS)
+        done = [verdict for verdict in verdicts if verdict.remove]
+        if yes:
+            done = [verdict for verdict in done if _removed(opened.trainer, verdict.job.name)]
+    size = sum(verdict.jobs for verdict in done)
+    note(f"{size} of {len(jobs)} jobs: {'removed' if yes else 'would be removed (--yes)'}")
+
+
+def _removed(trainer: TrainerClient, name: str) -> bool:
+    """Removes a job; one that was retried or removed since it was judged is left alone."""
+    try:
+        trainer.delete_job(name)
+    except (NotFound, Refused) as error:
+        note(f"{name} is left alone: {error}")
+        return False
+    return True
+
+
+def _verdict_row(verdict: JobVerdict) -> dict[str, Any]:
+    ended = verdict.end.replace(tzinfo=UTC).timestamp() if verdict.end is not None else None
+    return {
+        "name": verdict.job.name,
+        "kind": verdict.job.kind,
+        "state": verdict.job.state,
+        "jobs": verdict.jobs,
+        "days": round((time.time() - ended) / 86400, 1) if ended is not None else "",
+        "verdict": "remove" if verdict.remove else "keep",
+        "because": verdict.reason,
+    }
 
 
 def _row(job: Job) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`babelscope store usage|prune`: what is in a store, and what nobody needs any more."""
 
-import re
 import time
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -10,6 +9,7 @@ import typer
 from babelscope.cli.console import note
 from babelscope.cli.options import CaOption, MeshOption, TokenOption, open_mesh
 from babelscope.cli.output import print_table
+from babelscope.cli.pruning import ExplainOption, OlderThan, YesOption, read_age
 from babelscope.store.places import StoredObject, open_place
 from babelscope.store.pruning import Verdict, judge, remove
 from babelscope.store.references import named_by_files, names_in, references
@@ -20,8 +20,6 @@ StoreArgument = Annotated[
         "--store", metavar="URL", envvar="BABELSCOPE_STORE_URL", help="The store: a folder, or s3://bucket/prefix."
     ),
 ]
-_UNITS: Final = {"h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
-_SHORTEST: Final = 3600.0
 _UNASKED: Final = {
     "checkpoints": "kept, as no trainer was asked (--mesh)",
     "states": "kept, as no trainer was asked (--mesh)",
@@ -48,9 +46,7 @@ def usage(store: StoreArgument) -> None:
 def prune(
     store: StoreArgument,
     *,
-    older_than: Annotated[
-        str, typer.Option("--older-than", metavar="AGE", help="Age from which objects may go: 12h, 30d, 8w.")
-    ] = "30d",
+    older_than: OlderThan = "30d",
     kind: Annotated[
         list[str] | None, typer.Option("--kind", help="Kind of objects to remove, repeatable; all if not given.")
     ] = None,
@@ -58,8 +54,8 @@ def prune(
         list[Path] | None,
         typer.Option("--results", metavar="PATH", help="Results of studies whose objects are kept, repeatable."),
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="List what is kept as well, with the reason.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove. Without it, nothing is removed.")] = False,
+    explain: ExplainOption = False,
+    yes: YesOption = False,
     mesh: MeshOption = None,
     ca: CaOption = None,
     token: TokenOption = None,
@@ -69,7 +65,7 @@ def prune(
     What lists name (files of checkpoints, parts of sums), what --results name, and, with --mesh, what the trainer's
     jobs and checkpoints name is kept. Without --mesh all checkpoints and states of jobs are kept.
     """
-    before = time.time() - _age(older_than)
+    before = time.time() - read_age(older_than)
     place = open_place(store)
     objects = list(place.objects())
     unknown = sorted(set(kind or ()) - set(_kinds(objects)))
@@ -103,15 +99,6 @@ def _of_trainer(trainer: Any) -> tuple[dict[str, str], dict[str, str]]:
         for name in names_in(f"{job.spec} {job.checkpoint} {dict(job.files)}".encode()):
             live.setdefault(name, job.name)
     return live, {"states": "kept, as a job is not at its end"} if running else {}
-
-
-def _age(text: str) -> float:
-    """Seconds of `30d`."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw])", text)
-    if match is None or (seconds := float(match[1]) * _UNITS[match[2]]) < _SHORTEST:
-        # What is being put has parts that nothing names yet.
-        raise typer.BadParameter(f"Expected --older-than of at least 1h, such as 12h, 30d or 8w, but got {text!r}")
-    return seconds
 
 
 def _kinds(objects: list[StoredObject]) -> list[str]:

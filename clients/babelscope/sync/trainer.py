@@ -111,6 +111,16 @@ class TrainerClient(TrainingClient):
         request = trainer_pb2.RetryJobRequest(name=name, workers=workers)
         return Job.from_proto(self._caller.unary("RetryJob", request, timeout))
 
+    def delete_job(self, name: str, *, timeout: float | None = None) -> None:
+        """Removes an ended job from the trainer's list, with the jobs that it made and all their events.
+
+        Raises:
+            NotFound: There is no such job.
+            Refused: It has not ended, it has made a checkpoint that is there, or another job made it.
+            RpcError: The server answered with another error, or could not be reached for too long.
+        """
+        self._caller.unary("DeleteJob", trainer_pb2.DeleteJobRequest(name=name), timeout)
+
     def watch_job(self, name: str, *, from_event: int = 1, timeout: float | None = None) -> Iterator[JobEvent]:
         """Events of a job as they happen, until it ends.
 

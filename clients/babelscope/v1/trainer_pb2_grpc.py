@@ -60,6 +60,11 @@ class TrainerServiceStub:
                 request_serializer=babelscope_dot_v1_dot_trainer__pb2.RetryJobRequest.SerializeToString,
                 response_deserializer=babelscope_dot_v1_dot_trainer__pb2.Job.FromString,
                 _registered_method=True)
+        self.DeleteJob = channel.unary_unary(
+                '/babelscope.v1.TrainerService/DeleteJob',
+                request_serializer=babelscope_dot_v1_dot_trainer__pb2.DeleteJobRequest.SerializeToString,
+                response_deserializer=babelscope_dot_v1_dot_trainer__pb2.DeleteJobResponse.FromString,
+                _registered_method=True)
         self.GetJobFile = channel.unary_stream(
                 '/babelscope.v1.TrainerService/GetJobFile',
                 request_serializer=babelscope_dot_v1_dot_trainer__pb2.GetJobFileRequest.SerializeToString,
@@ -132,6 +137,14 @@ class TrainerServiceServicer:
     def RetryJob(self, request, context):
         """Queues a job that failed or was cancelled again; it goes on from its last checkpoint. A sweep retries those of its
         jobs that failed or were cancelled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteJob(self, request, context):
+        """Removes an ended job, with the jobs that it made and all their events. One that made a checkpoint which is there
+        stays, and so does one that another job made, until that one goes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -213,6 +226,11 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.RetryJob,
                     request_deserializer=babelscope_dot_v1_dot_trainer__pb2.RetryJobRequest.FromString,
                     response_serializer=babelscope_dot_v1_dot_trainer__pb2.Job.SerializeToString,
+            ),
+            'DeleteJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJob,
+                    request_deserializer=babelscope_dot_v1_dot_trainer__pb2.DeleteJobRequest.FromString,
+                    response_serializer=babelscope_dot_v1_dot_trainer__pb2.DeleteJobResponse.SerializeToString,
             ),
             'GetJobFile': grpc.unary_stream_rpc_method_handler(
                     servicer.GetJobFile,
@@ -386,6 +404,33 @@ class TrainerService:
             '/babelscope.v1.TrainerService/RetryJob',
             babelscope_dot_v1_dot_trainer__pb2.RetryJobRequest.SerializeToString,
             babelscope_dot_v1_dot_trainer__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/babelscope.v1.TrainerService/DeleteJob',
+            babelscope_dot_v1_dot_trainer__pb2.DeleteJobRequest.SerializeToString,
+            babelscope_dot_v1_dot_trainer__pb2.DeleteJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,10 @@ class TrainerServiceStub:
     """Queues a job that failed or was cancelled again; it goes on from its last checkpoint. A sweep retries those of its
     jobs that failed or were cancelled.
     """
+    DeleteJob: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.DeleteJobRequest, _trainer_pb2.DeleteJobResponse]
+    """Removes an ended job, with the jobs that it made and all their events. One that made a checkpoint which is there
+    stays, and so does one that another job made, until that one goes.
+    """
     GetJobFile: _grpc.UnaryStreamMultiCallable[_trainer_pb2.GetJobFileRequest, _trainer_pb2.GetJobFileResponse]
     """A file that a study has written."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_trainer_pb2.WatchJobRequest, _trainer_pb2.WatchJobResponse]
@@ -76,6 +80,10 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     RetryJob: _aio.UnaryUnaryMultiCallable[_trainer_pb2.RetryJobRequest, _trainer_pb2.Job]  # type: ignore[assignment]
     """Queues a job that failed or was cancelled again; it goes on from its last checkpoint. A sweep retries those of its
     jobs that failed or were cancelled.
+    """
+    DeleteJob: _aio.UnaryUnaryMultiCallable[_trainer_pb2.DeleteJobRequest, _trainer_pb2.DeleteJobResponse]  # type: ignore[assignment]
+    """Removes an ended job, with the jobs that it made and all their events. One that made a checkpoint which is there
+    stays, and so does one that another job made, until that one goes.
     """
     GetJobFile: _aio.UnaryStreamMultiCallable[_trainer_pb2.GetJobFileRequest, _trainer_pb2.GetJobFileResponse]  # type: ignore[assignment]
     """A file that a study has written."""
@@ -135,6 +143,16 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_trainer_pb2.Job, _abc.Awaitable[_trainer_pb2.Job]]:
         """Queues a job that failed or was cancelled again; it goes on from its last checkpoint. A sweep retries those of its
         jobs that failed or were cancelled.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteJob(
+        self,
+        request: _trainer_pb2.DeleteJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_pb2.DeleteJobResponse, _abc.Awaitable[_trainer_pb2.DeleteJobResponse]]:
+        """Removes an ended job, with the jobs that it made and all their events. One that made a checkpoint which is there
+        stays, and so does one that another job made, until that one goes.
         """
 
     @_abc_1.abstractmethod

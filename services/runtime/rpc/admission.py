@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
-from services.runtime.callers.accounts import Account
+from services.runtime.callers.accounts import RESERVED, Account
 from services.runtime.callers.known import Callers
 from services.runtime.errors import LimitExceeded, Unavailable
 from services.runtime.rpc import security
+
+_LONGEST: Final = 255
+"""Characters of a caller: certificates may hold any number of names."""
 
 
 class Admission:
@@ -90,6 +93,16 @@ def key_of(account: Account, context: Any) -> str:
         context: gRPC context of the RPC.
     """
     return account.name if account.limits.streams is not None else f"{account.name} {client_of(context)}"
+
+
+def caller_of(account: Account, context: Any) -> str:
+    """Who calls, for what outlives the call: the name of its token, or of a client without one what tells it apart.
+
+    Args:
+        account: Account of the caller.
+        context: gRPC context of the RPC.
+    """
+    return f"{account.name} {client_of(context)}"[:_LONGEST] if account.name in RESERVED else account.name
 
 
 def client_of(context: Any) -> str:

@@ -59,8 +59,12 @@ class Entrance:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._askers.shutdown(wait=False, cancel_futures=True)
 
-    async def enter(self, request: trainer_pb2.CreateJobRequest) -> JobRecord:
+    async def enter(self, request: trainer_pb2.CreateJobRequest, caller: str) -> JobRecord:
         """Enters a job.
+
+        Args:
+            request: What is to be done.
+            caller: Who asks for it.
 
         Raises:
             ServiceError: What is wrong with it.
@@ -77,7 +81,8 @@ class Entrance:
         def write(kind: str, spec: Any) -> JobRecord:
             if parent and self._table.get(parent).state is not State.RUNNING:
                 raise FailedPrecondition(f"job {parent}", "Expected a running job as `job.parent`, but it does not run")
-            new = NewJob(kind, _written(spec), priority=request.job.priority, parent=parent, labels=labels)
+            size = 1 + spec.jobs if isinstance(spec, specs.SweepJob) else 1
+            new = NewJob(kind, _written(spec), request.job.priority, parent, labels, caller=caller, size=size)
             return self._table.create(new, request_id)
 
         with self._memory.account() as account:

@@ -18,7 +18,7 @@ from services.runtime.files.folders import delete_folder
 from services.runtime.files.store import Store
 from services.runtime.memory import Memory
 from services.runtime.paging import cut_page, read_page, token_of
-from services.runtime.rpc.admission import key_of
+from services.runtime.rpc.admission import caller_of, key_of
 from services.runtime.streams import first
 from services.runtime.work import Feed, Workers
 from services.trainer.api import messages
@@ -32,6 +32,7 @@ from services.trainer.api.watching import Notices, Watchers
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Unwritable
 from services.trainer.jobs.records import Filter, JobRecord
+from services.trainer.jobs.retention import Retention
 from services.trainer.jobs.table import EVENTS_A_READ, JobTable
 from services.trainer.serving.predictions import AskedModel, Predictions
 from services.trainer.settings import TrainerSettings
@@ -48,6 +49,7 @@ class Records:
     Attributes:
         table: The jobs.
         checkpoints: The checkpoints.
+        retention: Removes jobs.
         store: Store that holds checkpoints and arrays.
         notices: Wakes those who watch a job.
         damaged: Rows that could not be read.
@@ -55,6 +57,7 @@ class Records:
 
     table: JobTable
     checkpoints: Checkpoints
+    retention: Retention
     store: Store
     notices: Notices
     damaged: Damaged
@@ -86,7 +89,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
     ) -> None:
         self._settings, self._models, self._workers, self._memory = settings, models, workers, memory
         self._table, self._checkpoints = records.table, records.checkpoints
-        self._store, self._notices = records.store, records.notices
+        self._store, self._notices, self._retention = records.store, records.notices, records.retention
         self._entrance = Entrance(records.table, records.store, memory, check, settings.hub_seconds)
         self._entered, self._damaged = entered, records.damaged
         self._watchers = Watchers(settings.max_watchers)
@@ -96,9 +99,8 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         self, request: trainer_pb2.CreateJobRequest, context: Any
     ) -> trainer_pb2.Job:
         """Enters a job."""
-        del context
         with _told():
-            job = await self._entrance.enter(request)
+            job = await self._entrance.enter(request, caller_of(accounts.current(), context))
         self._entered()
         return await self._message(job)
 
@@ -153,6 +155,17 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         self._notices.notify(job)
         self._entered()
         return await self._message(found)
+
+    async def DeleteJob(  # noqa: N802 - gRPC's name
+        self, request: trainer_pb2.DeleteJobRequest, context: Any
+    ) -> trainer_pb2.DeleteJobResponse:
+        """Removes an ended job."""
+        del context
+        job = read_job_name(request.name)
+        with _told():
+            await asyncio.to_thread(self._retention.remove, job)
+        self._notices.notify(job)
+        return trainer_pb2.DeleteJobResponse()
 
     async def GetJobFile(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request: trainer_pb2.GetJobFileRequest, context: Any

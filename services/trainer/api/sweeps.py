@@ -117,8 +117,7 @@ def _source(source: trainer_pb2.SweepSource, field: str) -> specs.SweepSource:
 
 def _check(job: specs.SweepJob, field: str) -> None:
     """Refuses a grid that is too large, or whose best setting cannot be told."""
-    settings = len(job.learning_rates) * len(job.step_tokens)
-    cells = settings * len(job.choices) * len(job.seeds) * sum(len(task.sources) for task in job.tasks)
+    settings, cells = len(job.learning_rates) * len(job.step_tokens), job.jobs
     if cells > MOST_CELLS:
         raise _too_many(cells)
     one, each_setting = len(specs.write(job.base)), settings * len(job.choices) * len(job.seeds)

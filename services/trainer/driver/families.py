@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from services.runtime.errors import ServiceError, Unavailable
@@ -147,8 +147,8 @@ class FamilyWatch:
 
 
 def _of(parent: JobRecord, child: NewJob) -> NewJob:
-    """A job of a job, with its priority."""
-    return NewJob(child.kind, child.spec, parent.priority, parent.id, child.labels, child.max_attempts)
+    """A job of a job, with its priority; the room that there is for it was taken by the job that makes it."""
+    return replace(child, priority=parent.priority, parent=parent.id, size=0)
 
 
 def _reason(children: Sequence[JobRecord]) -> str:

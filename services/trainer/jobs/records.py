@@ -31,6 +31,8 @@ class NewJob:
         parent: Id of the job that made it; empty where none did.
         labels: Labels by name.
         max_attempts: How often the job is started before a trainer that dies while it works fails it.
+        caller: Who has entered it; empty for nobody in particular.
+        size: Jobs that it counts as: itself and those that it will make; 0 where the job that made it counts it.
     """
 
     kind: str
@@ -39,6 +41,8 @@ class NewJob:
     parent: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int = 5
+    caller: str = ""
+    size: int = 1
 
 
 @dataclass(frozen=True, slots=True)

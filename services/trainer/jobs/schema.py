@@ -49,6 +49,8 @@ jobs = Table(
     Column("started", Double, nullable=False, default=0.0),
     Column("ended", Double, nullable=False, default=0.0),
     Column("updated", Double, nullable=False),
+    Column("caller", String(255), nullable=False, default="", server_default=""),
+    Column("size", Integer, nullable=False, default=1, server_default="1"),
     Index("ix_jobs_queue", "state", "priority", "created"),
     Index("ix_jobs_parent", "parent"),
 )

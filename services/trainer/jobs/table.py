@@ -16,6 +16,7 @@ from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.pages import JobPage, read_page
 from services.trainer.jobs.records import EventRecord, Filter, JobRecord, Lease, NewEvent, NewJob, State
+from services.trainer.jobs.room import Room
 from services.trainer.jobs.rows import read_job, read_jobs
 from services.trainer.jobs.schema import events, jobs
 from services.trainer.jobs.writing import append, append_state, enter, readable
@@ -33,22 +34,26 @@ class JobTable:
 
     Args:
         database: Database that holds them.
+        room: Limits of those that wait or run; none where None.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, room: Room | None = None) -> None:
+        self._database, self._room = database, room
 
     def create(self, job: NewJob, request_id: str = "") -> JobRecord:
         """Enters a job. The same `request_id` with the same specification gives the job that it made before.
 
         Raises:
             InvalidArgument: The request id has made a job of another specification.
+            LimitExceeded: There is no room for it.
             Unavailable: The database does not answer.
         """
         if request_id and (known := self._by_request(job, request_id)):
             return known
         try:
             with self._database.transaction() as connection:
+                if self._room is not None:
+                    self._room.check(connection, job.caller, job.size)
                 return read_job(connection, enter(self._database, connection, job, request_id))
         except IntegrityError:
             # Another call with the same id was faster.
@@ -233,6 +238,7 @@ class JobTable:
         Raises:
             NotFound: There is none of that id.
             FailedPrecondition: It has not failed and was not cancelled, or the job that made it has ended.
+            LimitExceeded: There is no room for it.
         """
         with self._database.transaction() as connection:
             found = read_job(connection, job)
@@ -244,6 +250,9 @@ class JobTable:
                 raise FailedPrecondition(
                     f"job {job}", f"it is one of jobs/{found.parent}, which has ended: retry that one"
                 )
+            if self._room is not None:
+                counted = connection.execute(select(jobs.c.caller, jobs.c.size).where(jobs.c.id == job)).one()
+                self._room.check(connection, counted.caller, counted.size)
             if spec is not None:
                 connection.execute(update(jobs).where(jobs.c.id == job).values(spec=spec))
             self._queue_again(connection, job)

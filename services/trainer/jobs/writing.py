@@ -48,6 +48,8 @@ def enter(database: Database, connection: Connection, job: NewJob, request_id: s
             max_attempts=job.max_attempts,
             priority=job.priority,
             parent=job.parent,
+            caller=job.caller,
+            size=job.size,
             created=now,
             updated=now,
         )

@@ -290,6 +290,15 @@ def claim_at(objects: Objects, service: str, place: str) -> str:
 
 
 @every_path
+def test_what_jobs_keep_is_a_part_of_the_memory_that_the_pod_asks_for(path: str, rendered: Render) -> None:
+    chosen = settings(rendered(path), "trainer")
+    kept = int(chosen["BABELSCOPE_KEPT_BYTES"]) * int(chosen["BABELSCOPE_SLOTS"])
+    asked = container(rendered(path), "trainer")["resources"]["requests"]["memory"]
+    assert asked.endswith("Gi")
+    assert 0 < kept <= int(asked.removesuffix("Gi")) << 28
+
+
+@every_path
 def test_the_job_table_is_no_configuration(path: str, rendered: Render) -> None:
     [found] = [item for item in container(rendered(path), "trainer")["env"] if item["name"] == "BABELSCOPE_DATABASE"]
     assert found["valueFrom"] == {"secretKeyRef": {"name": "babelscope-database", "key": "url"}}

@@ -117,6 +117,7 @@ class Job:
         files: Objects of the store with the files of a study, by path; `TrainerClient.job_file` gets the contents.
         created: Time at which it was created.
         spec: Its specification, as the message of the contract.
+        end: Time at which it ended; None where it has not.
     """
 
     name: str
@@ -138,6 +139,7 @@ class Job:
     files: Mapping[str, str]
     created: datetime
     spec: Any = field(repr=False)
+    end: datetime | None = None
 
     @property
     def ended(self) -> bool:
@@ -168,6 +170,7 @@ class Job:
             files=dict(sorted(message.result.files.items())),
             created=message.create_time.ToDatetime(),
             spec=getattr(message, kind) if kind else None,
+            end=message.end_time.ToDatetime() if message.HasField("end_time") else None,
         )
 
     def table(self) -> list[dict[str, Any]]:

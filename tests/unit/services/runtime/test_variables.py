@@ -102,7 +102,7 @@ def test_every_setting_in_every_form(
 
 def test_services_were_found() -> None:
     names = {kind.__name__ for kind in KINDS}
-    assert {"EncoderSettings", "MetricsSettings", "DatagenSettings"} <= names
+    assert {"EncoderSettings", "MetricsSettings", "DatagenSettings", "TrainerSettings"} <= names
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -133,6 +133,21 @@ def test_a_misspelt_variable_ends_the_start_with_the_right_name(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{PREFIX}{variable}: Expected the name of a setting")
     assert f"did you mean {PREFIX}{nearest}?" in line
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_setting_of_every_service_is_refused_where_it_is_misspelt(
+    kind: type[ServerSettings], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    misspelt = {f"{PREFIX}{name.upper()}X": f"{PREFIX}{name.upper()}" for name in kind.model_fields}
+    for variable in misspelt:
+        monkeypatch.setenv(variable, "1")
+    with pytest.raises(SystemExit) as caught:
+        load(kind)
+    assert caught.value.code == EXIT_USAGE
+    lines = dict(line.split(": ", 1) for line in capsys.readouterr().err.splitlines())
+    assert lines.keys() == misspelt.keys()
+    assert all(lines[variable].endswith(f"did you mean {name}?") for variable, name in misspelt.items())
 
 
 def test_what_kubernetes_sets_is_no_misspelt_setting(monkeypatch: pytest.MonkeyPatch) -> None:

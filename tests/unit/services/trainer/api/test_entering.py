@@ -48,12 +48,12 @@ def _entrance(tmp_path: Path, check: _Check, hub_seconds: float) -> tuple[Entran
 async def test_jobs_of_local_models_are_entered_while_the_hub_is_silent(tmp_path: Path) -> None:
     check = _Check()
     entrance, database, memory = _entrance(tmp_path, check, 200.0)
-    asking = [asyncio.ensure_future(entrance.enter(_request(f"org/{number}"))) for number in range(ASKING)]
+    asking = [asyncio.ensure_future(entrance.enter(_request(f"org/{number}"), "ada")) for number in range(ASKING)]
     try:
         await asyncio.sleep(0.1)
         async with asyncio.timeout(100.0):
             for _ in range(5):
-                await entrance.enter(_request("tiny"))
+                await entrance.enter(_request("tiny"), "ada")
                 await asyncio.to_thread(database.time)  # what other methods use
         assert not any(task.done() for task in asking)
     finally:
@@ -68,10 +68,10 @@ async def test_a_hub_that_takes_too_long_enters_no_job(tmp_path: Path) -> None:
     check = _Check()
     entrance, database, memory = _entrance(tmp_path, check, 0.05)
     with pytest.raises(Unavailable, match=r"within 0\.05 s"):
-        await entrance.enter(_request("org/a"))
+        await entrance.enter(_request("org/a"), "ada")
     check.answered.set()
     with pytest.raises(LimitExceeded, match="specification of at most"):
-        await entrance.enter(_request("tiny", options={"x": "y" * (1 << 20)}))
+        await entrance.enter(_request("tiny", options={"x": "y" * (1 << 20)}), "ada")
     assert JobTable(database).page(Filter(), 10)[0].ids == []
     assert memory.used == 0
     entrance.close()

@@ -1,0 +1,15 @@
+"""Who has entered a job, and how many jobs it comes to."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Adds the columns. Their defaults are the server's: trainers of the version before still enter jobs."""
+    op.add_column("jobs", sa.Column("caller", sa.String(255), nullable=False, server_default=""))
+    op.add_column("jobs", sa.Column("size", sa.Integer, nullable=False, server_default="1"))

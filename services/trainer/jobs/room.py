@@ -1,0 +1,53 @@
+"""How many jobs may wait or run at once, of one caller and of all together."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from services.runtime.errors import LimitExceeded
+from services.trainer.jobs.records import State
+from services.trainer.jobs.schema import jobs
+
+_OPEN = tuple(state.value for state in State if not state.ended)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Limits of the job table. A sweep counts with all jobs of its grid from its entry on.
+
+    Calls that come at the same moment do not see one another on a PostgreSQL: there may be as many more jobs.
+
+    Attributes:
+        jobs: Jobs of all callers that wait or run.
+        caller_jobs: Those of one caller.
+    """
+
+    jobs: int
+    caller_jobs: int
+
+    def check(self, connection: Connection, caller: str, wanted: int) -> None:
+        """Refuses jobs for which there is no room.
+
+        Args:
+            connection: Connection to the database.
+            caller: Who enters them.
+            wanted: Number of jobs.
+
+        Raises:
+            LimitExceeded: It says how many there are, and how many there may be.
+        """
+        total = select(func.coalesce(func.sum(jobs.c.size), 0)).where(jobs.c.state.in_(_OPEN))
+        own = int(connection.execute(total.where(jobs.c.caller == caller)).scalar_one())
+        everybody = int(connection.execute(total).scalar_one())
+        if own + wanted > self.caller_jobs:
+            raise _full("max_caller_jobs", f"{self.caller_jobs} jobs of one caller", own, wanted)
+        if everybody + wanted > self.jobs:
+            raise _full("max_jobs", f"{self.jobs} jobs", everybody, wanted)
+
+
+def _full(setting: str, allowed: str, used: int, wanted: int) -> LimitExceeded:
+    return LimitExceeded(
+        setting,
+        f"Expected at most {allowed} that wait or run, but there are {used} and this is {wanted} more; wait until some "
+        "have ended, or cancel them",
+    )
