@@ -14,6 +14,9 @@ Value = TypeVar("Value")
 MOST_VALUES: Final = 100_000
 """Values of a document, each counted as often as aliases repeat it: few lines can stand for more than memory holds."""
 
+MOST_DIGITS: Final = 100
+"""Characters of a whole number."""
+
 
 class _Loader(yaml.SafeLoader):
     """A safe loader that refuses a key written twice."""
@@ -29,6 +32,16 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """A whole number. Long ones take YAML's arithmetic a time that grows with the square of their length."""
+        if len(node.value) > MOST_DIGITS:
+            problem = f"a number has {len(node.value)} characters, which are more than {MOST_DIGITS}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return int(super().construct_yaml_int(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 class StudyFiles:
@@ -130,9 +143,17 @@ class Node:
             StudyError: It is no list, an item is wrong, or one is there twice.
         """
         values: list[Value] = []
+        seen: set[Value] = set()
+        others: list[Value] = []
         for item in self.items():
             value = read(item)
-            if value in values:
+            try:
+                twice = value in seen
+                seen.add(value)
+            except TypeError:  # it holds a mapping, and so has no hash
+                twice = value in others
+                others.append(value)
+            if twice:
                 item.fail("each item once")
             values.append(value)
         return tuple(values)

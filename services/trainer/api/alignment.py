@@ -6,10 +6,10 @@ from typing import Final
 from babelscope.data.languages import read_tag
 from babelscope.v1 import model_pb2, trainer_pb2
 
-from services.models.api.messages import check_edits, read_edit
+from services.models.api.messages import MOST_EDITS, check_edits, read_edit
 from services.models.artifacts import Objects, write_array
 from services.models.spec import Edit, Positions
-from services.runtime.errors import InvalidArgument
+from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.files.store import Store
 from services.trainer.alignment.adversary import Adversary, check_adversary
 from services.trainer.alignment.edits import LanguageEdit
@@ -55,6 +55,11 @@ def _all(spec: Spec, field: str) -> list[_Placed]:
     found: list[_Placed] = [
         ("", f"{field}.interventions[{number}]", each) for number, each in enumerate(spec.interventions)
     ]
+    if len(spec.language_interventions) > MOST_EDITS:
+        raise LimitExceeded(
+            "max_interventions",
+            f"Expected interventions on at most {MOST_EDITS} languages, but got {len(spec.language_interventions)}",
+        )
     seen: set[str] = set()
     for place, group in enumerate(spec.language_interventions):
         path = f"{field}.language_interventions[{place}]"

@@ -1,11 +1,12 @@
 """Study files that are short and stand for much, or take long to read."""
 
 import time
+from pathlib import Path
 
 import pytest
 import yaml
 from babelscope.errors import StudyError
-from babelscope.study.nodes import MOST_VALUES, StudyFiles, _Loader
+from babelscope.study.nodes import MOST_VALUES, Node, StudyFiles, _Loader
 from babelscope.study.schema import load_study
 
 
@@ -43,3 +44,24 @@ def test_keys_are_compared_in_linear_time() -> None:
     assert time.process_time() - began < 3.0  # a quarter of a second, and ten of them where each meets all others
     assert "the key 'a' is there twice" in _problem("a: 1\nb: 2\na: 3\n")
     assert "a key is a list or a mapping" in _problem("? [a]\n: 1\n")
+
+
+@pytest.mark.parametrize("number", ["1" * 5000, "1" + ":59" * 2000, "0x" + "f" * 5000, "0b" + "1" * 5000])
+def test_numbers_beyond_all_use_are_refused(number: str) -> None:
+    with pytest.raises(
+        StudyError, match=r"study\.yaml:2: Expected YAML, but got: a number has \d+ characters"
+    ) as caught:
+        load_study("study.yaml", text=f"title: t\nname: {number}\n")
+    assert len(str(caught.value)) < 200
+
+
+def test_a_list_as_long_as_may_be_is_read_in_linear_time() -> None:
+    node = Node(Path("study.yaml"), "languages", [f"en-x-{number}" for number in range(60_000)])
+    began = time.process_time()
+    assert len(node.unique(Node.text)) == 60_000
+    assert time.process_time() - began < 3.0
+    mixed = [["a"], {"b": 1}, "c", ["a", "b"]]
+    assert Node(Path("s"), "", mixed).unique(lambda item: item.value) == tuple(mixed)
+    for again in mixed:
+        with pytest.raises(StudyError, match=r"\[4\]: Expected each item once"):
+            Node(Path("s"), "", [*mixed, again]).unique(lambda item: item.value)

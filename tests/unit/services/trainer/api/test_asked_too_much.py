@@ -9,6 +9,7 @@ from babelscope.v1 import model_pb2, trainer_pb2
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.files.store import Store
 from services.trainer.api import names
+from services.trainer.api.alignment import read_language_edits
 from services.trainer.api.entering import read_labels
 from services.trainer.api.jobs import read_job
 from services.trainer.api.messages import read_states
@@ -113,6 +114,15 @@ def test_filters_have_a_limit() -> None:
         read_states([trainer_pb2.JOB_STATE_QUEUED] * 101)
     with pytest.raises(LimitExceeded):
         read_labels({str(number): "" for number in range(65)}, "labels")
+
+
+def test_languages_of_interventions_have_a_limit_that_is_found_out_at_once(tmp_path: Any) -> None:
+    groups = [trainer_pb2.LanguageInterventions(language=f"en-x-{number}") for number in range(100_000)]
+    began = time.monotonic()
+    with pytest.raises(LimitExceeded) as caught:
+        read_language_edits(trainer_pb2.PredictSpec(language_interventions=groups), "spec", Store(str(tmp_path)))
+    assert caught.value.subject == "max_interventions"
+    assert time.monotonic() - began < SECONDS
 
 
 def test_no_client_watches_in_all_places() -> None:
