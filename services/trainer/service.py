@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import socket
+import threading
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
@@ -79,6 +80,7 @@ class TrainerService:
         table = JobTable(self._database, Room(settings.max_jobs, settings.caller_jobs))
         checkpoints, self._retention = Checkpoints(self._database), Retention(self._database)
         self._tidying: asyncio.Task[None] | None = None
+        self._stopping = threading.Event()
         damaged = Damaged()
         gauges.watch(telemetry, self._database, lambda: damaged.count)
         self._ray = _ray(settings)
@@ -136,7 +138,7 @@ class TrainerService:
         """Removes jobs from the table that failed or were cancelled long ago, again and again."""
         while True:
             try:
-                if removed := await asyncio.to_thread(self._retention.sweep, seconds):
+                if removed := await asyncio.to_thread(self._retention.sweep, seconds, self._stopping.is_set):
                     log.info("old jobs removed", extra={"jobs": removed})
             except Unavailable as error:
                 log.warning("the job table cannot be asked", extra={"reason": str(error)})
@@ -144,6 +146,7 @@ class TrainerService:
 
     async def stop(self) -> None:
         """Gives running jobs back, ends their processes, and closes the table."""
+        self._stopping.set()
         if self._tidying is not None:
             self._tidying.cancel()
         await asyncio.to_thread(self._dispatcher.close)

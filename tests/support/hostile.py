@@ -74,7 +74,7 @@ def mesh(folder: Path, root: Path, env: Mapping[str, str] | None = None) -> Iter
         root: Folder of models.
         env: Further variables of the servers.
     """
-    env = {"BABELSCOPE_HUB": "false", "BABELSCOPE_SLOTS": "0", **(env or {})}
+    env = {"BABELSCOPE_HUB": "false", "BABELSCOPE_SLOTS": "0", "BABELSCOPE_MAX_JOBS": "1000000", **(env or {})}
     with babelscope.local(SERVICES, store=folder / "store", model_roots=[root], env=env, threads=1) as running:
         yield running
 

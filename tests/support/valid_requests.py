@@ -191,6 +191,7 @@ def trained(job: str, checkpoint: str, dataset: str) -> list[Request]:
         ("CreateJob", [trainer_pb2.CreateJobRequest(job=trainer_pb2.Job(evaluate=scored))]),
         ("GetJobFile", [trainer_pb2.GetJobFileRequest(name=job, path="rows.csv")]),
         ("GetCheckpoint", [trainer_pb2.GetCheckpointRequest(name=checkpoint)]),
+        ("DeleteJob", [trainer_pb2.DeleteJobRequest(name=job)]),  # refused: the checkpoint names it
         ("Predict", [ask(spec=used), *[ask(example=example(EXAMPLES[2]))] * 3]),
     ]
 

@@ -1,7 +1,7 @@
 """Jobs that nobody needs any more leave the table, with the jobs that they made, their labels and their events."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, delete, or_, select
@@ -56,11 +56,12 @@ class Retention:
                 connection.execute(delete(jobs).where(jobs.c.id.in_(some)))
             return len(family)
 
-    def sweep(self, seconds: float) -> int:
+    def sweep(self, seconds: float, stop: Callable[[], bool] = lambda: False) -> int:
         """Removes jobs that failed or were cancelled some time ago, as far as `remove` lets them go.
 
         Args:
             seconds: Time since their end.
+            stop: Whether to leave the rest to the next time.
 
         Returns:
             How many were removed.
@@ -75,6 +76,8 @@ class Retention:
             old = connection.execute(query).scalars().all()
         removed = 0
         for job in old:
+            if stop():
+                break
             try:
                 removed += self.remove(job)
             except (FailedPrecondition, NotFound) as error:

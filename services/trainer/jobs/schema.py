@@ -1,6 +1,7 @@
 """The tables, as SQLAlchemy describes them. A change needs a migration; a test holds the two together."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Double,
@@ -80,7 +81,7 @@ checkpoints = Table(
     Column("id", String(80), primary_key=True),
     Column("job", String(64), nullable=False),
     Column("payload", LargeBinary, nullable=False),
-    Column("size", Integer, nullable=False),
+    Column("size", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
     Column("created", Double, nullable=False),
     Index("ix_checkpoints_job", "job"),
     Index("ix_checkpoints_created", "created"),

@@ -22,6 +22,8 @@ from services.trainer.jobs.schema import events, jobs
 from services.trainer.jobs.writing import append, append_state, enter, readable
 
 EVENTS_A_READ: Final = 1000
+MOST_EVENTS: Final = 2**31 - 1
+"""Events of a job, far more than any has."""
 _OPEN: Final = (State.QUEUED.value, State.RUNNING.value)
 
 
@@ -260,6 +262,7 @@ class JobTable:
 
     def events(self, job: str, start: int = 1, limit: int = EVENTS_A_READ) -> Sequence[EventRecord]:
         """Events of a job from a number on, in order."""
+        start = min(start, MOST_EVENTS)  # PostgreSQL compares no larger number with one of an event
         query = select(events).where(events.c.job == job, events.c.number >= start).order_by(events.c.number)
         with self._database.reading() as connection:
             return [

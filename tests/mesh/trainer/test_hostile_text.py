@@ -23,6 +23,7 @@ from tests.support.mutation import Request
 from tests.support.refusals import failure
 
 HOSTILE = "a\0b"
+FURTHEST = 2**63 - 1
 DATASET = "datasets/" + "0" * 64
 
 
@@ -103,6 +104,10 @@ async def test_no_text_breaks_the_job_table(server: Server) -> None:
         assert len(requests) > 100
         address = f"127.0.0.1:{server.port}"
         assert await asyncio.to_thread(hostile.attack, address, "trainer", requests) == []
+        for number in (-(2**31), -1, 0, 2**31 - 1, FURTHEST):
+            asked = trainer_pb2.WatchJobRequest(name=job.name, from_event=number)
+            told = ("", ("WatchJob", [asked]))
+            assert await asyncio.to_thread(hostile.attack, address, "trainer", [told]) == []
         # What was taken all the same can be listed and cancelled.
         listed = (await stub.ListJobs(trainer_pb2.ListJobsRequest(page_size=1000))).jobs
         for each in listed:

@@ -1,4 +1,4 @@
-"""Who has entered a job, and how many jobs it comes to."""
+"""Who has entered a job, how many jobs it comes to, and checkpoints of more than 2 GiB."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Adds the columns. Their defaults are the server's: trainers of the version before still enter jobs."""
+    """Adds and widens columns. The defaults are the server's: trainers of the version before still enter jobs."""
     op.add_column("jobs", sa.Column("caller", sa.String(255), nullable=False, server_default=""))
     op.add_column("jobs", sa.Column("size", sa.Integer, nullable=False, server_default="1"))
+    if op.get_bind().dialect.name != "sqlite":  # whose integers are of any length
+        op.alter_column("checkpoints", "size", type_=sa.BigInteger, existing_nullable=False)

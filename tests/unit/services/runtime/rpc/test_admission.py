@@ -6,7 +6,7 @@ import pytest
 from services.runtime.callers.accounts import Account, Limits
 from services.runtime.callers.known import Callers
 from services.runtime.errors import LimitExceeded, Unavailable
-from services.runtime.rpc.admission import Admission, client_of
+from services.runtime.rpc.admission import Admission, caller_of, client_of
 
 
 @dataclass
@@ -40,6 +40,14 @@ ANYBODY = Account("anonymous")
 )
 def test_a_client_is_its_certificate_or_its_address_whatever_the_connection(caller: Caller, client: str) -> None:
     assert client_of(caller) == client
+
+
+def test_a_caller_is_its_name_and_only_without_one_where_it_calls_from() -> None:
+    here, there = Caller("ipv4:10.0.0.7:1"), Caller("ipv4:10.0.0.8:1", b"x" * 1000)
+    assert caller_of(Account("ada"), here) == caller_of(Account("ada"), there) == "ada"
+    for name in ("anonymous", "unnamed"):
+        assert caller_of(Account(name), here) == f"{name} ipv4:10.0.0.7"
+        assert len(caller_of(Account(name), there)) == 255
 
 
 def test_no_client_holds_all_places() -> None:

@@ -11,6 +11,7 @@ from babelscope.v1 import trainer_pb2
 from sqlalchemy import update
 
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
+from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.families import Families
 from services.trainer.jobs.records import Filter, Lease, NewEvent, NewJob, State
@@ -243,3 +244,13 @@ def test_a_job_fails_for_any_reason_and_so_does_what_made_it(reason: str, opened
         assert found.reason[:4] == reason[:4].replace("\0", "\ufffd")
         assert len(found.reason) < 11_000
         trainer_pb2.Job(reason=found.reason).SerializeToString()
+
+
+def test_numbers_may_be_as_large_as_messages_and_files_are(opened: Callable[[], Database]) -> None:
+    database = opened()
+    table, checkpoints = JobTable(database), Checkpoints(database)
+    made = table.create(_new())
+    checkpoints.add(_claim(table), "c", b"{}", 5 << 40)
+    assert checkpoints.get("c").size == 5 << 40
+    for number in (2**31 - 1, 2**31, 2**63 - 1):
+        assert table.events(made.id, number) == []
