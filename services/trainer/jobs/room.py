@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from services.runtime.errors import LimitExceeded
 from services.trainer.jobs.records import State
@@ -36,9 +36,9 @@ class Room:
         Raises:
             LimitExceeded: It says how many there are, and how many there may be.
         """
-        total = select(func.coalesce(func.sum(jobs.c.size), 0)).where(jobs.c.state.in_(_OPEN))
-        own = int(connection.execute(total.where(jobs.c.caller == caller)).scalar_one())
-        everybody = int(connection.execute(total).scalar_one())
+        counted = func.sum(jobs.c.size), func.sum(case((jobs.c.caller == caller, jobs.c.size), else_=0))
+        row = connection.execute(select(*counted).where(jobs.c.state.in_(_OPEN))).one()
+        everybody, own = int(row[0] or 0), int(row[1] or 0)
         if own + wanted > self.caller_jobs:
             raise _full("max_caller_jobs", f"{self.caller_jobs} jobs of one caller", own, wanted)
         if everybody + wanted > self.jobs:

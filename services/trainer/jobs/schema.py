@@ -54,6 +54,8 @@ jobs = Table(
     Column("size", Integer, nullable=False, default=1, server_default="1"),
     Index("ix_jobs_queue", "state", "priority", "created"),
     Index("ix_jobs_parent", "parent"),
+    # Holds all that is asked of it: rows are as long as their specifications.
+    Index("ix_jobs_room", "state", "caller", "size"),
 )
 
 labels = Table(

@@ -27,15 +27,21 @@ FURTHEST = 2**63 - 1
 DATASET = "datasets/" + "0" * 64
 
 
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with small models."""
+    return make_root(tmp_path_factory.mktemp("models"))
+
+
 @pytest.fixture
-async def server(url: str, tmp_path: Path) -> AsyncIterator[Server]:
+async def server(url: str, root: Path, tmp_path: Path) -> AsyncIterator[Server]:
     """A trainer in this process that works on no jobs, on each of the databases."""
     settings = TrainerSettings(
         port=0,
         store_url=str(tmp_path / "store"),
         checkpoint_dir=tmp_path / "checkpoints",
         work_dir=tmp_path / "work",
-        model_roots=(make_root(tmp_path / "models"),),
+        model_roots=(root,),
         database=url,  # type: ignore[arg-type]
         slots=0,
         hub=False,

@@ -25,8 +25,14 @@ SETS = [trainer_pb2.LanguageDataset(language="en", dataset="datasets/" + "0" * 6
 DAY = 86_400.0
 
 
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with small models."""
+    return make_root(tmp_path_factory.mktemp("models"))
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> TrainerSettings:
+def settings(root: Path, tmp_path: Path) -> TrainerSettings:
     """A trainer that works on no jobs, with room for twelve of them, and two callers."""
     for name in ("ada", "bob"):
         (tmp_path / "callers").mkdir(exist_ok=True)
@@ -37,7 +43,7 @@ def settings(tmp_path: Path) -> TrainerSettings:
         store_url=str(tmp_path / "store"),
         checkpoint_dir=tmp_path / "checkpoints",
         work_dir=tmp_path / "work",
-        model_roots=(make_root(tmp_path / "models"),),
+        model_roots=(root,),
         database=f"sqlite:///{tmp_path / 'jobs.db'}",
         slots=0,
         hub=False,
