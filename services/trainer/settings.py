@@ -96,7 +96,8 @@ class TrainerSettings(ModelSettings):
     max_jobs: int = Field(
         20_000,
         ge=1,
-        description="Jobs that wait or run at once, those of sweeps among them; what would exceed them is refused.",
+        description="Jobs that wait or run at once, those of sweeps among them; what would exceed them is refused. "
+        "A long job counts as one for every 16 KiB of its specification.",
     )
     max_caller_jobs: int | None = Field(
         None,

@@ -19,6 +19,8 @@ from services.trainer.workers import regrouped
 
 MOST_SPEC_BYTES: Final = 1 << 20
 """Longest specification in the table's form: files and arrays are in the store, and sets are named."""
+_SIZE_BYTES: Final = 16 << 10
+"""Bytes of a specification that count as a job: the limits of jobs bound what the table holds of them."""
 _MOST_LABELS: Final = 64
 _LARGEST_PRIORITY: Final = 1_000_000
 _THREADS: Final = 4
@@ -81,8 +83,8 @@ class Entrance:
         def write(kind: str, spec: Any) -> JobRecord:
             if parent and self._table.get(parent).state is not State.RUNNING:
                 raise FailedPrecondition(f"job {parent}", "Expected a running job as `job.parent`, but it does not run")
-            size = 1 + spec.jobs if isinstance(spec, specs.SweepJob) else 1
-            new = NewJob(kind, _written(spec), request.job.priority, parent, labels, caller=caller, size=size)
+            data = _written(spec)
+            new = NewJob(kind, data, request.job.priority, parent, labels, caller=caller, size=_size(spec, data))
             return self._table.create(new, request_id)
 
         with self._memory.account() as account:
@@ -146,6 +148,12 @@ def read_labels(labels: Mapping[str, str], field: str) -> dict[str, str]:
                 f"Expected a name of 1..{LONGEST} characters, a value of at most as many, and no NUL in either",
             )
     return dict(labels)
+
+
+def _size(spec: Any, data: bytes) -> int:
+    """Jobs that a specification counts as, with those that it will make: each as one for every `_SIZE_BYTES`."""
+    own = -(-len(data) // _SIZE_BYTES)
+    return own + spec.jobs * _size(None, specs.write(spec.base)) if isinstance(spec, specs.SweepJob) else own
 
 
 def _written(spec: Any) -> bytes:

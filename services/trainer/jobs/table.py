@@ -92,9 +92,10 @@ class JobTable:
         """
         while True:
             with self._database.transaction() as connection:
-                found = connection.execute(self._next(kinds)).first()
-                if found is None:
+                job = connection.execute(self._next(kinds)).scalar()
+                if job is None:
                     return None
+                found = connection.execute(select(jobs).where(jobs.c.id == job)).one()
                 if found.attempts >= found.max_attempts or found.cancel_requested:
                     self._give_up(connection, found)
                     continue
@@ -285,12 +286,15 @@ class JobTable:
         return found[0]
 
     def _next(self, kinds: Sequence[str]) -> Select[Any]:
-        """The job to be claimed next; on PostgreSQL those that another trainer looks at are passed over."""
+        """Id of the job to be claimed next; on PostgreSQL those that another trainer looks at are passed over.
+
+        No other column is asked for: SQLite would sort the specifications of all jobs that wait.
+        """
         free = or_(
             jobs.c.state == State.QUEUED.value,
             and_(jobs.c.state == State.RUNNING.value, jobs.c.lease_until < self._database.now()),
         )
-        query = select(jobs).where(free)
+        query = select(jobs.c.id).where(free)
         if kinds:
             query = query.where(jobs.c.kind.in_(kinds))
         query = query.order_by(jobs.c.priority.desc(), jobs.c.created, jobs.c.id).limit(1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from babelscope.v1 import model_pb2, trainer_pb2
+from sqlalchemy import select
 
 from services.runtime.errors import LimitExceeded, Unavailable
 from services.runtime.files.store import Store
@@ -14,6 +15,7 @@ from services.runtime.memory import Memory
 from services.trainer.api.entering import Entrance
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import Filter
+from services.trainer.jobs.schema import jobs
 from services.trainer.jobs.table import JobTable
 
 ASKING = 12
@@ -30,8 +32,7 @@ class _Check:
             self.answered.wait(200.0)
 
     def asks_the_hub(self, kind: str, spec: Any) -> bool:
-        del kind
-        return "/" in spec.model.name
+        return "/" in (spec.base if kind == "sweep" else spec).model.name
 
 
 def _request(model: str, **given: Any) -> trainer_pb2.CreateJobRequest:
@@ -74,5 +75,24 @@ async def test_a_hub_that_takes_too_long_enters_no_job(tmp_path: Path) -> None:
         await entrance.enter(_request("tiny", options={"x": "y" * (1 << 20)}), "ada")
     assert JobTable(database).page(Filter(), 10)[0].ids == []
     assert memory.used == 0
+    entrance.close()
+    database.close()
+
+
+async def test_a_job_counts_with_those_that_it_will_make_and_by_its_length(tmp_path: Path) -> None:
+    entrance, database, _ = _entrance(tmp_path, _Check(), 200.0)
+    short, long = _request("tiny"), _request("tiny", options={"x": "y" * (40 << 10)})
+    sweeps = [
+        trainer_pb2.CreateJobRequest(
+            job=trainer_pb2.Job(sweep=trainer_pb2.SweepSpec(base=each.job.fine_tune, seeds=range(5)))
+        )
+        for each in (short, long)
+    ]
+    for request in (short, long, *sweeps):
+        await entrance.enter(request, "ada")
+    with database.reading() as connection:
+        entered = connection.execute(select(jobs.c.size, jobs.c.caller).order_by(jobs.c.created)).all()
+    # The long sweep says its options twice: for its base and for its task.
+    assert [tuple(row) for row in entered] == [(1, "ada"), (3, "ada"), (1 + 5, "ada"), (6 + 5 * 3, "ada")]
     entrance.close()
     database.close()
