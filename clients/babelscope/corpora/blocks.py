@@ -14,7 +14,7 @@ OWN: Final = ("sent_id", "text")
 """Comments that are the id and the raw text of an example."""
 
 # In a file of two columns, word and tag, a line may start with `#` and be a word: `#babel TAB O`.
-_TAGGED_WORD = re.compile(r"#[^\t]*\t(O|[BI]-[^\t]+)")
+_TAGGED_WORD = re.compile(r"#[^\t]*\t(O|[BIESLU]-[^\t]+?)\s*")
 
 
 @dataclass(slots=True)

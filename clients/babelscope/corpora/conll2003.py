@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from babelscope.corpora.files import read_lines
-from babelscope.corpora.iob2 import PREFIXES
+from babelscope.corpora.iob2 import DOCUMENT, PREFIXES
 from babelscope.corpora.options import Options
 from babelscope.data.examples import Example, Sentence, Word
 from babelscope.errors import CorpusError
 
-DOCUMENT: Final = "-DOCSTART-"
 SHORT, LONG = 2, 5
 DOCUMENT_ATTRIBUTE: Final = "document"
 """The attribute of an example that says which document it is of, counted from 1."""

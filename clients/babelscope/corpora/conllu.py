@@ -12,6 +12,8 @@ from babelscope.errors import CorpusError
 
 COLUMNS = 10
 NO_SPACE = "SpaceAfter=No"
+_GLOBAL = "global.columns"
+_COLUMNS = "ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC"
 _WITH_BLANKS = (1, 2)
 """Columns of which blanks at the ends are part: the form and the lemma."""
 _WORD = re.compile(r"[1-9][0-9]*")
@@ -32,6 +34,9 @@ def read(path: Path, options: Options) -> Iterator[Example]:
         CorpusError: The file cannot be read, or a line does not follow the format.
     """
     for position, block in enumerate(read_blocks(path), start=1):
+        if (columns := block.comments.get(_GLOBAL, _COLUMNS).split()) != _COLUMNS.split():
+            problem = f"Expected the columns {_COLUMNS}, but # {_GLOBAL} says {' '.join(columns)[:200]}"
+            raise CorpusError(path, block.line, problem)
         sentence = _Sentence(path, block)
         words, surface = sentence.words(), sentence.surface
         text = block.comments.get("text") or surface

@@ -13,6 +13,8 @@ from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
 
 HEAD_BYTES = 1 << 16
+_TABLES = (".csv", ".jsonl", ".ndjson", ".parquet", ".arrow")
+"""Ends of the names of files that hold rows of columns, none of whose lines is a text."""
 
 _CONLLU_WORD = re.compile(r"[0-9][0-9.\-]*(\t[^\t]*){9}")
 
@@ -94,7 +96,8 @@ def find_format(path: Path, name: str | None = None) -> Format:
     """The format called `name`, or the one that the file's name or its first lines tell.
 
     Raises:
-        CorpusError: There is no format of that name, or the file cannot be read.
+        CorpusError: There is no format of that name, the file's name is that of a table that only `hub` reads, or the
+            file cannot be read.
     """
     if name is not None:
         if name not in BY_NAME:
@@ -102,13 +105,18 @@ def find_format(path: Path, name: str | None = None) -> Format:
         return BY_NAME[name]
     if hub.is_reference(path):
         return BY_NAME["hub"]
-    lines = _head(path)
     plain = path.name.removesuffix(".gz")
+    if plain.lower().endswith(_TABLES):
+        problem = f"Expected `format` for a file of this name: hub:{path.parent} reads it as a table, `lines` as texts"
+        raise CorpusError(path, 0, problem)
+    lines = _head(path)
     # XNLI's header, and tags after words, tell more than `.tsv` does.
     if BY_NAME["xnli"].by_head(lines):
         return BY_NAME["xnli"]
     if plain.lower().endswith(".tsv") and iob2.holds_tags(lines):
         return BY_NAME["iob2"]
+    if plain.lower().endswith(".conll") and BY_NAME["conllu"].by_head(lines):
+        return BY_NAME["conllu"]
     named = (each for each in FORMATS if each.by_name(plain))
     looked = (each for each in FORMATS if each.by_head(lines))
     return next(chain(named, looked))

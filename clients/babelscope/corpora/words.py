@@ -1,13 +1,18 @@
 """Words of two languages: dictionaries of word pairs, and vocabularies."""
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from babelscope.corpora.files import read_lines
 from babelscope.data.texts import Text
 from babelscope.errors import CorpusError
+
+_COUNTED: Final = re.compile(r"\S\s+[0-9]+(\.[0-9]+)?$")
+"""The end of a word with its count."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +95,30 @@ def _number(field: str) -> float:
 def read_words(path: str | Path, *, language: str = "", limit: int = 0) -> list[Text]:
     """Reads a vocabulary, a word a line; each word is its own id. Words that come again are left out.
 
+    A word may have spaces in it, but a list of words with their counts is refused: a tab in a line, or a number at the
+    end of both of the first two lines.
+
     Args:
         path: Path of the file, plain or gzip.
         language: BCP 47 language tag.
         limit: Words read; all where 0.
 
     Raises:
-        CorpusError: The file cannot be read, or holds no word.
+        CorpusError: The file cannot be read, holds no word, or holds more than words.
     """
     path = Path(path)
     found: dict[str, None] = {}
-    for _, line in read_lines(path):
-        if line.strip():
-            found[line.strip()] = None
-            if len(found) == limit:
-                break
+    counted = True
+    for number, line in read_lines(path):
+        word = line.strip()
+        if not word:
+            continue
+        counted = counted and _COUNTED.search(word) is not None
+        if "\t" in word or (counted and len(found) == 1):
+            raise CorpusError(path, number, f"Expected a word and nothing else on a line, but got {word[:80]!r}")
+        found[word] = None
+        if len(found) == limit:
+            break
     if not found:
         raise CorpusError(path, 0, "Expected at least one word, but got none")
     return as_words(found, language)

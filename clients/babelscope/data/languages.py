@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 _LONGEST: Final = 128
 _SEPARATORS: Final = re.compile(r"[-_]")
 _SCRIPT: Final = re.compile(r"[A-Za-z]{4}")
+_LOCALE: Final = re.compile(
+    r"(?P<tag>[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*)(\.[A-Za-z0-9-]*)?(@(?P<variant>[A-Za-z]+))?"
+)
+"""A tag, or the name of a locale as systems have it: `pt_BR.UTF-8`, `sr_RS@latin`, `de_DE@euro`."""
+_VARIANTS: Final = {"latin": "Latn", "cyrillic": "Cyrl", "arabic": "Arab", "devanagari": "Deva"}
+_NO_REGIONS: Final = frozenset({"XX", "ZZ"})
+"""Regions that say that there is none: `en_XX` as in the tags of mBART."""
+_MEMBERS: Final = {"azb": "Arab", "uzs": "Arab", "mvf": "Mong"}
+"""Scripts of languages that CLDR has no likely script of, where that of their macrolanguage is another."""
 _WIDER: Final = {"Hang": "Kore"}
 """A script that is one name of what a language is written in, and the usual name: `kor_Hang` is `ko`."""
 _NO_LANGUAGE: Final = frozenset({"und", "mul", "mis", "zxx"})
@@ -73,7 +82,8 @@ def read_tag(tag: str) -> Language:
     has the rules of English.
 
     Args:
-        tag: BCP 47 tag or a common variant of one: any case, `_` for `-`, ISO 639-3 or 639-2 codes, deprecated codes.
+        tag: BCP 47 tag or a common variant of one: any case, `_` for `-`, ISO 639-3 or 639-2 codes, deprecated codes,
+            the name of a locale.
     """
     # A tag may come from a client, and be as long as a message: such a one is not kept.
     return _known(tag) if len(tag) <= _LONGEST else _read(tag)
@@ -81,7 +91,12 @@ def read_tag(tag: str) -> Language:
 
 def _read(tag: str) -> Language:
     """Reads a tag of any length, of which the first `_LONGEST` characters count."""
-    parts = [part for part in _SEPARATORS.split(tag.strip()[:_LONGEST]) if part] or [""]
+    written = tag.strip()[:_LONGEST]
+    locale = _LOCALE.fullmatch(written)
+    parts = [part for part in _SEPARATORS.split(locale["tag"] if locale else written) if part] or [""]
+    variant = _VARIANTS.get((locale["variant"] or "").lower()) if locale else None
+    if variant and not any(map(_SCRIPT.fullmatch, parts[1:])):
+        parts.insert(1, variant)
     # As many of the first subtags as are well-formed together.
     known, parsed = next(
         ((count, found) for count in range(len(parts), 0, -1) if (found := _parsed("-".join(parts[:count])))), (0, None)
@@ -140,7 +155,10 @@ def _parsed(tag: str) -> "langcodes.Language | None":
     language = found.language
     if language is None or language in _NO_LANGUAGE or language.startswith("x-"):
         return None
-    return found if langcodes.Language.make(language=language).is_valid() else None
+    if not langcodes.Language.make(language=language).is_valid():
+        return None
+    region = None if found.territory in _NO_REGIONS else found.territory
+    return found.update_dict({"territory": region})
 
 
 def _macrolanguage(language: str) -> str:
@@ -154,6 +172,8 @@ def _likely_script(plain: "langcodes.Language") -> str:
     from langcodes.data_dicts import LIKELY_SUBTAGS
 
     # Of a language that is not on record, langcodes would answer with the script of English.
+    if (plain.language or "") in _MEMBERS:
+        return _MEMBERS[plain.language or ""]
     for known in (plain.language or "", _macrolanguage(plain.language or "")):
         if known in LIKELY_SUBTAGS:
             return plain.update_dict({"language": known}).maximize().script or ""

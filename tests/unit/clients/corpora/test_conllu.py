@@ -154,3 +154,15 @@ def test_ranges_that_do_not_cover_their_words_are_refused(
         sentences(path)
     assert raised.value.line == line
     assert problem in str(raised.value)
+
+
+def test_columns_in_another_order_are_refused(write: Write) -> None:
+    """CoNLL-U Plus says in its first line what its columns are."""
+    usual = "ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC"
+    row = "1\tlong\tlong\tADJ\t_\t_\t0\troot\t_\t_\n"
+    assert [text.text for text in read_texts(write("a.conllu", f"# global.columns = {usual}\n{row}"))] == ["long"]
+    other = usual.replace("LEMMA UPOS", "UPOS LEMMA")
+    with pytest.raises(
+        CorpusError, match=f"a.conllu:1: Expected the columns {usual}, but # global.columns says {other}"
+    ):
+        read_texts(write("a.conllu", f"# global.columns = {other}\n{row}"))

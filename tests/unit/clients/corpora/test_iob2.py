@@ -27,6 +27,20 @@ def test_two_columns_may_hold_words_that_begin_with_a_hash(write: Write) -> None
     assert [(text.id, text.text) for text in read_texts(path)] == [("t1", "#babel in Rome"), ("2", "#")]
 
 
+@pytest.mark.parametrize("tag", ["S-MISC", "U-MISC", "B-MISC ", "O ", "O\u00a0", "I-per:loc\r"])
+def test_words_that_begin_with_a_hash_have_tags_of_any_scheme(write: Write, tag: str) -> None:
+    (example,) = read_examples(write("a.bio", f"# a comment\n#babel\t{tag}\nRome\tO\n"))
+    assert isinstance(example.content, Sentence)
+    assert [(word.form, word.ner) for word in example.content.words] == [("#babel", tag.strip()), ("Rome", "O")]
+    assert example.attributes == {"comments": "# a comment"}
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.iob2", "a"])
+def test_marks_of_documents_are_no_sentences(write: Write, name: str) -> None:
+    path = write(name, "-DOCSTART-\tO\n\nEU\tB-ORG\n\n-DOCSTART-\tO\n\nRome\tB-LOC\n")
+    assert [(text.id, text.text) for text in read_texts(path)] == [("1", "EU"), ("2", "Rome")]
+
+
 @pytest.mark.parametrize("blank", [" ", "  ", "\u00a0"])
 def test_blanks_after_a_tag_do_not_matter(write: Write, blank: str) -> None:
     for text in (f"Ana\tB-PER{blank}\nyuko\tO{blank}\n", f"1\tAna\tB-PER{blank}\t-\t-\n2\tyuko\tO{blank}\t-\t-\n"):

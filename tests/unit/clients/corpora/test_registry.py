@@ -20,7 +20,10 @@ XNLI = "label\tpremise\thypothesis\nneutral\tp\th\n"
         ("a.conllu", CONLLU, "conllu"),
         ("a", CONLLU, "conllu"),
         ("a.txt", CONLLU, "conllu"),
+        ("a.conll", CONLLU, "conllu"),
+        ("a.conll", "Ja UH O\n", "conll2003"),
         ("a.iob2", IOB2, "iob2"),
+        ("a.dat", IOB2.replace("\tO", "\tS-PER"), "iob2"),
         ("a.dat", IOB2, "iob2"),
         ("test-sw.tsv", "Ana\tB-PER\nyuko\tO\n", "iob2"),
         ("sw", "Dar es\tB-LOC\nyuko\tO\n", "iob2"),
@@ -43,6 +46,15 @@ def test_formats_are_told(tmp_path: Path, name: str, text: str, expected: str, p
     path = tmp_path / (name + ".gz" if packed else name)
     path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
     assert find_format(path).name == expected
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.CSV.gz", "a.jsonl", "a.ndjson", "a.parquet"])
+def test_rows_of_a_table_are_not_taken_for_texts(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("id,text\n1,one\n")
+    with pytest.raises(CorpusError, match=f"`format` for a file of this name: hub:{tmp_path} reads it as a table"):
+        find_format(path)
+    assert [text.text for text in read_texts(path, format="lines")] == ["id,text", "1,one"]
 
 
 def test_a_format_may_be_named(tmp_path: Path) -> None:

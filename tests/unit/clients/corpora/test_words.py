@@ -174,3 +174,16 @@ def test_the_shared_dictionaries(shared_data: Callable[[str], Path]) -> None:
         found = read_word_pairs(path)
         assert len(found.pairs) == len(path.read_text(encoding="utf-8").splitlines()), path.name
         assert all(word == word.strip() for pair in found.pairs for word in pair)
+
+
+@pytest.mark.parametrize(
+    "text", ["you 28787591\ni 27086011\n", "the\t123\nof\t100\n", "the 0.05\n\nof 0.03\n", "a\nb\tc\n"]
+)
+def test_a_list_of_words_with_counts_is_no_vocabulary(tmp_path: Path, text: str) -> None:
+    with pytest.raises(CorpusError, match=r"file\.txt:[23]|file\.txt:1: .*a word and nothing else"):
+        read_words(_write(tmp_path, text))
+
+
+def test_a_vocabulary_may_have_words_that_end_in_a_number(tmp_path: Path) -> None:
+    found = read_words(_write(tmp_path, "route 66\nice cream\narea 51\n7 11\n"))
+    assert [each.text for each in found] == ["route 66", "ice cream", "area 51", "7 11"]
