@@ -155,7 +155,11 @@ def _paired(
 ) -> Iterator[tuple[Example, Example]]:
     """Predictions with their gold, by id."""
     lenient = isinstance(found, _Answers)
+    seen: set[str] = set()
     for example in right:
+        if example.id in seen:
+            raise typer.BadParameter(f"Expected each id once in {gold}, but got {example.id!r} twice")
+        seen.add(example.id)
         if example.id not in found and not lenient:
             raise typer.BadParameter(f"Expected a prediction of {example.id!r} of {gold} in {prediction}, but got none")
         yield found.pop(example.id, Example(example.id, "", example.language)), example

@@ -18,6 +18,9 @@ from services.runtime.options import option
 NO_GOLD: Final = "-"
 """SNLI's label of a pair whose annotators did not agree (Bowman et al. 2015): such a pair is not scored."""
 
+UNKNOWN_CLASS: Final = "-1"
+"""The class that datasets of the hub have where no label is known: SNLI's pairs without one there."""
+
 _NUMBER: Final = re.compile(r"([0-9]{1,9})(?:\.0+)?")
 
 
@@ -34,6 +37,9 @@ class NliOptions:
 
 class Nli:
     """Accuracy and confusion matrix. Pairs whose gold label is `-` are left out and counted.
+
+    So are those whose gold label is -1, where names of numbers are told or no prediction is -1. Numbers are compared as
+    numbers: 1.0 is 1.
 
     Args:
         language: Language tag; changes nothing.
@@ -61,10 +67,12 @@ class Nli:
         self._labels.append((right, self._named(found.strip(), f"{where}.prediction") or MISSING))
 
     def _named(self, label: str, where: str) -> str:
-        """The name of a label that is a number, where names are told."""
+        """The name of a label that is a number, where names are told; else the number."""
         number = _NUMBER.fullmatch(label)
-        if not self._names or number is None:
+        if number is None:
             return label
+        if not self._names:
+            return number[1]
         if int(number[1]) >= len(self._names):
             raise InvalidArgument(
                 where, f"Expected a number within 0..{len(self._names) - 1}, as `labels` has names, but got {label!r}"
@@ -78,10 +86,11 @@ class Nli:
 
     def table(self) -> ItemTable:
         """One indicator a cell of the confusion matrix, then whether the label is right, and 1."""
-        pairs = [pair for pair in self._labels if pair[0] != NO_GOLD]
+        labels = self._without_unknown()
+        pairs = [pair for pair in labels if pair[0] != NO_GOLD]
         if not pairs:
             raise InvalidArgument(
-                "items", f"Expected gold labels, but all {len(self._labels)} are {NO_GOLD!r}, which stands for none"
+                "items", f"Expected gold labels, but all {len(labels)} are {self._none()}, which stands for none"
             )
         refuse_constant([right for right, _ in pairs], "labels")
         golds = {right for right, _ in pairs}
@@ -92,9 +101,9 @@ class Nli:
             raise InvalidArgument("items", f"Expected at most {MAX_LABELS} labels, but got {len(names)}")
         numbers = {name: index for index, name in enumerate(names)}
         size = len(names)
-        scored = np.array([right != NO_GOLD for right, _ in self._labels])
-        rows = np.zeros((len(self._labels), size * size + 2))
-        for row, (right, found) in zip(rows, self._labels, strict=True):
+        scored = np.array([right != NO_GOLD for right, _ in labels])
+        rows = np.zeros((len(labels), size * size + 2))
+        for row, (right, found) in zip(rows, labels, strict=True):
             if right != NO_GOLD:
                 row[numbers[right] * size + numbers[found]] = 1
                 row[-2:] = right == found, 1
@@ -107,13 +116,24 @@ class Nli:
         figures = (Figure("accuracy", "micro", ratio(-2, -1)), *cells)
         return ItemTable(rows, figures, {"labels": size}, self._warnings(said, golds), scored)
 
+    def _without_unknown(self) -> list[tuple[str, str]]:
+        """The labels, a gold one that is -1 as `NO_GOLD` where it stands for none."""
+        if not self._names and any(found == UNKNOWN_CLASS for _, found in self._labels):
+            return self._labels
+        return [(NO_GOLD if right == UNKNOWN_CLASS else right, found) for right, found in self._labels]
+
+    def _none(self) -> str:
+        """What stands for no gold label."""
+        golds = {right for right, _ in self._labels}
+        return ", ".join(repr(label) for label in (NO_GOLD, UNKNOWN_CLASS) if label in golds)
+
     def _warnings(self, said: Counter[str], golds: set[str]) -> tuple[str, ...]:
         items = len(self._labels)
-        kept = sum(right != NO_GOLD for right, _ in self._labels)
+        kept = sum(right != NO_GOLD for right, _ in self._without_unknown())
         missing = kept - said.total()
         warnings = []
         if kept < items:
-            warnings.append(f"{items - kept} of {items} items have no gold label ({NO_GOLD!r}) and are left out")
+            warnings.append(f"{items - kept} of {items} items have no gold label ({self._none()}) and are left out")
         if missing:
             warnings.append(f"{missing} of {kept} items have no predicted label and count as errors")
         return (*warnings, *outside(said, golds, "labels"))

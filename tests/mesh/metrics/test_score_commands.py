@@ -82,6 +82,12 @@ async def test_answers_as_json_give_the_scores_of_items_that_compare_systems(
     files = ["--prediction", f"{tmp_path}/extra.json", "--gold", f"{tmp_path}/gold.json", "--language", "en"]
     assert await asyncio.to_thread(run, ["score", "qa", *files, *mesh]) == 2
     assert "'q9' has none" in capsys.readouterr().err
+    both = json.loads((tmp_path / "gold.json").read_text())
+    both["data"] *= 2
+    (tmp_path / "both.json").write_text(json.dumps(both))
+    files = ["--prediction", f"{tmp_path}/first.json", "--gold", f"{tmp_path}/both.json", "--language", "en"]
+    assert await asyncio.to_thread(run, ["score", "qa", *files, *mesh]) == 2
+    assert "both.json, but got 'q1' twice" in " ".join(capsys.readouterr().err.split())
 
 
 async def test_convert_rate_takes_the_source_corpus(

@@ -67,6 +67,23 @@ def test_gold_without_label_is_left_out_and_counted() -> None:
         nli(("-", "a"), ("-", "b"))
 
 
+def test_gold_of_the_unknown_class_is_left_out_where_it_is_no_class() -> None:
+    """The datasets of the hub have -1 where SNLI has `-`."""
+    accuracy, warnings, cells = nli(("0", "0"), ("1", "0"), ("-1", "2"), ("2", "2"))
+    assert accuracy == pytest.approx(200 / 3)
+    assert warnings == ("1 of 4 items have no gold label ('-1') and are left out",)
+    assert cells == {("0", "0"): 1, ("1", "0"): 1, ("2", "2"): 1}
+    labels = "entailment,neutral,contradiction"
+    assert nli(("0", "entailment"), ("1", "-1"), ("-1", "neutral"), labels=labels)[0] == 50
+    assert nli(("1", "1"), ("0", "0"), ("-1", "0"), ("-1", "-1"))[0] == 75  # a class of three: -1, 0, 1
+    with pytest.raises(InvalidArgument, match="all 2 are '-', '-1'"):
+        nli(("-", "0"), ("-1", "1"))
+
+
+def test_numbers_are_compared_as_numbers() -> None:
+    assert nli(("0", "0.0"), ("1", "1"), ("2.0", "2"))[:2] == (100, ())
+
+
 def test_what_is_left_out_counts_in_no_interval_and_has_no_score_of_its_own() -> None:
     plain = [(pair(said, str(i)), pair(gold, str(i))) for i, (gold, said) in enumerate(["aa", "ab", "ba", "bb", "bb"])]
     with_none = [plain[0], (pair("a", "x"), pair("-", "x")), *plain[1:]]
