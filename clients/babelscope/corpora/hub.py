@@ -23,6 +23,8 @@ PREFIX: Final = "hub:"
 ID_NAMES: Final = ("id", "sent_id", "guid", "pairID", "idx")
 LANGUAGE_NAMES: Final = ("language", "lang")
 ROW_NUMBERS: Final = "#"
+_INEXACT: Final = 2.0**53
+"""From here on different whole numbers are one fraction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,9 @@ def read(path: Path, options: Options) -> Iterator[Example]:
 
 def _id(path: Path, value: object, column: str, number: int) -> str:
     """An id as text. Whole numbers that a table holds as fractions, as those of a column with gaps, are whole again."""
+    if isinstance(value, float) and abs(value) >= _INEXACT:
+        problem = f"Expected ids as text or whole numbers in column {column!r}, but got {value!r}, which is not exact"
+        raise CorpusError(path, number, f"{problem}; # numbers the rows")
     value = plain_number(value)
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         got = "an empty one" if value == "" else "none"

@@ -109,8 +109,8 @@ class Columns:
 
     def _sentence(self, row: Row) -> Sentence:
         forms = self._list(row, "words", None)
-        if not forms:
-            raise self._wrong("words", "at least one word", forms)
+        if not all(form.strip() for form in forms or [""]):
+            raise self._wrong("words", "at least one word, and none that is empty", forms)
         values = {part: self._list(row, part, len(forms)) for part in KINDS["sentence"] if part not in ("words", "raw")}
         words = tuple(
             Word(
@@ -147,9 +147,16 @@ class Columns:
         return int(value)
 
     def _label(self, value: Any, column: str) -> str:
-        """A value as text: a class by its name; nothing where it is unknown, which is stored as -1."""
+        """A value as text: a class by its name; nothing where it is unknown, which is stored as -1.
+
+        Raises:
+            ValueError: It is neither text nor a number, as dates that the hub's package makes of texts like dates.
+        """
         names = self.names.get(column)
         value = plain_number(value)
+        if not isinstance(value, str | int | float | None):
+            kind = type(value).__name__
+            raise ValueError(f"Expected texts or numbers in column {column!r}, but got a {kind}, {str(value)[:80]!r}")
         if names is not None and isinstance(value, int):
             return names[value] if 0 <= value < len(names) else ""
         return "" if value is None else str(value)

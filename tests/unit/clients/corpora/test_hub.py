@@ -311,3 +311,28 @@ def test_a_row_without_an_id_is_refused(make: Make, value: str | None) -> None:
         list(read_examples(name))
     assert raised.value.line == 2
     assert [example.id for example in read_examples(name, options=Options(id_column="#"))] == ["train-1", "train-2"]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"tokens": ["2020-01-01", "2020-01-02"], "ner_tags": ["O", "O"]}, "texts or numbers in column 'tokens', but"),
+        (
+            {"premise": "a", "hypothesis": "b", "label": "2020-01-01"},
+            "texts or numbers in column 'label', but got a dat",
+        ),
+        ({"tokens": ["a", None], "ner_tags": ["O", "O"]}, "none that is empty in column 'tokens'"),
+        ({"tokens": ["a", " "], "ner_tags": ["O", "O"]}, "none that is empty in column 'tokens'"),
+        ({"tokens": [], "ner_tags": []}, "at least one word, and none that is empty"),
+    ],
+)
+def test_words_and_labels_that_are_no_text_are_refused(make: Make, row: dict[str, Any], problem: str) -> None:
+    """The package `datasets` makes times of texts that look like some, where a whole column does."""
+    with pytest.raises(CorpusError, match=problem):
+        read(make(train=[row]))
+
+
+def test_ids_that_a_table_holds_as_fractions_too_large_to_be_exact_are_refused(parquet: Make) -> None:
+    columns = {"id": [2.0, 9007199254740994.0], "text": ["a", "b"]}
+    with pytest.raises(CorpusError, match=r":2: .*in column 'id', but got 9007199254740994\.0, which is not exact"):
+        read(parquet(columns, {}))
