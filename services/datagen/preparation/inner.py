@@ -1,9 +1,9 @@
 """Places within words at which no line is cut: before marks and joiners, and around apostrophes and gershayim.
 
 Moses' rules know letters, digits and what is neither, and cut at all that is neither: a combining mark that has no
-composed form (Yoruba ọ̀), the joiners of Persian, an apostrophe that is a letter of the language. jieba cuts letters
-beyond ASCII one by one. Here stand the rules of Unicode's word boundaries (UAX 29) for these; all other punctuation is
-the tokenisers' own to cut.
+composed form (Yoruba ọ̀), the joiners of Persian, soft hyphens, an apostrophe that is a letter of the language. jieba
+cuts letters beyond ASCII one by one. Here stand the rules of Unicode's word boundaries (UAX 29) for these; all other
+punctuation is the tokenisers' own to cut.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,10 @@ from typing import Final
 import regex
 
 _LETTER: Final = r"[\p{L}\p{N}]"
-_TAIL: Final = r"[\p{M}\u00ad\u200c\u200d\u2060]"
-"""Marks, joiners and signs without width that belong to the letter before."""
+_UNSEEN: Final = r"[\u00ad\u061c\u180e\u200c-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+"""Soft hyphens, joiners, Mongolian's vowel separator, signs of direction: what has no width and separates nothing."""
+_TAIL: Final = rf"(?:\p{{M}}|{_UNSEEN})"
+"""Marks and signs without width that belong to the letter before."""
 _APOSTROPHE: Final = r"['’‘ʼʻ՚＇`´]"
 """With what is written in its place between letters: Uzbek g‘oya, Hawai`i."""
 _PART: Final = rf"\p{{L}}{_TAIL}*"
@@ -23,6 +25,7 @@ _SPACED: Final = r"(?!\p{Han}|\p{Hiragana}|\p{Katakana})"
 
 _CLUSTER: Final = regex.compile(r"\X")
 _AFTER_TAIL: Final = regex.compile(rf"(?<={_LETTER}{_TAIL}+)(?={_LETTER}){_SPACED}")
+_BEFORE_UNSEEN: Final = regex.compile(rf"(?<={_LETTER}{_TAIL}*)(?={_UNSEEN})")
 _RUN: Final = regex.compile(rf"(?:{_SPACED}[\p{{L}}\p{{N}}]{_TAIL}*)+")
 _WITHIN: Final = regex.compile(
     rf"(?<=\p{{Hebrew}}{_TAIL}*)[\"״׳'](?=\p{{Hebrew}})"  # צה"ל
@@ -76,7 +79,8 @@ def _places(text: str, language: str) -> set[int]:
     places: set[int] = set()
     for match in chain(_CLUSTER.finditer(text), _RUN.finditer(text) if language == "zh" else ()):
         places.update(range(match.start() + 1, match.end()))
-    places.update(match.start() for match in _AFTER_TAIL.finditer(text))
+    for pattern in (_AFTER_TAIL, _BEFORE_UNSEEN):
+        places.update(match.start() for match in pattern.finditer(text))
     for match in _WITHIN.finditer(text):
         places.add(match.start())
         if match.end() < len(text) and text[match.end()].isalpha():

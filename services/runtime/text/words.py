@@ -1,9 +1,9 @@
 """Words of running text with their offsets, for any script.
 
-A word is a run of letters, digits and their combining marks. An apostrophe joins two parts of a word (don't,
-aujourd'hui), but not a part of one or two letters before it (l'eau, qu'il) nor an `s` after it (Anna's). Scripts
-written without spaces (Han, kana, Thai, Lao, Khmer, Myanmar and others) give one word a character with its marks,
-unless a lexicon knows longer ones: then the longest that fits from the left.
+A word is a run of letters, digits, their combining marks, and joiners and soft hyphens within. An apostrophe joins two
+parts of a word (don't, aujourd'hui), but not a part of one or two letters before it (l'eau, qu'il) nor an `s` after it
+(Anna's). Scripts written without spaces (Han, kana, Thai, Lao, Khmer, Myanmar and others) give one word a character
+with its marks, unless a lexicon knows longer ones: then the longest that fits from the left.
 """
 
 import re
@@ -47,7 +47,8 @@ _UNSPACED_RANGES = (
     (0x1B000, 0x1B16F),
     (0x20000, 0x323AF),
 )
-_JOINERS = "\u200c\u200d"
+_JOINERS = "\u00ad\u180e\u200c\u200d\u2060"
+"""Soft hyphens, Mongolian's vowel separator, joiners: what has no width and separates no words."""
 _LAST_MARKS = 0x20000
 """Beyond this code point only variation selectors are marks."""
 

@@ -11,6 +11,7 @@ from babelscope.data.languages import read_tag
 
 from services.metrics.scores.normalisers.base import Normaliser, is_punctuation, segment
 from services.runtime.text.forms import in_form
+from services.runtime.text.words import is_unspaced
 
 _ALONE: Final = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -25,6 +26,7 @@ _ALONE: Final = (
     (0xFF66, 0xFF9F),  # half-width kana
     (0x20000, 0x323AF),  # Han, extensions B to H
 )
+"""Characters that stand alone besides those of all scripts without spaces: digits and signs of these."""
 _ARABIC_ARTICLE: Final = re.compile(r"\bال(?=\w{2})")
 
 
@@ -38,7 +40,9 @@ def _tokens(answer: str, language: str) -> list[str]:
 
 def _stands_alone(character: str) -> bool:
     point = ord(character)
-    return point >= _ALONE[0][0] and any(first <= point <= last for first, last in _ALONE)
+    if point < _ALONE[0][0]:
+        return False
+    return any(first <= point <= last for first, last in _ALONE) or is_unspaced(character)
 
 
 CHAR: Final = Normaliser("char", lambda answer, language: " ".join(_tokens(answer, language)), _tokens)
