@@ -8,7 +8,7 @@ from babelscope.data.examples import Answer, Content, Example, Question, Sentenc
 
 from services.datagen.counts import StepReport
 from services.datagen.text.edits import Rewritten
-from services.datagen.text.offsets import counted_otherwise
+from services.datagen.text.offsets import NEWLINES, counted_otherwise
 from services.runtime.errors import InvalidArgument
 from services.runtime.text.words import run_together
 
@@ -118,5 +118,8 @@ def misplaced(answer: Answer, context: str) -> str:
     counted = counted_otherwise(context, answer.text, answer.start)
     if counted is None:
         return problem
-    unit = {"bytes": "bytes of UTF-8", "utf16": "units of UTF-16"}[counted.unit]
+    unit = {
+        "bytes": "bytes of UTF-8", "utf16": "units of UTF-16",
+        NEWLINES: "code points where CRLF counts as one, or LF as two",
+    }[counted.unit]  # fmt: skip
     return f"{problem}: {answer.start} is right in {unit}, {counted.start} in code points; recover answers first"

@@ -1,5 +1,6 @@
-"""Offsets of answers that were counted in bytes or in UTF-16 units, as offsets in code points."""
+"""Offsets of answers that were counted in bytes, in UTF-16 units or with other line ends, as offsets in code points."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -8,12 +9,16 @@ UNITS: Final = {"bytes": ("utf-8", 1), "utf16": ("utf-16-le", 2)}
 """What offsets are counted in besides code points, in the order in which it is tried: encoding, and bytes a unit."""
 
 
+NEWLINES: Final = "newlines"
+"""Code points, where CRLF counted as one, or LF as two in a text that has no CR."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counted:
     """Where an answer stands when its offset is counted in another unit.
 
     Attributes:
-        unit: `bytes` or `utf16`.
+        unit: `bytes`, `utf16` or `newlines`.
         start: The offset in code points.
     """
 
@@ -22,7 +27,7 @@ class Counted:
 
 
 def counted_otherwise(context: str, answer: str, start: int) -> Counted | None:
-    """Where an answer stands if its offset was counted in bytes of UTF-8, or else in units of UTF-16.
+    """Where an answer stands if its offset was counted in bytes of UTF-8, in units of UTF-16, or with other line ends.
 
     Args:
         context: The text that holds the answer.
@@ -36,9 +41,9 @@ def counted_otherwise(context: str, answer: str, start: int) -> Counted | None:
 
 
 def _exact(context: str, answer: str, start: int) -> Iterator[Counted]:
-    if start < 0 or context.isascii():
+    if start < 0:
         return
-    for unit, (encoding, size) in UNITS.items():
+    for unit, (encoding, size) in () if context.isascii() else UNITS.items():
         before = context.encode(encoding, "surrogatepass")[: start * size]
         try:
             found = len(before.decode(encoding))
@@ -46,3 +51,23 @@ def _exact(context: str, answer: str, start: int) -> Iterator[Counted]:
             continue
         if len(before) == start * size and context.startswith(answer, found):
             yield Counted(unit, found)
+    place = _with_other_line_ends(context, start)
+    if place is not None and context.startswith(answer, place):
+        yield Counted(NEWLINES, place)
+
+
+def _with_other_line_ends(context: str, start: int) -> int | None:
+    """An offset that was counted with the other kind of line ends; None where it lies within one, or there are none."""
+    if "\r\n" in context:
+        before = 0
+        for before, match in enumerate(re.finditer("\r\n", context)):
+            if match.start() - before >= start:
+                return start + before
+        return start + before + 1
+    if "\n" not in context or "\r" in context:
+        return None
+    before = 0
+    for before, match in enumerate(re.finditer("\n", context)):
+        if match.start() + before + 1 >= start:
+            return None if match.start() + before + 1 == start else start - before
+    return start - before - 1

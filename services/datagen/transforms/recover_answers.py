@@ -40,12 +40,12 @@ class RecoverAnswers:
     """Finds each answer in its context by the smallest edit distance over all spans (Hsu et al. 2019, section 2.1).
 
     An answer whose start is right stays; so does one that stands exactly where its start says when counted in bytes of
-    UTF-8 or in units of UTF-16, and its start becomes that in code points. For any other (`start=-1` after `translate`)
-    the closest span of the context takes its place; among equally close ones that nearest to the original's relative
-    position, which the attribute `answer_positions` tells (numbers in 0..1 separated by commas; without it the old
-    start over the context's length, or 0). A distance above `min(10, length of the answer - 1)` drops the answer in
-    training, and the example with the last of its answers; in test the closest span is kept as noise. Questions without
-    answers pass.
+    UTF-8, in units of UTF-16 or with other line ends (CRLF as one, LF as two), and its start becomes that in code
+    points. For any other (`start=-1` after `translate`) the closest span of the context takes its place; among equally
+    close ones that nearest to the original's relative position, which the attribute `answer_positions` tells (numbers
+    in 0..1 separated by commas; without it the old start over the context's length, or 0). A distance above `min(10,
+    length of the answer - 1)` drops the answer in training, and the example with the last of its answers; in test the
+    closest span is kept as noise. Questions without answers pass.
     """
 
     name: ClassVar[str] = "recover_answers"
@@ -60,8 +60,8 @@ class RecoverAnswers:
         """Recovers the answers of a stream; what is no question passes.
 
         Counts `read`, `kept`, `dropped` (examples); of answers `answers`, `exact`, `fuzzy`, `noise` (kept above the
-        limit), `answers_dropped`, `offsets/bytes` and `offsets/utf16` (starts that were counted so), and `distance/N`,
-        the histogram of all distances.
+        limit), `answers_dropped`, `offsets/bytes`, `offsets/utf16` and `offsets/newlines` (starts that were counted
+        so), and `distance/N`, the histogram of all distances.
 
         Raises:
             InvalidArgument: The attribute `answer_positions` is not what it should be.

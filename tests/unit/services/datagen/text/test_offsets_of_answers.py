@@ -29,6 +29,28 @@ def test_offsets_in_other_units_are_exact(context: str, answer: str, start: int,
     assert f"{start} is right in {name}, {expected} in code points" in raised.value.problem
 
 
+@pytest.mark.parametrize(("ends", "counted"), [("\r\n", "\n"), ("\n", "\r\n")])
+def test_offsets_counted_with_other_line_ends_are_exact(ends: str, counted: str) -> None:
+    """The closest place of the answer would be another one."""
+    for line in range(20):
+        context = f"Key a{ends}" * 20
+        start, expected = line * len(f"Key a{counted}"), line * len(f"Key a{ends}")
+        example = Example("q", Question(context, "?", (Answer("Key", start),)), "en")
+        (done,), report = transform("recover_answers", [example])
+        if not context.startswith("Key", start):
+            assert done.content.answers == (Answer("Key", expected),)
+            assert report.counts["offsets/newlines"] == 1
+            with pytest.raises(InvalidArgument, match=f"CRLF counts as one, or LF as two, {expected} in code points"):
+                check_example(example, 0)
+
+
+def test_offsets_within_line_ends_are_in_no_unit() -> None:
+    assert counted_otherwise("a\nb\nb", "b", 2) is None
+    assert counted_otherwise("a\nb\nb", "b", 6) == Counted("newlines", 4)
+    assert counted_otherwise("a\r\nb\r\nb", "\r\nb", 1) == Counted("newlines", 1)
+    assert counted_otherwise("a\rb", "b", 3) is None
+
+
 def test_one_unknown_offset_beside_one_in_bytes_says_so() -> None:
     example = Example("q", Question(TOKYO, "?", (Answer("首都", -1), Answer("東京", 27))), "ja")
     with pytest.raises(InvalidArgument, match="27 is right in bytes") as raised:
