@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from babelscope.corpora.blocks import LineBlock, attributes, read_blocks, sentence_id
 from babelscope.corpora.options import Options
+from babelscope.corpora.spacing import spaces_after
 from babelscope.data.examples import Example, Sentence, Word
 from babelscope.errors import CorpusError
 
@@ -26,9 +27,10 @@ def read(path: Path, options: Options) -> Iterator[Example]:
     """Yields one example a sentence, with its words.
 
     Multi-word tokens (`3-4`) and empty nodes (`3.1`) are no words; a space follows the last word of a multi-word token
-    where one follows the token. The raw text is `# text`, never `# text_en`; where a sentence has none it is put
-    together from the surface tokens and `SpaceAfter`. Other comments are the example's attribute `comments`. Blanks at
-    the ends of a column belong to it in forms and lemmas only.
+    where one follows the token. The raw text is `# text`, never `# text_en`; where it spells the words, or the surface
+    tokens, it tells the spaces after them too. Where a sentence has none it is put together from the tokens and
+    `SpaceAfter`. Other comments are the example's attribute `comments`. Blanks at the ends of a column belong to it in
+    forms and lemmas only.
 
     Raises:
         CorpusError: The file cannot be read, or a line does not follow the format.
@@ -40,6 +42,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
         sentence = _Sentence(path, block)
         words, surface = sentence.words(), sentence.surface
         text = block.comments.get("text") or surface
+        words = sentence.spaced(words, text)
         name = sentence_id(block, position)
         yield Example(name, Sentence(words, text), options.language, block.line, attributes(block))
 
@@ -58,11 +61,13 @@ class _Sentence:
 
     Attributes:
         surface: The raw text as the surface tokens and their `SpaceAfter` spell it; set by `words`.
+        tokens: Each surface token with the number of its last word; set by `words`.
     """
 
     def __init__(self, path: Path, block: LineBlock) -> None:
         self._path, self._block = path, block
         self.surface = ""
+        self.tokens: list[tuple[str, int]] = []
 
     def words(self) -> tuple[Word, ...]:
         """The words in order.
@@ -97,6 +102,7 @@ class _Sentence:
             else:
                 raise CorpusError(self._path, number, f"Expected an id such as 3, 3-4 or 3.1, but got {name!r}")
             surface.append(form + " " * space)
+            self.tokens.append((form, int(name.rpartition("-")[2])))
         if not words:
             raise CorpusError(self._path, self._block.line, "Expected a sentence of at least one word, but got none")
         if token.last > len(words):
@@ -104,6 +110,24 @@ class _Sentence:
             raise CorpusError(self._path, self._block.line, problem)
         self.surface = "".join(surface).rstrip(" ")
         return tuple(words)
+
+    def spaced(self, words: tuple[Word, ...], text: str) -> tuple[Word, ...]:
+        """The words with the spaces between them that a raw text has, where it spells them or the surface tokens.
+
+        Treebanks without a `SpaceAfter` have their spaces in `# text` alone. The last word keeps its own.
+        """
+        each = [(word.form, place) for place, word in enumerate(words, start=1)]
+        for spelled in (each, self.tokens):
+            spaces = spaces_after([form for form, _ in spelled], text)
+            if spaces is not None:
+                told = {last: space for (_, last), space in zip(spelled[:-1], spaces, strict=False)}
+                return tuple(
+                    replace(word, space_after=not word.space_after)
+                    if told.get(place, word.space_after) != word.space_after
+                    else word
+                    for place, word in enumerate(words, start=1)
+                )
+        return words
 
     def _check(self, number: int, token: _Token, before: _Token, words: int) -> None:
         """Checks a multi-word token: its range rises, is apart from the one before, and starts at the next word."""

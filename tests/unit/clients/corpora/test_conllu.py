@@ -166,3 +166,31 @@ def test_columns_in_another_order_are_refused(write: Write) -> None:
         CorpusError, match=f"a.conllu:1: Expected the columns {usual}, but # global.columns says {other}"
     ):
         read_texts(write("a.conllu", f"# global.columns = {other}\n{row}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "spaces"),
+    [
+        ("我爱 书。", [False, True, False, True]),
+        ("我 爱书。", [True, False, False, True]),
+        ("我爱书", [True, True, True, True]),  # does not spell the words: SpaceAfter alone is known
+    ],
+)
+def test_spaces_are_those_of_the_raw_text_where_it_spells_the_words(
+    write: Write, text: str, spaces: list[bool]
+) -> None:
+    """Treebanks without SpaceAfter: what a transform puts together anew must not have other spaces."""
+    rows = "".join(f"{n}\t{form}\t_\tX\t_\t_\t_\t_\t_\t_\n" for n, form in enumerate("我爱书。", start=1))
+    (example,) = read_examples(write("a.conllu", f"# text = {text}\n{rows}"))
+    assert isinstance(example.content, Sentence)
+    assert [word.space_after for word in example.content.words] == spaces
+
+
+def test_the_space_after_a_multi_word_token_is_that_of_the_raw_text(write: Write) -> None:
+    rows = "".join(
+        f"{n}\t{form}\t_\t_\t_\t_\t_\t_\t_\t_\n"
+        for n, form in [("1", "("), ("2-3", "dell'"), ("2", "di"), ("3", "l'"), ("4", "isola"), ("5", ")")]
+    )
+    (example,) = read_examples(write("a.conllu", f"# text = (dell'isola)\n{rows}"))
+    assert isinstance(example.content, Sentence)
+    assert [word.space_after for word in example.content.words] == [False, True, False, False, True]
