@@ -57,7 +57,7 @@ def check_layers(layers: object) -> list[int]:
     """
     if layers is None:
         return []
-    if isinstance(layers, str | bytes) or not isinstance(layers, Iterable):
+    if isinstance(layers, str | bytes | Mapping) or not isinstance(layers, Iterable):
         raise TypeError(f"Expected `layers` to be a list of whole numbers, or None for all, but got {layers!r}")
     if isinstance(layers, np.ndarray) and layers.ndim != 1:
         raise TypeError(f"Expected `layers` to be a list of whole numbers, but got an array of shape {layers.shape}")

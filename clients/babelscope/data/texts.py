@@ -91,7 +91,7 @@ def as_texts(texts: Iterable[Text | str], *, start: int = 0) -> Iterator[Text]:
         start: Position of the first one.
 
     Raises:
-        TypeError: It is a single text, a mapping or a set, or nothing that holds texts.
+        TypeError: It is a single text, a mapping, a table or a set, or nothing that holds texts.
     """
     check_many(texts)
     return _numbered(texts, start)
@@ -100,12 +100,14 @@ def as_texts(texts: Iterable[Text | str], *, start: int = 0) -> Iterator[Text]:
 def check_many(texts: object) -> None:
     """Make sure that several texts are given, in an order that says which is which.
 
-    A string is iterable by characters, a mapping by keys, a set in an order that changes from run to run.
+    A string is iterable by characters, a mapping by keys, a table such as a DataFrame by the names of its columns, a
+    set in an order that changes from run to run.
 
     Raises:
-        TypeError: It is a single text, a mapping or a set, or nothing that holds texts.
+        TypeError: It is a single text, a mapping, a table or a set, or nothing that holds texts.
     """
-    if isinstance(texts, str | bytes | Text | Mapping | AbstractSet) or not isinstance(texts, Iterable | AsyncIterable):
+    single = isinstance(texts, str | bytes | Text | Mapping | AbstractSet) or hasattr(texts, "columns")
+    if single or not isinstance(texts, Iterable | AsyncIterable):
         raise TypeError(f"Expected `texts` to be a list or another iterable of texts, but got {type(texts).__name__}")
 
 
@@ -131,7 +133,7 @@ def count(texts: object) -> int | None:
     """Number of texts where it is known without reading them.
 
     Raises:
-        TypeError: It is a single text, a mapping or a set, or nothing that holds texts.
+        TypeError: It is a single text, a mapping, a table or a set, or nothing that holds texts.
     """
     check_many(texts)
     return len(texts) if isinstance(texts, Sequence) else None

@@ -9,8 +9,15 @@ from babelscope.data.models import Model, check_layers
 from babelscope.data.texts import Text, as_texts, count
 
 
+class DataFrame(list[str]):
+    """A table as pandas has it: iterable by the names of its columns."""
+
+    columns = ("text",)
+
+
 @pytest.mark.parametrize(
-    "texts", ["昨日は雨が降った", b"rain", {"a": "x"}, Text("a", "x"), {"a", "b"}, 5, None, Path("x")]
+    "texts",
+    ["昨日は雨が降った", b"rain", {"a": "x"}, Text("a", "x"), {"a", "b"}, 5, None, Path("x"), DataFrame(["text"])],
 )
 def test_what_holds_no_texts_in_an_order_is_refused(texts: Any) -> None:
     for call in (as_texts, count):
@@ -37,6 +44,7 @@ def test_layers(layers: Any, expected: list[int]) -> None:
     ("layers", "error"),
     [
         ([], ValueError), (np.array([], int), ValueError), (0, TypeError), ("12", TypeError), ([1.0], TypeError),
+        ({0: "a"}, TypeError),
         ([True], TypeError), (np.array([[0]]), TypeError), (np.array([0.0]), TypeError), (["1"], TypeError),
     ],
 )  # fmt: skip
