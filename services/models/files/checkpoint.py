@@ -25,6 +25,8 @@ from services.runtime.work import check_here
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+_OTHER_WEIGHTS = (".safetensors", ".safetensors.index.json", ".h5", ".msgpack", ".onnx", ".gguf")
+"""Ends of the names of weights in other formats, of adapters, and of variants, `model.fp16.safetensors`."""
 
 _OLD_NAMES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
 _WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.|0\.auto_model\.)+")
@@ -34,6 +36,8 @@ _TIED = (
     "lm_head.decoder.weight",
     "vocab_projector.weight",
     "generator_lm_head.weight",
+    "predictions.decoder.weight",
+    "lm_head.weight",
     "decoder.weight",
 )
 """Output layers that share the word table: a checkpoint saved by alias holds the table under such a name alone."""
@@ -71,8 +75,12 @@ def weight_names(present: Collection[str], folder: Path, subject: str) -> list[s
         return [SINGLE_FILE]
     index = folder / INDEX_FILE
     if INDEX_FILE not in present:
-        pickles = sorted(name for name in present if name.endswith(_PICKLES) and "/" not in name)
-        found = f"only {', '.join(pickles)}, which would have to be unpickled" if pickles else "no weights at all"
+        here = sorted(name for name in present if "/" not in name)
+        pickles = [name for name in here if name.endswith(_PICKLES)]
+        others = [name for name in here if name.endswith(_OTHER_WEIGHTS)]
+        found = f"only {_shortened(others)}" if others else "no weights at all"
+        if pickles:
+            found = f"only {_shortened(pickles)}, which would have to be unpickled"
         raise FailedPrecondition(subject, f"Expected weights as {SINGLE_FILE} or with {INDEX_FILE}, but found {found}")
     try:
         names = set(json.loads(read_bounded(index, _MOST_INDEX_BYTES))["weight_map"].values())

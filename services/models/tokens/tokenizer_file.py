@@ -30,6 +30,8 @@ SLOW_FILES = (
 """Files of slow tokenizers, from which transformers makes fast ones of most classes."""
 SETTINGS_FILE = "tokenizer_config.json"
 _MOST_SETTINGS_BYTES = 16 << 20
+_CASED = 0.01
+"""Share of a vocabulary with capital letters from which on it is one of cased words; lower-cased ones have none."""
 _LANGUAGE_FILE = re.compile(r"tokenizer\.[A-Za-z0-9-]+\.json")
 _PREFIXED = re.compile(rb'"continuing_subword_prefix"\s*:\s*"(?!")')
 
@@ -106,8 +108,10 @@ def read_tokenizer(folder: Path, subject: str) -> TokenizerFile:
         )
     for one in (backend.no_truncation, backend.no_padding):
         one()
-    limit = settings.get("model_max_length")
-    found = _compared(backend, side, _by_class(folder)) if given else _made(backend, side, folder)
+    limit, sizes = settings.get("model_max_length"), _settings(folder / "config.json")
+    found = (
+        _compared(backend, side, _by_class(folder), sizes.get("vocab_size")) if given else _made(backend, side, folder)
+    )
     return replace(found, limit=limit if type(limit) is int else None)
 
 
@@ -167,11 +171,26 @@ def _converted(folder: Path) -> Any:
 
 
 def _made(backend: Any, side: str, folder: Path) -> TokenizerFile:
-    """The tokenizer made of a slow one's files, with texts prepared as SentencePiece's file says."""
+    """The tokenizer made of a slow one's files, with texts prepared as SentencePiece's file or the vocabulary says."""
     note = f"the folder has no {TOKENIZER_FILE}; texts get the tokens that transformers makes of its other files"
     done, steps = sentencepiece.prepare_as_filed(backend, folder)
+    if not done and _keeps_case(backend, folder):
+        backend.normalizer.lowercase = False
+        steps = "lowercase=false"
+        done = (
+            f"the vocabulary has capital letters and {SETTINGS_FILE} has no `do_lower_case`; texts keep their case",
+        )
     difference = hashlib.sha256(steps.encode()).hexdigest() if done else ""
     return TokenizerFile(backend, side, difference, (note, *done))
+
+
+def _keeps_case(backend: Any, folder: Path) -> bool:
+    """Whether transformers makes texts lower case because nothing is said, and the vocabulary is one of cased words."""
+    if "do_lower_case" in _settings(folder / SETTINGS_FILE) or not getattr(backend.normalizer, "lowercase", False):
+        return False
+    added = {token.content for token in backend.get_added_tokens_decoder().values()}
+    words = [word for word in backend.get_vocab(with_added_tokens=False) if word not in added]
+    return sum(word != word.lower() for word in words) > _CASED * len(words)
 
 
 def _check_merges(path: Path, subject: str) -> None:
@@ -198,11 +217,17 @@ def _check_merges(path: Path, subject: str) -> None:
         )
 
 
-def _compared(backend: Any, side: str, rebuilt: Any) -> TokenizerFile:
-    """The file's tokenizer, with the special tokens of the class where the file has no post-processor."""
+def _compared(backend: Any, side: str, rebuilt: Any, vocab_size: object) -> TokenizerFile:
+    """The file's tokenizer, with tokens that other files add to it, for which the model's table has `vocab_size` rows.
+
+    Where the file has no post-processor it gets the special tokens of the class.
+    """
     if rebuilt is None:
         return TokenizerFile(backend, side)
     notes, parts = [], []
+    if added := _add_missing(backend, rebuilt, vocab_size):
+        parts += added
+        notes.append(f"{TOKENIZER_FILE} lacks tokens that other files add, which are served: {', '.join(added)}")
     if backend.post_processor is None and _adds_known_tokens(rebuilt, backend):
         backend.post_processor = rebuilt.post_processor
         parts.append(_around(backend))
@@ -219,6 +244,22 @@ def _compared(backend: Any, side: str, rebuilt: Any) -> TokenizerFile:
         )
     difference = hashlib.sha256("\n".join(parts).encode()).hexdigest() if parts else ""
     return TokenizerFile(backend, side, difference, tuple(notes))
+
+
+def _add_missing(backend: Any, rebuilt: Any, vocab_size: object) -> list[str]:
+    """Adds the tokens that added_tokens.json or the settings name and the file lacks, where the model's table has them.
+
+    A folder has such a file where a slow tokenizer got the tokens and the file of its base lies beside.
+    """
+    known = backend.get_vocab(with_added_tokens=True)
+    given: dict[int, Any] = rebuilt.get_added_tokens_decoder()
+    found = []
+    for number, token in sorted(given.items()):
+        fits = isinstance(vocab_size, int) and number < vocab_size
+        if token.content not in known and fits and number == backend.get_vocab_size(with_added_tokens=True):
+            (backend.add_special_tokens if token.special else backend.add_tokens)([token])
+            found.append(token.content)
+    return found
 
 
 def _by_class(folder: Path) -> Any:

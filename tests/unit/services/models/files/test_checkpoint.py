@@ -32,16 +32,17 @@ def _rewrite(folder: Path, change: Any) -> None:
 def _load(folder: Path, family: str = "bert") -> tuple[dict[str, torch.Tensor], int]:
     """The weights that matter, and how many numbers were read."""
     config = AutoConfig.from_pretrained(folder)
+    layers = FAMILIES[family].dimensions(config).layers
     with Checkpoint(weight_files(folder, "model m"), FAMILIES[family], "model m", "cpu") as checkpoint:
 
         def build() -> tuple[Embeddings, list[Block]]:
             embeddings = FAMILIES[family].embeddings(checkpoint, config)
-            blocks = [FAMILIES[family].block(checkpoint, config, n) for n in range(1, config.num_hidden_layers + 1)]
+            blocks = [FAMILIES[family].block(checkpoint, config, n) for n in range(1, layers + 1)]
             FAMILIES[family].final_norm(checkpoint, config)
             return embeddings, blocks
 
         build()
-        checkpoint.finish(config.num_hidden_layers)
+        checkpoint.finish(layers)
         embeddings, blocks = build()
         weights = {f"{n}.{m}": linear.weight for n, b in enumerate(blocks) for m, linear in enumerate(b.linears())}
         return {"word": embeddings.word, **weights}, checkpoint.parameters
@@ -175,6 +176,17 @@ def test_pickles_are_refused(folder: Path) -> None:
         weight_files(folder, "model m")
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["model.fp16.safetensors", "adapter_model.safetensors", "tf_model.h5", "notes.txt"],
+)
+def test_weights_under_other_names_are_named(folder: Path, name: str) -> None:
+    (folder / SINGLE_FILE).rename(folder / name)
+    found = "no weights at all" if name == "notes.txt" else f"only {name}$"
+    with pytest.raises(FailedPrecondition, match=found):
+        weight_files(folder, "model m")
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"weight_map": 3}'])
 def test_a_damaged_index_is_refused(folder: Path, text: str) -> None:
     (folder / SINGLE_FILE).unlink()
@@ -211,6 +223,7 @@ def test_wrappers_are_taken_off(folder: Path, wrapper: str) -> None:
 @pytest.mark.parametrize(
     ("family", "alias"),
     [
+        ("albert", "predictions.decoder.weight"),
         ("bert", "cls.predictions.decoder.weight"),
         ("camembert", "lm_head.decoder.weight"),
         ("distilbert", "vocab_projector.weight"),

@@ -166,6 +166,52 @@ def test_a_cased_wordpiece_file_under_any_class(
     assert loaded.pieces(got.ids.tolist()) == expected
 
 
+@pytest.mark.parametrize("where", ["added_tokens.json", "tokenizer_config.json"])
+def test_tokens_that_other_files_add(tmp_path: Path, where: str) -> None:
+    """Saved by a slow tokenizer beside the file of its base; the model's table has rows for them."""
+    folder = write(tmp_path, "bert cased")
+    plain = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    size = plain.get_vocab_size()
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    if where == "added_tokens.json":
+        (folder / where).write_text(json.dumps({"<e1>": size, "<e2>": size + 1, "<e3>": size + 2}))
+    else:
+        added = {size + n: {"content": f"<e{n + 1}>", "special": True} for n in range(3)}
+        (folder / where).write_text(json.dumps(settings | {"added_tokens_decoder": added}))
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", "vocab_size": size + 2}))
+    found = read_tokenizer(folder, "model m")
+    ids = found.backend.encode("<e1> a <e2>b <e3>", add_special_tokens=False).ids
+    assert ids[0] == size
+    assert ids.count(size + 1) == 1
+    assert max(ids) == size + 1  # the table has no row for the third
+    assert found.difference
+    assert found.notes[0].endswith("which are served: <e1>, <e2>")
+    assert found.backend.encode("a river").ids == plain.encode("a river").ids
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "expected"),
+    [
+        ({}, ["River", "river"], ["River", "river"]),
+        ({"do_lower_case": True}, ["River", "river"], ["river", "river"]),
+        ({"do_lower_case": False}, ["River", "river"], ["River", "river"]),
+        ({}, ["rivers", "river"], ["river", "river"]),
+    ],
+)
+@pytest.mark.parametrize("family", ["bert", "distilbert", "electra"])
+def test_case_where_there_is_only_a_vocabulary(
+    tmp_path: Path, family: str, settings: dict[str, bool], words: list[str], expected: list[str]
+) -> None:
+    (tmp_path / "vocab.txt").write_text("\n".join([*BERT, *words]) + "\n")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    found = read_tokenizer(tmp_path, "model m")
+    assert found.backend.encode("River river", add_special_tokens=False).tokens == expected
+    kept = expected[0] == "River" and not settings
+    assert [note.endswith("texts keep their case") for note in found.notes[1:]] == [True] * kept
+    assert bool(found.difference) is kept
+
+
 def test_a_difference_is_said_and_digested(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = write(tmp_path, "camembert v2")
     found = read_tokenizer(folder, "model m")
