@@ -190,7 +190,7 @@ def _keeps_case(backend: Any, folder: Path) -> bool:
         return False
     added = {token.content for token in backend.get_added_tokens_decoder().values()}
     words = [word for word in backend.get_vocab(with_added_tokens=False) if word not in added]
-    return sum(word != word.lower() for word in words) > _CASED * len(words)
+    return len([word for word in words if word != word.lower()]) > _CASED * len(words)
 
 
 def _check_merges(path: Path, subject: str) -> None:

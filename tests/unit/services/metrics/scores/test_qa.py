@@ -29,6 +29,8 @@ from tests.support.scored import figures, question, taken, text, values
         ("char", "zh", "ABC 公司", "abc公司", (1, 1)),
         ("char", "fr", "l’été", "l’e\u0301te\u0301", (1, 1)),
         ("char", "th", "ไทย", "ไท", (0, 4 / 5)),
+        ("char", "jv-Java", "ꦗꦮ", "ꦗ", (0, 2 / 3)),
+        ("char", "nod", "ᩉᩃᩢ", "ᩉᩃ", (0, 4 / 5)),
         ("char", "zh", "2020 年", "2020年", (1, 1)),
         ("char", "ar", "البيت", "بيت", (1, 1)),
         ("char", "ar", "خالد", "خ لد", (0, 0)),
