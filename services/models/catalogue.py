@@ -322,13 +322,13 @@ def packed_family(folder: ModelFolder, subject: str) -> Family:
     """The packed family of a folder.
 
     Raises:
-        FailedPrecondition: It has none; the encoder service runs it as transformers' own modules.
+        FailedPrecondition: It has none: transformers' own modules run it.
     """
     if folder.family not in FAMILIES:
         raise FailedPrecondition(
             subject,
-            f"its family is {folder.family!r}, which is served but cannot be trained here; those that can are "
-            f"{', '.join(sorted(FAMILIES))}",
+            f"its family is {folder.family!r}, run by transformers' own modules: it is served and fine-tuned, but not "
+            f"pretrained, extended or joined with another; families that are: {', '.join(sorted(FAMILIES))}",
         )
     return FAMILIES[folder.family]
 

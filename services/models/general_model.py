@@ -47,7 +47,9 @@ class GeneralModel:
     encoder: GeneralEncoder
 
 
-def load_general(files: ModelFiles, folder: ModelFolder, spec: ModelSpec, device: str) -> GeneralModel:
+def load_general(
+    files: ModelFiles, folder: ModelFolder, spec: ModelSpec, device: str, *, headed: bool = True
+) -> GeneralModel:
     """Load a model that is no packed family.
 
     Variants with re-initialised layers share all other tensors with their base model while any of them lives.
@@ -57,6 +59,7 @@ def load_general(files: ModelFiles, folder: ModelFolder, spec: ModelSpec, device
         folder: Folder that `files.find` gave.
         spec: Specification of the weights.
         device: `cpu`, `cuda:0`.
+        headed: Whether its masked-language-model head is wanted.
 
     Raises:
         Stopped: Nobody waits for it any more.
@@ -68,15 +71,11 @@ def load_general(files: ModelFiles, folder: ModelFolder, spec: ModelSpec, device
     tokenizer = Tokenizer.load(folder.path, subject)
     digest = folder_digest(folder.files)
     # A model may be in memory packed as well.
-    base = files.shared((digest, f"general {device}"), lambda: load_base(folder, config, tokenizer, subject, device))
-    check(spec.reinit, base.structure.layers, spec.name)
-    check_shared(spec.reinit, base.structure.parts[1:], spec.name)
-    if base.max_tokens <= tokenizer.special_count:
-        raise FailedPrecondition(
-            subject,
-            f"Expected `max_position_embeddings` in config.json to leave room beside {tokenizer.special_count} special "
-            f"tokens, but it leaves {base.max_tokens} tokens",
-        )
+    base = files.shared(
+        (digest, f"general {device}" + ("" if headed else " headless")),
+        lambda: load_base(folder, config, tokenizer, subject, device, headed=headed),
+    )
+    check_fits(base, spec, tokenizer)
     # The digest is that of the packed model, and so are the numbers.
     packed = FAMILIES[folder.family] if catalogue.is_packed(folder, subject) else None
     module = reinit.reinitialised(base, spec.reinit, subject, packed=packed) if spec.reinit else twin(base.module)
@@ -98,3 +97,20 @@ def load_general(files: ModelFiles, folder: ModelFolder, spec: ModelSpec, device
     )
     head = None if base.head is None else base.head.head(word_table(module))
     return GeneralModel(info, tokenizer, GeneralEncoder(base, Taps(module, base.structure.sites), head))
+
+
+def check_fits(base: Base, spec: ModelSpec, tokenizer: Tokenizer) -> None:
+    """Refuse layers to draw that a model does not have, and a model that has no room for a text.
+
+    Raises:
+        InvalidArgument: It has no such layers, or they share a block with others.
+        FailedPrecondition: Special tokens fill its longest input.
+    """
+    check(spec.reinit, base.structure.layers, spec.name)
+    check_shared(spec.reinit, base.structure.parts[1:], spec.name)
+    if base.max_tokens <= tokenizer.special_count:
+        raise FailedPrecondition(
+            f"model {spec.name}",
+            f"Expected `max_position_embeddings` in config.json to leave room beside {tokenizer.special_count} special "
+            f"tokens, but it leaves {base.max_tokens} tokens",
+        )

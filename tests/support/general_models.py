@@ -118,6 +118,13 @@ GENERAL: dict[str, GeneralKind] = {
 SERVED = tuple(family for family in GENERAL if family not in {"eurobert", "rembert", "xlm-roberta-xl"})
 """Those that the parity tests run: of families that are packed as well, one is enough."""
 
+TRAINED: dict[str, dict[str, Any]] = {
+    "deberta-v2": {"num_hidden_layers": 2},
+    "m2m_100": {"encoder_layers": 2},
+    "mpnet": {"num_hidden_layers": 2},
+}
+"""Those that the trainer's tests fine-tune, with settings of two blocks."""
+
 
 def build_general(family: str, folder: Path, *, seed: int = 0, head: bool = False, **settings: Any) -> Path:
     """Save a model of a family, with a tokenizer of its kind.

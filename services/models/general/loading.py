@@ -1,6 +1,7 @@
 """A model folder to an encoder that is run with hooks."""
 
 import copy
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,12 +62,22 @@ class Base:
         return int(getattr(self.config, "num_attention_heads", 0) or 0)
 
     @property
+    def segments(self) -> int:
+        """Segments that its tokens may be told to be of; 0 where it is told none."""
+        told = "token_type_ids" in inspect.signature(self.module.forward).parameters
+        # TAPAS is told seven kinds at once, those of tables.
+        told = told and not hasattr(self.config, "type_vocab_sizes")
+        return int(getattr(self.config, "type_vocab_size", 0) or 0) if told else 0
+
+    @property
     def parameters(self) -> int:
         """Numbers in all tensors of the encoder."""
         return sum(parameter.numel() for parameter in self.module.parameters())
 
 
-def load_base(folder: ModelFolder, config: Any, tokenizer: Tokenizer, subject: str, device: str) -> Base:
+def load_base(
+    folder: ModelFolder, config: Any, tokenizer: Tokenizer, subject: str, device: str, *, headed: bool = True
+) -> Base:
     """Load an encoder, find its blocks and prove that its hidden states are what they seem.
 
     Args:
@@ -75,6 +86,7 @@ def load_base(folder: ModelFolder, config: Any, tokenizer: Tokenizer, subject: s
         tokenizer: Its tokenizer.
         subject: What to call it in errors.
         device: `cpu`, `cuda:0`.
+        headed: Whether its masked-language-model head is wanted.
 
     Raises:
         FailedPrecondition: It cannot be served, with the reason.
@@ -96,7 +108,9 @@ def load_base(folder: ModelFolder, config: Any, tokenizer: Tokenizer, subject: s
         taps = Taps(twin(module), found.sites)
         padded = prove(taps, found, inputs, probe)
         _try_longest(taps, inputs, probe, limit)
-        head, headless = _head(folder, config, module, inputs([probe[:11]]), subject, device=device)
+        head, headless = None, "it was not looked for"
+        if headed:
+            head, headless = _head(folder, config, module, inputs([probe[:11]]), subject, device=device)
     except Unfit as error:
         raise FailedPrecondition(subject, str(error)) from error
     except Exception as error:  # any module of transformers may fail in ways of its own

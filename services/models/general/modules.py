@@ -1,7 +1,7 @@
 """A model folder to transformers' own module of the encoder: safetensors only, no code of it run, nothing missing."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import torch
@@ -98,6 +98,29 @@ def read(model_class: Any, folder: ModelFolder, config: Any, subject: str) -> tu
     except BaseException as error:
         raise FailedPrecondition(subject, f"its weights do not load: {crash_of(error)}") from error
     return model, report
+
+
+def filled(config: Any, tensors: Mapping[str, Tensor], subject: str) -> nn.Module:
+    """The encoder with given tensors in the place of those of its files, by the names that they have there.
+
+    Raises:
+        FailedPrecondition: They do not load.
+    """
+    with importing:
+        from transformers.utils import logging
+
+    said = logging.get_verbosity()
+    # Its report names no folder, and was told when the folder itself was read.
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        with torch.device("meta"):
+            made: Any = type(_model_class(config).from_config(copy.deepcopy(config)))
+        given = {"config": copy.deepcopy(config), "state_dict": dict(tensors), "dtype": torch.float32}
+        return _encoder(made.from_pretrained(None, **given))
+    except Exception as error:
+        raise FailedPrecondition(subject, f"its tensors do not load by their names: {error}") from error
+    finally:
+        logging.set_verbosity(said)
 
 
 def has_head_class(config: Any) -> bool:

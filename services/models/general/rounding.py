@@ -26,13 +26,24 @@ def round_linears(module: nn.Module, wanted: Callable[[], bool]) -> None:
 def _asking(linear: nn.Linear, wanted: Callable[[], bool]) -> Callable[[Tensor], Tensor]:
     rounded: list[tuple[Tensor, Tensor | None]] = []
 
+    def once(kept: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        """The rounded weights: made once, but anew for each product where they are trained."""
+        if linear.weight.requires_grad or (linear.bias is not None and linear.bias.requires_grad):
+            return _rounded(linear, kept)
+        if not rounded:
+            rounded.append(_rounded(linear, kept))
+        return rounded[0]
+
     def forward(x: Tensor) -> Tensor:
         if not wanted():
             return functional.linear(x, linear.weight, linear.bias)
         kept = multiplied_in(torch.bfloat16, x.device)
-        if not rounded:
-            bias = None if linear.bias is None else linear.bias.to(torch.bfloat16).to(kept)
-            rounded.append((linear.weight.to(torch.bfloat16).to(kept), bias))
-        return functional.linear(x.to(torch.bfloat16).to(kept), *rounded[0]).to(torch.bfloat16).to(x.dtype)
+        return functional.linear(x.to(torch.bfloat16).to(kept), *once(kept)).to(torch.bfloat16).to(x.dtype)
 
     return forward
+
+
+def _rounded(linear: nn.Linear, kept: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias as bfloat16, in the type in which they are multiplied."""
+    bias = None if linear.bias is None else linear.bias.to(torch.bfloat16).to(kept)
+    return linear.weight.to(torch.bfloat16).to(kept), bias
