@@ -3,8 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,21 @@ from babelscope.study.schema import load_study
 
 from services.models import reinit
 from services.models.catalogue import ModelFiles, configuration
-from services.models.families import FAMILIES, Family
-from services.models.families.base import sharing
+from services.models.families import FAMILIES
 from services.models.general.languages import Languages, separate_languages
 from services.models.layers import interventions
 from services.models.spec import ModelSpec
 from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.trainer import specs
+from services.trainer.alignment.adversary import check_engine
 from services.trainer.alignment.adversary import check_model as check_aligned
 from services.trainer.data.limits import check_max_tokens
 from services.trainer.extension.plan import ExtendPlan
 from services.trainer.extension.plan import check as check_extension
 from services.trainer.extension.plan import check_model as check_extended
 from services.trainer.jobs.checkpoints import Checkpoints
+from services.trainer.known import KnownModel
 from services.trainer.pretraining.checks import check as check_pretraining
 from services.trainer.pretraining.plan import STORED, PretrainPlan
 from services.trainer.static.plan import StaticPlan
@@ -93,15 +93,11 @@ class Checker:
         """
         return any(not self._files.is_local(name) for name in _names_of(kind, spec))
 
-    def _known(self, model: ModelSpec) -> "_Known | None":
-        """What is known of a model that can be trained; None of others, of which their jobs say that they cannot."""
-        folder, subject = self._files.find(model.name, model.revision), f"model {model.name}"
-        if folder.family not in FAMILIES:
-            return None
-        family, config = FAMILIES[folder.family], configuration(folder, subject)
-        return _Known(family, config, folder.path, subject)
+    def _known(self, model: ModelSpec) -> KnownModel:
+        """What is known of a model."""
+        return KnownModel(self._files.find(model.name, model.revision), f"model {model.name}")
 
-    def _fine_tune(self, job: specs.FineTuneJob, field: str, known: "_Known | None" = None) -> None:
+    def _fine_tune(self, job: specs.FineTuneJob, field: str, known: KnownModel | None = None) -> None:
         """Checks a job; `known` is its model, where several jobs share it."""
         try:
             make_task(job.task, job.options)
@@ -110,24 +106,16 @@ class Checker:
         except InvalidArgument as error:
             raise InvalidArgument(_of_request(field, error), error.problem) from error
         self._check_workers(job.optimisation.workers, f"{field}.optimisation.workers")
-        known = known or self._known(job.model)
-        if known is None:
-            return
-        family, config, subject = known.family, known.config, known.subject
-        sizes, lowest = family.dimensions(config), sharing(family, config)
+        known, name = known or self._known(job.model), job.model.name
         try:
-            reinit.check(job.model.reinit, sizes.layers, job.model.name)
-            reinit.check_shared(job.model.reinit, lowest, job.model.name)
-            check_frozen_layers(job.frozen, lowest)
-            for place, edit in enumerate(job.edits):
-                interventions.check_layer(edit.layer, f"interventions[{place}]", sizes.layers, job.model.name)
             if job.adversary is not None:
-                check_aligned(job.adversary, sizes.layers, family.languages(config), job.model.name)
-            told = separate_languages(family.languages(config))
+                check_engine(known.engine, name)
+            if known.lowest is not None:
+                _check_layers(job, known.lowest, known.languages)
             for part, sets in (("train", job.train), ("dev", job.dev), ("eval", job.eval)):
-                _check_languages(told, sets, part, job.model.name)
+                _check_languages(known.languages, sets, part, name)
             if job.max_tokens:
-                check_max_tokens(job.max_tokens, known.tokenizer, sizes.max_tokens, subject)
+                check_max_tokens(job.max_tokens, known.tokenizer, known.max_tokens, known.subject)
         except InvalidArgument as error:
             raise InvalidArgument(_of_request(field, error), error.problem) from error
 
@@ -224,28 +212,6 @@ class Checker:
                 )
 
 
-@dataclass(frozen=True)
-class _Known:
-    """A model that can be trained.
-
-    Attributes:
-        family: Its family.
-        config: Its configuration.
-        folder: Its folder.
-        subject: What errors call it.
-    """
-
-    family: Family
-    config: Any
-    folder: Path
-    subject: str
-
-    @cached_property
-    def tokenizer(self) -> Tokenizer:
-        """Its tokenizer."""
-        return Tokenizer.load(self.folder, self.subject)
-
-
 def _names_of(kind: str, spec: Any) -> list[str]:
     """The models that the check of a specification looks for."""
     match kind:
@@ -261,6 +227,27 @@ def _names_of(kind: str, spec: Any) -> list[str]:
             return [spec.vocabulary] if spec.vocabulary and not spec.vocabulary.startswith(STORED) else []
         case _:
             return []
+
+
+def _check_layers(job: specs.FineTuneJob, lowest: Sequence[int], told: Languages | None) -> None:
+    """Refuses layers that a model does not have, or that share a block with others.
+
+    Args:
+        job: The job.
+        lowest: For each layer of the model, from 1, the first one that shares its block.
+        told: The languages that the model must be told.
+
+    Raises:
+        InvalidArgument: Names the field.
+    """
+    layers, name = len(lowest), job.model.name
+    reinit.check(job.model.reinit, layers, name)
+    reinit.check_shared(job.model.reinit, lowest, name)
+    check_frozen_layers(job.frozen, lowest)
+    for place, edit in enumerate(job.edits):
+        interventions.check_layer(edit.layer, f"interventions[{place}]", layers, name)
+    if job.adversary is not None:
+        check_aligned(job.adversary, layers, () if told is None else told.names, name)
 
 
 def _check_languages(told: Languages | None, sets: Sequence[LanguageSet], field: str, model: str) -> None:

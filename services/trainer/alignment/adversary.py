@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from services.models.layers.blocks import Layout
-from services.models.spec import Edit
+from services.models.spec import Edit, EngineName
 from services.runtime.errors import InvalidArgument
 from services.trainer.alignment.edits import LanguageEdit, LayerEdits
 
@@ -72,6 +72,21 @@ def check_adversary(how: Adversary) -> None:
     ):
         if not fits:
             raise InvalidArgument(f"adversary.{field}", f"Expected {expected}, but got {value}")
+
+
+def check_engine(engine: EngineName, model: str) -> None:
+    """Refuse a model that does not run packed.
+
+    Raises:
+        InvalidArgument: It does not: the discriminator sees a batch of the task and one of the target languages whole,
+            which transformers' own modules would have to pad beyond the budget of tokens.
+    """
+    if engine != "packed":
+        raise InvalidArgument(
+            "adversary",
+            "Expected a model whose batches are packed, as the discriminator sees them whole, but model "
+            f"{model} is run by transformers' own modules, whose batches are cut by the lengths of their texts",
+        )
 
 
 def check_model(how: Adversary, layers: int, languages: Sequence[str], model: str) -> None:
@@ -138,6 +153,10 @@ class Tapped:
 
     def __init__(self, edits: LayerEdits, layer: int, transform: Transform) -> None:
         self._edits, self._layer, self._transform = edits, layer, transform
+
+    def touches(self, layer: int) -> bool:
+        """Whether a layer has edits, or is the one that is aligned."""
+        return layer == self._layer or self._edits.touches(layer)
 
     def apply(self, layer: int, hidden_TD: Tensor, layout: Layout) -> Tensor:
         """The hidden states of a layer after its edits."""

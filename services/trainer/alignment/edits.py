@@ -58,6 +58,9 @@ def idle_warnings(languages: Iterable[str], tags: Iterable[str]) -> tuple[str, .
 class LayerEdits(Protocol):
     """What is done to the hidden states of one batch on their way."""
 
+    def touches(self, layer: int) -> bool:
+        """Whether a layer has edits."""
+
     def apply(self, layer: int, hidden_TD: Tensor, layout: Layout) -> Tensor:
         """The hidden states of a layer after its edits; the argument itself where there are none."""
 
@@ -115,6 +118,10 @@ class _BatchEdits:
 
     def __init__(self, parts: Sequence[tuple[_Part | None, Interventions]]) -> None:
         self._parts = parts
+
+    def touches(self, layer: int) -> bool:
+        """Whether a layer has edits."""
+        return any(interventions.touches(layer) for _, interventions in self._parts)
 
     def apply(self, layer: int, hidden_TD: Tensor, layout: Layout) -> Tensor:
         """The hidden states of a layer after its edits."""

@@ -1,12 +1,14 @@
-"""Pieces to one packed batch."""
+"""Pieces to batches: packed, or for models that take rows of one length with padding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from services.models.general.padding import buckets
 from services.models.layers.blocks import Layout
 from services.models.layers.packing import PositionRule, by_language, pack
 from services.trainer.data.pieces import Ints, Piece
@@ -14,7 +16,7 @@ from services.trainer.data.pieces import Ints, Piece
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some pieces packed one after the other.
+    """Some pieces one after the other, without padding: a model that pads them gives its rows in this order too.
 
     Attributes:
         pieces: n pieces, in the order of the pack.
@@ -77,3 +79,62 @@ def collate(pieces: Sequence[Piece], positions: PositionRule, device: str) -> Ba
         counts=counts,
         rows=torch.from_numpy(rows).to(device),
     )
+
+
+class Batching(Protocol):
+    """How pieces become the batches of a model."""
+
+    def portions(self, pieces: Sequence[Piece], tokens: int) -> list[list[Piece]]:
+        """Pieces in the portions that may be a batch each.
+
+        Args:
+            pieces: At least one piece; tokens of them all are within the budget, but for a longer one alone.
+            tokens: Tokens that a batch does not exceed, padding included; a longer piece is a portion of its own.
+        """
+
+    def collate(self, pieces: Sequence[Piece], device: str) -> Batch:
+        """One portion as a batch.
+
+        Args:
+            pieces: At least one piece.
+            device: Device of the model.
+        """
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Pieces of any lengths one after the other, those of each language apart where the model has parts of each.
+
+    Attributes:
+        positions: The model's rule for position ids.
+    """
+
+    positions: PositionRule
+
+    def portions(self, pieces: Sequence[Piece], tokens: int) -> list[list[Piece]]:
+        """Pieces by language; they have no padding."""
+        return of_one_language(pieces)
+
+    def collate(self, pieces: Sequence[Piece], device: str) -> Batch:
+        """The pieces, longest first."""
+        return collate(pieces, self.positions, device)
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Pieces of similar length, which a module of transformers pads to the longest.
+
+    Attributes:
+        mixed: Whether pieces of different lengths may share a batch.
+    """
+
+    mixed: bool
+
+    def portions(self, pieces: Sequence[Piece], tokens: int) -> list[list[Piece]]:
+        """Pieces by length."""
+        lengths = [len(piece.text) for piece in pieces]
+        return [[pieces[place] for place in members] for members in buckets(lengths, tokens, 1, padded=self.mixed)]
+
+    def collate(self, pieces: Sequence[Piece], device: str) -> Batch:
+        """The pieces, longest first; the modules number their tokens themselves."""
+        return collate(pieces, np.zeros_like, device)

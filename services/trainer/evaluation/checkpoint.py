@@ -27,6 +27,7 @@ from services.trainer.data.limits import check_max_tokens
 from services.trainer.evaluation.figures import Scorer, SetFigures
 from services.trainer.evaluation.forward import TYPES
 from services.trainer.evaluation.grafting import graft
+from services.trainer.evaluation.loading import TaskEncoder, load_encoder, packed_encoder
 from services.trainer.evaluation.own_edits import Described, read_edits
 from services.trainer.evaluation.prediction import Predictor
 from services.trainer.evaluation.sets import PreparedSet, known_as, prepare, read
@@ -104,7 +105,7 @@ class FineTunedModel:
     """
 
     record: TaskRecord
-    model: LoadedModel
+    model: TaskEncoder
     predictor: Predictor
     max_tokens: int
     own: tuple[LanguageEdit, ...] = ()
@@ -183,9 +184,11 @@ def load_fine_tuned(
     """
     record = TaskRecord.read(folder)
     subject = f"checkpoint {folder.name}"
-    model = load_model(ModelFiles(aliases={"checkpoint": folder}), ModelSpec("checkpoint"), device=device)
-    if lower is not None:
-        model = graft(model, *lower)
+    files, spec = ModelFiles(aliases={"checkpoint": folder}), ModelSpec("checkpoint")
+    if lower is None:
+        model = load_encoder(files, spec, device)
+    else:
+        model = packed_encoder(graft(load_model(files, spec, device=device), *lower))
     own = read_edits(folder, record.interventions, subject)
     for place, each in enumerate(edits):
         info = model.info
@@ -202,14 +205,11 @@ def load_fine_tuned(
     except (OSError, SafetensorError, RuntimeError) as error:
         raise FailedPrecondition(subject, f"its head does not load: {error}") from error
     head.to(torch.device(device))
-    model.encoder.prepare(TYPES[record.dtype])
     predictor = Predictor(
-        encoder=model.encoder,
-        positions=model.positions,
+        forward=model.forward(record.dtype),
         task=task,
         labels=record.labels,
         head=head,
-        dtype=record.dtype,
         edits=own + edits,
         device=device,
     )

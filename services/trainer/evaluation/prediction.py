@@ -1,4 +1,4 @@
-"""Predictions of a model and a head on a set, packed, and their figures."""
+"""Predictions of a model and a head on a set, and their figures."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,15 +6,11 @@ from dataclasses import dataclass
 import torch
 from babelscope.data.examples import Example
 
-from services.models.layers.packing import PositionRule
-from services.models.spec import ComputeType
-from services.models.weights import Encoder
 from services.trainer.alignment.edits import LanguageEdit, LanguageInterventions
-from services.trainer.data.batches import collate, of_one_language
 from services.trainer.data.order import by_length
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.figures import Scorer, SetFigures
-from services.trainer.evaluation.forward import last_hidden_state
+from services.trainer.evaluation.forward import Forward
 from services.trainer.evaluation.lower import Lower
 from services.trainer.evaluation.sets import PreparedSet, nothing_to_score
 from services.trainer.tasks.base import Answer, Head, Labels, Task
@@ -29,23 +25,19 @@ class Predictor:
     """A model with the head of a task.
 
     Attributes:
-        encoder: Weights, prepared for the arithmetic.
-        positions: How tokens are numbered.
+        forward: Forward of the encoder.
         task: The task.
         labels: Labels of the head.
         head: The head.
-        dtype: Arithmetic of the encoder.
         edits: Interventions on the hidden states; they fit the model.
         device: Device of encoder and head.
         lower: Layers whose hidden states may be known from other jobs; None for none. There are no interventions then.
     """
 
-    encoder: Encoder
-    positions: PositionRule
+    forward: Forward
     task: Task
     labels: Labels
     head: Head
-    dtype: ComputeType
     edits: tuple[LanguageEdit, ...]
     device: str
     lower: Lower | None = None
@@ -59,17 +51,16 @@ class Predictor:
         """
         said: list[list[tuple[Piece, Answer]]] = [[] for _ in prepared.examples]
         interventions = LanguageInterventions(self.edits, self.device)
-        pieces = prepared.pieces
+        pieces, batching = prepared.pieces, self.forward.batching
         budget = CPU_TOKENS if self.device == "cpu" else GPU_TOKENS
         answered: dict[int, Answer] = {}
         self.head.train(False)
         with torch.inference_mode():
             for members in by_length([len(piece.text) for piece in pieces], budget):
                 check()
-                for some in of_one_language([pieces[place] for place in members]):
-                    batch = collate(some, self.positions, self.device)
-                    edits = interventions.of(batch)
-                    hidden_TD = last_hidden_state(self.encoder, batch.layout, self.dtype, edits, lower=self.lower)
+                for some in batching.portions([pieces[place] for place in members], budget):
+                    batch = batching.collate(some, self.device)
+                    hidden_TD = self.forward(batch, interventions.of(batch), lower=self.lower)
                     answers = self.head.answers(hidden_TD, batch)
                     answered.update((id(piece), answer) for piece, answer in zip(batch.pieces, answers, strict=True))
         for piece in pieces:

@@ -22,9 +22,9 @@ from services.models.files.digests import folder_digest
 from services.models.files.folders import CONFIG_FILE, ModelFolder, read_config
 from services.models.tokens.tokenizer_file import TOKENIZER_FILE, read_tokenizer
 from services.runtime.errors import FailedPrecondition
+from services.trainer.durable import durable_folder
 from services.trainer.extension.plan import ExtendPlan, check, check_model
 from services.trainer.extension.words import add, choose, fit_anchors, mapped
-from services.trainer.training.durable import durable_folder
 
 RECORD_FILE: Final = "extension.json"
 _KEPT: Final = ("tokenizer_config.json", "special_tokens_map.json")

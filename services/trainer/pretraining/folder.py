@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from services.models.files.checkpoint import SINGLE_FILE
 from services.models.files.folders import CONFIG_FILE, read_config
 from services.runtime.work import importing
+from services.trainer.durable import durable_folder
 from services.trainer.pretraining.head import TrainableHead
 from services.trainer.pretraining.start import named
-from services.trainer.training.durable import durable_folder
 from services.trainer.training.encoder import TrainableEncoder
 from services.trainer.training.folder import copy_settings
 
@@ -37,7 +37,7 @@ def write_pretrained(target: Path, encoder: TrainableEncoder, head: TrainableHea
     }
     tensors.update(head.parameters)
     with durable_folder(target) as folder:
-        copy_settings(folder, encoder)
+        copy_settings(folder, encoder.folder)
         if encoder.folder.family in CLASSES:
             config = read_config(folder, "the model") | {"architectures": [CLASSES[encoder.folder.family]]}
             (folder / CONFIG_FILE).write_text(json.dumps(config, ensure_ascii=False, indent=2), encoding="utf-8")

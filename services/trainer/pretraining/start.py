@@ -20,8 +20,8 @@ from services.models.tokens.tokenizer_file import language_file
 from services.models.weights import Slot
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.runtime.work import importing
+from services.trainer.durable import durable_folder
 from services.trainer.pretraining.vocabularies import Vocabularies
-from services.trainer.training.durable import durable_folder
 
 _ROLES: Final = {
     "pad_token": ("[PAD]", "<pad>"),

@@ -19,7 +19,7 @@ from babelscope.data.examples import Example
 from numpy.typing import NDArray
 
 from services.trainer.data.pieces import Ints
-from services.trainer.training.durable import durable_folder
+from services.trainer.durable import durable_folder
 
 Cut = Callable[[Iterable[Example]], Iterator[NDArray[np.int32]]]
 """Examples to the ids of streams, without special tokens around them."""

@@ -15,8 +15,8 @@ from services.models.families.static import NAME
 from services.models.files.checkpoint import SINGLE_FILE
 from services.models.files.folders import CONFIG_FILE
 from services.trainer.data.pieces import Ints
+from services.trainer.durable import durable_folder
 from services.trainer.pretraining.folder import RECORD_FILE
-from services.trainer.training.durable import durable_folder
 
 VECTORS_FILE: Final = "vectors.vec"
 """A line `n d`, then a sub-word and its numbers a line, most frequent first."""

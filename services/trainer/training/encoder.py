@@ -1,4 +1,4 @@
-"""A trainable encoder: the tensors of a checkpoint as parameters, from which the serving code builds its blocks.
+"""A trainable encoder that runs packed: tensors of a checkpoint as parameters, of which the serving code makes blocks.
 
 The families' own `embeddings`, `block` and `final_norm` are called anew for each batch with a source that hands out the
 parameters. What they do to them (stack queries, keys and values, cast to bfloat16) is part of the graph, so gradients
@@ -6,10 +6,10 @@ arrive at the very tensors that the checkpoint names, and a trained model is sav
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -26,11 +26,12 @@ from services.models.layers.blocks import Block
 from services.models.layers.dropout import NO_DROPOUT, Dropout
 from services.models.layers.linear import differentiable
 from services.models.layers.packing import PositionRule
-from services.models.spec import ComputeType, ModelSpec
+from services.models.spec import ComputeType, EngineName, ModelSpec
 from services.models.tokens.tokenization import Tokenizer
 from services.models.weights import Encoder, Slot, Source
 from services.runtime.errors import InvalidArgument
-from services.trainer.evaluation.forward import TYPES
+from services.trainer.data.batches import Packing
+from services.trainer.evaluation.forward import TYPES, PackedForward
 from services.trainer.evaluation.lower import Lower
 from services.trainer.training.checks import check_frozen_layers
 from services.trainer.training.plan import Frozen
@@ -53,7 +54,10 @@ class TrainableEncoder:
         layers: Layer of each tensor: 0 for the embeddings, 1..L for the blocks, L + 1 for the final norm.
         languages: The languages that it must be told; None where it needs none.
         base: Digest of the files that it was read from, which determine its tokens and its shape.
+        rate: Dropout of all its places in fine-tuning; its own rates where None.
     """
+
+    engine: ClassVar[EngineName] = "packed"
 
     folder: ModelFolder
     family: Family
@@ -67,6 +71,7 @@ class TrainableEncoder:
     layers: dict[str, int]
     languages: Languages | None = None
     base: str = ""
+    rate: float | None = None
     _settled: dict[tuple[ComputeType, Dropout], Encoder] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -158,21 +163,10 @@ class TrainableEncoder:
             InvalidArgument: More layers than the model has, or a pattern that no tensor matches.
         """
         check_frozen_layers(frozen, sharing(self.family, self.config))
-        for place, pattern in enumerate(frozen.patterns):
-            if not any(fnmatchcase(name, pattern) for name in self.parameters):
-                raise InvalidArgument(
-                    f"frozen.patterns[{place}]",
-                    f"Expected a pattern of tensor names such as {next(iter(self.parameters))}, but none matches "
-                    f"{pattern!r}",
-                )
+        for name in frozen_names(frozen, self.layers):
+            self.parameters[name].requires_grad_(False)
         for name, parameter in self.parameters.items():
-            layer = self.layers[name]
-            if (
-                (layer == 0 and frozen.embeddings)
-                or 1 <= layer <= frozen.layers
-                or any(fnmatchcase(name, pattern) for pattern in frozen.patterns)
-                or name.startswith(SPECIFIC)
-            ):
+            if name.startswith(SPECIFIC):
                 parameter.requires_grad_(False)
 
     @property
@@ -196,6 +190,30 @@ class TrainableEncoder:
         """Dropout of the model's own places: by its own rates, or all by one."""
         own = self.family.dropout(self.config)
         return own if rate is None else own.at(rate)
+
+    @property
+    def batching(self) -> Packing:
+        """How pieces become its batches."""
+        return Packing(self.positions)
+
+    def training(self, dtype: ComputeType) -> PackedForward:
+        """The forward of one batch, with dropout, through which gradients flow to the parameters."""
+        dropout = self.dropout(self.rate)
+        return PackedForward(self.build(dtype, dropout), self.positions, dtype, dropout)
+
+    def serving(self, dtype: ComputeType) -> PackedForward:
+        """The forward with the present weights, without gradients or dropout."""
+        return PackedForward(self.inference(dtype), self.positions, dtype)
+
+    def stored(self) -> dict[str, Tensor]:
+        """All tensors of its files, by their names there, with the present weights; others are as they were."""
+        trained = {
+            self.stored_names[name]: parameter.detach().cpu().contiguous()
+            for name, parameter in self.parameters.items()
+        }
+        with Checkpoint(self.folder.weights, self.family, "the model", "cpu") as checkpoint:
+            others = {name: tensor.contiguous() for name, tensor in checkpoint.others(trained).items()}
+        return others | trained
 
     def build(self, dtype: ComputeType, dropout: Dropout) -> Encoder:
         """The encoder for one batch, through which gradients flow to the parameters.
@@ -250,6 +268,31 @@ class TrainableEncoder:
             final_norm=self.family.final_norm(source, self.config),
             parameters=sum(parameter.numel() for parameter in self.parameters.values()),
         )
+
+
+def frozen_names(frozen: Frozen, layers: Mapping[str, int]) -> list[str]:
+    """Names of the tensors that are not to be trained.
+
+    Args:
+        frozen: What is frozen.
+        layers: Layer of each tensor of the model by its name.
+
+    Raises:
+        InvalidArgument: A pattern that no tensor matches.
+    """
+    for place, pattern in enumerate(frozen.patterns):
+        if not any(fnmatchcase(name, pattern) for name in layers):
+            raise InvalidArgument(
+                f"frozen.patterns[{place}]",
+                f"Expected a pattern of tensor names such as {next(iter(layers))}, but none matches {pattern!r}",
+            )
+    return [
+        name
+        for name, layer in layers.items()
+        if (layer == 0 and frozen.embeddings)
+        or 1 <= layer <= frozen.layers
+        or any(fnmatchcase(name, pattern) for pattern in frozen.patterns)
+    ]
 
 
 class _Recorder:

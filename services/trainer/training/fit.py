@@ -12,11 +12,9 @@ from services.models.catalogue import ModelFiles
 from services.trainer.alignment.adversary import Discriminator, Tapped
 from services.trainer.alignment.edits import LanguageInterventions
 from services.trainer.alignment.unlabelled import Stream
-from services.trainer.data.batches import collate, of_one_language
 from services.trainer.data.order import Order, Step
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.figures import Scorer, SetFigures
-from services.trainer.evaluation.forward import last_hidden_state
 from services.trainer.evaluation.prediction import mean_main
 from services.trainer.parallel.team import SOLO, Team
 from services.trainer.training.checks import check, fingerprint
@@ -99,19 +97,17 @@ class FineTuning:
         self._plan, self._material, self._scorer, self._device = plan, material, scorer, device
         how = self.optimisation = plan.optimisation
         lengths = tuple(len(piece.text) for piece in material.pieces)
-        budget = max(1, how.step_tokens // how.accumulation)
-        self.order = Order(lengths, budget, how.accumulation, how.seed)
+        self._budget = max(1, how.step_tokens // how.accumulation)
+        self.order = Order(lengths, self._budget, how.accumulation, how.seed)
         self.encoder_parameters = material.encoder.trained
         self.head_parameters = dict(material.head.named_parameters())
         if material.transform is not None:
             self.head_parameters |= {f"transform.{name}": each for name, each in material.transform.named_parameters()}
         self.fingerprint = fingerprint(plan, material.encoder.digest, material.pieces, material.unlabelled)
         self.warnings = material.warnings
-        self.provenance = provenance(plan, material.encoder.digest)
-        self._dropout = material.encoder.dropout(how.dropout)
-        self._lower = None if material.lower is None else material.lower.dropping(self._dropout)
+        self.provenance = provenance(plan, material.encoder.digest, material.encoder.engine)
         self._interventions = LanguageInterventions(plan.edits, device)
-        self._targets = Stream(material.unlabelled, budget, how.seed)
+        self._targets = Stream(material.unlabelled, self._budget, how.seed)
         self._discriminator = (
             None
             if plan.adversary is None
@@ -121,7 +117,7 @@ class FineTuning:
     def work(self, number: int, batches: Step, own: Step) -> Work:
         """The pieces of a step, with as many tokens of target languages where a layer is aligned."""
         self._material.head.train(True)
-        pieces = self._material.pieces
+        pieces, batching = self._material.pieces, self._material.encoder.batching
         whole = [pieces[place] for members in batches for place in members]
         chosen = [[pieces[place] for place in members[part]] for members, part in zip(batches, own, strict=True)]
         first = (number - 1) * self.optimisation.accumulation
@@ -129,7 +125,9 @@ class FineTuning:
         return Work(
             targets=sum(piece.count for piece in whole),
             tokens=sum(len(piece.text) for piece in whole),
-            losses=[partial(self._loss, some) for each in chosen for some in of_one_language(each)]
+            losses=[
+                partial(self._loss, some) for each in chosen if each for some in batching.portions(each, self._budget)
+            ]
             if self._discriminator is None
             else [
                 partial(self._aligned_loss, self._discriminator, each, first + place, figures)
@@ -141,28 +139,25 @@ class FineTuning:
 
     def _loss(self, pieces: list[Piece]) -> Tensor:
         """Sum of a batch's terms."""
-        material, dtype = self._material, self.optimisation.dtype
-        batch = collate(pieces, material.encoder.positions, self._device)
-        encoder = material.encoder.build(dtype, self._dropout)
-        edits = self._interventions.of(batch)
-        hidden_TD = last_hidden_state(encoder, batch.layout, dtype, edits, lower=self._lower)
+        material = self._material
+        forward = material.encoder.training(self.optimisation.dtype)
+        batch = forward.batching.collate(pieces, self._device)
+        hidden_TD = forward(batch, self._interventions.of(batch), lower=material.lower)
         return material.head.loss(hidden_TD, batch)
 
     def _aligned_loss(
         self, discriminator: Discriminator, pieces: list[Piece], number: int, figures: dict[str, float]
     ) -> Tensor:
         """Sum of a batch's terms with the alignment of the batch beside each; the discriminator learns first."""
-        material, dtype, how = self._material, self.optimisation.dtype, self._plan.adversary
+        material, how = self._material, self._plan.adversary
         transform = material.transform
         assert how is not None
         assert transform is not None
-        encoder = material.encoder.build(dtype, self._dropout)
-        batch, target = (
-            collate(each, material.encoder.positions, self._device) for each in (pieces, self._targets.batch(number))
-        )
+        forward = material.encoder.training(self.optimisation.dtype)
+        batch, target = (forward.batching.collate(each, self._device) for each in (pieces, self._targets.batch(number)))
         ours, theirs = (Tapped(self._interventions.of(each), how.layer, transform) for each in (batch, target))
-        hidden_TD = last_hidden_state(encoder, batch.layout, dtype, ours)
-        last_hidden_state(encoder, target.layout, dtype, theirs, how.layer)
+        hidden_TD = forward(batch, ours)
+        forward(target, theirs, how.layer)
         figures["discriminator_accuracy"] = discriminator.learn(ours.content, theirs.content)
         alignment = discriminator.fooled(ours.content, theirs.content)
         figures["alignment_loss"] = float(alignment.detach())

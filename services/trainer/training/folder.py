@@ -7,21 +7,21 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from services.models.files.checkpoint import SINGLE_FILE, Checkpoint
-from services.models.files.folders import CONFIG_FILE, read_config
+from services.models.files.checkpoint import SINGLE_FILE
+from services.models.files.folders import CONFIG_FILE, ModelFolder, read_config
 from services.trainer.alignment.edits import LanguageEdit
+from services.trainer.durable import durable_folder
 from services.trainer.evaluation.checkpoint import HEAD_FILE, TASK_FILE, TaskRecord
 from services.trainer.evaluation.own_edits import write_edits
 from services.trainer.tasks.base import Head
-from services.trainer.training.durable import durable_folder
-from services.trainer.training.encoder import TrainableEncoder
+from services.trainer.training.trainable import Trainable
 
 _TOKENIZER_MODELS = ("sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model", "bpe.codes")
 """Files that slow tokenizers read; the servers do not need them, transformers may."""
 
 
 def write_folder(
-    target: Path, encoder: TrainableEncoder, head: Head, record: TaskRecord, edits: Sequence[LanguageEdit] = ()
+    target: Path, encoder: Trainable, head: Head, record: TaskRecord, edits: Sequence[LanguageEdit] = ()
 ) -> None:
     """Write a model, whole or not at all.
 
@@ -35,25 +35,18 @@ def write_folder(
         record: What `task.json` says.
         edits: Interventions that belong to the model.
     """
-    origin = encoder.folder
-    trained = {
-        encoder.stored_names[name]: parameter.detach().cpu().contiguous()
-        for name, parameter in encoder.parameters.items()
-    }
-    with Checkpoint(origin.weights, encoder.family, "the model", "cpu") as checkpoint:
-        others = {name: tensor.contiguous() for name, tensor in checkpoint.others(trained).items()}
+    tensors = encoder.stored()
     with durable_folder(target) as folder:
-        copy_settings(folder, encoder)
-        save_file(others | trained, folder / SINGLE_FILE, metadata={"format": "pt"})
+        copy_settings(folder, encoder.folder)
+        save_file(tensors, folder / SINGLE_FILE, metadata={"format": "pt"})
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
         save_file(weights, folder / HEAD_FILE)
         write_edits(folder, edits)
         (folder / TASK_FILE).write_text(record.to_json(), encoding="utf-8")
 
 
-def copy_settings(folder: Path, encoder: TrainableEncoder) -> None:
+def copy_settings(folder: Path, origin: ModelFolder) -> None:
     """Copy what a model's folder has besides weights; the configuration then says that the weights are float32."""
-    origin = encoder.folder
     for path in origin.files:
         if path not in origin.weights:
             shutil.copyfile(path, folder / path.name)

@@ -9,7 +9,7 @@ from babelscope.data.examples import Example
 from services.models.catalogue import ModelFiles
 from services.models.layers import interventions
 from services.runtime.errors import FailedPrecondition
-from services.trainer.alignment.adversary import Transform, check_model
+from services.trainer.alignment.adversary import Transform, check_engine, check_model
 from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.alignment.unlabelled import unlabelled_pieces
 from services.trainer.data.limits import check_max_tokens
@@ -22,10 +22,10 @@ from services.trainer.evaluation.sets import PreparedSet, check_scored, known_as
 from services.trainer.kept import KEPT
 from services.trainer.tasks import Task, make_task
 from services.trainer.tasks.base import Cutting, Head, Labels
-from services.trainer.training.encoder import TrainableEncoder
 from services.trainer.training.events import Event, Prepared
 from services.trainer.training.plan import FineTunePlan
 from services.trainer.training.provenance import provenance
+from services.trainer.training.trainable import Trainable, load_trainable
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Material:
         lower: Layers that are not trained, where their hidden states are kept from one job to the next; None otherwise.
     """
 
-    encoder: TrainableEncoder
+    encoder: Trainable
     task: Task
     labels: Labels
     head: Head
@@ -82,12 +82,13 @@ class Material:
             FailedPrecondition: The model cannot be trained, or a set has nothing to train or to score on.
         """
         task = make_task(plan.task, plan.options)
-        encoder = TrainableEncoder.load(files, plan.model, device)
+        encoder = load_trainable(files, plan.model, device, rate=plan.optimisation.dropout)
         encoder.freeze(plan.frozen)
         for place, given in enumerate(plan.edits):
             layers, size, name = encoder.sizes.layers, encoder.sizes.hidden_size, plan.model.name
             interventions.check(given.edit, f"edits[{place}]", layers, size, name, digest=encoder.digest)
         if plan.adversary is not None:
+            check_engine(encoder.engine, plan.model.name)
             names = () if encoder.languages is None else encoder.languages.names
             check_model(plan.adversary, encoder.sizes.layers, names, plan.model.name)
         longest = encoder.sizes.max_tokens
@@ -150,14 +151,11 @@ class Material:
 
     def predictor(self, plan: FineTunePlan, device: str) -> Predictor:
         """The model with its present weights, for prediction."""
-        dtype = plan.optimisation.dtype
         return Predictor(
-            encoder=self.encoder.inference(dtype),
-            positions=self.encoder.positions,
+            forward=self.encoder.serving(plan.optimisation.dtype),
             task=self.task,
             labels=self.labels,
             head=self.head,
-            dtype=dtype,
             edits=self.edits(plan),
             device=device,
             lower=self.lower,
@@ -171,7 +169,7 @@ class Material:
             labels=self.labels,
             max_tokens=self.max_tokens,
             dtype=plan.optimisation.dtype,
-            training=provenance(plan, self.encoder.digest),
+            training=provenance(plan, self.encoder.digest, self.encoder.engine),
             interventions=describe_edits(self.edits(plan)),
         )
 

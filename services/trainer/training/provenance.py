@@ -5,21 +5,23 @@ from dataclasses import asdict
 
 from babelscope.data.models import Model, Reinit
 
-from services.models.spec import ModelSpec
+from services.models.spec import EngineName, ModelSpec
 from services.trainer.training.plan import FineTunePlan
 
 
-def provenance(plan: FineTunePlan, digest: str) -> dict[str, str]:
+def provenance(plan: FineTunePlan, digest: str, engine: EngineName) -> dict[str, str]:
     """What determines a training besides the data's contents and the machine; nested values as JSON.
 
     Args:
         plan: The plan.
         digest: Digest of the weights before training, layers drawn anew included.
+        engine: What computes the encoder.
     """
     return {
         "model": plan.model.name,
         "revision": plan.model.revision,
         "model_digest": digest,
+        "engine": engine,
         "reinit": _json([asdict(draw) for draw in plan.model.reinit]),
         "frozen": _json(asdict(plan.frozen)),
         "interventions": _json([edit.digest for edit in plan.edits]),

@@ -24,8 +24,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from services.runtime.errors import FailedPrecondition
+from services.trainer.durable import durable_folder
 from services.trainer.evaluation.figures import Figure, SetFigures
-from services.trainer.training.durable import durable_folder
 
 WEIGHTS_FILE = "weights.safetensors"
 MOMENTS_FILE = "moments.safetensors"

@@ -70,6 +70,7 @@ class _Evaluation:
             warnings=tuple(dict.fromkeys(self._warnings)),
             provenance={
                 "model": self._model.model.info.digest,
+                "engine": self._model.model.info.engine,
                 "device": self._desk.device,
                 **self._lower(),
                 **{f"training.{name}": value for name, value in training.items()},

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Final
 
 from services.models.artifacts import write_map
-from services.models.catalogue import load_model
 from services.models.spec import ModelSpec
 from services.trainer import specs
 from services.trainer.alignment.edits import idle_warnings
@@ -12,6 +11,7 @@ from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report
 from services.trainer.evaluation.checkpoint import TaskRecord, load_fine_tuned
 from services.trainer.evaluation.figures import SetFigures
+from services.trainer.evaluation.loading import load_encoder
 from services.trainer.evaluation.own_edits import read_edits
 from services.trainer.evaluation.sets import check_scored
 from services.trainer.tasks import make_task
@@ -104,7 +104,7 @@ class _FineTune:
         """Puts the best checkpoint into the store and tells of it."""
         stored = self._desk.keep("checkpoints", tuned.folder)
         record = TaskRecord.read(tuned.folder)
-        model = load_model(self._desk.files, ModelSpec(stored.name))
+        model = load_encoder(self._desk.files, ModelSpec(stored.name))
         note = specs.CheckpointNote(
             task=record.task,
             options=record.options,

@@ -12,6 +12,7 @@ from services.models.spec import Edit, ModelSpec
 from services.runtime.errors import InvalidArgument
 from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.evaluation.checkpoint import load_fine_tuned
+from services.trainer.evaluation.forward import PackedForward
 from services.trainer.training.fit import fit
 from services.trainer.training.plan import FineTunePlan, Frozen, LanguageSet, Optimisation
 from tests.support.task_examples import direct_score, sentences
@@ -45,7 +46,9 @@ def test_lower_layers_of_another_model_are_mapped_below_the_task_layers(
     found = load_fine_tuned(tuned.folder, lower=(other, 2))
     assert found.predict(examples) != expected
     assert found.model.tokenizer is other.tokenizer
-    assert found.model.encoder.blocks[:2] == other.encoder.blocks[:2]
+    forward = found.predictor.forward
+    assert isinstance(forward, PackedForward)
+    assert forward.encoder.blocks[:2] == other.encoder.blocks[:2]
     assert found.model.info.digest != same.model.info.digest
     wide = load_model(ModelFiles(aliases={"m": tiny("distilbert")}), ModelSpec("m"))
     for lower, field in (((wide, 2), "lower_part.model"), ((source, 5), "lower_part.layer")):
