@@ -1,4 +1,4 @@
-"""Every other family that transformers has an encoder of: served with right numbers, or refused with the reason."""
+"""Every other family that transformers has an encoder of: served and trained with right numbers, or refused and why."""
 
 from contextlib import closing
 from pathlib import Path
@@ -7,10 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModel
 
-from services.models.spec import EncodePlan, Pooling
+from services.models.catalogue import ModelFiles
+from services.models.general_model import load_general
+from services.models.spec import EncodePlan, ModelSpec, Pooling
 from services.runtime.errors import FailedPrecondition
+from services.trainer.alignment.edits import LanguageInterventions
+from services.trainer.data.pieces import Piece
+from services.trainer.evaluation.padded import PaddedForward
+from services.trainer.training.module import TrainableModule
+from services.trainer.training.trainable import load_trainable
 from tests.support.encoder_pairs import Pair, reduced
 from tests.support.tiny_models import build_tokenizer, mixed_texts, name_class, roughen
 
@@ -100,3 +108,55 @@ def test_families_that_cannot_be_hooked_are_refused(family: str, tmp_path: Path)
     settings, reason = REFUSED[family]
     with pytest.raises(FailedPrecondition, match=reason):
         Pair.of(_folder(family, settings, tmp_path))
+
+
+UNTRAINED = {"switch_transformers": "by more than dropout"}
+"""Families that are served but not trained, with the reason."""
+
+
+def _pieces(model: TrainableModule, longest: int) -> list[Piece]:
+    none = np.zeros(0, dtype=np.int64)
+    texts = model.tokenizer.tokenize(mixed_texts(8, longest=longest), 60)
+    return [Piece(place, text, None, none, none, {}, 0) for place, text in enumerate(texts)]
+
+
+def _run(forward: PaddedForward, pieces: list[Piece], tokens: int) -> torch.Tensor:
+    """The sum of what some texts give, through which gradients flow."""
+    total = torch.zeros(())
+    for some in forward.batching.portions(pieces, tokens):
+        batch = forward.batching.collate(some, "cpu")
+        hidden_TD = forward(batch, LanguageInterventions((), "cpu").of(batch))
+        total = total + hidden_TD[: sum(len(piece.text) for piece in some)].tanh().sum()
+    return total
+
+
+@pytest.mark.parametrize("family", _SETTINGS)
+def test_a_padded_batch_has_the_gradients_of_its_texts_and_is_saved(family: str, tmp_path: Path) -> None:
+    files = ModelFiles(aliases={"m": _folder(family, _SETTINGS[family], tmp_path / "m")})
+    if family in UNTRAINED:
+        with pytest.raises(FailedPrecondition, match=UNTRAINED[family]):
+            load_trainable(files, ModelSpec("m"), rate=0.0)
+        return
+    model = load_trainable(files, ModelSpec("m"), rate=0.0)
+    assert isinstance(model, TrainableModule)
+    pieces, found = _pieces(model, 30), []
+    for tokens in (10_000, 1):
+        _run(model.training("float32"), pieces, tokens).backward()  # type: ignore[no-untyped-call]
+        found.append({name: each.grad for name, each in model.trained.items() if each.grad is not None})
+        for each in model.trained.values():
+            each.grad = None
+    together, alone = found
+    assert together.keys() == alone.keys()
+    for name, gradient in together.items():
+        torch.testing.assert_close(
+            gradient, alone[name], rtol=0, atol=1e-5 * max(1.0, float(alone[name].abs().max())), msg=name
+        )
+    with torch.no_grad():
+        for each in model.trained.values():
+            each.add_(0.01 * torch.randn(each.shape, generator=torch.Generator().manual_seed(1)))
+        expected = _run(model.serving("float32"), pieces, 1)
+    save_file(model.stored(), tmp_path / "m" / "model.safetensors", metadata={"format": "pt"})
+    again = load_general(files, files.find("m"), ModelSpec("m"), "cpu", headed=False).encoder
+    with torch.no_grad():
+        served = _run(PaddedForward(again.base, again.taps, "float32"), pieces, 1)
+    assert float(served) == pytest.approx(float(expected), rel=1e-5)

@@ -16,6 +16,7 @@ import pytest
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import JobRecord, NewJob
 from services.trainer.jobs.table import JobTable
+from tests.support.general_models import build_general
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.tiny_models import build_model
 
@@ -33,9 +34,10 @@ def lives(pid: int) -> bool:
 
 @pytest.fixture(scope="session")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.LocalMesh]:
-    """All four servers, with a tiny model and one slot for jobs."""
+    """All four servers, with a tiny model, one that transformers' own modules run, and one slot for jobs."""
     folder = tmp_path_factory.mktemp("mesh")
     build_model("bert", folder / "models" / "tiny")
+    build_general("deberta-v2", folder / "models" / "deberta", num_hidden_layers=2, head=True)
     # One thread a job: two that wait for one another are slow beyond measure on a machine that others load.
     env = {"HUB": "false", "LEASE_SECONDS": "6", "SLOTS": "1", "THREADS": "1"}
     env = {f"BABELSCOPE_{name}": value for name, value in env.items()}
