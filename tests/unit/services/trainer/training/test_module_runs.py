@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,10 @@ def test_a_killed_run_ends_as_an_undisturbed_one_bit_for_bit(
         assert (found.folder / name).read_bytes() == (expected.folder / name).read_bytes(), name
 
 
+def _far(found: dict[int, str]) -> bool:
+    return max(found, default=0) >= 14
+
+
 @pytest.mark.soak
 def test_a_killed_process_is_gone_on_from_bit_for_bit(built: Built, tmp_path: Path) -> None:
     folder = built("mpnet").resolve("m")
@@ -156,7 +161,7 @@ def test_a_killed_process_is_gone_on_from_bit_for_bit(built: Built, tmp_path: Pa
                 scorer=direct_score,
                 workdir=tmp_path / name,
                 report=report,
-                stop=lambda found=found: max(found, default=0) >= 14,
+                stop=partial(_far, found),
             )
     whole = losses["whole"]
     assert {int(step): loss for step, _, loss in told} == {step: whole[step] for step in range(1, 10)}
