@@ -35,6 +35,14 @@ def study(
         str, typer.Option("--languages", metavar="LIST", help="Languages in place of the file's, as en,fr.")
     ] = "",
     sentences: Annotated[int | None, typer.Option("--sentences", min=4, help="Largest number of sentences.")] = None,
+    only: Annotated[
+        str,
+        typer.Option(
+            "--only",
+            metavar="LIST",
+            help="Cells of the file's key emergence that are run, as 'default/8000/0,*/*/1'; the others are left out.",
+        ),
+    ] = "",
     detach: Annotated[
         bool, typer.Option("--detach", help="Enter the file as a job of the mesh's trainer and print the job's name.")
     ] = False,
@@ -42,14 +50,14 @@ def study(
 ) -> None:
     """Runs a study file: numbers, figures and one report. What its folder holds already is not computed again."""
     if detach:
-        _enter(file, mesh, changed=bool(model or languages or sentences))
+        _enter(file, mesh, changed=bool(model or languages or sentences or only))
         return
     from babelscope.report import write_report
 
-    chosen = tuple(part.strip() for part in languages.split(",") if part.strip())
-    design = load_study(file, Overrides(model=model, languages=chosen, sentences=sentences or 0))
+    overrides = Overrides(model=model, languages=_listed(languages), sentences=sentences or 0, only=_listed(only))
+    design = load_study(file, overrides)
     target = out or Path("out") / design.name
-    command = _command(file, model=model, languages=languages, sentences=str(sentences or ""))
+    command = _command(file, model=model, languages=languages, sentences=str(sentences or ""), only=only)
     where = "local" if mesh.mesh is None else "a running mesh"
     trains = any(key in design.sections for key in TRAINED)
     services = ("encoder", "metrics", "datagen", "trainer") if trains else ("encoder", "metrics")
@@ -61,12 +69,18 @@ def study(
     typer.echo(f"report: {page}")
 
 
+def _listed(given: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in given.split(",") if part.strip())
+
+
 def _enter(file: Path, mesh: MeshOptions, *, changed: bool) -> None:
     """Enters a study as a job; `babelscope jobs watch` and `jobs fetch` see to it then."""
     if mesh.mesh is None:
         raise typer.BadParameter("Expected --mesh with --detach: servers that are started here end with the command")
     if changed:
-        raise typer.BadParameter("Expected --detach without --model, --languages and --sentences: the file is the job")
+        raise typer.BadParameter(
+            "Expected --detach without --model, --languages, --sentences and --only: the file is the job"
+        )
     with mesh.open("datagen", "trainer") as opened:
         typer.echo(submit_study(file, opened).name)
 

@@ -166,7 +166,7 @@ class Study:
         corpus: The texts.
         languages: In the order of the report.
         sources: Languages from which `sources` pairs start.
-        models: At least one model.
+        models: Models; at least one, but for a study that pretrains its own.
         sentences: Largest number of items, taken in the order of their ids; 0 for all.
         layers: Layers measured; None for all.
         pooling: `mean` or `cls`.

@@ -28,6 +28,8 @@ from babelscope.study.values import get
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+_PRETRAINED = "emergence"
+"""Key of the section that makes its own models, beside which a study needs no other."""
 _RANGE = re.compile(r"(?P<first>[1-9][0-9]*)(-(?P<last>[1-9][0-9]*))?")
 
 
@@ -39,11 +41,13 @@ class Overrides:
         model: One model, without a fallback; the file's models where empty.
         languages: Languages, in order; the file's where empty.
         sentences: Largest number of items; the file's number where 0.
+        only: Patterns of the cells of `emergence` that are run; the file's where empty.
     """
 
     model: str = ""
     languages: tuple[str, ...] = ()
     sentences: int = 0
+    only: tuple[str, ...] = ()
 
 
 def load_study(
@@ -71,10 +75,11 @@ def load_study(
         "interventions", "backend", "compute_dtype",
         *(section.key for section in SECTIONS),
     )  # fmt: skip
-    for needed in ("name", "title", "corpus", "languages", "models"):
+    for needed in ("name", "title", "corpus", "languages", *(() if _PRETRAINED in keys else ("models",))):
         if needed not in keys:
             root.fail(f"the key {needed}", sorted(keys))
     overrides = overrides or Overrides()
+    keys = _only(root, keys, overrides.only)
     listed = keys["languages"].unique(_language)
     languages = overrides.languages or listed
     if len(languages) < 2:
@@ -87,7 +92,9 @@ def load_study(
         corpus=_corpus(keys["corpus"], languages, tuple(known)),
         languages=languages,
         sources=tuple(source for source in sources if source in languages) or languages[:1],
-        models=(ModelDesign(overrides.model, overrides.model),) if overrides.model else _models(keys["models"]),
+        models=(ModelDesign(overrides.model, overrides.model),)
+        if overrides.model
+        else get(keys, "models", _models, ()),
         sentences=overrides.sentences or get(keys, "sentences", lambda node: node.integer(4), 0),
         layers=get(keys, "layers", values.layers, None),
         pooling=get(keys, "pooling", _pooling, "mean"),
@@ -108,6 +115,21 @@ def load_study(
     return replace(
         study, sections={each.key: each.read(keys[each.key], study) for each in SECTIONS if each.key in keys}
     )
+
+
+def _only(root: Node, keys: Mapping[str, Node], only: tuple[str, ...]) -> Mapping[str, Node]:
+    """The keys with other patterns of cells."""
+    if not only:
+        return keys
+    if _PRETRAINED not in keys:
+        root.fail(f"the key {_PRETRAINED}, whose cells are to be chosen", sorted(keys))
+    asked = keys[_PRETRAINED]
+    return {
+        **keys,
+        _PRETRAINED: replace(
+            asked, value={key: each.value for key, each in asked.entries().items()} | {"only": list(only)}
+        ),
+    }
 
 
 def _name(node: Node) -> str:

@@ -1,6 +1,6 @@
 """Grids of fine-tuning: read from YAML or made from options, their files stored, and entered as one sweep."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -140,7 +140,7 @@ def grid(node: Node, keys: Mapping[str, Node], languages: Sequence[str]) -> Swee
         seeds=get(keys, "seeds", lambda item: item.unique(lambda seed: seed.integer(0)), (0,)),
         learning_rates=get(keys, "learning_rates", lambda item: item.unique(number), ()),
         step_tokens=get(keys, "step_tokens", lambda item: item.unique(lambda size: size.integer(1)), ()),
-        settings=get(keys, "settings", _settings, {}),
+        settings=get(keys, "settings", lambda item: typed(item, _SETTINGS), {}),
     )
 
 
@@ -179,7 +179,9 @@ def _task(node: Node, languages: Sequence[str]) -> TaskGrid:
 
 def _source(node: Node, language: str) -> tuple[Where, Where | None]:
     keys = node.mapping("train", "dev")
-    return _where(need(node, keys, "train"), language), get(keys, "dev", lambda item: _where(item, language), None)
+    return read_where(need(node, keys, "train"), language), get(
+        keys, "dev", lambda item: read_where(item, language), None
+    )
 
 
 def _test(node: Node, languages: Sequence[str]) -> dict[str, Where]:
@@ -187,28 +189,32 @@ def _test(node: Node, languages: Sequence[str]) -> dict[str, Where]:
         return _sets(node.entries())
     if "{language}" not in node.text() or not languages:
         node.fail("files by language, or a path with `{language}` beside the key languages")
-    return {language: _where(node, language) for language in languages}
+    return {language: read_where(node, language) for language in languages}
 
 
 def _sets(entries: Mapping[str, Node]) -> dict[str, Where]:
-    return {place: _where(each, place.partition("/")[0]) for place, each in entries.items()}
+    return {place: read_where(each, place.partition("/")[0]) for place, each in entries.items()}
 
 
-def _where(node: Node, language: str) -> Where:
+def read_where(node: Node, language: str) -> Where:
+    """A file of a language, or the name of a stored dataset.
+
+    Raises:
+        StudyError: It is neither.
+    """
     return node.text() if node.text().startswith(STORED) else corpus_path(node, language)
 
 
-def _settings(node: Node) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, each in node.mapping(*_SETTINGS).items():
-        kind = _SETTINGS[name]
-        if kind is bool:
-            found[name] = each.boolean()
-        elif kind is int:
-            found[name] = each.integer(0)
-        else:
-            found[name] = number(each) if kind is float else each.text()
-    return found
+def typed(node: Node, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """A mapping of settings, each of the type that its name has: truth values, whole numbers from 0, numbers, text.
+
+    Raises:
+        StudyError: A name is not among them, or a value is of another type.
+    """
+    readers: Mapping[type, Callable[[Node], Any]] = {
+        bool: Node.boolean, int: lambda each: each.integer(0), float: number, str: Node.text,
+    }  # fmt: skip
+    return {name: readers[kinds[name]](each) for name, each in node.mapping(*kinds).items()}
 
 
 def enter_sweep(grid: SweepGrid, model: Model | str, mesh: Any, *, request_id: str = "") -> Job:

@@ -4,6 +4,7 @@ from typing import Final
 
 from babelscope.study.sections import (
     anova,
+    emergence,
     fine_tuned,
     fine_tuning,
     gap,
@@ -18,7 +19,7 @@ from babelscope.study.sections import (
 )
 from babelscope.study.sections.base import Section
 
-TRAINED: Final = (fine_tuning.SECTION.key,)
+TRAINED: Final = (fine_tuning.SECTION.key, emergence.SECTION.key)
 """Keys of the sections that need datagen and trainer."""
 SECTIONS: Final[tuple[Section, ...]] = (
     layer_grids.SECTION,
@@ -27,6 +28,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     maps.SECTION,
     token_translation.SECTION,
     scores.SECTION,
+    emergence.SECTION,
     fine_tuning.SECTION,
     fine_tuned.SECTION,
     gap.SECTION,
