@@ -4,6 +4,7 @@ from typing import Final
 
 from babelscope.report.parts import (
     anova,
+    emergence,
     fine_tuned,
     fine_tuning,
     gap,
@@ -19,6 +20,7 @@ from babelscope.report.parts import (
 from babelscope.report.parts.base import Part
 
 PARTS: Final[tuple[Part, ...]] = (
+    emergence.PART,
     fine_tuning.PART,
     fine_tuned.PART,
     gap.PART,
