@@ -91,6 +91,7 @@ class Summary:
         setting: Its name.
         size: Number of texts of each language.
         seeds: Number of seeds run.
+        untrained: Whether its models stay as they are drawn.
         outcomes: Scores by column.
         curves: Measures by layer.
     """
@@ -98,6 +99,7 @@ class Summary:
     setting: str
     size: int
     seeds: int
+    untrained: bool = False
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     curves: Mapping[MeasureKey, Curve] = field(default_factory=dict)
 
@@ -108,7 +110,10 @@ def texts_of(size: int) -> str:
 
 
 def clear(one: Outcome, other: Outcome) -> bool | None:
-    """Whether two means differ by more than twice the standard error of their difference; None where a seed is alone."""
+    """Whether two means differ by more than twice the standard error of their difference.
+
+    None where one of them is of a single seed.
+    """
     if one.deviation is None or other.deviation is None:
         return None
     error = math.sqrt(one.deviation**2 / one.seeds + other.deviation**2 / other.seeds)
@@ -122,7 +127,7 @@ def summaries(records: Sequence[CellFound]) -> list[Summary]:
         run = [each for each in records if each.run and (each.setting, each.size) == (setting, size)]
         if run:
             curves = _curves(run)
-            found.append(Summary(setting, size, len(run), _outcomes(run, curves), curves))
+            found.append(Summary(setting, size, len(run), run[0].untrained, _outcomes(run, curves), curves))
     return found
 
 

@@ -167,7 +167,7 @@ def findings(records: Sequence[CellFound], result: StudyResult) -> list[Finding]
     bases = {each.size: each for each in found if each.setting == records[0].setting}
     said = []
     if bases:
-        said += [*_structure(bases[max(bases)]), *_sizes(bases)]
+        said += [*_structure(bases[max(bases)], found), *_sizes(bases)]
     for setting in dict.fromkeys(each.setting for each in found if each.setting != records[0].setting):
         here = [each for each in found if each.setting == setting and each.size in bases]
         if here:
@@ -189,20 +189,28 @@ def findings(records: Sequence[CellFound], result: StudyResult) -> list[Finding]
 _LEADING: Final = "Sentences, P@1"
 
 
-def _structure(base: Summary) -> list[Finding]:
-    """Whether the default finds translations at all."""
+def _structure(base: Summary, found: Sequence[Summary]) -> list[Finding]:
+    """Whether the default finds more translations than an untrained model, or than chance where there is none."""
     outcome = base.outcomes.get(_LEADING)
-    if outcome is None or outcome.chance is None:
+    if outcome is None or outcome.chance is None or outcome.low is None:
         return []
-    above = outcome.low is not None and outcome.low > outcome.chance
+    drawn = [each.outcomes.get(_LEADING) for each in found if each.untrained and each.size == base.size]
+    text = (
+        f"With the setting {base.setting} and {texts_of(base.size)}, {percent(outcome.mean)} of sentences have their "
+        f"translation as nearest neighbour at {_layer(outcome)}, where chance is {percent(outcome.chance)}"
+    )
+    if drawn and drawn[0] is not None:
+        above, known = outcome.low > drawn[0].mean, clear(outcome, drawn[0])
+        text += f" and an untrained model, which has identical strings alone, finds {percent(drawn[0].mean)}"
+        above = above and known is not False
+    else:
+        above = outcome.low > outcome.chance
     verdict = "appears" if above else "does not appear"
     return [
         Finding(
             percent(outcome.mean),
             f"of translations found without any parallel sentence, {base.setting}",
-            f"With the setting {base.setting} and {texts_of(base.size)}, {percent(outcome.mean)} of sentences have their "
-            f"translation as nearest neighbour at {_layer(outcome)}, where chance is {percent(outcome.chance)}: "
-            f"cross-lingual structure {verdict} here ({_seeds(base)}).",
+            f"{text}: cross-lingual structure {verdict} here ({_seeds(base)}).",
         )
     ]
 
@@ -225,7 +233,7 @@ def _sizes(bases: dict[int, Summary]) -> list[Finding]:
         Finding(
             _signed(large.outcomes[name].mean - small.outcomes[name].mean, name),
             f"{name} from {small.size:,} to {large.size:,} texts a language",
-            f"More text of each language ({small.size:,} to {large.size:,}) takes the {large.setting}: {'; '.join(parts)}.",
+            f"{small.size:,} and then {large.size:,} texts of each language take {large.setting}: {'; '.join(parts)}.",
         )
     ]
 
@@ -241,16 +249,12 @@ def _change(each: Summary, base: Summary) -> list[Finding]:
     ]
     lead = shared[0]
     outcome = each.outcomes[lead]
-    structure = ""
+    text = f"With the setting {each.setting} and {texts_of(each.size)}: {'; '.join(parts)} ({_seeds(each)})."
     if outcome.chance is not None and outcome.low is not None:
-        structure = f" {lead} is {'still ' if outcome.low > outcome.chance else 'not '}above chance ({percent(outcome.chance)})."
-    return [
-        Finding(
-            _signed(outcome.mean - base.outcomes[lead].mean, lead),
-            f"{lead}, {each.setting} against {base.setting}",
-            f"With the setting {each.setting} and {texts_of(each.size)}: {'; '.join(parts)} ({_seeds(each)}).{structure}",
-        )
-    ]
+        above = "still" if outcome.low > outcome.chance else "not"
+        text += f" {lead} is {above} above chance ({percent(outcome.chance)})."
+    delta = _signed(outcome.mean - base.outcomes[lead].mean, lead)
+    return [Finding(delta, f"{lead}, {each.setting} against {base.setting}", text)]
 
 
 def _verdict(one: Outcome, other: Outcome) -> str:

@@ -76,6 +76,7 @@ class Setting:
         separate_layers: Number of blocks, from the first on, of which each language has its own.
         domain: Domain of the text of all languages but the source; the first where empty.
         window: Tokens of a stream; the longest input of the model where 0.
+        untrained: Whether the model stays as it is drawn: what identical strings alone give.
     """
 
     vocabulary: str = JOINT
@@ -84,6 +85,7 @@ class Setting:
     separate_layers: int = 0
     domain: str = ""
     window: int = 0
+    untrained: bool = False
 
     @property
     def separates(self) -> bool:
@@ -186,6 +188,7 @@ class CellGrid:
             "separate": [setting.separate_embeddings, setting.separate_layers],
             "domains": [domain == self.domain for domain in domains],
             "window": setting.window,
+            "untrained": setting.untrained,
             "model": [getattr(self.model, each) for each in _ARCHITECTURE],
             "training": dict(self.training),
         }
@@ -275,6 +278,7 @@ def _setting(node: Node, name: str) -> Setting:
         separate_layers=get(keys, "separate_layers", lambda item: item.integer(0), 0),
         domain=get(keys, "domain", Node.text, ""),
         window=get(keys, "window", lambda item: item.integer(4), 0),
+        untrained=get(keys, "untrained", Node.boolean, False),
     )
     if setting.code_switch is not None and setting.vocabulary != JOINT:
         node.fail("code_switch with a joint vocabulary: one of each language cuts words of the other to pieces")

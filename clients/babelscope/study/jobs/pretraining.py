@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from babelscope.corpora import Options, read_examples, read_word_pairs
 from babelscope.data.datasets import Step
@@ -13,6 +13,9 @@ from babelscope.data.jobs import Job
 from babelscope.errors import StudyError
 from babelscope.study.jobs.cells import JOINT, CellGrid, CellName, CodeSwitching, Setting
 from babelscope.study.jobs.grids import Where
+
+_UNTRAINED: Final = {"max_steps": 1, "learning_rate": 1e-12}
+"""One step that moves no weight."""
 
 
 class CellJobs:
@@ -56,7 +59,7 @@ class CellJobs:
             max_tokens=setting.window,
             random_within_language=setting.separates,
             entry={"request_id": request_id, "labels": {"cell": str(cell)}},
-            **grid.training,
+            **{**grid.training, **(_UNTRAINED if setting.untrained else {})},
         )
         return mesh.trainer.retry_job(job.name) if job.state in {"failed", "cancelled"} else job
 

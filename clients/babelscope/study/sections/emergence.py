@@ -86,6 +86,7 @@ class CellFound:
         size: Number of texts of each language.
         seed: Seed of the pretraining.
         run: Whether it was run; the study left it out otherwise.
+        untrained: Whether its model stays as it is drawn.
         checkpoint: `checkpoints/ID` of the model; empty where it was not run.
         digest: Digest of the model.
         layers: Number of its blocks.
@@ -96,6 +97,7 @@ class CellFound:
     size: int
     seed: int
     run: bool
+    untrained: bool = False
     checkpoint: str = ""
     digest: str = ""
     layers: int = 0
@@ -182,7 +184,8 @@ class _Run:
                 *self._found_words(mesh, use, found, show),
                 *self._transferred(mesh, use, found, show),
             ]
-            return [CellFound(*cell, True, job.checkpoint, use.digest, use.layers, tuple(figures))]
+            untrained = self._design.grid.settings[cell.setting].untrained
+            return [CellFound(*cell, True, untrained, job.checkpoint, use.digest, use.layers, tuple(figures))]
 
         return Task(f"{cell}: pretrained and measured", depends, ask)
 
