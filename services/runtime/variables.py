@@ -11,7 +11,7 @@ PREFIX: Final = "BABELSCOPE_"
 ELSEWHERE: Final = frozenset(
     {
         # The client, studies, tests, and the trainer's own processes.
-        *("CHROMIUM", "DEMO_TEXT", "JOB_EVENTS", "MESH", "SHARED_DATA", "TATOEBA", "WHOLE"),
+        *("CHROMIUM", "DEMO_TEXT", "EMERGENCE_TEXT", "JOB_EVENTS", "MESH", "SHARED_DATA", "TATOEBA", "WHOLE"),
         # Models that studies compare.
         *("PAIR", "BILINGUAL", "WORD2VEC_SMALL", "WORD2VEC_LARGE", "GLOVE_SMALL", "GLOVE_LARGE", "BERT_SMALL"),
         *("BERT_LARGE", "BERT_SMALL_20", "BERT_LARGE_20"),
