@@ -43,7 +43,7 @@ anova:
 """
 
 
-TRAINED = {"fine_tuning", "fine_tuned", "gap"}
+TRAINED = {"fine_tuning", "fine_tuned", "gap", "emergence"}
 """Sections that need a trainer, asked for in `tests/mesh/trainer/test_studies.py`."""
 
 

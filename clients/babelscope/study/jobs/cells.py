@@ -269,7 +269,7 @@ def _setting(node: Node, name: str) -> Setting:
     if "/" in name:
         node.fail("a name without `/`", name)
     keys = node.mapping(
-        "vocabulary", "code_switch", "separate_embeddings", "separate_layers", "domain", "window"
+        "vocabulary", "code_switch", "separate_embeddings", "separate_layers", "domain", "window", "untrained"
     )  # fmt: skip
     setting = Setting(
         vocabulary=get(keys, "vocabulary", lambda item: item.choice(*_VOCABULARIES), JOINT),

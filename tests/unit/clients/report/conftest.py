@@ -9,6 +9,7 @@ import pytest
 from babelscope.data.jobs.sweep import SweepFigure
 from babelscope.study.result import LanguageUse, ModelUse, PairUse, Row, StepUse, StudyResult, Variant
 from babelscope.study.sections.anova import Analysis, FigureGroup
+from babelscope.study.sections.emergence import CellFigure, CellFound
 from babelscope.study.sections.fine_tuned import Curve
 from babelscope.study.sections.fine_tuning import Swept
 from babelscope.study.sections.gap import GapCorrelation, GapPoint
@@ -212,6 +213,17 @@ def gap(stage: str, layer: int | None, value: float) -> GapCorrelation:
     )  # fmt: skip
 
 
+def cell(setting: str, seed: int, height: float, *, run: bool = True) -> CellFound:
+    """A pretrained model of one setting, or one that was left out."""
+    figures = tuple(
+        CellFigure(kind, metric, estimator, "en", "fr", layer, height + layer / 10, height, 0.9, 200, 0.005, "metric:")
+        for kind, metric, estimator in (("similarity", "cka", "debiased"), ("retrieval", "p@1", "csls"))
+        for layer in range(3)
+    )
+    tagged = CellFigure("transfer", "pos/accuracy", "all", "en", "fr", None, 100 * height, 0.0, 100.0, 1)
+    return CellFound(setting, 500, seed, run, figures=(*figures, tagged) if run else ())
+
+
 def records() -> dict[str, tuple[object, ...]]:
     """Records of every section, by key."""
     return {
@@ -231,6 +243,10 @@ def records() -> dict[str, tuple[object, ...]]:
             correlated("LAS", 1, 0.2),
         ),
         "spans": (correlated("EM", 0, 0.0), correlated("EM", 1, 0.1)),
+        "emergence": (
+            cell("default", 0, 0.4), cell("default", 1, 0.5), cell("no anchors <0>", 0, 0.3),
+            cell("no anchors <0>", 1, 0.0, run=False),
+        ),
         "fine_tuning": (
             swept("en", "", 96.5, None), swept("en", "1-2", 96.2, -0.3), swept("en", "11-12", 96.6, 0.1),
             swept("fr", "", 88.0, None), swept("fr", "1-2", 79.0, -9.0), swept("fr", "11-12", 85.5, -2.5),
