@@ -37,6 +37,7 @@ _PASSED: Final = (
     "LOG_LEVEL",
     "LOG_FORMAT",
     "OTLP_ENDPOINT",
+    "SLOTS",
     "THREADS",
 )
 _COMPUTING: Final = ("encoder", "trainer")

@@ -164,7 +164,8 @@ class MaskedModelling:
         members = np.split(np.arange(len(masked)), borders)
         portions = [[masked[place] for place in each[part]] for each, part in zip(members, own, strict=True)]
         return Work(
-            targets=sum(len(each.rows) for each in masked),
+            # The rest of a language's text may be a stream of a separator alone: its loss is a sum of nothing, 0.
+            targets=max(1, sum(len(each.rows) for each in masked)),
             tokens=sum(len(each.ids) for each in masked),
             # A pass through the model is of one language, where it has parts of each.
             losses=[

@@ -127,7 +127,7 @@ def test_static_figures_are_well_formed_and_the_same_each_time(whole: StudyResul
     again = write_figures(whole, tmp_path / "b")
     added = sorted({path.name for path in first} - before)
     assert added == [
-        "made-up-encoder.answers.EM.cka-debiased.svg",
+        "emergence.cka-debiased.svg", "made-up-encoder.answers.EM.cka-debiased.svg",
         "made-up-encoder.fine-tuned.pos.en.cka-debiased.svg", "made-up-encoder.gap.en.cka-debiased.svg",
         "made-up-encoder.layer-by-layer.cka-debiased.svg", "made-up-encoder.layer-by-layer.procrustes-distance.svg",
         "made-up-encoder.pca.sentences.svg", "made-up-encoder.token_translation.en-fr.svg",

@@ -1,5 +1,6 @@
 """Cells of a grid of pretraining: entered, waited for, measured, left out."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,7 +92,7 @@ def study(section: Callable[..., Study], tmp_path: Path) -> Callable[..., Study]
         section("", languages=("en", "fr"))
         text = (tmp_path / "study.yaml").read_text().replace("models: [tiny]\n", "") + EXTRA
         for old, new in change.items():
-            text = text.replace(f"{old}: ", f"{old}: {new} #", 1)
+            text = re.sub(rf"^( *){old}: .*$", rf"\g<1>{old}: {new}", text, count=1, flags=re.MULTILINE)
         (tmp_path / "study.yaml").write_text(text)
         return load_study(tmp_path / "study.yaml", Overrides(only=only))
 

@@ -16,8 +16,8 @@ from services.trainer.pretraining.perplexity import perplexity_figure
 from services.trainer.pretraining.plan import Masking, PretrainPlan
 from services.trainer.pretraining.pretrain import pretrain
 from services.trainer.training.events import Event, Progressed, Stopped
-from services.trainer.training.plan import Trained
-from tests.support.pretraining import DATASETS, ENTRIES, plan, read
+from services.trainer.training.plan import LanguageSet, Trained
+from tests.support.pretraining import DATASETS, ENTRIES, WORDS, lines, plan, read
 
 GOLDEN = {
     "bert": [4.09437, 3.83938, 3.92876, 3.84147, 3.87518, 3.88828],
@@ -154,3 +154,14 @@ def test_perplexity_is_the_exponential_of_the_mean_with_an_interval_over_streams
     assert figure.n == 6
     single = perplexity_figure(np.array([2.0]), np.array([1]), Masking())
     assert (single.low, math.isfinite(single.high)) == (0.0, True)
+
+
+def test_a_step_of_special_tokens_alone_has_no_loss_and_ends_nothing(tmp_path: Path) -> None:
+    """31 texts of 30 words, a separator behind each, fill 32 streams of 30 tokens, and one separator is left."""
+    whole = replace(lines(1, 1)[0], content=" ".join(f"en{word % WORDS}" for word in range(30)))
+    texts = {"en": [replace(whole, id=str(place)) for place in range(31)]}
+    alone = replace(plan(step_tokens=32, accumulation=1, epochs=2.0), train=(LanguageSet("en", "en"),), dev=())
+    _, losses = _run(alone, tmp_path, examples=lambda name: texts.get(name, read(name)))
+    assert len(losses) == 2 * 33
+    assert [loss == 0.0 for loss in losses].count(True) == 2
+    assert all(math.isfinite(loss) for loss in losses)
