@@ -16,7 +16,7 @@ define biome
 	else echo 'npm is not installed: the scripts of the report were not checked'; fi
 endef
 
-.PHONY: help demo model test test-fast lint type style protos protos-check clients bench soak studies docs lock clean
+.PHONY: help demo model emergence test test-fast lint type style protos protos-check clients bench soak studies docs lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,25 @@ demo: $(VENV)/.demo ## Set up, ask the papers' questions of the package's own mo
 
 model: $(VENV)/.dev ## Make the package's own model anew: an hour on a free core
 	$(BIN)/python scripts/grammar_model.py --out out/grammar-8
+
+EMERGENCE := out/emergence/text
+
+$(EMERGENCE)/.made: | $(VENV)/.demo
+	mkdir -p $(EMERGENCE)
+	for domain in everyday nature; do for each in en:1000 es:1001; do \
+		$(BIN)/babelscope generate --grammar $${each%:*} --kind documents --size 13000 --seed $${each#*:} --domain $$domain \
+			--output "$(EMERGENCE)/$$domain.{language}.txt" || exit 1; done; done
+	for each in en:5000 es:5001; do $(BIN)/babelscope generate --grammar $${each%:*} --kind documents --size 60 \
+		--seed $${each#*:} --output '$(EMERGENCE)/dev.{language}.txt' || exit 1; done
+	$(BIN)/babelscope generate --grammar en,es --size 300 --seed 424242 --output '$(EMERGENCE)/test.{language}.conllu'
+	$(BIN)/babelscope generate --grammar en --size 1500 --seed 424243 --output '$(EMERGENCE)/train.{language}.conllu'
+	$(BIN)/babelscope generate --grammar en --size 200 --seed 424244 --output '$(EMERGENCE)/tagdev.{language}.conllu'
+	$(BIN)/babelscope generate --grammar en,es --kind dictionary --size 10000 --seed 7 --output '$(EMERGENCE)/pairs.{language}.tsv'
+	awk -F '\t' 'NR > 1 && $$3 != $$4 {print $$3 "\t" $$4}' $(EMERGENCE)/pairs.es.tsv > $(EMERGENCE)/en-es.tsv
+	touch $@
+
+emergence: $(EMERGENCE)/.made ## Pretrain and measure small models under several settings: hours; goes on where it was when it was killed
+	$(BIN)/babelscope study studies/emergence.yaml --out out/emergence --store out/emergence/store
 
 test: $(VENV)/.dev ## Set up and run all tests
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
