@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from babelscope.report import write_report
 from babelscope.study.result import StudyResult
-from babelscope.study.sections import layer_grids, maps, projection, token_translation, transfer, words
+from babelscope.study.sections import emergence, layer_grids, maps, projection, token_translation, transfer, words
 
 from tests.support import chromium
 
@@ -118,6 +118,22 @@ def test_words_by_dictionary_and_measure(page: chromium.Page, opened: Path, whol
     page.run(f"{CHANGE}('words-name', 'English → Japanese, en-ja.tsv')")
     page.run(f"{CHANGE}('words-measure', 'MRR, CSLS')")
     assert page.run(f"{DATA}('fig-words')")[1]["y"] == [row.value for row in japanese.rows[4:6]]
+    assert page.complaints(opened.as_uri()) == []
+
+
+def test_settings_of_pretraining_by_layer(page: chromium.Page, opened: Path, whole: StudyResult) -> None:
+    first, second, other, _ = emergence.SECTION.records(whole)
+    assert page.run(f"{MENU}('emergence-measure')") == ["similarity: CKA, debiased", "sentences: P@1, CSLS"]
+    chance, default, none = page.run(f"{DATA}('fig-emergence')")
+    values = [
+        [figure.value for figure in each.figures if figure.kind == "similarity"] for each in (first, second, other)
+    ]
+    assert chance["y"] == pytest.approx([0.005] * 3)
+    assert (default["name"], none["name"]) == ("default", "no anchors &lt;0&gt;")
+    assert default["y"] == pytest.approx([(one + two) / 2 for one, two in zip(*values[:2], strict=True)])
+    assert default["error_y"]["array"] == pytest.approx([0.1 / 2**0.5] * 3)
+    assert none["y"] == pytest.approx(values[2])
+    assert "500 texts a language" in text(page, "emergence-caption")
     assert page.complaints(opened.as_uri()) == []
 
 
