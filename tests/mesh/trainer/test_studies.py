@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from babelscope import InvalidRequest, NotFound
 from babelscope.cli import run
 from babelscope.corpora.writers import write_examples
-from babelscope.study import StudyResult, submit_study
-from babelscope.study.sections import fine_tuned, fine_tuning, gap
+from babelscope.data.activations import Progress
+from babelscope.study import StudyResult, Watcher, load_study, run_study, submit_study
+from babelscope.study.sections import ShowProgress, emergence, fine_tuned, fine_tuning, gap
 from babelscope.v1 import trainer_pb2
 
 from tests.support.job_processes import kill_jobs, processes_of_jobs
@@ -141,3 +143,77 @@ def test_a_study_fine_tunes_by_a_sweep_of_its_own(mesh: babelscope.LocalMesh, tm
     out = tmp_path / "fetched"
     assert run(["jobs", "fetch", job.name, "--out", str(out), "--mesh", mesh.address]) == 0
     assert (out / "report.html").read_text() == page
+
+
+GRID_STEPS = 30
+APART = {"vocabulary": "prefixed", "separate_embeddings": True, "separate_layers": 1}
+
+
+class _Killed(Exception):
+    """Ends a study as its process' end would."""
+
+
+class _Killer(Watcher):
+    """Kills the processes of all jobs, and then the study, once the first job has done some steps."""
+
+    def __init__(self, mesh: babelscope.LocalMesh) -> None:
+        self._mesh = mesh
+
+    @contextlib.contextmanager
+    def step(self, summary: str) -> Iterator[ShowProgress | None]:
+        def show(progress: Progress) -> None:
+            if progress.stage == "pretrain" and progress.done >= GRID_STEPS // 3:
+                kill_jobs(self._mesh)
+                raise _Killed(summary)
+
+        yield show
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Path:
+    """Two cells of tiny models that share one layer, on sentences that are no translations of one another."""
+    for seed, language in enumerate(("en", "es")):
+        lines = [each.content.text for each in tagged_sentences(120, language, seed)]  # type: ignore[union-attr]
+        unlike = dict.fromkeys(f"{line} {at}" for at, line in enumerate(lines))
+        (tmp_path / f"train.{language}.txt").write_text("".join(f"{line}\n" for line in unlike))
+    document: dict[str, Any] = {
+        "name": "grid",
+        "title": "Does a grid go on where it was?",
+        "corpus": {"pattern": "bundled:sample.tsv"},
+        "languages": ["en", "es"],
+        "sentences": 20,
+        "layers": [0, 2],
+        "measures": [{"name": "cka", "estimator": "debiased"}],
+        "retrieval": {"similarities": ["cosine"]},
+        "emergence": {
+            "text": {"plain": "train.{language}.txt"},
+            "dev": "train.{language}.txt",
+            # A window as long as the longest input changes nothing: the two cells are twins, but they are two jobs.
+            "settings": {"apart": APART, "twin": {**APART, "window": 32}},
+            "sizes": [100],
+            "vocabulary": {"size": 150},
+            "model": {"layers": 2, "hidden_size": 16, "heads": 2, "feed_forward": 32, "max_tokens": 32},
+            "training": {"max_steps": GRID_STEPS, "epochs": 100, "step_tokens": 256, "learning_rate": 0.002},
+        },
+    }
+    path = tmp_path / "study.yaml"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_a_grid_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(
+    mesh: babelscope.LocalMesh, grid: Path, tmp_path: Path
+) -> None:
+    before = {job.name for job in mesh.trainer.list_jobs()}
+    with pytest.raises(_Killed):
+        run_study(load_study(grid), mesh, tmp_path / "out", watcher=_Killer(mesh))
+    result = run_study(load_study(grid), mesh, tmp_path / "out")
+    jobs = {job.labels["cell"]: job for job in mesh.trainer.list_jobs() if job.name not in before}
+    assert {name: job.attempts for name, job in jobs.items()} == {"apart/100/0": 2, "twin/100/0": 1}
+    killed, twin = emergence.SECTION.records(result)
+    assert {(each.kind, each.layer) for each in killed.figures} == {
+        ("pretraining", None), ("similarity", 0), ("similarity", 2), ("retrieval", 0), ("retrieval", 2),
+    }  # fmt: skip
+    # Checkpoints are named by their content: the twin, which nothing has disturbed, has the same bits.
+    assert killed.checkpoint == twin.checkpoint
+    assert killed.figures == twin.figures

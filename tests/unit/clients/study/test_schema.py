@@ -198,7 +198,8 @@ def test_the_studies_of_this_repository_are_sound() -> None:
     folder = Path(__file__).resolve().parents[4] / "studies"
     studies = [load_study(path) for path in sorted(folder.glob("*.yaml"))]
     assert {study.name for study in studies} >= {
-        "demo", "dictionaries", "emergence", "emergence-small", "emergence-text", "pud-similarity", "similarity-and-transfer", "tatoeba",
+        "demo", "dictionaries", "emergence", "emergence-small", "emergence-text", "pud-similarity",
+        "similarity-and-transfer", "tatoeba",
     }  # fmt: skip
     assert all(path.stem == study.name for path, study in zip(sorted(folder.glob("*.yaml")), studies, strict=True))
 
