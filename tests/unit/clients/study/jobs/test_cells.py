@@ -89,8 +89,9 @@ def test_a_cell_depends_on_what_makes_its_model(tmp_path: Path) -> None:
     assert _read(tmp_path, settings=more, seeds=[0, 5]).depends(default, ("en", "fr")) == cells[default]
     for change in ({"model": {"layers": 3}}, {"training": {"max_steps": 8}}, {"parallel": True},
                    {"vocabulary": {"size": 101}}, {"dev": "plain.{language}.txt"}):  # fmt: skip
-        settings = {"default": {}}
-        assert _read(tmp_path, settings=settings, **change).depends(default, ("en", "fr")) != cells[default], change
+        assert _read(tmp_path, settings={"default": {}}, **change).depends(default, ("en", "fr")) != cells[default], (
+            change
+        )
     (tmp_path / "plain.fr.txt").write_text("changed\n")
     assert plain.depends(default, ("en", "fr")) != cells[default]
     # The French of the plain domain is no part of a cell that takes another's, nor the dictionary of most.
