@@ -101,7 +101,7 @@ bench: $(VENV)/.dev ## Measure speed, as ratios in one run
 	$(BIN)/python -m benchmarks
 
 soak: $(VENV)/.dev ## Run the mesh under load for SOAK_SECONDS (ten minutes by default), mutations, SOAK_KILLS kills, and all of XQuAD through all transforms
-	$(BIN)/python -m pytest tests/soak -m soak --timeout 3600 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m soak --timeout 3600 $(PYTEST_ARGS)
 	BABELSCOPE_WHOLE=1 $(BIN)/python -m pytest $(PARALLEL) $(shell grep -rlE 'support.whole import' tests --include='test_*.py')
 
 studies: $(VENV)/.dev ## Run the studies of the papers

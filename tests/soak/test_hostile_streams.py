@@ -137,7 +137,7 @@ def test_bodies_without_a_token(service: str, steady: str, clients: ProcessPoolE
             "datagen": valid_requests.datagen(),
             "encoder": valid_requests.encoder(),
             "metrics": valid_requests.metrics(),
-            "trainer": valid_requests.trainer("datasets/" + "0" * 64, "jobs/a", "jobs/b"),
+            "trainer": valid_requests.trainer("datasets/" + "0" * 64, "jobs/a", "jobs/b", "jobs/c"),
         }
         siege = Siege(mesh, valid, clients, steady)
         bound = siege.highest(service) + CLIENTS * (4 << 20)

@@ -89,14 +89,14 @@ def valid(running: babelscope.LocalMesh) -> dict[str, list[Request]]:
         answers = send(STUBS["metrics"](channel), kept)
     state = next(answer.report.state for answer in answers if answer.WhichOneof("message") == "report")
     with grpc.insecure_channel(running.trainer.address) as channel:
-        ended, watched = (_cancelled_job(STUBS["trainer"](channel), dataset) for _ in range(2))
+        cancelled = [_cancelled_job(STUBS["trainer"](channel), dataset) for _ in range(3)]
     planted = _planted(running)
     return {
         "datagen": valid_requests.datagen(dataset),
         "encoder": valid_requests.encoder(),
         "metrics": valid_requests.metrics(state),
         "trainer": [
-            *valid_requests.trainer(dataset, ended, watched),
+            *valid_requests.trainer(dataset, *cancelled),
             *valid_requests.trained(planted.job, planted.checkpoint, dataset),
         ],
     }
@@ -111,7 +111,7 @@ def _planted(running: babelscope.LocalMesh) -> Planted:
 
 def _cancelled_job(stub: Any, dataset: str) -> str:
     """The name of a new job that was cancelled."""
-    job = send(stub, valid_requests.trainer(dataset, "", "")[0])[0].name
+    job = send(stub, valid_requests.trainer(dataset, "", "", "")[0])[0].name
     send(stub, ("CancelJob", [trainer_pb2.CancelJobRequest(name=job)]))
     return str(job)
 

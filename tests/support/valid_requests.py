@@ -191,18 +191,18 @@ def trained(job: str, checkpoint: str, dataset: str) -> list[Request]:
         ("CreateJob", [trainer_pb2.CreateJobRequest(job=trainer_pb2.Job(evaluate=scored))]),
         ("GetJobFile", [trainer_pb2.GetJobFileRequest(name=job, path="rows.csv")]),
         ("GetCheckpoint", [trainer_pb2.GetCheckpointRequest(name=checkpoint)]),
-        ("DeleteJob", [trainer_pb2.DeleteJobRequest(name=job)]),  # refused: the checkpoint names it
         ("Predict", [ask(spec=used), *[ask(example=example(EXAMPLES[2]))] * 3]),
     ]
 
 
-def trainer(dataset: str, ended: str, watched: str) -> list[Request]:
+def trainer(dataset: str, ended: str, watched: str, removed: str) -> list[Request]:
     """Requests of the trainer service, but for those that need what a job has left.
 
     Args:
         dataset: Name of a dataset that is there.
         ended: Name of a job that was cancelled.
         watched: Name of another.
+        removed: Name of a third one.
     """
     tiny = model_pb2.ModelRef(name="tiny", reinit=[model_pb2.ReinitLayers(layers=[2], seed=3)])
     sets = [trainer_pb2.LanguageDataset(language="en", dataset=dataset)]
@@ -254,6 +254,7 @@ def trainer(dataset: str, ended: str, watched: str) -> list[Request]:
         ("CancelJob", [trainer_pb2.CancelJobRequest(name=ended)]),
         ("WatchJob", [trainer_pb2.WatchJobRequest(name=watched, from_event=1)]),
         ("ListCheckpoints", [trainer_pb2.ListCheckpointsRequest(page_size=1, job=ended)]),
+        ("DeleteJob", [trainer_pb2.DeleteJobRequest(name=removed)]),
         ("ListTasks", [trainer_pb2.ListTasksRequest(page_size=2)]),
     ]
 

@@ -80,7 +80,7 @@ def _ended(process: "subprocess.Popen[str]") -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.soak), signal.SIGTERM])
 def test_up_prints_its_address_and_stops_when_told(model_root: Path, tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "babelscope.cli", "up", "--model-root", str(model_root), "--store", str(tmp_path)]
     env = _environment(**OFFLINE)

@@ -47,7 +47,7 @@ def expected(mesh: LocalMesh) -> np.ndarray:
     ("number", "after"),
     [
         (signal.SIGKILL, [1]),
-        pytest.param(signal.SIGKILL, [500, 3000], marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, [500, 3000], marks=pytest.mark.soak),
         pytest.param(signal.SIGTERM, [100], marks=pytest.mark.slow),
     ],
 )
@@ -65,7 +65,9 @@ def test_the_synchronous_stream_goes_on(
         await_restarts(fragile, "encoder", len(after))
 
 
-@pytest.mark.parametrize("after", [[1], pytest.param([500, 3000], marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "after", [pytest.param([1], marks=pytest.mark.soak), pytest.param([500, 3000], marks=pytest.mark.slow)]
+)
 async def test_the_asynchronous_stream_goes_on(fragile: LocalMesh, expected: np.ndarray, after: list[int]) -> None:
     rows = Rows(fragile, signal.SIGKILL, after)
     async with (

@@ -96,6 +96,7 @@ def test_the_pud_study(real: LocalMesh, shared_data: Callable[[str], Path], tmp_
 
 
 @pytest.mark.browser
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_the_example_of_sections(real: LocalMesh, tmp_path: Path) -> None:
     """A part of studies/similarity-and-transfer.yaml, up to the report in a browser."""

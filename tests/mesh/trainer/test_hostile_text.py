@@ -88,7 +88,7 @@ def _spoilt(message: Any) -> Iterator[Message]:
 
 def _requests(job: str) -> list[tuple[str, Request]]:
     valid = [
-        *valid_requests.trainer(DATASET, job, job),
+        *valid_requests.trainer(DATASET, job, job, job),
         *valid_requests.trained(job, "checkpoints/" + "0" * 64, DATASET),
         ("DeleteCheckpoint", [trainer_pb2.DeleteCheckpointRequest(name="checkpoints/" + "0" * 64)]),
     ]
@@ -102,7 +102,7 @@ def _requests(job: str) -> list[tuple[str, Request]]:
 async def test_no_text_breaks_the_job_table(server: Server) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         stub: Any = trainer_pb2_grpc.TrainerServiceStub(channel)
-        method, [valid] = valid_requests.trainer(DATASET, "", "")[0]
+        method, [valid] = valid_requests.trainer(DATASET, "", "", "")[0]
         job = await stub.CreateJob(valid)
         await stub.CancelJob(trainer_pb2.CancelJobRequest(name=job.name))
         requests = _requests(job.name)

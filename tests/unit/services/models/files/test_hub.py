@@ -153,8 +153,13 @@ def _without_weights(source: Path) -> None:
     (source / "model.safetensors").unlink()
 
 
-def _without_any_weights(source: Path) -> None:
+def _with_weights_of_another_library(source: Path) -> None:
     for name in ("model.safetensors", "pytorch_model.bin"):
+        (source / name).unlink()
+
+
+def _without_any_weights(source: Path) -> None:
+    for name in ("model.safetensors", "pytorch_model.bin", "tf_model.h5"):
         (source / name).unlink()
 
 
@@ -190,6 +195,7 @@ def _without_configuration(source: Path) -> None:
     ("spoil", "reason"),
     [
         (_without_weights, "found only pytorch_model.bin, which would have to be unpickled"),
+        (_with_weights_of_another_library, "found only tf_model.h5"),
         (_without_any_weights, "found no weights at all"),
         (_without_tokenizer, "Expected a fast tokenizer, but the folder has no tokenizer.json"),
         (_with_an_index_of_files_that_are_missing, "names files that are missing: b.safetensors"),
