@@ -1,7 +1,7 @@
 // How a figure is drawn: its layout, its texts, heat maps, and what line charts share.
 import { S } from "./data.js";
 import { $ } from "./dom.js";
-import { css, dark, narrow, PALETTE, tick } from "./style.js";
+import { css, dark, grey, narrow, PALETTE, tick } from "./style.js";
 
 // What was drawn, by id of the plot, as it was given: tables are made from it.
 export const drawn = new Map();
@@ -140,6 +140,16 @@ export const layerAxis = (layers) => ({
   ticktext: layers.map(tick),
 });
 export const legend = (y = -0.2) => ({ orientation: "h", y, x: 0, font: { size: 12 } });
+// The level that unrelated texts would give.
+export const chanceLine = (x, y) => ({
+  type: "scatter",
+  mode: "lines",
+  x,
+  y,
+  name: "chance",
+  line: { color: grey(), width: 1.5, dash: "dot" },
+  hovertemplate: "chance %{y:.4f}<extra></extra>",
+});
 // Bars from `low` to `high` around values.
 export const bars = (values, low, high) => ({
   type: "data",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from babelscope.data.jobs.architecture import Architecture, Separation
-from babelscope.study.jobs.grids import Where, read_where, typed
+from babelscope.study.jobs.grids import OPTIMISATION, Where, read_where, typed
 from babelscope.study.nodes import Node
 from babelscope.study.paths import corpus_path, file_digest
 from babelscope.study.values import get, need
@@ -19,23 +19,7 @@ KEYS: Final = (
 JOINT: Final = "joint"
 PREFIXED: Final = "prefixed"
 _VOCABULARIES: Final = (JOINT, "joined", PREFIXED)
-_TRAINING: Final[Mapping[str, type]] = {
-    "learning_rate": float,
-    "epochs": float,
-    "max_steps": int,
-    "step_tokens": int,
-    "accumulation": int,
-    "warmup": float,
-    "schedule": str,
-    "weight_decay": float,
-    "clip": float,
-    "dropout": float,
-    "dtype": str,
-    "evaluations": int,
-    "patience": int,
-    "mask_rate": float,
-    "language_exponent": float,
-}
+_TRAINING: Final[Mapping[str, type]] = {**OPTIMISATION, "mask_rate": float, "language_exponent": float}
 """What all jobs of a grid share, as `PretrainOptions` has it."""
 
 

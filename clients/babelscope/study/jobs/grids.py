@@ -18,10 +18,7 @@ PAIRS: Final = "pairs"
 STORED: Final = "datasets/"
 """Beginning of the names of stored datasets, which stand where a file may stand."""
 KEYS: Final = ("tasks", "random_init", "seeds", "learning_rates", "step_tokens", "settings")
-_SETTINGS: Final[Mapping[str, type]] = {
-    "freeze_embeddings": bool,
-    "freeze_layers": int,
-    "head_learning_rate": float,
+OPTIMISATION: Final[Mapping[str, type]] = {
     "learning_rate": float,
     "epochs": float,
     "max_steps": int,
@@ -35,6 +32,13 @@ _SETTINGS: Final[Mapping[str, type]] = {
     "dtype": str,
     "evaluations": int,
     "patience": int,
+}
+"""Options of `Optimisation` that a study may set, with their types."""
+_SETTINGS: Final[Mapping[str, type]] = {
+    **OPTIMISATION,
+    "freeze_embeddings": bool,
+    "freeze_layers": int,
+    "head_learning_rate": float,
     "max_tokens": int,
 }
 """What all jobs of a grid may share, as `FineTuneOptions` has it."""

@@ -80,13 +80,13 @@ class CellJobs:
     def _switching(self, mesh: Any, switched: CodeSwitching, language: str) -> Step:
         """The source takes words of every other language, and every other language words of the source."""
         source, *others = self._languages
-        pairs = [
-            _pair(at, other, one, two, language == source)
-            for other in (others if language == source else [language])
-            for at, (one, two) in enumerate(read_word_pairs(self._grid.dictionary[other]).pairs)
-        ]
         key = ("dictionary", language)
         if key not in self._stored:
+            pairs = [
+                _pair(at, other, one, two, language == source)
+                for other in (others if language == source else [language])
+                for at, (one, two) in enumerate(read_word_pairs(self._grid.dictionary[other]).pairs)
+            ]
             self._stored[key] = _put(mesh, pairs, f"dictionary of {language}")
         return Step(
             "code_switch",

@@ -1,5 +1,5 @@
 // Lines, bands and chance over the layers of the model.
-import { plain } from "../plot.js";
+import { chanceLine, plain } from "../plot.js";
 import { alpha, fixed, grey } from "../style.js";
 import { mean, state } from "./series.js";
 
@@ -24,18 +24,7 @@ export function chance(listed) {
     spread = mean(listed, "ns");
   const low = centre.map((value, at) => value - 2 * spread[at]),
     high = centre.map((value, at) => value + 2 * spread[at]);
-  return [
-    band(low, high, grey(), 0.22),
-    {
-      type: "scatter",
-      mode: "lines",
-      x: state.model.layers,
-      y: centre,
-      name: "chance",
-      line: { color: grey(), width: 1.5, dash: "dot" },
-      hovertemplate: "chance %{y:.4f}<extra></extra>",
-    },
-  ];
+  return [band(low, high, grey(), 0.22), chanceLine(state.model.layers, centre)];
 }
 export function line(each, name, style) {
   const interval = each.lo ? " [%{customdata[0]:.3f}, %{customdata[1]:.3f}]" : "";

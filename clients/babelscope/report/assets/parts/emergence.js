@@ -2,8 +2,8 @@
 import { sections } from "../data.js";
 import { $ } from "../dom.js";
 import { choices, onChange, picked } from "../menus.js";
-import { draw, layerAxis, legend, plain } from "../plot.js";
-import { grey, PALETTE } from "../style.js";
+import { chanceLine, draw, layerAxis, legend, plain } from "../plot.js";
+import { PALETTE } from "../style.js";
 import { openTables } from "../tables.js";
 
 sections.emergence = (() => {
@@ -24,15 +24,7 @@ sections.emergence = (() => {
     draw(
       "fig-emergence",
       [
-        {
-          type: "scatter",
-          mode: "lines",
-          x: first.x,
-          y: first.nm,
-          name: "chance",
-          line: { color: grey(), width: 1.5, dash: "dot" },
-          hovertemplate: "chance %{y:.4f}<extra></extra>",
-        },
+        chanceLine(first.x, first.nm),
         ...each.lines.map((line, at) => ({
           type: "scatter",
           mode: "lines+markers",

@@ -2,8 +2,8 @@
 import { sections } from "../data.js";
 import { $ } from "../dom.js";
 import { choices, onChange, picked } from "../menus.js";
-import { bars, draw, layerAxis, legend, plain } from "../plot.js";
-import { grey, PALETTE } from "../style.js";
+import { bars, chanceLine, draw, layerAxis, legend, plain } from "../plot.js";
+import { PALETTE } from "../style.js";
 import { openTables } from "../tables.js";
 
 sections.words = (() => {
@@ -23,15 +23,7 @@ sections.words = (() => {
     draw(
       "fig-words",
       [
-        {
-          type: "scatter",
-          mode: "lines",
-          x: first.x,
-          y: first.nm,
-          name: "chance",
-          line: { color: grey(), width: 1.5, dash: "dot" },
-          hovertemplate: "chance %{y:.4f}<extra></extra>",
-        },
+        chanceLine(first.x, first.nm),
         ...each.lines.map((line, at) => ({
           type: "scatter",
           mode: "lines+markers",
