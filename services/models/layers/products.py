@@ -42,6 +42,8 @@ class _BlockedProduct(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias = ctx.needs_input_grad
         gradient = gradients[0].contiguous()
+        if not len(x):  # oneDNN arranges nothing that is empty
+            return torch.zeros_like(x), torch.zeros_like(weight), gradient.sum(dim=0) if of_bias else None
         return (
             _times(gradient, arranged(weight.t())) if of_x else None,
             _times(gradient.t().contiguous(), arranged(x.t(), len(weight))) if of_weight else None,

@@ -9,8 +9,10 @@ from services.runtime.memory import ENTRY, Memory
 from services.runtime.streams import later
 from services.trainer.serving.predictions import PORTION
 
-PORTION_BYTES: Final = 1 << 20
+PORTION_BYTES: Final = 256 << 10
 """Bytes after which a portion ends before it has all its examples."""
+_TOKEN_BYTES: Final = 320
+"""Bytes that a tokenizer takes for each byte of text while it works, where every word is one letter."""
 
 
 async def portions(
@@ -38,6 +40,11 @@ async def portions(
                 account.give(account.held)
         if portion:
             yield portion
+
+
+def tokens_weight(portion: Sequence[text_pb2.Example]) -> int:
+    """Bytes that a tokenizer may take for some examples while it works."""
+    return _TOKEN_BYTES * sum(example.ByteSize() for example in portion)
 
 
 def _weight(example: text_pb2.Example) -> int:

@@ -16,7 +16,7 @@ from services.runtime.callers import accounts
 from services.runtime.errors import InvalidArgument
 from services.runtime.files.folders import delete_folder
 from services.runtime.files.store import Store
-from services.runtime.memory import Memory
+from services.runtime.memory import Memory, hold_here
 from services.runtime.paging import cut_page, read_page, token_of
 from services.runtime.rpc.admission import caller_of, key_of
 from services.runtime.streams import first
@@ -26,7 +26,7 @@ from services.trainer.api.alignment import read_language_edits
 from services.trainer.api.entering import Check, Entrance, read_labels
 from services.trainer.api.listing import Damaged
 from services.trainer.api.names import read_checkpoint_name, read_job_name, read_key
-from services.trainer.api.portions import portions
+from services.trainer.api.portions import portions, tokens_weight
 from services.trainer.api.specs import at_least
 from services.trainer.api.watching import Notices, Watchers
 from services.trainer.jobs.checkpoints import Checkpoints
@@ -275,6 +275,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         self, asked: AskedModel, portion: Sequence[text_pb2.Example], feed: Feed[Any]
     ) -> list[trainer_pb2.PredictResponse]:
         """The answers to some examples; blocks."""
+        hold_here(tokens_weight(portion))
         examples = [from_proto(each) for each in portion]
         return [
             trainer_pb2.PredictResponse(examples=[to_proto(each) for each in some])

@@ -2,10 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
+from services.runtime.errors import InvalidArgument
 from services.trainer.data.pieces import Ints
+
+MOST_EPOCHS: Final = 100_000
+"""Most passes over the data of a run."""
 
 Step = tuple[Ints, ...]
 """Pieces of each batch that a step accumulates."""
@@ -72,15 +77,34 @@ def steps_to_run(whole: Callable[[int], int], epochs: float, max_steps: int) -> 
         whole: Steps of an epoch, from 0.
         epochs: Passes over the data.
         max_steps: Most steps in all; 0 for no such bound.
+
+    Raises:
+        InvalidArgument: The steps need more than `MOST_EPOCHS` passes over the data.
     """
     sizes: list[int] = []
     number = steps = 0
     while number < epochs and not (max_steps and steps >= max_steps):
+        if number == MOST_EPOCHS:
+            raise InvalidArgument(
+                "optimisation.max_steps",
+                f"Expected at most {steps}, which are {MOST_EPOCHS} passes over the data, but got {max_steps}",
+            )
         wanted = max(1, round(whole(number) * min(1.0, epochs - number)))
         sizes.append(min(wanted, max_steps - steps) if max_steps else wanted)
         steps += sizes[-1]
         number += 1
     return sizes
+
+
+def evaluation_steps(size: int, evaluations: int) -> set[int]:
+    """Steps of an epoch, from 1, after which the development sets are scored; the last one always is.
+
+    Args:
+        size: Steps of the epoch that are run, 1 at least.
+        evaluations: Evaluations an epoch; after every step where there are fewer steps than these.
+    """
+    many = min(evaluations, size)
+    return {max(1, round(size * (place + 1) / many)) for place in range(many)}
 
 
 def by_length(lengths: Sequence[int], batch_tokens: int) -> list[Ints]:

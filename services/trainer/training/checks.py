@@ -11,6 +11,7 @@ import numpy as np
 
 from services.runtime.errors import InvalidArgument
 from services.trainer.alignment.adversary import check_adversary
+from services.trainer.data.order import MOST_EPOCHS
 from services.trainer.data.pieces import Piece
 from services.trainer.evaluation.forward import TYPES
 from services.trainer.training.plan import FineTunePlan, Frozen, Optimisation
@@ -18,8 +19,6 @@ from services.trainer.training.plan import FineTunePlan, Frozen, Optimisation
 _Bound = tuple[str, float | None, float, float, bool]
 """A field, its value, the least and the largest one, and whether the least is itself allowed."""
 
-MOST_EPOCHS: Final = 100_000
-"""Passes over the data of a run without `max_steps`."""
 MOST_STEPS: Final = 100_000_000
 """Optimiser steps of a run."""
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 import numpy as np
 import torch
 
-from services.trainer.data.order import Step
+from services.trainer.data.order import Step, evaluation_steps
 from services.trainer.parallel.shares import shares
 from services.trainer.parallel.team import SOLO, Team
 from services.trainer.training.events import Checkpointed, Evaluated, Event, LossNotFinite, Progressed, Stopped
@@ -126,38 +126,30 @@ class Run:
         self._place = self._place.done_by(how.workers)
 
     def _go_on(self) -> None:
-        due = self._evaluation_steps()
+        first = 0
+        for epoch, size in enumerate(self._epochs):
+            if self._place.step <= first + size and not self._place.ended:
+                self._go_through(epoch, first, size)
+            first += size
+
+    def _go_through(self, epoch: int, first: int, size: int) -> None:
+        """What is still to do of an epoch, whose steps have the numbers from `first` + 1 to `first` + `size`."""
+        due = {first + step for step in evaluation_steps(size, self._objective.optimisation.evaluations)}
         if self._place.step in due and self._place.evaluated < self._place.step:
             # The run was stopped within this evaluation.
             self._evaluate()
             self._checkpoint()
-        for number, batches, epoch in self._remaining():
+        if self._place.step == first + size:
+            return
+        steps = self._order.epoch(epoch)
+        for place in range(max(self._place.step - first, 0), size):
             if self._place.ended:
                 return
-            self._step(number, batches, epoch)
+            number = first + place + 1
+            self._step(number, steps[place], epoch + (place + 1) / len(steps))
             if number in due:
                 self._evaluate()
             self._checkpoint()
-
-    def _remaining(self) -> Iterator[tuple[int, Step, float]]:
-        """Number, batches and epoch of each step that is still to do."""
-        first = 0
-        for epoch, size in enumerate(self._epochs):
-            if self._place.step < first + size:
-                steps = self._order.epoch(epoch)
-                for place in range(max(self._place.step - first, 0), size):
-                    yield first + place + 1, steps[place], epoch + (place + 1) / len(steps)
-            first += size
-
-    def _evaluation_steps(self) -> set[int]:
-        """Steps after which the development sets are scored."""
-        due: set[int] = set()
-        first, each = 0, self._objective.optimisation.evaluations
-        for size in self._epochs:
-            many = min(each, size)  # with as many as there are steps, all are due
-            due.update(first + max(1, round(size * (place + 1) / many)) for place in range(many))
-            first += size
-        return due | {self._steps}
 
     def _step(self, number: int, batches: Step, epoch: float) -> None:
         """One step of the optimiser; the loss is the mean over the targets of all its batches."""

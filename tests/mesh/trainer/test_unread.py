@@ -40,6 +40,7 @@ def settings(folder: Path) -> TrainerSettings:
         device="cpu",
         read_seconds=READ_SECONDS,
         idle_seconds=1.0,
+        held_bytes=64 << 20,
         max_streams=4,
         max_client_streams=4,
     )
@@ -110,3 +111,18 @@ async def test_clients_that_ask_for_predictions_and_send_nothing_give_their_plac
             assert (found.code, [*found.fields]) == (grpc.StatusCode.INVALID_ARGUMENT, ["spec.max_tokens"])
         answered = [message async for message in stub.Predict(_asked(planted.checkpoint))]
         assert sum(len(message.examples) for message in answered) == 20
+
+
+async def test_an_example_that_would_take_more_than_the_server_has_is_refused(server: Server, planted: Planted) -> None:
+    long = Word("a " * 100_000)
+    asked = [_spec(planted.checkpoint)]
+    asked += [trainer_pb2.PredictRequest(example=to_proto(Example("long", Sentence((long,), long.form), "en")))]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stub: Any = trainer_pb2_grpc.TrainerServiceStub(channel)
+        found = await failure(_all(stub.Predict(iter(asked))))
+    assert (found.code, found.quota) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "held_bytes")
+    assert server._service.memory.used == 0
+
+
+async def _all(call: Any) -> list[trainer_pb2.PredictResponse]:
+    return [message async for message in call]

@@ -18,7 +18,7 @@ def _made(rows: int, outputs: int, inputs: int, bias: bool) -> tuple[torch.Tenso
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("shape", [(1, 3, 5), (16, 48, 80), (37, 80, 48), (640, 33, 31), (1024, 384, 384)])
+@pytest.mark.parametrize("shape", [(0, 3, 5), (1, 3, 5), (16, 48, 80), (37, 80, 48), (640, 33, 31), (1024, 384, 384)])
 def test_product_and_gradients_are_those_of_the_plain_layer(shape: tuple[int, int, int], bias: bool) -> None:
     x, weight, offset = _made(*shape, bias)
     given = [each for each in (x, weight, offset) if each is not None]

@@ -1,8 +1,11 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.trainer.data.order import Order, by_length
+from services.runtime.errors import InvalidArgument
+from services.trainer.data import order as orders
+from services.trainer.data.order import Order, by_length, evaluation_steps
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=60)
 
@@ -37,6 +40,24 @@ def test_steps_of_whole_and_broken_epochs() -> None:
     assert order.steps(0.01, 0) == [1]
     assert order.steps(3.0, 14) == [10, 4]
     assert order.steps(1.0, 14) == [10]
+
+
+def test_steps_that_need_more_passes_than_a_run_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders, "MOST_EPOCHS", 50)
+    order = Order((10,) * 20, 200, 1, 0)
+    assert order.steps(1e9, 50) == [1] * 50
+    with pytest.raises(InvalidArgument, match="at most 50, which are 50 passes over the data, but got 100000000") as told:
+        order.steps(1e9, 100_000_000)
+    assert told.value.field == "optimisation.max_steps"
+
+
+@given(st.integers(1, 500), st.integers(1, 1 << 62))
+def test_evaluations_are_spread_over_an_epoch_and_end_with_it(size: int, evaluations: int) -> None:
+    found = sorted(evaluation_steps(size, evaluations))
+    assert len(found) == min(size, evaluations)
+    assert (found[0] >= 1, found[-1]) == (True, size)
+    gaps = np.diff([0, *found])
+    assert gaps.max() - gaps.min() <= 2
 
 
 @given(LENGTHS, st.integers(1, 60))

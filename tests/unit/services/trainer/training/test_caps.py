@@ -11,7 +11,8 @@ from services.models.spec import ModelSpec
 from services.runtime.errors import InvalidArgument
 from services.trainer.api.specs import read_optimisation
 from services.trainer.pretraining.pretrain import pretrain
-from services.trainer.training.checks import MOST_EPOCHS, MOST_STEPS, check_optimisation
+from services.trainer.data.order import MOST_EPOCHS
+from services.trainer.training.checks import MOST_STEPS, check_optimisation
 from services.trainer.training.fit import fit
 from services.trainer.training.plan import FineTunePlan, LanguageSet, Optimisation
 from tests.support.pretraining import plan, read
