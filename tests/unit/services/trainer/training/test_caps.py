@@ -10,8 +10,8 @@ from services.models.catalogue import ModelFiles
 from services.models.spec import ModelSpec
 from services.runtime.errors import InvalidArgument
 from services.trainer.api.specs import read_optimisation
-from services.trainer.pretraining.pretrain import pretrain
 from services.trainer.data.order import MOST_EPOCHS
+from services.trainer.pretraining.pretrain import pretrain
 from services.trainer.training.checks import MOST_STEPS, check_optimisation
 from services.trainer.training.fit import fit
 from services.trainer.training.plan import FineTunePlan, LanguageSet, Optimisation
