@@ -96,13 +96,23 @@ class Database:
         if set(current) == set(ScriptDirectory.from_config(config).get_heads()):
             return
         with self.transaction() as connection:
-            if not self.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            alone(connection, _MIGRATION_LOCK)
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")
             except CommandError as error:
                 raise FailedPrecondition("the job table", f"its tables are of another version: {error}") from error
+
+
+def alone(connection: Connection, key: int) -> None:
+    """Waits until no other transaction is alone by the same key; this one is, until it ends.
+
+    Args:
+        connection: Connection within a transaction. One that writes to an SQLite is alone from its beginning.
+        key: Key of an advisory lock of PostgreSQL.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 def _engine(url: str) -> Engine:

@@ -46,12 +46,25 @@ class ServedPredictions(Predictions):
     ) -> Iterator[list[Example]]:
         """As `Predictions.predict` says, by Ray where it answers."""
         source = iter(examples)
-        while portion := tuple(islice(source, PORTION)):
-            try:
-                yield unpack_answer(self._ready().ask(PredictCall(asked, portion).pack(), check))
-            except (Gone, OSError, Unavailable) as error:
-                log.warning("Ray does not predict, this process does: %s", error)
-                yield from self._direct.predict(asked, portion, check)
+        portion = tuple(islice(source, PORTION))
+        while True:
+            # Where there are no examples, too: the model may refuse what is asked of it.
+            yield from self._answers(asked, portion, check)
+            if not (portion := tuple(islice(source, PORTION))):
+                return
+
+    def _answers(
+        self, asked: AskedModel, portion: tuple[Example, ...], check: Callable[[], None]
+    ) -> Iterator[list[Example]]:
+        """The answers to a portion, by Ray where it answers; nothing to none."""
+        try:
+            found = unpack_answer(self._ready().ask(PredictCall(asked, portion).pack(), check))
+        except (Gone, OSError, Unavailable) as error:
+            log.warning("Ray does not predict, this process does: %s", error)
+            yield from self._direct.predict(asked, portion, check)
+        else:
+            if portion:
+                yield found
 
     def close(self) -> None:
         """Ends the process that leads to Ray."""

@@ -69,6 +69,8 @@ class Replica:
         """The answer to a call, or the error that its client is told of."""
         try:
             cut = await asyncio.to_thread(self._cut, PredictCall.unpack(data))
+            if not cut.prepared.examples:
+                return pack_examples([])
             answer: bytes = await self._batched(cut)
         except Exception as error:  # the answer says it: Ray would wrap it in one of its own
             return pack_error(error)

@@ -1,6 +1,7 @@
 """What leaves the job table, what stays, and for how many jobs there is room; on both databases."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,20 @@ def test_there_is_room_for_so_many_jobs(opened: Callable[[], Database]) -> None:
     with pytest.raises(LimitExceeded, match="there are 5 and this is 6 more"):
         table.retry(first)
     assert table.get(first).state is State.CANCELLED
+
+
+def test_jobs_that_come_at_once_do_not_pass_the_limit(opened: Callable[[], Database]) -> None:
+    trainers = [JobTable(opened(), Room(20, 20)) for _ in range(2)]
+
+    def enter(number: int) -> bool:
+        try:
+            trainers[number % 2].create(NewJob("study", b"{}", caller="ada"))
+        except LimitExceeded:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(enter, range(64))) == 20
 
 
 def test_the_jobs_of_a_sweep_are_counted_once(opened: Callable[[], Database]) -> None:

@@ -118,6 +118,10 @@ def test_requests_at_once_get_their_own_answers(served: ServedPredictions) -> No
     with pytest.raises(InvalidArgument) as caught:
         _ask(served, EXAMPLES, -1)
     assert caught.value.field == "spec.max_tokens"
+    # What the model refuses, it refuses before there are examples.
+    assert _ask(served, []) == []
+    with pytest.raises(InvalidArgument):
+        _ask(served, [], -1)
 
 
 def test_a_process_that_dies_is_replaced_and_its_calls_are_answered_here(served: ServedPredictions) -> None:
