@@ -15,7 +15,7 @@ from services.encoder.api import requests, responses
 from services.encoder.api.intake import Intake, Work
 from services.encoder.api.paths import at
 from services.encoder.api.requests import Asked
-from services.encoder.api.units import Grouper, Written, check_count, grouper
+from services.encoder.api.units import MOST_UNITS, Grouper, Written, check_count, grouper
 from services.encoder.corpus.means import LayerSums
 from services.encoder.corpus.words import WordFinder, WordSums
 from services.encoder.engine import Engine
@@ -251,7 +251,8 @@ class _Occurrences:
         lacking = [[row in item.empty for row in range(item.rows)] for item in items]
         kept = ~np.array([each for some in lacking for each in some], bool)
         numbers = [self.sums.number(word) for some in words for word in some]
-        self.sums.add(np.array(numbers, np.int64)[kept], rows[kept])
+        places = [item.index * MOST_UNITS + row for item in items for row in range(item.rows)]
+        self.sums.add(np.array(numbers, np.int64)[kept], np.array(places, np.int64)[kept], rows[kept])
 
 
 async def _after_words(messages: AsyncIterator[Any], wanted: list[str], account: Account) -> AsyncIterator[Any]:

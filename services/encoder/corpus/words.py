@@ -87,6 +87,7 @@ class WordSums:
         self._max_bytes = max_bytes
         self._sums = np.zeros((0, layers, width))
         self._counts = np.zeros(0, np.int64)
+        self._firsts = np.zeros(0, np.int64)
 
     def number(self, word: str) -> int:
         """The number of a word, a new one where it is new.
@@ -103,11 +104,12 @@ class WordSums:
             )
         return number
 
-    def add(self, numbers: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
-        """Takes occurrences in.
+    def add(self, numbers: NDArray[np.int64], places: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
+        """Takes occurrences in, in any order: the device computes texts of like length together.
 
         Args:
             numbers: [r], of the words.
+            places: [r], that grow from one occurrence in the corpus to the next.
             rows: [r, K, d].
         """
         if not numbers.size:
@@ -117,9 +119,10 @@ class WordSums:
         found, starts, counts = np.unique(numbers[order], return_index=True, return_counts=True)
         self._sums[found] += np.add.reduceat(rows[order].astype(np.float64), starts, axis=0)
         self._counts[found] += counts
+        self._firsts[found] = np.minimum(self._firsts[found], np.minimum.reduceat(places[order], starts))
 
     def means(self, min_count: int, at_once: int) -> Iterator[WordMeans]:
-        """Yields the words that occurred often enough, in the order of their first occurrence.
+        """Yields the words that occurred often enough, in the order of their first occurrence with pieces.
 
         Args:
             min_count: Fewest occurrences; at least one counts in any case.
@@ -127,6 +130,7 @@ class WordSums:
         """
         words = tuple(self._numbers)
         kept = np.flatnonzero(self._counts[: len(words)] >= max(min_count, 1))
+        kept = kept[np.argsort(self._firsts[kept], kind="stable")]
         for start in range(0, kept.size, at_once):
             some = kept[start : start + at_once]
             counts = self._counts[some]
@@ -151,3 +155,4 @@ class WordSums:
         self._account.take(more * self._row_bytes)
         self._sums = np.concatenate((self._sums, np.zeros((more, *self._sums.shape[1:]))))
         self._counts = np.concatenate((self._counts, np.zeros(more, np.int64)))
+        self._firsts = np.concatenate((self._firsts, np.full(more, np.iinfo(np.int64).max)))

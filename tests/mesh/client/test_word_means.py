@@ -83,6 +83,15 @@ def test_wanted_words_alone_and_the_longest_of_them(mesh: LocalMesh) -> None:
     np.testing.assert_allclose(single.vector("old cat", 2), rows[:, 0].mean(0), atol=1e-5)
 
 
+def test_words_come_in_the_order_of_the_corpus_whatever_is_computed_first(mesh: LocalMesh) -> None:
+    texts = [f"{'the cat ' * (number * 7 % 23)}unique{number}" for number in range(600)]
+    expected = dict.fromkeys(word for text in texts for word in text.split())
+    found = mesh.encoder.encode_words(texts, model="tiny", layers=[0])
+    assert found.words == tuple(expected)
+    shards = [mesh.encoder.encode_words(texts[at : at + 250], model="tiny", layers=[0]) for at in range(0, 600, 250)]
+    assert WordMeans.merge(shards).words == found.words
+
+
 def test_given_words_have_rows_of_their_own(mesh: LocalMesh) -> None:
     texts = [Text("a", "the cat.", words=("the", "cat", ".")), Text("b", words=("cat", "\u200b", "dog"))]
     found = mesh.encoder.encode_words(texts, model="tiny")

@@ -56,11 +56,15 @@ def test_given_words_are_taken_as_they_are() -> None:
 def test_means_are_those_of_plain_lists(batches: list[list[str]], least: int, at_once: int) -> None:
     rng = np.random.default_rng(len(batches))
     sums, plain = WordSums(2, 3, 1 << 20, _account()), defaultdict(list)
-    for batch in batches:
+    computed = []
+    for number, batch in enumerate(batches):
         rows = rng.standard_normal((len(batch), 2, 3)).astype(np.float32)
-        sums.add(np.array([sums.number(word) for word in batch]), rows)
+        computed.append((batch, 12 * number + np.arange(len(batch)), rows))
         for word, row in zip(batch, rows, strict=True):
             plain[word].append(row)
+    for place in rng.permutation(len(computed)):
+        batch, places, rows = computed[place]
+        sums.add(np.array([sums.number(word) for word in batch]), places, rows)
     expected = {word: rows for word, rows in plain.items() if len(rows) >= least}
     parts = list(sums.means(least, at_once))
     assert [word for part in parts for word in part.words] == list(expected)
@@ -77,8 +81,8 @@ def test_the_table_grows_with_the_vocabulary_and_no_further() -> None:
     account = _account()
     sums = WordSums(2, 8, 1 << 14, account)
     numbers = np.array([sums.number(str(word)) for word in range(128)])
-    sums.add(numbers, np.ones((128, 2, 8), np.float32))
-    sums.add(numbers, np.ones((128, 2, 8), np.float32))
+    sums.add(numbers, numbers, np.ones((128, 2, 8), np.float32))
+    sums.add(numbers, numbers, np.ones((128, 2, 8), np.float32))
     assert sums._sums.nbytes <= 1 << 14
     assert sums._sums.nbytes == account.held
     with pytest.raises(LimitExceeded, match="more than 128 words of 128 bytes each; name the words wanted"):
@@ -88,7 +92,7 @@ def test_the_table_grows_with_the_vocabulary_and_no_further() -> None:
 def test_words_without_occurrences_are_not_answered() -> None:
     sums = WordSums(1, 1, 1 << 20, _account())
     sums.number("empty")
-    sums.add(np.array([sums.number("cat")]), np.ones((1, 1, 1), np.float32))
+    sums.add(np.array([sums.number("cat")]), np.zeros(1, np.int64), np.ones((1, 1, 1), np.float32))
     assert [part.words for part in sums.means(0, 10)] == [("cat",)]
 
 
@@ -100,10 +104,10 @@ def test_the_sums_of_all_requests_share_one_limit() -> None:
         numbers = np.array([sums.number(str(word)) for word in range(count)])
         if account is other:
             with pytest.raises(LimitExceeded, match="are held and this one needs") as caught:
-                sums.add(numbers, np.ones((count, 2, 8), np.float32))
+                sums.add(numbers, numbers, np.ones((count, 2, 8), np.float32))
             assert caught.value.subject == "word_bytes"
         else:
-            sums.add(numbers, np.ones((count, 2, 8), np.float32))
+            sums.add(numbers, numbers, np.ones((count, 2, 8), np.float32))
 
 
 def test_a_word_larger_than_the_limit_is_refused() -> None:
