@@ -28,7 +28,7 @@ from services.trainer.extension.plan import ExtendPlan
 from services.trainer.extension.plan import check as check_extension
 from services.trainer.extension.plan import check_model as check_extended
 from services.trainer.jobs.checkpoints import Checkpoints
-from services.trainer.known import KnownModel
+from services.trainer.known import KnownModel, known_model
 from services.trainer.pretraining.checks import check as check_pretraining
 from services.trainer.pretraining.plan import STORED, PretrainPlan
 from services.trainer.static.plan import StaticPlan
@@ -95,7 +95,7 @@ class Checker:
 
     def _known(self, model: ModelSpec) -> KnownModel:
         """What is known of a model."""
-        return KnownModel(self._files.find(model.name, model.revision), f"model {model.name}")
+        return known_model(self._files.find(model.name, model.revision), f"model {model.name}")
 
     def _fine_tune(self, job: specs.FineTuneJob, field: str, known: KnownModel | None = None) -> None:
         """Checks a job; `known` is its model, where several jobs share it."""

@@ -11,7 +11,7 @@ from services.models.spec import ModelSpec
 from services.runtime.errors import InvalidArgument
 from services.trainer import specs
 from services.trainer.checking import Checker
-from services.trainer.known import KnownModel
+from services.trainer.known import known_model
 from services.trainer.training.plan import Frozen, LanguageSet
 from tests.support.general_models import build_general
 
@@ -31,11 +31,11 @@ def _check(files: ModelFiles, language: str = "en", **given: Any) -> None:
 def test_a_model_of_transformers_modules_is_known_but_for_its_layers(
     translator: ModelFiles, tiny: Callable[[str], Path]
 ) -> None:
-    general = KnownModel(translator.find("m"), "m")
+    general = known_model(translator.find("m"), "m")
     assert (general.engine, general.lowest, general.max_tokens) == ("general", None, 256)
     assert general.languages is not None
     assert general.languages.names == ("deu_Latn", "eng_Latn", "zho_Hans", "zho_Hant")
-    packed = KnownModel(ModelFiles(aliases={"m": tiny("albert")}).find("m"), "m")
+    packed = known_model(ModelFiles(aliases={"m": tiny("albert")}).find("m"), "m")
     assert (packed.engine, packed.lowest, packed.languages) == ("packed", [1, 2, 1, 2, 5, 6], None)
 
 
