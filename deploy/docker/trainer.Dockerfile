@@ -28,6 +28,8 @@ COPY services/__init__.py services/__init__.py
 COPY services/runtime services/runtime
 COPY services/models services/models
 COPY services/trainer services/trainer
+# The root is read-only where it runs: what is not compiled here, every process would compile anew.
+RUN python -m compileall -q /app
 ENV PATH=/venv/bin:$PATH \
     PYTHONPATH=/app:/app/clients \
     PYTHONDONTWRITEBYTECODE=1 \

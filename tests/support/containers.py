@@ -117,7 +117,7 @@ class Container:
             _mount(root / path.lstrip("/"), None if volume is None else volumes / volume)
         for sources, target in image.copies:
             for source in sources:
-                _copy(ROOT / source, root / target.lstrip("/"))
+                _copy(ROOT / source, root / target.lstrip("/"), compiled=image.compiled)
         self._home = root / "home"
         self._home.mkdir(exist_ok=True)
         self._files = self._immutable()
@@ -223,10 +223,10 @@ def _mount(place: Path, volume: Path | None) -> None:
         place.symlink_to(volume)
 
 
-def _copy(source: Path, target: Path) -> None:
-    """What COPY does."""
+def _copy(source: Path, target: Path, *, compiled: bool) -> None:
+    """What COPY does, and the compiler after it: what this checkout has compiled already is taken from there."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, target, ignore=None if compiled else shutil.ignore_patterns("__pycache__"))
     else:
         shutil.copy(source, target)

@@ -86,6 +86,7 @@ class Image:
         copies: Sources and target of the last stage's copies out of the repository.
         environment: Variables of the last stage.
         command: What the container runs.
+        compiled: Whether the modules that were copied were compiled.
     """
 
     instructions: list[tuple[str, str]]
@@ -93,6 +94,7 @@ class Image:
     copies: list[tuple[list[str], str]] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
+    compiled: bool = False
 
     def last(self, name: str) -> list[str]:
         """Texts of the last stage's instructions of a name."""
@@ -115,6 +117,9 @@ def parse(path: Path) -> Image:
         elif name == "COPY" and "--from" not in text:
             *sources, target = text.split()
             image.copies.append((sources, str(workdir / target)))
+            image.compiled = False
+        elif name == "RUN" and "-m compileall" in text:
+            image.compiled = text.split()[-1] == str(workdir)
         elif name == "ENV":
             image.environment.update(word.split("=", 1) for word in shlex.split(text))
         elif name == "CMD":
