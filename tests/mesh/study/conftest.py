@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import babelscope
@@ -24,7 +25,7 @@ retrieval: {{similarities: [cosine, csls]}}
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMesh]:
     """A mesh that knows the model `tiny`."""
     root = make_root(tmp_path_factory.mktemp("models"))
@@ -33,31 +34,33 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMesh]:
         yield started
 
 
+def _write(root: Path, extra: str = "", folder: str = "corpus", prefix: str = "s") -> Path:
+    """Writes a study and its texts: sentences of 400 ids, alike in all languages but for some words."""
+    draw = random.Random(0)
+    where = root / folder
+    where.mkdir()
+    sentences = [[draw.choice(WORDS) for _ in range(draw.randint(3, 12))] for _ in range(400)]
+    for language, changed in (("en", 0.0), ("fr", 0.3), ("sw", 0.8)):
+        lines = [
+            f"{prefix}{at}\t"
+            + " ".join(draw.choice(WORDS) if draw.random() < changed else word for word in sentence)
+            + "\n"
+            for at, sentence in enumerate(sentences)
+        ]
+        (where / f"{language}.txt").write_text("".join(lines))
+    path = where / "study.yaml"
+    path.write_text(STUDY.format(extra=extra))
+    return path
+
+
 @pytest.fixture
 def corpus(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a study and its texts: sentences of 400 ids, alike in all languages but for some words."""
-
-    def write(extra: str = "", folder: str = "corpus", prefix: str = "s") -> Path:
-        draw = random.Random(0)
-        where = tmp_path / folder
-        where.mkdir()
-        sentences = [[draw.choice(WORDS) for _ in range(draw.randint(3, 12))] for _ in range(400)]
-        for language, changed in (("en", 0.0), ("fr", 0.3), ("sw", 0.8)):
-            lines = [
-                f"s{at}\t"
-                + " ".join(draw.choice(WORDS) if draw.random() < changed else word for word in sentence)
-                + "\n"
-                for at, sentence in enumerate(sentences)
-            ]
-            (where / f"{language}.txt").write_text("".join(lines))
-        path = where / "study.yaml"
-        path.write_text(STUDY.format(extra=extra))
-        return path
-
-    return write
+    """Writes the study and its texts into the test's folder."""
+    return partial(_write, tmp_path)
 
 
-@pytest.fixture
-def undisturbed(mesh: LocalMesh, corpus: Callable[..., Path], tmp_path: Path) -> StudyResult:
-    """A study with nothing in its way."""
-    return run_study(load_study(corpus(folder="first")), mesh, tmp_path / "first-out")
+@pytest.fixture(scope="module")
+def undisturbed(mesh: LocalMesh, tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
+    """A study with nothing in its way, run once for all that compare with it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return run_study(load_study(_write(folder)), mesh, folder / "out")
