@@ -7,16 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from services.runtime.errors import FailedPrecondition
 from services.trainer.driver.child import Channel
-from services.trainer.driver.families import Child
 from services.trainer.driver.protocol import Assignment, Report
-from services.trainer.jobs.families import Tally
-from services.trainer.jobs.records import NewJob
 
 
 def expected(steps: int) -> bytes:
@@ -98,22 +94,3 @@ def deadly(assignment: Assignment, channel: Channel) -> bytes:
     sys.stdout.flush()
     os.kill(os.getpid(), signal.SIGKILL)
     return b""
-
-
-class Counts:
-    """A job with jobs of its own: its specification is the list of their kinds and specifications."""
-
-    def children(self, spec: bytes) -> list[NewJob]:
-        """The jobs."""
-        return [
-            NewJob(kind, json.dumps(each).encode(), labels={"place": str(place)}, max_attempts=50)
-            for place, (kind, each) in enumerate(json.loads(spec))
-        ]
-
-    def outcome(self, spec: bytes, children: Sequence[Child]) -> bytes:
-        """Their results, in order."""
-        return b" ".join(child.result for child in children)
-
-    def progress(self, tally: Tally) -> bytes:
-        """Those that have ended, of all."""
-        return b"%d of %d" % (tally.ended, tally.total)

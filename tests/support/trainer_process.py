@@ -1,25 +1,47 @@
 """A trainer without a door, as a process: `python -m tests.support.trainer_process URL WORKDIR LEASE SLOTS RUNNER`."""
 
+import json
 import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from services.trainer.cluster.runner import RayRunner
 from services.trainer.driver.attempt import DispatchSettings, Tables
 from services.trainer.driver.dispatcher import Dispatcher
+from services.trainer.driver.families import Child
 from services.trainer.driver.process import launch
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Database
-from services.trainer.jobs.families import Families
+from services.trainer.jobs.families import Families, Tally
+from services.trainer.jobs.records import NewJob
 from services.trainer.jobs.table import JobTable
-from tests.support.job_works import Counts
 
 WORKS = {
     name: f"tests.support.job_works:{name}"
     for name in ("count", "with_children", "stubborn", "refused", "broken", "deadly", "needs", "stumbles", "whose")
 }
+
+
+class Counts:
+    """A job with jobs of its own: its specification is the list of their kinds and specifications."""
+
+    def children(self, spec: bytes) -> list[NewJob]:
+        """The jobs."""
+        return [
+            NewJob(kind, json.dumps(each).encode(), labels={"place": str(place)}, max_attempts=50)
+            for place, (kind, each) in enumerate(json.loads(spec))
+        ]
+
+    def outcome(self, spec: bytes, children: Sequence[Child]) -> bytes:
+        """Their results, in order."""
+        return b" ".join(child.result for child in children)
+
+    def progress(self, tally: Tally) -> bytes:
+        """Those that have ended, of all."""
+        return b"%d of %d" % (tally.ended, tally.total)
 
 
 def main() -> None:

@@ -15,6 +15,9 @@ from services.trainer.jobs.records import State
 from tests.mesh.trainer.conftest import PATIENCE_SECONDS, lives
 from tests.support.job_works import expected
 
+SQLITE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+"""Of what hangs on processes alone; what the table does on either database its own tests show."""
+
 
 def test_a_job_from_its_entry_to_its_result(rig: Any) -> None:
     job = rig.job("count", b"[3, 0.01]")
@@ -26,6 +29,7 @@ def test_a_job_from_its_entry_to_its_result(rig: Any) -> None:
     rig.cleared()
 
 
+@SQLITE
 @pytest.mark.parametrize(
     ("kind", "reason"), [("refused", "its labels differ"), ("broken", "ZeroDivisionError: by design")]
 )
@@ -54,6 +58,7 @@ def test_a_retry_goes_on_from_the_state_that_the_failure_left(rig: Any, tmp_path
     rig.cleared()
 
 
+@SQLITE
 def test_a_job_that_dies_every_time_is_given_up_and_its_log_is_told(rig: Any) -> None:
     job = rig.job("deadly", max_attempts=3)
     rig.trainer()
@@ -116,6 +121,7 @@ def test_a_paused_trainer_never_runs_a_job_beside_another(rig: Any) -> None:
     assert paused.poll() is None
 
 
+@SQLITE
 def test_cancelling_frees_everything(rig: Any) -> None:
     """Its processes would run, and its lease hold, for longer than the test waits."""
     rig.trainer(lease=3600.0)
@@ -129,6 +135,7 @@ def test_cancelling_frees_everything(rig: Any) -> None:
     rig.cleared()
 
 
+@SQLITE
 def test_a_process_that_does_not_listen_is_killed(rig: Any) -> None:
     rig.trainer(lease=3600.0)
     job = rig.job("stubborn")
@@ -153,6 +160,7 @@ def test_a_trainer_that_drains_gives_its_job_back(rig: Any) -> None:
     assert rig.until(job, lambda each: each.state.ended).result == expected(25)
 
 
+@SQLITE
 def test_jobs_at_once_are_as_many_as_there_are_slots(rig: Any) -> None:
     rig.trainer(slots=2)
     jobs = [rig.job("count", b"[8, 0.1]") for _ in range(3)]

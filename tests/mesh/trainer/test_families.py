@@ -27,6 +27,7 @@ def _children(rig: Any, parent: str) -> list[Any]:
     return list(rig.table.page(Filter(parent=parent, oldest_first=True), 100)[0].jobs)
 
 
+@SQLITE
 def test_one_slot_is_enough_and_the_jobs_make_the_result(rig: Any) -> None:
     parent = _family(rig, ("count", [3, 0.01]), ("count", [4, 0.01]), ("count", [5, 0.01]))
     rig.trainer()
