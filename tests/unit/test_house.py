@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.code import ROOT, WINGS, imports, label, sources, within, wrong_imports
+from tests.support.code import ROOT, WINGS, label, sources, wrong_imports
 
 START_UP = {"__main__.py", "service.py"}
 KNOWN_TO = {
@@ -69,39 +69,43 @@ def test_doors_hold_no_mathematics() -> None:
     assert not wrong_imports(doors, "torch", "scipy", "transformers", "sklearn")
 
 
-@pytest.mark.parametrize("path", sources("services", "clients", "scripts", "benchmarks", "tests"), ids=label)
-def test_a_file_holds_one_concept(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= LINES_AT_MOST, f"{label(path)} has {lines} lines: one room or two?"
+def test_a_file_holds_one_concept() -> None:
+    paths = sources("services", "clients", "scripts", "benchmarks", "tests")
+    lines = {label(path): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+    long = {path: count for path, count in lines.items() if count > LINES_AT_MOST}
+    assert not long, f"{long} lines: one room or two?"
 
 
 UNSAFE = re.compile(r"\bpickle\b|torch\.load\(|trust_remote_code\s*=\s*True|\beval\(|\bexec\(|\byaml\.load\(")
 
 
-@pytest.mark.parametrize("path", sources("services", "clients"), ids=label)
-def test_nothing_is_unpickled_or_executed(path: Path) -> None:
-    code = "\n".join(
-        ast.unparse(node)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-    )
-    code = code.replace("model.eval(", "model.train(False")
-    assert not UNSAFE.search(code), UNSAFE.search(code)
-    assert not any(within(name, "pickle", "marshal", "shelve", "dill") for name in imports(path))
+@pytest.fixture(scope="module")
+def trees() -> dict[str, ast.Module]:
+    """All modules of services and clients, parsed."""
+    return {label(path): ast.parse(path.read_text(encoding="utf-8")) for path in sources("services", "clients")}
 
 
-@pytest.mark.parametrize("path", sources("services", "clients"), ids=label)
-def test_public_things_are_described(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert ast.get_docstring(tree), f"{label(path)} has no docstring"
-    bare = [
-        node.name
+def test_nothing_is_unpickled_or_executed(trees: dict[str, ast.Module]) -> None:
+    unsafe = {}
+    for path, tree in trees.items():
+        code = "\n".join(ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Call))
+        if found := UNSAFE.search(code.replace("model.eval(", "model.train(False")):
+            unsafe[path] = found[0]
+    assert not unsafe
+    assert not wrong_imports(sources("services", "clients"), "pickle", "marshal", "shelve", "dill")
+
+
+def test_public_things_are_described(trees: dict[str, ast.Module]) -> None:
+    bare = [path for path, tree in trees.items() if not ast.get_docstring(tree)]
+    bare += [
+        f"{path}: {node.name}"
+        for path, tree in trees.items()
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         and not node.name.startswith("_")
         and not ast.get_docstring(node)
     ]
-    assert not bare, f"{label(path)}: {bare} have no docstring"
+    assert not bare, f"{bare} have no docstring"
 
 
 PARAMETERS_AT_MOST = 10
@@ -114,11 +118,11 @@ def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return sum(name not in {"self", "cls"} for name in names) + (given.vararg is not None) + (given.kwarg is not None)
 
 
-@pytest.mark.parametrize("path", sources("services", "clients"), ids=label)
-def test_no_function_has_more_than_ten_parameters(path: Path) -> None:
+def test_no_function_has_more_than_ten_parameters(trees: dict[str, ast.Module]) -> None:
     wrong = [
-        f"{node.name} has {_parameters(node)}"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        f"{path}: {node.name} has {_parameters(node)}"
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _parameters(node) > PARAMETERS_AT_MOST
     ]
     assert not wrong

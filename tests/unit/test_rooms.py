@@ -78,16 +78,21 @@ MIRRORED = {"services": ROOT / "services", "clients": ROOT / "clients" / "babels
 TESTS = sorted((ROOT / "tests" / "unit").rglob("test_*.py"))
 
 
-@pytest.mark.parametrize("path", TESTS, ids=label)
-def test_unit_tests_stand_where_their_room_stands(path: Path) -> None:
-    """A folder of tests is a room of the code; a file may hold several modules of that room, and bear its own name."""
+def _misplaced(path: Path) -> str:
+    """What is wrong with the place of a file of tests; nothing where it is empty."""
     tree, *folders = path.relative_to(ROOT / "tests" / "unit").parts[:-1] or ("",)
     if tree not in MIRRORED:
-        return
+        return ""
     room = MIRRORED[tree].joinpath(*folders)
-    assert room.is_dir(), f"{label(path)} tests a room that does not exist: {label(room)}"
+    if not room.is_dir():
+        return f"{label(path)} tests a room that does not exist: {label(room)}"
     name = path.stem.removeprefix("test_")
     if tree == "clients" or name == room.name or (room / f"{name}.py").exists() or (room / name).is_dir():
-        return
+        return ""
     elsewhere = [label(one) for one in (MIRRORED[tree] / folders[0]).rglob(f"{name}.py")]
-    assert not elsewhere, f"{label(path)} bears the name of a module of another room: {elsewhere}"
+    return f"{label(path)} bears the name of a module of another room: {elsewhere}" if elsewhere else ""
+
+
+def test_unit_tests_stand_where_their_room_stands() -> None:
+    """A folder of tests is a room of the code; a file may hold several modules of that room, and bear its own name."""
+    assert not [wrong for path in TESTS if (wrong := _misplaced(path))]
