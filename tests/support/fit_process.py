@@ -18,7 +18,7 @@ PLAN = FineTunePlan(
     "parsing",
     train=(LanguageSet("en", "train"),),
     dev=(LanguageSet("en", "dev"),),
-    optimisation=Optimisation(learning_rate=1e-3, epochs=6, step_tokens=80, evaluations=2, seed=5),
+    optimisation=Optimisation(learning_rate=1e-3, epochs=4, step_tokens=80, evaluations=2, seed=5),
     threads=1,
 )
 

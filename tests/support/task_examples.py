@@ -6,7 +6,7 @@ import numpy as np
 from babelscope.data.examples import Answer, Example, Question, Sentence, TextPair, Word
 
 from services.trainer.evaluation.figures import Figure, Pair, Scored
-from tests.support.tiny_models import LINES
+from tests.support.lines import LINES
 
 VOCABULARY = sorted({word.strip(".,") for line in LINES[:4] for word in line.split()})
 TAGS = ("NOUN", "VERB", "ADJ", "DET", "ADP")

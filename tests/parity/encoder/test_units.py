@@ -12,7 +12,8 @@ from services.encoder.api.units import written
 from services.models.row_groups import chosen, spanned
 from services.models.spec import Edit, EncodePlan, Pooling, TokenizedText
 from tests.support.encoder_pairs import Pair
-from tests.support.tiny_models import LINES, mixed_texts
+from tests.support.lines import LINES
+from tests.support.tiny_models import mixed_texts
 
 TOLERANCE = 2e-5
 SENTENCES = [line.split() for line in (*LINES, *mixed_texts(12, seed=1, longest=30))]

@@ -14,7 +14,8 @@ from services.models.catalogue import ModelFiles
 from services.models.spec import Edit, EncodePlan, ModelSpec, Pooling
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from tests.support.encoder_pairs import PLAIN
-from tests.support.tiny_models import LINES, build_model, mixed_texts
+from tests.support.lines import LINES
+from tests.support.tiny_models import build_model, mixed_texts
 
 ALL = (0, 1, 2, 3, 4)
 

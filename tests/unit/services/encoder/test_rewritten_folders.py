@@ -14,7 +14,8 @@ from services.encoder.loading import load_engine
 from services.encoder.registry import Registry
 from services.models.catalogue import ModelFiles
 from services.models.spec import EncodePlan, ModelSpec, Reinit
-from tests.support.tiny_models import LINES, build_model
+from tests.support.lines import LINES
+from tests.support.tiny_models import build_model
 
 BASE, VARIANT = ModelSpec("m"), ModelSpec("m", reinit=(Reinit((4,), seed=3),))
 WEIGHTS = "model.safetensors"

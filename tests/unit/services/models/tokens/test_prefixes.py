@@ -13,7 +13,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_to
 
 from services.models.tokens import prefixes, tokenization
 from services.models.tokens.prefixes import OpenWords, safe_prefix, splits_at_spaces
-from tests.support.tiny_models import LINES, build_tokenizer
+from tests.support.lines import LINES
+from tests.support.tiny_models import build_tokenizer
 from tests.unit.services.models.tokens.test_tokenizer_file import KINDS as FILES
 
 SPECIALS = ("<s>", "</s>", "<unk>", "<mask>", "[SEP]")

@@ -9,7 +9,8 @@ from tokenizers import processors
 
 from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition
-from tests.support.tiny_models import LINES, build_tokenizer, mixed_texts
+from tests.support.lines import LINES
+from tests.support.tiny_models import build_tokenizer, mixed_texts
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizer
 from services.models.tokens import tokenization
 from services.models.tokens.tokenizer_file import PROBES, read_tokenizer
 from services.runtime.errors import FailedPrecondition
-from tests.support.tiny_models import LINES, mixed_texts, name_class
+from tests.support.lines import LINES
+from tests.support.tiny_models import mixed_texts, name_class
 
 BERT = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 ROBERTA = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 from services.models.tokens.tokenization import Tokenizer
 from services.trainer.data.pairs import pair_within, shares, windows
 from services.trainer.data.pieces import bare
-from tests.support.tiny_models import LINES
+from tests.support.lines import LINES
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta"])

@@ -8,7 +8,8 @@ from transformers import AutoTokenizer
 
 from services.models.tokens.tokenization import Tokenizer
 from services.trainer.data.words import cut_sentences
-from tests.support.tiny_models import CONFIGURATIONS, LINES
+from tests.support.lines import LINES
+from tests.support.tiny_models import CONFIGURATIONS
 
 WORDS = [word for line in LINES for word in (line.split() if " " in line else [line[:4], line[4:]])]
 

@@ -22,7 +22,8 @@ from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.data.words import cut_sentences
 from services.trainer.extension.extend import Extended, extend
 from services.trainer.extension.plan import ExtendPlan
-from tests.support.tiny_models import LINES, build_model
+from tests.support.lines import LINES
+from tests.support.tiny_models import build_model
 
 WORDS = ("Straßenbahn", "нырять", "水曜日", "Ångström", "the", "</s>", "x" * 101, "straßenbahn", "Zaunkönig")
 FAMILIES = ("bert", "roberta", "xlm-roberta", "electra", "modernbert", "distilbert")
