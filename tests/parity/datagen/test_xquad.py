@@ -14,7 +14,7 @@ from tests.support.datagen_corpora import Memory, assert_offsets, transform
 from tests.support.whole import spread
 
 pytestmark = pytest.mark.shared_data
-EVERY = 4
+EVERY = 8
 
 
 class Folder(Memory):

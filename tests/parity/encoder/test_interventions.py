@@ -1,5 +1,7 @@
 """Edits of a request equal forward hooks on the plain model."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import pytest
 
@@ -21,16 +23,21 @@ def _matrix(twin: Pair, seed: int) -> np.ndarray:
     return (np.eye(size) + 0.2 * noise).astype(np.float32)
 
 
-def _check(twin: Pair, edits: tuple[Edit, ...], pooling: Pooling = Pooling.TOKEN) -> None:
+def _check(twin: Pair, several: Iterable[tuple[Edit, ...]], poolings: Sequence[Pooling] = (Pooling.TOKEN,)) -> None:
+    """Holds each of several edits against the hooks on the plain model, under each pooling."""
     layers = tuple(range(twin.engine.info.layers + 1))
     exact = twin.in_float64()
-    batch = twin.tokenize(mixed_texts(9, seed=11, longest=30))
-    for text, rows in zip(batch, twin.engine.encode(batch, EncodePlan(layers, pooling, edits)), strict=True):
-        expected = reduced(twin.edited_states(text, edits), text, pooling)
-        truth = reduced(exact.edited_states(text, edits), text, pooling)
-        # Arbitrary edits may drive a trained model where rounding grows: no float32 is surer than the plain model's.
-        doubt = 2 * float(np.abs(expected - truth).max())
-        np.testing.assert_allclose(rows, expected, atol=TOLERANCE + doubt, rtol=0)
+    batch = twin.tokenize(mixed_texts(5, seed=11, longest=30))
+    for edits in several:
+        states = [(twin.edited_states(text, edits), exact.edited_states(text, edits)) for text in batch]
+        for pooling in poolings:
+            found = twin.engine.encode(batch, EncodePlan(layers, pooling, edits))
+            for text, rows, (plain, sure) in zip(batch, found, states, strict=True):
+                expected, truth = reduced(plain, text, pooling), reduced(sure, text, pooling)
+                # Arbitrary edits may drive a trained model where rounding grows: no float32 is surer than the plain
+                # model's.
+                doubt = 2 * float(np.abs(expected - truth).max())
+                np.testing.assert_allclose(rows, expected, atol=TOLERANCE + doubt, rtol=0)
 
 
 def test_the_hooks_see_what_transformers_reports(twin: Pair) -> None:
@@ -40,21 +47,22 @@ def test_the_hooks_see_what_transformers_reports(twin: Pair) -> None:
 
 @pytest.mark.parametrize("positions", ["non_special", "all"])
 def test_shift_at_every_layer(twin: Pair, positions: Positions) -> None:
-    for layer in range(twin.engine.info.layers + 1):
-        _check(twin, (Edit(layer, _vector(twin, layer), 0.7, vector_positions=positions),))
+    layers = range(twin.engine.info.layers + 1)
+    _check(twin, [(Edit(layer, _vector(twin, layer), 0.7, vector_positions=positions),) for layer in layers])
 
 
 @pytest.mark.parametrize("positions", ["non_special", "all"])
 def test_map_at_every_layer(twin: Pair, positions: Positions) -> None:
-    for layer in range(twin.engine.info.layers + 1):
-        _check(
-            twin,
-            (Edit(layer, matrix=_matrix(twin, layer), bias=_vector(twin, layer), matrix_positions=positions),),
-        )
+    _check(
+        twin,
+        [
+            (Edit(layer, matrix=_matrix(twin, layer), bias=_vector(twin, layer), matrix_positions=positions),)
+            for layer in range(twin.engine.info.layers + 1)
+        ],
+    )
 
 
-@pytest.mark.parametrize("pooling", PLAIN)
-def test_several_edits_in_order(twin: Pair, pooling: Pooling) -> None:
+def test_several_edits_in_order(twin: Pair) -> None:
     last = twin.engine.info.layers
     edits = (
         Edit(1, _vector(twin, 0), -1.5, matrix=_matrix(twin, 1)),
@@ -63,7 +71,7 @@ def test_several_edits_in_order(twin: Pair, pooling: Pooling) -> None:
         Edit(last, _vector(twin, 5), 2.0),
         Edit(1, _vector(twin, 6), 0.25),
     )
-    _check(twin, edits, pooling)
+    _check(twin, [edits], PLAIN)
 
 
 def test_a_shift_of_zero_changes_no_bit(twin: Pair) -> None:

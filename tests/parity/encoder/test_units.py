@@ -23,10 +23,10 @@ def _expected(
     states: NDArray[np.float32], offsets: list[tuple[int, int]], spans: list[tuple[int, int]], *, first: bool
 ) -> NDArray[np.float64]:
     """[rows, K, d] from the definition: offsets that overlap a span, character by character."""
-    rows = []
+    rows, covered = [], [set(range(*offset)) for offset in offsets]
     for start, end in spans:
         inside = set(range(start, end))
-        places = [place for place, offset in enumerate(offsets) if inside & set(range(*offset))]
+        places = [place for place, letters in enumerate(covered) if inside & letters]
         wide = states[:, places[:1] if first else places].astype(np.float64)
         rows.append(wide.mean(1) if places else np.zeros((len(states), states.shape[2])))
     return np.stack(rows)
