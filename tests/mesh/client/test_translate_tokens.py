@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +18,16 @@ from babelscope.token_translation.means import language_mean
 from babelscope.token_translation.sweep import Sweep, translate
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from tests.mesh.client.conftest import OFFLINE
 from tests.support.tiny_models import build_model, mixed_texts
 
 LANGUAGES = {"en": 41, "de": 42}
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root with `masked`, a BERT with its head."""
-    root = tmp_path_factory.mktemp("masked")
-    build_model("bert", root / "masked", head=True, seed=4)
-    return root
-
-
-@pytest.fixture(scope="module")
-def mesh(root: Path) -> Iterator[babelscope.LocalMesh]:
-    """An encoder that knows it, and a metrics server."""
-    with babelscope.local(model_roots=[root], env=OFFLINE, threads=1) as mesh:
-        yield mesh
+@pytest.fixture(scope="module", autouse=True)
+def masked(model_root: Path) -> Path:
+    """A BERT with its head, `masked`, among the models of the mesh."""
+    build_model("bert", model_root / "masked", head=True, seed=4)
+    return model_root / "masked"
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +76,9 @@ class Plain:
 
 
 def test_means_and_translations_are_those_of_transformers(
-    mesh: babelscope.LocalMesh, root: Path, corpus: ParallelCorpus
+    mesh: babelscope.LocalMesh, masked: Path, corpus: ParallelCorpus
 ) -> None:
-    plain = Plain(root / "masked")
+    plain = Plain(masked)
     layers = (1, 3)
     means = {
         language: language_mean(mesh.encoder, texts, model="masked", layers=layers)
