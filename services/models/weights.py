@@ -188,7 +188,17 @@ def stacked(parts: Sequence[tuple[Tensor, Tensor | None]]) -> Linear:
     if len(parts) == 1:
         return Linear(*parts[0])
     biases = [bias for _, bias in parts if bias is not None]
-    return Linear(torch.cat([weight for weight, _ in parts]), torch.cat(biases) if biases else None)
+    return Linear(_joined([weight for weight, _ in parts]), _joined(biases) if biases else None)
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """Tensors below one another; of tensors without numbers, one without numbers.
+
+    Joining those is left to Python in torch, which imports its compiler for it: a second or two of every process.
+    """
+    if any(not part.is_meta for part in parts):
+        return torch.cat(list(parts))
+    return parts[0].new_empty((sum(len(part) for part in parts), *parts[0].shape[1:]))
 
 
 def read_norm(source: Source, name: str, size: int, eps: float, *, bias: bool = True) -> Norm:
