@@ -105,7 +105,7 @@ def generate(
     if output is not None:
         check_output(output)
     with usage():
-        steps, roots = _local(_steps(pipeline, transform or []), here=mesh is None)
+        steps, roots = _local(_steps(pipeline, transform or []), here=mesh.mesh is None)
     if source is not None and not steps:
         raise typer.BadParameter("Expected at least one --transform, or --pipeline, for --input")
     if source is not None and format is None and not source.startswith("datasets/"):

@@ -2,7 +2,7 @@
 
 Tjong Kim Sang and De Meulder 2003. English has four columns (word, part of speech, chunk, entity), German five, with
 the lemma after the word. Tjong Kim Sang 2002: Dutch has three columns (word, part of speech, entity), Spanish three or
-two (word, entity). `-DOCSTART-` lines begin documents.
+two (word, entity). `-DOCSTART-` lines begin documents, which the attribute `document` counts from 1.
 """
 
 import re
@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from babelscope.corpora.files import read_lines
-from babelscope.corpora.iob2 import DOCUMENT, PREFIXES
+from babelscope.corpora.iob2 import DOCUMENT as BEGIN
+from babelscope.corpora.iob2 import PREFIXES
 from babelscope.corpora.options import Options
-from babelscope.data.examples import Example, Sentence, Word
+from babelscope.data.examples import DOCUMENT, Example, Sentence, Word
 from babelscope.errors import CorpusError
 
 SHORT, LONG = 2, 5
-DOCUMENT_ATTRIBUTE: Final = "document"
-"""The attribute of an example that says which document it is of, counted from 1."""
-
 _TAG: Final = r"(O|[BIESLU]-\S+)[ \t]*"
 _WORD: Final = re.compile(rf"\S+[ \t]+(\S+[ \t]+)?\S+[ \t]+(O|[BIESLU]-\S+)[ \t]+{_TAG}")
 _WORD_OF_2002: Final = re.compile(rf"\S+[ \t]+(\S+[ \t]+)?{_TAG}")
@@ -40,12 +38,12 @@ def read(path: Path, options: Options) -> Iterator[Example]:
 
     def sentence() -> Example:
         text = " ".join(word.form for word in words)
-        attributes = {DOCUMENT_ATTRIBUTE: str(document)} if document else {}
+        attributes = {DOCUMENT: str(document)} if document else {}
         return Example(str(position), Sentence(tuple(words), text), options.language, start, attributes)
 
     for number, line in read_lines(path):
         fields = [field for field in re.split(r"[ \t]+", line) if field]
-        is_document = bool(fields) and fields[0] == DOCUMENT
+        is_document = bool(fields) and fields[0] == BEGIN
         if fields and not is_document:
             columns = columns or len(fields)
             known = SHORT <= columns <= LONG
@@ -67,7 +65,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
 def is_head(lines: Sequence[str]) -> bool:
     """Whether the first lines of a file are of this format."""
     filled = [line for line in lines[:-1] or lines if line.strip()]
-    if filled and filled[0].split()[0] == DOCUMENT:
+    if filled and filled[0].split()[0] == BEGIN:
         return True
     if len(filled) < _LEAST_ALIKE:
         return False

@@ -8,7 +8,7 @@ from typing import Any
 from babelscope.corpora.files import read_whole
 from babelscope.corpora.options import Options
 from babelscope.corpora.surrogates import check_surrogates
-from babelscope.data.examples import Answer, Example, Question
+from babelscope.data.examples import DOCUMENT, Answer, Example, Question
 from babelscope.errors import CorpusError
 
 
@@ -16,7 +16,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
     """Yields one example a question, in the file's order.
 
     Contexts, questions and answers are given character for character: an offset counts a leading U+FEFF of a context.
-    JSON cannot be read in pieces: the whole file is held.
+    The attribute `document` is the title of an article that has one. JSON cannot be read in pieces: all of it is held.
 
     Raises:
         CorpusError: The file cannot be read, is not JSON, or lacks a part; the message names where.
@@ -31,13 +31,20 @@ def read(path: Path, options: Options) -> Iterator[Example]:
         raise CorpusError(path, 0, f"Expected JSON that can be read, but got: {error}") from error
     count = 0
     for i, article in enumerate(_get(path, root, "data", list, "")):
+        attributes = _document(article)
         for j, paragraph in enumerate(_get(path, article, "paragraphs", list, f"data[{i}]")):
             at = f"data[{i}].paragraphs[{j}]"
             context = _get(path, paragraph, "context", str, at)
             for k, item in enumerate(_get(path, paragraph, "qas", list, at)):
                 name = _id(path, item, f"{at}.qas[{k}]")
-                yield Example(name, _question(path, context, item, f"{at}.qas[{k}]", count), options.language)
+                question = _question(path, context, item, f"{at}.qas[{k}]", count)
+                yield Example(name, question, options.language, attributes=attributes)
             count += 1
+
+
+def _document(article: Any) -> dict[str, str]:
+    title = article.get("title") if isinstance(article, dict) else None
+    return {DOCUMENT: title} if isinstance(title, str) and title else {}
 
 
 def _id(path: Path, item: Any, at: str) -> str:

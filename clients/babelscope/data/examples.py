@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+DOCUMENT: Final = "document"
+"""The attribute of an example that says which document of its file it is of, where the format knows documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,8 @@ class Example:
         content: Running text, or what the format holds.
         language: BCP 47 language tag, empty where not known.
         line: Line of the file on which the item starts, from 1; 0 where the format has no lines.
-        attributes: What else is known, by name: `split`, `domain`, `origin` (the id that this one was made from),
-            `comments` (a sentence's comment lines in its file).
+        attributes: What else is known, by name: `split`, `domain`, `document`, `origin` (the id that this one was
+            made from), `comments` (a sentence's comment lines in its file).
     """
 
     id: str

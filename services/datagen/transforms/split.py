@@ -10,7 +10,7 @@ from babelscope.data.examples import Example, Question
 from services.datagen.counts import StepReport
 from services.datagen.randomness import draw
 from services.datagen.transforms.base import Resources
-from services.runtime.errors import InvalidArgument
+from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.runtime.memory import hold_here, weight
 from services.runtime.options import option
 
@@ -22,15 +22,18 @@ class SplitOptions:
     dev: float = option("share of the development part", default=0.1, minimum=0, maximum=1)
     test: float = option("share of the test part", default=0.1, minimum=0, maximum=1)
     keep: Literal["all", "train", "dev", "test"] = option("the part to give on; all with their names", default="all")
+    together: str = option(
+        "attribute whose equal values stay in one part: `document`, the article of SQuAD's questions", default=""
+    )
 
 
 class Split:
     """Assigns each example to train, dev or test, as its attribute `split`.
 
     The part is drawn for a *group* of examples, by the group's smallest id and the seed: parallel versions (the same
-    id), windows of one text (the same `origin`) and questions about one context, with whatever these lead to in turn,
-    are always in the same part, so nothing leaks. The shares are expectations: the draw does not know how many
-    examples there are.
+    id), windows of one text (the same `origin`), questions about one context and, where `together` names an attribute,
+    examples with the same value of it, with whatever these lead to in turn, are always in the same part, so nothing
+    leaks. The shares are expectations: the draw does not know how many examples there are.
     """
 
     name: ClassVar[str] = "split"
@@ -45,15 +48,24 @@ class Split:
         self._options, self._seed = options, seed
 
     def apply(self, examples: Iterable[Example], report: StepReport) -> Iterator[Example]:
-        """Splits a corpus, which is read twice where questions share contexts.
+        """Splits a corpus, which is read twice where examples belong together.
 
         Counts `read`, `kept`, `dropped` (of parts not asked for), `train`, `dev`, `test`.
+
+        Raises:
+            FailedPrecondition: No example has the attribute that says what stays together.
         """
         groups = _Groups()
+        by, found = self._options.together, False
         for example in examples:
             if isinstance(example.content, Question):
-                digest = hashlib.blake2b(example.content.context.encode("utf-8", "surrogatepass"), digest_size=16)
-                groups.join(_root(example), digest.digest())
+                groups.join(_root(example), _digest("context", example.content.context))
+            if by and (value := example.attributes.get(by)):
+                groups.join(_root(example), _digest(by, value))
+                found = True
+        if by and not found:
+            problem = f"Expected examples with the attribute {by!r}, which `together` names, but none has it"
+            raise FailedPrecondition("split", problem)
         for example in examples:
             report.counts["read"] += 1
             part = self._part(groups.smallest(_root(example)))
@@ -75,18 +87,22 @@ def _root(example: Example) -> str:
     return example.attributes.get("origin", example.id)
 
 
+def _digest(kind: str, text: str) -> bytes:
+    return hashlib.blake2b(f"{kind}\0{text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
 class _Groups:
-    """Ids joined by the contexts that they share; an id that shares none is not held."""
+    """Ids joined by what they share; an id that shares nothing is not held."""
 
     def __init__(self) -> None:
         self._above: dict[str, str] = {}
         self._first: dict[bytes, str] = {}
 
-    def join(self, name: str, context: bytes) -> None:
-        """Puts an id into the group of a context."""
-        if context not in self._first:
+    def join(self, name: str, shared: bytes) -> None:
+        """Puts an id into the group of what has a digest."""
+        if shared not in self._first:
             hold_here(weight(name))
-        other = self._first.setdefault(context, name)
+        other = self._first.setdefault(shared, name)
         one, two = self.smallest(name), self.smallest(other)
         if one != two:
             self._above[max(one, two)] = min(one, two)

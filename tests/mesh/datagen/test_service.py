@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import babelscope
+import pytest
 from babelscope import Answer, Example, Question, Step
 from babelscope.cli import run
 from babelscope.data.example_messages import from_proto, to_proto
@@ -129,6 +130,19 @@ async def test_transforms_are_described(serve: Callable[..., Any]) -> None:
     assert {"code_switch", "permute_vocabulary", "recover_answers"} <= found.keys()
     required = [option.name for option in found["code_switch"].options if option.required]
     assert required == ["dictionary", "languages"]
+
+
+@pytest.mark.parametrize("file", ["words", "words/en-fr.tsv", "words/{source}-{target}.tsv"])
+def test_servers_of_a_command_read_the_dictionary_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("words").mkdir()
+    Path("words/en-fr.tsv").write_text("cat\tchat\n", encoding="utf-8")
+    Path("in.txt").write_text("the cat\n", encoding="utf-8")
+    step = f"code_switch:dictionary={file},languages=fr"
+    assert run(["generate", "--input", "in.txt", "--language", "en", "--transform", step, "--output", "out.txt"]) == 0
+    assert Path("out.txt").read_text(encoding="utf-8").split("\t")[-1] == "the chat\n"
 
 
 def test_a_local_mesh_and_the_command_line(tmp_path: Path, capsys: Any) -> None:

@@ -40,6 +40,21 @@ def test_questions_contexts_and_answers(write: Write) -> None:
     assert second.content.answers == ()
     assert third.id == "q3"
     assert [each.content.paragraph for each in (first, second, third)] == [0, 0, 1]  # type: ignore[union-attr]
+    assert [each.attributes for each in (first, second, third)] == [{"document": "t"}] * 3
+
+
+@pytest.mark.parametrize("title", ["", None, 7, ["t"]])
+def test_an_article_without_a_title_is_no_document(write: Write, title: object) -> None:
+    article = {**FILE["data"][0], "title": title}  # type: ignore[index]
+    assert {len(each.attributes) for each in read_examples(write("fr.json", json.dumps({"data": [article]})))} == {0}
+
+
+def test_articles_are_written_apart(write: Write, tmp_path: Path) -> None:
+    articles = [{**FILE["data"][0], "title": title} for title in ("t", "“u”")]  # type: ignore[index]
+    examples = list(read_examples(write("fr.json", json.dumps({"data": articles}))))
+    write_examples(examples, tmp_path / "out.json", format="squad")
+    written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["data"]
+    assert [(each["title"], len(each["paragraphs"])) for each in written] == [("t", 2), ("“u”", 2)]
 
 
 def test_texts_are_questions_or_each_context_once(write: Write) -> None:

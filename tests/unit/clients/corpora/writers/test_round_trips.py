@@ -30,7 +30,9 @@ PAIRS = [Example("p-1", TextPair('He said "yes".', "Yes.", "entailment"), "fr")]
 QUESTIONS = [
     Example("q1", Question("ab\ncd 👩‍👧 e", "What?", (Answer("cd", 3), Answer("👩‍👧", 6))), "fr"),
     Example("q2", Question("ab\ncd 👩‍👧 e", "Why?", ()), "fr"),
-    Example("q3", Question("\ufeffother", "Who?", (Answer("o", 1),), paragraph=1), "fr"),
+    Example("q3", Question("\ufeffother", "Who?", (Answer("o", 1),), paragraph=1), "fr", attributes={"document": "Œ"}),
+    Example("q4", Question("third", "How?", (), paragraph=2), "fr", attributes={"document": "Œ"}),
+    Example("q5", Question("third", "How?", (), paragraph=3), "fr", attributes={"document": "Œ 2"}),
 ]
 LINED = [Example("fra-eng:2", "Un œuf\tdur", "fr"), Example("fra-eng:5", "\ufeffשלום  עולם", "fr")]
 SAMPLES = {

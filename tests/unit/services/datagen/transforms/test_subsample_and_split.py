@@ -131,6 +131,32 @@ def test_windows_and_questions_of_one_text_stay_together() -> None:
     assert len(set(_parts(questions[:30], dev=0.3, test=0.3).values())) == 3
 
 
+def _articles(language: str) -> list[Example]:
+    """Ninety questions about thirty contexts of ten articles."""
+    return [
+        Example(f"q{i:02}", Question(f"{language} {i // 3}", "?"), language, attributes={"document": f"a{i // 9}"})
+        for i in range(90)
+    ]
+
+
+def test_articles_stay_together_in_every_language_where_asked_for() -> None:
+    options = {"dev": 0.3, "test": 0.3, "together": "document"}
+    parts = _parts(_articles("en"), **options)
+    by_article = [{parts[f"q{i:02}", "en"] for i in range(at, at + 9)} for at in range(0, 90, 9)]
+    assert all(len(each) == 1 for each in by_article)
+    assert set().union(*by_article) == {"train", "dev", "test"}
+    assert {name: part for (name, _), part in parts.items()} == {
+        name: part for (name, _), part in _parts(_articles("zh"), **options).items()
+    }
+    loose = _parts(_articles("en"), dev=0.3, test=0.3)
+    assert any(len({loose[f"q{i:02}", "en"] for i in range(at, at + 9)}) > 1 for at in range(0, 90, 9))
+
+
+def test_an_attribute_that_no_example_has_keeps_nothing_together() -> None:
+    with pytest.raises(FailedPrecondition, match=r"Expected examples with the attribute 'article', .*none has it"):
+        transform("split", _articles("en"), together="article")
+
+
 @given(st.randoms())
 def test_order_does_not_matter(random) -> None:
     examples = [Example(f"q{i}", Question(f"c{i % 7}", "?"), "en") for i in range(40)]
