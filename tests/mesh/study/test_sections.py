@@ -43,8 +43,8 @@ anova:
 """
 
 
-TRAINED = {"fine_tuning", "fine_tuned", "gap", "emergence"}
-"""Sections that need a trainer, asked for in `tests/mesh/trainer/test_studies.py`."""
+TRAINED = {"fine_tuning", "fine_tuned", "gap", "emergence", "aligned_fine_tuning"}
+"""Sections that need a trainer, asked for in `tests/mesh/trainer/test_studies.py` and `test_aligned_studies.py`."""
 
 
 @pytest.fixture(scope="module")

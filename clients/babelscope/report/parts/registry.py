@@ -3,6 +3,7 @@
 from typing import Final
 
 from babelscope.report.parts import (
+    aligned_fine_tuning,
     anova,
     emergence,
     fine_tuned,
@@ -24,6 +25,7 @@ PARTS: Final[tuple[Part, ...]] = (
     fine_tuning.PART,
     fine_tuned.PART,
     gap.PART,
+    aligned_fine_tuning.PART,
     layer_grids.PART,
     projection.PART,
     words.PART,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from babelscope.data.jobs.architecture import Architecture, Separation
-from babelscope.study.jobs.grids import OPTIMISATION, Where, read_where, typed
+from babelscope.study.jobs.grids import OPTIMISATION, Where, digest_of, read_where, typed
 from babelscope.study.nodes import Node
 from babelscope.study.paths import corpus_path, file_digest
 from babelscope.study.values import get, need
@@ -161,9 +161,11 @@ class CellGrid:
         domains = [self.domain if at == 0 else setting.domain or self.domain for at in range(len(languages))]
         return {
             "languages": languages,
-            "text": [_digest(self.text[domain][language]) for domain, language in zip(domains, languages, strict=True)],
+            "text": [
+                digest_of(self.text[domain][language]) for domain, language in zip(domains, languages, strict=True)
+            ],
             "parallel": self.parallel,
-            "dev": {language: _digest(each) for language, each in self.dev.items()},
+            "dev": {language: digest_of(each) for language, each in self.dev.items()},
             "size": cell.size,
             "seed": cell.seed,
             "vocabulary": [setting.vocabulary, self.vocabulary.size, self.vocabulary.kind],
@@ -176,10 +178,6 @@ class CellGrid:
             "model": [getattr(self.model, each) for each in _ARCHITECTURE],
             "training": dict(self.training),
         }
-
-
-def _digest(each: Where) -> str:
-    return each if isinstance(each, str) else file_digest(each)
 
 
 def read_cells(node: Node, keys: Mapping[str, Node], languages: Sequence[str]) -> CellGrid:

@@ -17,6 +17,7 @@ from babelscope.study.values import get, need, number, one_or_more, options
 PAIRS: Final = "pairs"
 STORED: Final = "datasets/"
 """Beginning of the names of stored datasets, which stand where a file may stand."""
+TASK_KEYS: Final = ("task", "sources", "test", "languages", "domains", "options", "epochs", "format")
 KEYS: Final = ("tasks", "random_init", "seeds", "learning_rates", "step_tokens", "settings")
 OPTIMISATION: Final[Mapping[str, type]] = {
     "learning_rate": float,
@@ -34,7 +35,7 @@ OPTIMISATION: Final[Mapping[str, type]] = {
     "patience": int,
 }
 """Options of `Optimisation` that a study may set, with their types."""
-_SETTINGS: Final[Mapping[str, type]] = {
+SETTINGS: Final[Mapping[str, type]] = {
     **OPTIMISATION,
     "freeze_embeddings": bool,
     "freeze_layers": int,
@@ -66,6 +67,10 @@ class TaskGrid:
     options: Mapping[str, str] = field(default_factory=dict)
     epochs: float = 0.0
     format: str | None = None
+
+    def depends(self) -> list[Any]:
+        """All that its figures depend on besides its files, as JSON values."""
+        return [self.task, list(self.sources), list(self.test), dict(self.options), self.epochs, self.format]
 
     @property
     def files(self) -> list[tuple[str, Where]]:
@@ -101,15 +106,8 @@ class SweepGrid:
     def depends(self) -> dict[str, Any]:
         """All that its figures depend on besides the model, as JSON values."""
         return {
-            "tasks": [
-                [each.task, list(each.sources), list(each.test), dict(each.options), each.epochs, each.format]
-                for each in self.tasks
-            ],
-            "files": [
-                where if isinstance(where, str) else file_digest(where)
-                for each in self.tasks
-                for _, where in each.files
-            ],
+            "tasks": [each.depends() for each in self.tasks],
+            "files": [digest_of(where) for each in self.tasks for _, where in each.files],
             "groups": None if self.groups is None else {label: list(group) for label, group in self.groups.items()},
             "axes": [self.seeds, self.learning_rates, self.step_tokens],
             "settings": dict(self.settings),
@@ -139,12 +137,12 @@ def grid(node: Node, keys: Mapping[str, Node], languages: Sequence[str]) -> Swee
         StudyError: A key is missing or wrong.
     """
     return SweepGrid(
-        tasks=one_or_more(need(node, keys, "tasks"), lambda item: _task(item, languages)),
+        tasks=one_or_more(need(node, keys, "tasks"), lambda item: task_grid(item, item.mapping(*TASK_KEYS), languages)),
         groups=groups(keys["random_init"]) if "random_init" in keys else {},
         seeds=get(keys, "seeds", lambda item: item.unique(lambda seed: seed.integer(0)), (0,)),
         learning_rates=get(keys, "learning_rates", lambda item: item.unique(number), ()),
         step_tokens=get(keys, "step_tokens", lambda item: item.unique(lambda size: size.integer(1)), ()),
-        settings=get(keys, "settings", lambda item: typed(item, _SETTINGS), {}),
+        settings=get(keys, "settings", lambda item: typed(item, SETTINGS), {}),
     )
 
 
@@ -166,8 +164,12 @@ def _layers(node: Node) -> tuple[int, ...]:
         node.fail(f"layers such as 3, 1-2 or [1, 4] ({error})")
 
 
-def _task(node: Node, languages: Sequence[str]) -> TaskGrid:
-    keys = node.mapping("task", "sources", "test", "languages", "domains", "options", "epochs", "format")
+def task_grid(node: Node, keys: Mapping[str, Node], languages: Sequence[str]) -> TaskGrid:
+    """The task under some keys, which `TASK_KEYS` names; arguments as of `grid`.
+
+    Raises:
+        StudyError: A key is missing or wrong.
+    """
     listed = get(keys, "languages", lambda item: item.unique(Node.text), tuple(languages))
     test = _test(keys["test"], listed) if "test" in keys else {}
     domains = _sets(keys["domains"].entries()) if "domains" in keys else {}
@@ -209,6 +211,15 @@ def read_where(node: Node, language: str) -> Where:
     return node.text() if node.text().startswith(STORED) else corpus_path(node, language)
 
 
+def digest_of(where: Where) -> str:
+    """What stands for the contents of a set: its name in the store, or a digest of its file.
+
+    Raises:
+        StudyError: The file cannot be read.
+    """
+    return where if isinstance(where, str) else file_digest(where)
+
+
 def typed(node: Node, kinds: Mapping[str, type]) -> dict[str, Any]:
     """A mapping of settings, each of the type that its name has: truth values, whole numbers from 0, numbers, text.
 
@@ -239,10 +250,10 @@ def enter_sweep(grid: SweepGrid, model: Model | str, mesh: Any, *, request_id: s
         SweepTask(
             task=each.task,
             sources={
-                language: (_put(mesh, train, language, each), "" if dev is None else _put(mesh, dev, language, each))
+                language: (put(mesh, train, language, each), "" if dev is None else put(mesh, dev, language, each))
                 for language, (train, dev) in each.sources.items()
             },
-            test={place: _put(mesh, where, place.partition("/")[0], each) for place, where in each.test.items()},
+            test={place: put(mesh, where, place.partition("/")[0], each) for place, where in each.test.items()},
             options=each.options,
             epochs=each.epochs,
         )
@@ -258,7 +269,13 @@ def enter_sweep(grid: SweepGrid, model: Model | str, mesh: Any, *, request_id: s
     return entered
 
 
-def _put(mesh: Any, where: Where, language: str, task: TaskGrid) -> str:
+def put(mesh: Any, where: Where, language: str, task: TaskGrid) -> str:
+    """The name of a set of a task in the store, where a file's examples are put first.
+
+    Raises:
+        CorpusError: The file cannot be read.
+        RpcError: The server answered with an error, or could not be reached for too long.
+    """
     if isinstance(where, str):
         return where
     name: str = mesh.datagen.put_dataset(tagged(where, language, task.format), title=where.name).name

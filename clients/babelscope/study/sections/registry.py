@@ -3,6 +3,7 @@
 from typing import Final
 
 from babelscope.study.sections import (
+    aligned_fine_tuning,
     anova,
     emergence,
     fine_tuned,
@@ -19,7 +20,7 @@ from babelscope.study.sections import (
 )
 from babelscope.study.sections.base import Section
 
-TRAINED: Final = (fine_tuning.SECTION.key, emergence.SECTION.key)
+TRAINED: Final = (fine_tuning.SECTION.key, aligned_fine_tuning.SECTION.key, emergence.SECTION.key)
 """Keys of the sections that need datagen and trainer."""
 SECTIONS: Final[tuple[Section, ...]] = (
     layer_grids.SECTION,
@@ -32,6 +33,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     fine_tuning.SECTION,
     fine_tuned.SECTION,
     gap.SECTION,
+    aligned_fine_tuning.SECTION,
     transfer.SECTION,
     spans.SECTION,
     anova.SECTION,

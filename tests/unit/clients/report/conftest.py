@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 import pytest
 from babelscope.data.jobs.sweep import SweepFigure
 from babelscope.study.result import LanguageUse, ModelUse, PairUse, Row, StepUse, StudyResult, Variant
+from babelscope.study.sections.aligned_fine_tuning import Aligned, AlignedFigure, WordsMap
 from babelscope.study.sections.anova import Analysis, FigureGroup
 from babelscope.study.sections.emergence import CellFigure, CellFound
 from babelscope.study.sections.fine_tuned import Curve
@@ -255,6 +256,10 @@ def records() -> dict[str, tuple[object, ...]]:
         ),
         "fine_tuned": (curve("fr", "", 0.8), curve("fr", "1-2", 0.4), curve("ja", "", 0.6), curve("ja", "1-2", 0.3)),
         "gap": (gap("pretrained", 1, -0.7), gap("fine-tuned", 1, -0.6), gap("fine-tuned", None, -0.75)),
+        "aligned_fine_tuning": (
+            aligned("none", None, 0, 78.8), aligned("GAN <8>", 8, 0, 71.0),
+            aligned("vecmap", 8, 0, 24.8, WordsMap(9_000, 800, 12, 0.61, True, "method:vecmap")),
+        ),
         "scores": (scored("NLI <zero-shot>", "fr", 5), scored("NLI <zero-shot>", "ja", 20)),
         "anova": (
             Analysis("F1", "corpus", "table 2",
@@ -280,6 +285,17 @@ WORDS = (
 def spoken() -> tuple[str, ...]:
     """Words of the made-up result that stand for any text."""
     return WORDS
+
+
+def aligned(label: str, layer: int | None, seed: int, f1: float, fitted: WordsMap | None = None) -> Aligned:
+    """A row of a table of alignments, with the score of the target and, 10 points above it, of the source."""
+    kind = "none" if layer is None else "discriminator" if fitted is None else "map"
+    figures = tuple(
+        AlignedFigure(place, "f1", "", value, value - 1, value + 1, 100, "metric:f1")
+        for place, value in (("en", f1 + 10), ("fr", f1))
+    )
+    target = "" if layer is None else "fr"
+    return Aligned(MODEL, kind, label, layer, "qa", "en", target, seed, "checkpoints/a", figures, fitted)
 
 
 @pytest.fixture

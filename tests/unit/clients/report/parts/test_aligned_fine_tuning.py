@@ -1,0 +1,54 @@
+"""Rows, differences and findings of fine-tuning with a layer aligned."""
+
+from babelscope.report.parts.aligned_fine_tuning import findings, tables
+from babelscope.study.result import StudyResult
+from babelscope.study.sections.aligned_fine_tuning import Aligned, WordsMap
+
+from tests.unit.clients.report.conftest import aligned
+
+FITTED = WordsMap(9_000, 800, 12, -0.5, True, "method:vecmap")
+TABLE_7: list[Aligned] = [
+    aligned("none", None, 0, 78.8),
+    aligned("MUSE", 8, 0, 49.48, WordsMap(9_000, 800, 12, 0.31, False, "method:muse")),
+    aligned("VecMap", 8, 0, 24.83, FITTED),
+    aligned("GAN-layer 11", 11, 0, 76.14),
+]
+"""F1 of some rows of the paper, and of multi-BERT as it is (its table 2)."""
+
+
+def test_rows_of_table_7_of_the_paper() -> None:
+    shown, maps = tables(TABLE_7)["tables"]
+    assert shown.caption == "qa, English → French, made-up/encoder"
+    assert shown.head == ["Approach", "Layer", "Seeds", "French: F1", "Δ", "English: F1", "Δ"]
+    assert [list(row) for row in shown.body] == [
+        ["as it is", "–", "1", "78.80 [77.80, 79.80]", "", "88.80 [87.80, 89.80]", ""],
+        ["MUSE", "8", "1", "49.48 [48.48, 50.48]", "−29.32", "59.48 [58.48, 60.48]", "−29.32"],
+        ["VecMap", "8", "1", "24.83 [23.83, 25.83]", "−53.97", "34.83 [33.83, 35.83]", "−53.97"],
+        ["GAN-layer 11", "11", "1", "76.14 [75.14, 77.14]", "−2.66", "86.14 [85.14, 87.14]", "−2.66"],
+    ]
+    assert [list(row) for row in maps.body] == [
+        ["MUSE", "8", "0", "9,000", "800", "12", "0.31", "matrix and bias"],
+        ["VecMap", "8", "0", "9,000", "800", "12", "−0.5", "matrix alone"],
+    ]
+
+
+def test_several_seeds_are_a_mean_with_its_spread() -> None:
+    records = [*TABLE_7[:1], aligned("none", None, 1, 76.8), aligned("GAN-layer 11", 11, 0, 75.8)]
+    (shown,) = tables([*records, aligned("GAN-layer 11", 11, 1, 79.8)])["tables"]
+    assert [row[2:5] for row in shown.body] == [
+        ["2", "77.80 ± 1.41", ""], ["2", "77.80 ± 2.83", "+0.00"],
+    ]  # fmt: skip
+
+
+def test_what_is_found_says_whether_aligning_helps(result: StudyResult) -> None:
+    (found,) = findings(TABLE_7, result)
+    assert found.figure == "−2.66"
+    assert "0 of 3 approaches score above the model as it is (78.80): GAN-layer 11 differs by −2.66" in found.text
+    assert "VecMap by −53.97. That aligning does not help (Hsu et al. 2019, table 7) appears here." in found.text
+    (better,) = findings([*TABLE_7, aligned("dema", 8, 0, 80.0)], result)
+    assert (better.figure, "does not appear here" in better.text) == ("+1.20", True)
+
+
+def test_a_study_of_rows_without_the_model_as_it_is_claims_nothing(result: StudyResult) -> None:
+    assert findings(TABLE_7[1:], result) == []
+    assert {row[4] for row in tables(TABLE_7[1:])["tables"][0].body} == {""}
