@@ -735,7 +735,7 @@ Global___PretrainMlmSpec: _TypeAlias = PretrainMlmSpec  # noqa: Y015
 class PretrainStaticSpec(_message.Message):
     """Trains a vector for each sub-word of a vocabulary, on the streams that a masked language model would be trained on. The
     checkpoint is a model of one layer, 0, which the encoder serves; it holds the vectors as `vectors.vec`, too. A job that
-    is killed starts again, and ends with the same vectors.
+    is killed goes on from its last state, and ends with the same vectors.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -4,15 +4,19 @@ Counts of parts of the corpus are summed in memory and spread over files by a ha
 summed by itself. So memory is bounded by the size of a part and of a file, not by that of the corpus.
 """
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from babelscope.data.atomic import sweep
 from numpy.typing import NDArray
 
 from services.trainer.data.pieces import Ints
+from services.trainer.durable import durable_folder
 from services.trainer.static.corpus import Corpus, Part
 
 Floats = NDArray[np.float64]
@@ -22,6 +26,7 @@ PAIRS_AT_ONCE = 1 << 22
 FILE_BYTES = 64 << 20
 """Bytes that a file may have if all its pairs differ."""
 _MOST_FILES: Final = 512
+_RECORD: Final = "counts.json"
 _PAIR: Final = np.dtype([("key", "<i8"), ("sum", "<f8")])
 _SPREAD: Final = 0x9E3779B97F4A7C15
 """Odd multiplier near 2^64 / golden ratio (Knuth): neighbouring pairs go to different files."""
@@ -71,18 +76,51 @@ class CountFiles:
 
 
 def count(corpus: Corpus, places: Ints, window: int, folder: Path) -> CountFiles:
-    """Count co-occurrences.
+    """Count co-occurrences, unless the folder holds those of the same streams already, whole and unharmed.
 
     Args:
         corpus: The streams.
         places: [V] place of each token among those that have one; -1 for others, which are as if they were not there.
         window: Tokens to each side that are context.
-        folder: Folder of the files; what stands there is replaced.
+        folder: Folder of the files; other ones that stand there are replaced.
     """
+    tokens = int(places.max()) + 1
+    streams = [each.counts.digest for each in corpus.sets]
+    made_of = hashlib.sha256(json.dumps([streams, places.tolist(), window]).encode()).hexdigest()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    sweep(folder.parent)
+    if (record := _record(folder, made_of)) is None:
+        with durable_folder(folder) as made:
+            record = _write(corpus, places, window, made) | {"made_of": made_of}
+            record["digest"] = _digest(made, record)
+            (made / _RECORD).write_text(json.dumps(record), encoding="utf-8")
+    return CountFiles(tuple(folder / name for name in record["files"]), record["size"], tokens)
+
+
+def _record(folder: Path, made_of: str) -> dict[str, Any] | None:
+    """What is said of the files of a folder; None where there are none of the same, or any byte of them has changed."""
+    try:
+        said: dict[str, Any] = json.loads((folder / _RECORD).read_text("utf-8"))
+        return said if said["made_of"] == made_of and said["digest"] == _digest(folder, said) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _digest(folder: Path, record: Mapping[str, Any]) -> str:
+    """SHA-256 of what is said of files, and of the files."""
+    said = [record["made_of"], record["files"], record["size"]]
+    digest = hashlib.sha256(json.dumps(said).encode())
+    for name in record["files"]:
+        with (folder / name).open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _write(corpus: Corpus, places: Ints, window: int, folder: Path) -> dict[str, Any]:
+    """Write the files into an empty folder; their names, and how many pairs of places they have."""
     tokens = int(places.max()) + 1
     bound = 2 * window * corpus.tokens * _PAIR.itemsize
     files = tuple(folder / f"{number:03d}.pairs" for number in range(min(max(1, bound // FILE_BYTES), _MOST_FILES)))
-    folder.mkdir(parents=True, exist_ok=True)
     for path in files:
         path.write_bytes(b"")
     for keys, sums in _sums(corpus, places, window, tokens):
@@ -98,7 +136,7 @@ def count(corpus: Corpus, places: Ints, window: int, folder: Path) -> CountFiles
         keys, sums = summed(found["key"], found["sum"])
         path.write_bytes(_joined(keys, sums).tobytes())
         size += 2 * len(keys) - int(((keys // tokens) == (keys % tokens)).sum())
-    return CountFiles(files, size, tokens)
+    return {"files": [path.name for path in files], "size": size}
 
 
 def _sums(corpus: Corpus, places: Ints, window: int, tokens: int) -> Iterator[tuple[Ints, Floats]]:

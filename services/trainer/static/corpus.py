@@ -25,6 +25,10 @@ class Part:
     ids: Ints
     runs: Ints
 
+    def split(self) -> list[Ints]:
+        """The tokens of each run, in order; none is empty."""
+        return np.split(self.ids, np.flatnonzero(np.diff(self.runs)) + 1) if len(self.ids) else []
+
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
@@ -75,4 +79,4 @@ class Corpus:
     def runs(self) -> Iterator[Ints]:
         """The tokens of each run, in order; none is empty."""
         for part in self.parts():
-            yield from np.split(part.ids, np.flatnonzero(np.diff(part.runs)) + 1) if len(part.ids) else ()
+            yield from part.split()

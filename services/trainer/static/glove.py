@@ -7,7 +7,7 @@ is longer than the learning rate, however many pairs a batch has of a row. The v
 float32 on one thread: equal seeds give equal bits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -16,31 +16,33 @@ from torch import Tensor
 
 from services.trainer.static.cooccurrences import CountFiles, Counts
 from services.trainer.static.plan import StaticPlan
+from services.trainer.static.states import States
 from services.trainer.static.word2vec import Told
 
 
-def glove(counts: CountFiles, plan: StaticPlan, told: Told) -> NDArray[np.float32]:
+def glove(counts: CountFiles, plan: StaticPlan, told: Told, states: States | None = None) -> NDArray[np.float32]:
     """Vectors of tokens.
 
     Args:
         counts: Their co-occurrences.
         plan: Dimension, epochs, learning rate, seed, `max_weight`, `exponent` and `batch`.
         told: Is told of each epoch and of its mean loss.
+        states: The states on disk; none are kept where None.
 
     Returns:
         [n, d] float32, w + w~ in the order of the places.
     """
-    rows = Rows.drawn(counts.tokens, plan.dimension, plan.seed)
-    for epoch in range(plan.epochs):
-        generator = np.random.default_rng([plan.seed % (1 << 64), epoch])
-        total = 0.0
-        for place in generator.permutation(len(counts.files)).tolist():
-            pairs = counts.read(place)
-            order = generator.permutation(len(pairs.values))
-            for first in range(0, len(order), plan.batch):
-                chosen = order[first : first + plan.batch]
-                total += rows.step(Counts(pairs.words[chosen], pairs.contexts[chosen], pairs.values[chosen]), plan)
-        told(epoch + 1, total / max(1, counts.size))
+    states = states or States()
+    reached = states.load(len(counts.files))
+    rows = Rows(**reached.arrays) if reached.arrays else Rows.drawn(counts.tokens, plan.dimension, plan.seed)
+    total, files = reached.loss, len(counts.files)
+    for done in range(reached.portions, plan.epochs * files):
+        epoch, at = divmod(done, files)
+        total = rows.read(counts, plan, epoch, at, total)
+        if at + 1 == files:
+            told(epoch + 1, total / max(1, counts.size))
+            total = 0.0
+        states.done(done + 1, rows.arrays, total)
     return rows.vectors().numpy()
 
 
@@ -69,6 +71,32 @@ class Rows:
             torch.from_numpy(((generator.random(shape) - 0.5) / (dimension + 1)).astype(np.float32)) for _ in range(2)
         )
         return cls(words, contexts, torch.ones(shape), torch.ones(shape))
+
+    def arrays(self) -> dict[str, Tensor]:
+        """All that training goes on from, by the names of the attributes."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def read(self, counts: CountFiles, plan: StaticPlan, epoch: int, at: int, total: float) -> float:
+        """Move the rows of all co-occurrences of a file.
+
+        Args:
+            counts: The files.
+            plan: See `glove`.
+            epoch: Epoch, from 0.
+            at: Place of the file in the order of the epoch, which like that of its pairs follows from the seed.
+            total: Sum of the losses before.
+
+        Returns:
+            The sum with those of this file.
+        """
+        seed = plan.seed % (1 << 64)
+        place = int(np.random.default_rng([seed, epoch]).permutation(len(counts.files))[at])
+        pairs = counts.read(place)
+        order = np.random.default_rng([seed, epoch, place + 1]).permutation(len(pairs.values))
+        for first in range(0, len(order), plan.batch):
+            chosen = order[first : first + plan.batch]
+            total += self.step(Counts(pairs.words[chosen], pairs.contexts[chosen], pairs.values[chosen]), plan)
+        return total
 
     def vectors(self) -> Tensor:
         """[n, d] w + w~."""

@@ -1,5 +1,6 @@
 """Static vectors from sets of text: the streams of pretraining, one of the two methods, a model folder."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -26,10 +27,11 @@ from services.trainer.static.corpus import Corpus
 from services.trainer.static.folder import write_static
 from services.trainer.static.glove import glove
 from services.trainer.static.plan import StaticPlan, check
+from services.trainer.static.states import States
 from services.trainer.static.word2vec import word2vec
 from services.trainer.training.events import Event, Prepared, Progressed
 from services.trainer.training.plan import Trained
-from services.trainer.training.run import arithmetic
+from services.trainer.training.run import CHECKPOINT_SECONDS, arithmetic
 
 LONGEST_INPUT: Final = 512
 """Tokens that the encoder takes of a text, whatever the streams were: nothing in static vectors depends on it."""
@@ -41,21 +43,26 @@ def train_static(
     files: ModelFiles,
     examples: Examples,
     workdir: Path,
+    run: Path | None = None,
     report: Callable[[Event], None] = lambda event: None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Trained:
-    """Train static vectors; the same plan and data give the same bits.
+    """Train static vectors, going on from what stands in `run`; the same plan and data give the same bits.
 
     Args:
         plan: Plan of the job.
         files: Files of the models, for their vocabularies.
         examples: Datasets by name; each is read once.
-        workdir: Folder of streams, counts and the model; streams that are there are not made again.
-        report: Is told of each set and of each epoch, in this thread.
+        workdir: Folder of streams, counts and the model; streams and counts that are there are not made again.
+        run: Folder of the states; `workdir/run` where None.
+        report: Is told of each set, of each epoch and of each state, in this thread.
+        checkpoint_seconds: Seconds of training between two states on disk.
 
     Raises:
         InvalidArgument: Something in the plan is wrong.
         NotFound: No such model.
-        FailedPrecondition: The vocabulary does not load, a set has no text, or gensim is not installed.
+        FailedPrecondition: The vocabulary does not load, a set has no text, gensim is not installed, or the states are
+            those of another run.
     """
     check(plan)
     subject = f"vocabulary {plan.vocabulary}"
@@ -77,11 +84,13 @@ def train_static(
         raise FailedPrecondition(
             "train", f"Expected a token that occurs {plan.min_count} times, but the sets have {corpus.tokens} tokens"
         )
+    record = _provenance(plan, corpus, known)
+    fingerprint = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    states = States(run or workdir / "run", fingerprint, seconds=checkpoint_seconds, tell=report)
     with arithmetic(plan.seed, 1, "cpu"):
-        vectors = _vectors(plan, corpus, known, workdir, report)
+        vectors = _vectors(plan, corpus, known, workdir, report=report, states=states)
     if not np.isfinite(vectors).all():
         raise FailedPrecondition("training", "Expected finite vectors, but they are not; try a lower learning rate")
-    record = _provenance(plan, corpus, known)
     target = workdir / "static"
     write_static(target, vectors=vectors, known=known, special=special, tokenizer=made, record=record)
     return Trained(
@@ -134,12 +143,14 @@ def _streams(
 
 
 def _vectors(
-    plan: StaticPlan, corpus: Corpus, known: Ints, workdir: Path, report: Callable[[Event], None]
+    plan: StaticPlan, corpus: Corpus, known: Ints, workdir: Path, *, report: Callable[[Event], None], states: States
 ) -> NDArray[np.float32]:
     """[n, d] vectors of the known tokens, in their order."""
     started = time.perf_counter()
 
     def told(epoch: int, loss: float) -> None:
+        # Epochs that this process has done: a killed one before it may have done others, or a part of the first.
+        own = epoch - states.begun
         seconds = time.perf_counter() - started
         report(
             Progressed(
@@ -148,19 +159,19 @@ def _vectors(
                 epoch=float(epoch),
                 loss=loss,
                 learning_rate=plan.learning_rate,
-                tokens_per_second=epoch * corpus.tokens / seconds,
-                seconds_left=(plan.epochs - epoch) * seconds / epoch,
+                tokens_per_second=own * corpus.tokens / seconds,
+                seconds_left=(plan.epochs - epoch) * seconds / own,
             )
         )
 
     if plan.kind == "word2vec":
-        return word2vec(corpus, known, plan, told)
+        return word2vec(corpus, known, plan, told, states)
     places = np.full(len(corpus.special), -1, dtype=np.int64)
     places[known] = np.arange(len(known))
     counts = count(corpus, places, plan.window, workdir / "counts")
     if not counts.size:
         raise FailedPrecondition("train", "Expected tokens beside one another, but no run has two")
-    return glove(counts, plan, told)
+    return glove(counts, plan, told, states)
 
 
 def _prepared(streams: StreamSet) -> Prepared:

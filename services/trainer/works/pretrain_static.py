@@ -9,7 +9,7 @@ from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report
 from services.trainer.static.plan import StaticPlan
 from services.trainer.static.train import train_static
-from services.trainer.training.events import Event, Prepared, Progressed
+from services.trainer.training.events import Checkpointed, Event, Prepared, Progressed
 from services.trainer.works.course import Course
 from services.trainer.works.desk import Desk
 
@@ -35,8 +35,12 @@ def _finish(plan: StaticPlan, desk: Desk) -> specs.Outcome:
                 desk.step(specs.JobStep("prepare", 0, 0, counts), 0.0)
             case Progressed():
                 course.tell(event)
+            case Checkpointed():
+                desk.keep_state(event.folder)
 
-    trained = train_static(plan, files=desk.files, examples=desk.examples, workdir=desk.folder, report=tell)
+    trained = train_static(
+        plan, files=desk.files, examples=desk.examples, workdir=desk.folder, run=desk.resume(), report=tell
+    )
     stored = desk.keep("checkpoints", trained.folder)
     model = load_model(desk.files, ModelSpec(stored.name)).info
     note = specs.CheckpointNote(

@@ -83,3 +83,22 @@ def test_runs_are_what_stands_between_special_tokens(part_tokens: int, monkeypat
     assert [run.tolist() for run in streams.runs()] == expected
     assert streams.tokens == sum(map(len, expected)) == int(streams.counts.sum())
     assert not streams.counts[SPECIAL].any()
+
+
+def test_counts_are_made_once_and_again_where_a_byte_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = np.full(12, -1)
+    places[2:] = np.arange(10)
+    streams, folder = made(), tmp_path / "counts"
+    first = cooccurrences.count(streams, places, 3, folder)
+    written = first.files[0].read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(Corpus, "parts", lambda self: pytest.fail("counted again"))
+        assert cooccurrences.count(streams, places, 3, folder) == first
+    first.files[0].write_bytes(written[:-1] + bytes([written[-1] ^ 1]))
+    assert cooccurrences.count(streams, places, 3, folder) == first
+    assert first.files[0].read_bytes() == written
+    wider = cooccurrences.count(streams, places, 4, folder)
+    assert wider.size > first.size
+    assert [path.name for path in tmp_path.iterdir()] == ["counts"]

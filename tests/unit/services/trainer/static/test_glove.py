@@ -30,11 +30,10 @@ def _plain(counts: CountFiles, plan: StaticPlan) -> tuple[list[list[float]], lis
     w_squares, c_squares = ([[1.0] * (plan.dimension + 1) for _ in w] for _ in range(2))
     losses = []
     for epoch in range(plan.epochs):
-        generator = np.random.default_rng([plan.seed, epoch])
         loss = 0.0
-        for place in generator.permutation(len(counts.files)).tolist():
+        for place in np.random.default_rng([plan.seed, epoch]).permutation(len(counts.files)).tolist():
             pairs = counts.read(place)
-            order = generator.permutation(len(pairs.values)).tolist()
+            order = np.random.default_rng([plan.seed, epoch, place + 1]).permutation(len(pairs.values)).tolist()
             for first in range(0, len(order), plan.batch):
                 w_slopes: dict[int, list[float]] = {}
                 c_slopes: dict[int, list[float]] = {}
