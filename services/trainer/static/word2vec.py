@@ -1,6 +1,6 @@
 """word2vec (Mikolov et al. 2013) by gensim, on runs of token ids, with one thread and so the same for the same seed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from services.runtime.errors import FailedPrecondition
 from services.trainer.data.pieces import Ints
-from services.trainer.static.corpus import Corpus
+from services.trainer.static.corpus import Corpus, Part
 from services.trainer.static.plan import StaticPlan
 from services.trainer.static.states import States
 
@@ -67,8 +67,7 @@ def word2vec(
             if portions <= reached.portions or not len(part.ids):
                 continue
             rates = [_rate(plan, corpus, done) for done in (begin, tokens)]
-            runs = [list(map(str, run.tolist())) for run in part.split()]
-            model.train(runs, total_words=len(part.ids), epochs=1, start_alpha=rates[0], end_alpha=rates[1])
+            model.train(_Sentences(part), total_words=len(part.ids), epochs=1, start_alpha=rates[0], end_alpha=rates[1])
             states.done(portions, lambda: _arrays(model))
         if portions > reached.portions:
             told(epoch + 1, float("nan"))
@@ -98,3 +97,18 @@ def _go_on(model: Any, arrays: Mapping[str, Tensor]) -> None:
     model.syn1neg[:] = arrays["contexts"].numpy()
     *key, place = arrays["generator"].tolist()
     model.random.set_state(("MT19937", np.array(key, dtype=np.uint32), place))
+
+
+class _Sentences:
+    """Runs as gensim reads them, while it trains on those before.
+
+    Args:
+        part: The part of the streams that has them.
+    """
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for run in self._part.split():
+            yield list(map(str, run.tolist()))
