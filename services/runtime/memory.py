@@ -116,6 +116,24 @@ def hold_here(amount: int) -> None:
         account.take(amount)
 
 
+@contextmanager
+def held_here(amount: int) -> Iterator[None]:
+    """While it is open, counts bytes as held by the request that this thread works for, as `hold_here` does.
+
+    Raises:
+        LimitExceeded: The server has not so many left.
+    """
+    account = getattr(_here, "account", None)
+    if account is None:
+        yield
+        return
+    account.take(amount)
+    try:
+        yield
+    finally:
+        account.give(amount)
+
+
 def hold_newest(known: dict[str, Any], count: int) -> None:
     """Counts the newest keys of a table of texts by `hold_here`.
 

@@ -767,7 +767,9 @@ class WantedWords(_message.Message):
     WORDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Not empty; a word given again counts once. Several words separated by spaces may be one."""
+        """Not empty, and of at most 256 characters; a word given again counts once. Several words separated by spaces may be
+        one. Longer runs of letters in the texts are no words.
+        """
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -15,9 +16,9 @@ from services.encoder.api import requests, responses
 from services.encoder.api.intake import Intake, Work
 from services.encoder.api.paths import at
 from services.encoder.api.requests import Asked
-from services.encoder.api.units import MOST_UNITS, Grouper, Written, check_count, grouper
+from services.encoder.api.units import MOST_UNITS, Grouper, Span, Written, check_count, grouper
 from services.encoder.corpus.means import LayerSums
-from services.encoder.corpus.words import WordFinder, WordSums
+from services.encoder.corpus.words import LONGEST_WORD, WordFinder, WordSums
 from services.encoder.engine import Engine
 from services.encoder.queue.answers import Item, RowBlock
 from services.encoder.queue.scheduler import Scheduler
@@ -152,7 +153,7 @@ class CorpusDoor:
             wanted: list[str] = []
             messages = await _after_words(request_iterator, wanted, account)
             with self._sums.account() as held:
-                await self._words(messages, context, spec, asked, wanted=wanted, held=held)
+                await self._words(messages, context, spec, asked, wanted=wanted, held=held, names=account)
 
     async def _words(
         self,
@@ -163,6 +164,7 @@ class CorpusDoor:
         *,
         wanted: Sequence[str],
         held: Account,
+        names: Account,
     ) -> None:
         # Words by the hundred thousand take seconds.
         finder = await beside_the_loop(
@@ -170,17 +172,16 @@ class CorpusDoor:
         )
         found = _Occurrences(finder, first=asked.pooling is Pooling.WORD_FIRST)
         with at("spec.", "spec.encode."):
-            async with self._pass(messages, asked, found.group, context) as work:
+            async with self._pass(messages, asked, found.group, context, searched=True) as work:
                 await context.write(encoder_pb2.EncodeWordsResponse(started=work.started))
                 size = work.engine.info.hidden_size
-                sums = found.sums = WordSums(len(work.plan.layers), size, self._settings.word_bytes, held)
+                sums = found.sums = WordSums(len(work.plan.layers), size, self._settings.word_bytes, held, names)
                 async with aclosing(work.rows()) as blocks:
                     async for items, rows in blocks:
                         await asyncio.to_thread(found.add, items, rows)
                         await context.write(encoder_pb2.EncodeWordsResponse(progress=work.progress))
-                at_once = max(1, CHUNK_BYTES // (len(work.plan.layers) * size * 4))
                 answered = 0
-                for part in sums.means(spec.min_count, at_once):
+                for part in sums.means(spec.min_count, CHUNK_BYTES):
                     answered += len(part.words)
                     words = encoder_pb2.WordVectors(
                         words=part.words, counts=part.counts.tolist(), vectors=to_proto(part.vectors)
@@ -210,7 +211,7 @@ class CorpusDoor:
 
     @asynccontextmanager
     async def _pass(
-        self, messages: AsyncIterator[Any], asked: Asked, group: Grouper, context: Any
+        self, messages: AsyncIterator[Any], asked: Asked, group: Grouper, context: Any, *, searched: bool = False
     ) -> AsyncIterator[Pass]:
         """Opens a pass over the texts of a request."""
         async with self._registry.lease(asked.model) as engine:
@@ -218,7 +219,8 @@ class CorpusDoor:
             engine.validate(plan)
             budget = self._settings.budget(engine.info.max_tokens, engine.device)
             stream = self._scheduler.open(engine, plan, budget=budget, client=context.peer())
-            async with self._intake.filling(messages, Work(stream, engine, asked, limit, context.peer(), group)):
+            work = Work(stream, engine, asked, limit, context.peer(), group, searched=searched)
+            async with self._intake.filling(messages, work):
                 started = responses.started(engine.info, asked, plan, engine.device, limit).started
                 yield Pass(engine, plan, started, stream)
 
@@ -236,7 +238,8 @@ class _Occurrences:
     def group(self, text: text_pb2.Text, string: Written, tokens: TokenizedText, field: str) -> TokenizedText | None:
         """A row for each word found; None where there is none."""
         search = self._finder.pick(string.string, string.words) if text.words else self._finder.find(string.string)
-        found = list(search)
+        # One more than there may be says that there are too many.
+        found = list(islice((each for each in search if _length(each[1]) <= LONGEST_WORD), MOST_UNITS + 1))
         if not found:
             return None
         check_count(found, f"{field}.text", text.id)
@@ -265,6 +268,11 @@ async def _after_words(messages: AsyncIterator[Any], wanted: list[str], account:
                 raise InvalidArgument(
                     f"words.words[{number}]", "Expected a word that is not empty, but got one that is"
                 )
+            if len(word) > LONGEST_WORD:
+                raise InvalidArgument(
+                    f"words.words[{number}]",
+                    f"Expected a word of at most {LONGEST_WORD} characters, but got one of {len(word)}",
+                )
         account.take(_FORMS * sum(map(weight, message.words.words)))
         wanted += message.words.words
     return _chained(None, messages)
@@ -275,6 +283,10 @@ async def _chained(head: Any, rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
         yield head
     async for message in rest:
         yield message
+
+
+def _length(span: Span) -> int:
+    return span[1] - span[0]
 
 
 def _word_pooling(pooling: int) -> Pooling:

@@ -19,6 +19,7 @@ from services.encoder.queue.turns import Turns
 from services.models.spec import Overflow, TokenizedText
 from services.runtime.callers.accounts import current
 from services.runtime.errors import InvalidArgument
+from services.runtime.memory import Memory, accounted
 from services.runtime.streams import later
 
 TOKENIZE_AT_ONCE: Final = 256
@@ -39,6 +40,7 @@ class Work:
         client: Client whose turn it is.
         group: Function that gives each text its rows; called once for each text that is computed.
         kept: Rows that were kept; None where all texts are computed.
+        searched: Whether `group` searches the texts.
     """
 
     stream: Stream
@@ -48,6 +50,7 @@ class Work:
     client: str
     group: Grouper
     kept: KeptRows | None = None
+    searched: bool = False
 
 
 class Intake:
@@ -55,10 +58,12 @@ class Intake:
 
     Args:
         max_texts: Largest number of texts of a message.
+        memory: Bytes that requests hold, from which tokenizers take theirs while they work.
     """
 
-    def __init__(self, max_texts: int) -> None:
+    def __init__(self, max_texts: int, memory: Memory) -> None:
         self._max_texts = max_texts
+        self._memory = memory
         self._tokenizers = Turns(2, CHARACTERS_AT_ONCE, "tokenize")
 
     async def close(self) -> None:
@@ -173,10 +178,16 @@ class Intake:
             vocabulary=engine.info.vocabulary_size,
         )
         _spend(tokenized)
-        grouped = [
-            (number, text.id, work.group(text, string, tokens, f"{field}[{number}]"))
-            for number, (text, string, tokens) in enumerate(zip(texts, strings, tokenized, strict=True), offset)
-        ]
+
+        def group() -> list[tuple[int, str, TokenizedText | None]]:
+            return [
+                (number, text.id, work.group(text, string, tokens, f"{field}[{number}]"))
+                for number, (text, string, tokens) in enumerate(zip(texts, strings, tokenized, strict=True), offset)
+            ]
+
+        # Words that are searched for take a while: beside the event loop, in the client's turn.
+        cost = sum(len(each.string) for each in strings)
+        grouped = await self._tokenizers.take(work.client, cost, group) if work.searched else group()
         chosen = [(number, name, tokens) for number, name, tokens in grouped if tokens is not None]
         # Where some texts are answered from kept rows, those that are computed keep their place in the request.
         places = None if work.kept is None else [number for number, _, _ in chosen]
@@ -203,11 +214,12 @@ class Intake:
             place: Field of the texts and number of texts before them, for errors.
         """
         texts, (field, offset) = [each.string for each in strings], place
-        return await self._tokenizers.take(
-            client,
-            sum(map(len, texts)),
-            lambda: engine.tokenize(texts, max_tokens=limit, languages=languages, field=field, offset=offset),
-        )
+
+        def cut() -> list[TokenizedText]:
+            with self._memory.account() as account, accounted(account):
+                return engine.tokenize(texts, max_tokens=limit, languages=languages, field=field, offset=offset)
+
+        return await self._tokenizers.take(client, sum(map(len, texts)), cut)
 
 
 def _runs(places: Sequence[int]) -> Iterator[slice]:

@@ -57,7 +57,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
         self._settings = settings
         self._cache = cache
         self.memory = Memory(settings.held_bytes)
-        self._intake = Intake(settings.max_texts)
+        self._intake = Intake(settings.max_texts, self.memory)
         corpora = CorpusDoor(registry, scheduler, store, settings, intake=self._intake, memory=self.memory)
         decoding = PredictionDoor(registry, scheduler, store, settings, intake=self._intake, memory=self.memory)
         for door, call in ((corpora, "EncodeWords"), (corpora, "MeanActivations"), (decoding, "PredictTokens")):

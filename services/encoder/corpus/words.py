@@ -5,17 +5,21 @@ One pass: every word has a running float64 sum, so that memory depends on the vo
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.runtime.errors import LimitExceeded
-from services.runtime.memory import Account
+from services.runtime.memory import Account, weight
 from services.runtime.text.lexicon import Lexicon
 from services.runtime.text.words import Span, segment
 from services.runtime.work import check_here
 
 _FIRST_ROWS = 64
+
+LONGEST_WORD: Final = 256
+"""Characters of a word. Longer runs of letters are coded data, not words, and are left out."""
 
 
 class WordFinder:
@@ -77,10 +81,11 @@ class WordSums:
         width: d.
         max_bytes: Bytes of all sums.
         account: Account that holds the bytes of the sums.
+        names: Account that holds the words themselves.
     """
 
-    def __init__(self, layers: int, width: int, max_bytes: int, account: Account) -> None:
-        self._account = account
+    def __init__(self, layers: int, width: int, max_bytes: int, account: Account, names: Account) -> None:
+        self._account, self._names = account, names
         self._numbers: dict[str, int] = {}
         self._row_bytes = layers * width * 8
         self._most = max_bytes // self._row_bytes
@@ -93,15 +98,19 @@ class WordSums:
         """The number of a word, a new one where it is new.
 
         Raises:
-            LimitExceeded: There are more words than there is room for.
+            LimitExceeded: There are more words than there is room for, or they are too long for what the server holds.
         """
-        number = self._numbers.setdefault(word, len(self._numbers))
+        if (number := self._numbers.get(word)) is not None:
+            return number
+        number = len(self._numbers)
         if number >= self._most:
             raise LimitExceeded(
                 "word_bytes",
                 f"Expected sums of at most {self._max_bytes} bytes, but there are more than {self._most} words of "
                 f"{self._row_bytes} bytes each; name the words wanted, or ask for fewer layers",
             )
+        self._names.take(weight(word))
+        self._numbers[word] = number
         return number
 
     def add(self, numbers: NDArray[np.int64], places: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
@@ -121,18 +130,22 @@ class WordSums:
         self._counts[found] += counts
         self._firsts[found] = np.minimum(self._firsts[found], np.minimum.reduceat(places[order], starts))
 
-    def means(self, min_count: int, at_once: int) -> Iterator[WordMeans]:
+    def means(self, min_count: int, part_bytes: int) -> Iterator[WordMeans]:
         """Yields the words that occurred often enough, in the order of their first occurrence with pieces.
 
         Args:
             min_count: Fewest occurrences; at least one counts in any case.
-            at_once: Words of a part.
+            part_bytes: Most bytes of a part, vectors and words; of one word, if that alone has more.
         """
         words = tuple(self._numbers)
         kept = np.flatnonzero(self._counts[: len(words)] >= max(min_count, 1))
         kept = kept[np.argsort(self._firsts[kept], kind="stable")]
-        for start in range(0, kept.size, at_once):
-            some = kept[start : start + at_once]
+        ends = np.cumsum([self._row_bytes // 2 + len(words[number].encode()) for number in kept])
+        stop = 0
+        while stop < kept.size:
+            start, before = stop, ends[stop - 1] if stop else 0
+            stop = max(start + 1, int(np.searchsorted(ends, before + part_bytes, side="right")))
+            some = kept[start:stop]
             counts = self._counts[some]
             vectors = (self._sums[some] / counts[:, None, None]).astype(np.float32)
             yield WordMeans(tuple(words[number] for number in some), counts, vectors)

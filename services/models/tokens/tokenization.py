@@ -14,6 +14,8 @@ from services.models.spec import TokenizedText
 from services.models.tokens.prefixes import OpenWords, safe_prefix, splits_at_spaces
 from services.models.tokens.tokenizer_file import language_file, read_language, read_tokenizer
 from services.runtime.errors import FailedPrecondition
+from services.runtime.memory import held_here
+from services.runtime.text.forms import in_form
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +23,8 @@ _CHARACTERS_A_TOKEN: Final = 8
 """Characters of a long text that are looked at first, for each token wanted: most texts have fewer a token."""
 _LEAST_CHARACTERS: Final = 4096
 """Texts of up to twice so many characters are never looked at in part."""
+_BYTES_A_BYTE: Final = 480
+"""Bytes that the tokenizer takes for a byte of text while it works, where each is a token: a run of full stops."""
 
 
 @dataclass(frozen=True)
@@ -147,17 +151,18 @@ class Tokenizer:
         """Cut texts into tokens.
 
         Of a text far beyond the limit only as much is looked at as gives the tokens that are kept, where the tokenizer
-        works word by word; within a word too, where what follows cannot change them.
+        works word by word; within a word too, where what follows cannot change them. What the tokenizer takes meanwhile
+        is held by the request that the thread works for (`memory.accounted`).
 
         Args:
             texts: The texts.
             max_tokens: Longer ones are cut, special tokens kept.
+
+        Raises:
+            LimitExceeded: The server has not so much memory left.
         """
         parts = [self._beginning(text, _CHARACTERS_A_TOKEN * max_tokens) for text in texts]
-        found = [
-            self._certain(encoding, part, max_tokens)
-            for encoding, part in zip(self._encode([part.text for part in parts]), parts, strict=True)
-        ]
+        found = self._cut(parts, max_tokens)
         return [
             tokens if tokens is not None else self._longer(text, len(part.text), max_tokens)
             for tokens, part, text in zip(found, parts, texts, strict=True)
@@ -167,8 +172,7 @@ class Tokenizer:
         """A text of which the first `tried` characters have too few tokens: four times as many each time."""
         while True:
             part = self._beginning(text, tried := 4 * tried)
-            [encoding] = self._encode([part.text])
-            tokens = self._certain(encoding, part, max_tokens)
+            [tokens] = self._cut([part], max_tokens)
             if tokens is not None:
                 return tokens
 
@@ -182,6 +186,14 @@ class Tokenizer:
             return _Part(text[:place])
         place = self._open_words.place(text, least)
         return _Part(text, whole=True) if place is None else _Part(text[:place], within_word=True)
+
+    def _cut(self, parts: Sequence[_Part], max_tokens: int) -> list[TokenizedText | None]:
+        """The tokens that are kept of each text; None where its part does not tell them."""
+        with held_here(_BYTES_A_BYTE * sum(_bytes(part.text) for part in parts)):
+            encodings = self._encode([part.text for part in parts])
+            return [
+                self._certain(encoding, part, max_tokens) for encoding, part in zip(encodings, parts, strict=True)
+            ]
 
     def _certain(self, encoding: Any, part: _Part, max_tokens: int) -> TokenizedText | None:
         """The tokens that are kept of a text, from a part of it; None where those of the whole might be others.
@@ -256,3 +268,10 @@ class Tokenizer:
     def special_count(self) -> int:
         """Special tokens that are put around a text."""
         return int(self._backend.num_special_tokens_to_add(False))
+
+
+def _bytes(text: str) -> int:
+    """Bytes of a text as a tokenizer sees it: some characters are written out as many, such as U+FDFA as eighteen."""
+    if text.isascii():
+        return len(text)
+    return max(len(text.encode(errors="replace")), len(in_form("NFKC", text).encode(errors="replace")))

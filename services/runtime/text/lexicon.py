@@ -1,7 +1,8 @@
 """The entries of a dictionary in running text: longest match, for entries of several words and unspaced scripts."""
 
-from collections.abc import Iterable, Iterator
-from itertools import accumulate, pairwise
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, islice
 from typing import Protocol
 
 from services.runtime.text.forms import in_form
@@ -47,6 +48,7 @@ class Lexicon:
             words = [entry[start:end] for start, end in segment(entry, self._split)]
             if len(words) > 1:
                 self._counts.setdefault(words[0], set()).add(len(words))
+        self._most_words = max((count for counts in self._counts.values() for count in counts), default=1)
 
     def matches(self, text: str) -> Iterator[tuple[Span, int, bool]]:
         """Yields what the words of a text are: at each place the longest entry, else the next word.
@@ -54,39 +56,46 @@ class Lexicon:
         Yields:
             The span, how many words it has, and whether it is an entry.
         """
-        spans = list(segment(text, self._split))
-        at = 0
-        while at < len(spans):
-            entry = self._longest(text, spans, at)
+        following = segment(text, self._split)
+        ahead: list[Span] = []
+        while True:
+            ahead += islice(following, self._most_words - len(ahead))
+            if not ahead:
+                return
+            entry = self._longest(text, ahead)
             count = max(entry, 1)
-            yield (spans[at][0], spans[at + count - 1][1]), count, entry > 0
-            at += count
+            yield (ahead[0][0], ahead[count - 1][1]), count, entry > 0
+            del ahead[:count]
 
     def key(self, text: str) -> str:
         """The form by which a word or a group of words is looked up."""
         folded = in_form("NFC", text) if self._match_case else fold(text, self._language)
         return " ".join(folded.split())
 
-    def _longest(self, text: str, spans: list[Span], at: int) -> int:
-        """How many words the longest entry at a place has; 0 where there is none."""
-        start, end = spans[at]
+    def _longest(self, text: str, spans: Sequence[Span]) -> int:
+        """How many words the longest entry has that begins with the first of some words; 0 where there is none."""
+        start, end = spans[0]
         first = self.key(text[start:end])
         for count in sorted(self._counts.get(first, ()), reverse=True):
-            if at + count <= len(spans) and self.key(text[start : spans[at + count - 1][1]]) in self._known:
+            if count <= len(spans) and self.key(text[start : spans[count - 1][1]]) in self._known:
                 return count
         return int(first in self._known)
 
     def _split(self, run: str) -> Iterator[int]:
         """Lengths of the words of a run without spaces: the longest entry, else a character with its marks."""
-        borders = list(accumulate(clusters(run), initial=0))
-        after = dict(pairwise(borders))
-        whole = set(borders)
+        following = accumulate(clusters(run))
+        borders: list[int] = []  # after the place
         at = 0
         while at < len(run):
             lengths = sorted(self._lengths.get(run[at], ()), reverse=True)
-            end = next((at + n for n in lengths if at + n in whole and run[at : at + n] in self._known), after[at])
+            reach = at + max(lengths, default=1)
+            while (not borders or borders[-1] < reach) and (border := next(following, None)) is not None:
+                borders.append(border)
+            ends = (at + n for n in lengths if run[at : at + n] in self._known)
+            end = next((end for end in ends if end in borders), borders[0])
             yield end - at
             at = end
+            del borders[: bisect_right(borders, at)]
 
 
 def _looked_after(entries: Iterable[str]) -> Iterator[str]:

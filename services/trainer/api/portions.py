@@ -11,8 +11,8 @@ from services.trainer.serving.predictions import PORTION
 
 PORTION_BYTES: Final = 256 << 10
 """Bytes after which a portion ends before it has all its examples."""
-_TOKEN_BYTES: Final = 320
-"""Bytes that a tokenizer takes for each byte of text while it works, where every word is one letter."""
+_TOKEN_BYTES: Final = 64
+"""Bytes that are kept for each byte of text once it is cut, where each is a token."""
 
 
 async def portions(
@@ -43,7 +43,7 @@ async def portions(
 
 
 def tokens_weight(portion: Sequence[text_pb2.Example]) -> int:
-    """Bytes that a tokenizer may take for some examples while it works."""
+    """Bytes that the tokens of some examples may take; the tokenizer counts its own."""
     return _TOKEN_BYTES * sum(example.ByteSize() for example in portion)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from babelscope.aio.encoder import AsyncEncoderClient
 from babelscope.data.tensors import to_proto
-from babelscope.errors import LimitExceeded
-from babelscope.v1 import model_pb2
+from babelscope.errors import InvalidRequest, LimitExceeded
+from babelscope.v1 import model_pb2, text_pb2
 
 from services.encoder.api import corpora
 from services.models.artifacts import write_array
@@ -94,4 +94,53 @@ async def test_words_that_are_wanted_are_made_ready_beside_the_loop(
     assert (await client.get_model("tiny")).name == "tiny"
     answered.set()
     assert (await asked).words == ("the",)
+    await client.close()
+
+
+async def test_texts_that_cannot_be_cut_early_are_held_while_they_are_tokenized(serve: Any) -> None:
+    """A full stop is a token: 400 KB of them took more than 150 MB, and nobody counted them."""
+    running = await serve(held_bytes=64 << 20)
+    memory = running.service._servicer.memory
+    client = AsyncEncoderClient(running.address)
+    stops = "." * 400_000
+    words = client.encode_words([stops], model="tiny", overflow="truncate")
+    for ask in (client.tokenize([stops], model="tiny", overflow="truncate"), words):
+        with pytest.raises(LimitExceeded, match="hold at most") as caught:
+            await ask
+        assert caught.value.subject == "held_bytes"
+    found = await refused(running.address, spec(overflow=text_pb2.OVERFLOW_TRUNCATE), texts(stops))
+    assert (found.quota, memory.used) == ("held_bytes", 0)
+    assert (await client.tokenize(["." * 60_000], model="tiny", overflow="truncate"))[0].truncated
+    assert memory.used == 0
+    await client.close()
+
+
+async def test_words_are_searched_beside_the_loop(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text of a million words is searched for seconds, in which others are answered."""
+    running = await serve()
+    begun, answered = threading.Event(), threading.Event()
+    find = corpora.WordFinder.find
+
+    def waiting(self: corpora.WordFinder, text: str) -> Any:
+        begun.set()
+        assert answered.wait(60)
+        return find(self, text)
+
+    monkeypatch.setattr(corpora.WordFinder, "find", waiting)
+    client = AsyncEncoderClient(running.address)
+    asked = asyncio.create_task(client.encode_words(["the cat"], model="tiny"))
+    assert await asyncio.to_thread(begun.wait, 60)
+    assert (await client.get_model("tiny")).name == "tiny"
+    answered.set()
+    assert (await asked).words == ("the", "cat")
+    await client.close()
+
+
+async def test_long_runs_of_letters_are_no_words(serve: Any) -> None:
+    running = await serve()
+    client = AsyncEncoderClient(running.address)
+    found = await client.encode_words(["the " + "a" * 257 + " " + "b" * 256], model="tiny", overflow="truncate")
+    assert found.words == ("the", "b" * 256)
+    with pytest.raises(InvalidRequest, match="at most 256 characters, but got one of 257"):
+        await client.encode_words(["the cat"], model="tiny", words=["cat", "a" * 257])
     await client.close()

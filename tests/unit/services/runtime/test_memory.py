@@ -1,7 +1,7 @@
 import pytest
 
 from services.runtime.errors import LimitExceeded
-from services.runtime.memory import Memory, accounted, hold_here, hold_newest, weight
+from services.runtime.memory import Memory, accounted, held_here, hold_here, hold_newest, weight
 
 
 def test_requests_share_one_budget_and_give_it_back() -> None:
@@ -54,6 +54,18 @@ def test_deep_work_is_counted_to_whom_it_is_done_for() -> None:
                 hold_here(401)
         assert (account.held, memory.used) == (600, 600)
     assert memory.used == 0
+
+
+def test_what_deep_work_needs_for_a_while_is_given_back() -> None:
+    memory = Memory(1000)
+    with held_here(10**9):  # nobody's
+        pass
+    with memory.account() as account, accounted(account):
+        with held_here(600):
+            assert memory.used == 600
+            with pytest.raises(LimitExceeded), held_here(401):
+                raise AssertionError
+        assert (account.held, memory.used) == (0, 0)
 
 
 def test_the_newest_keys_of_a_table_are_counted() -> None:

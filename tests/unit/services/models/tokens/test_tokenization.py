@@ -8,7 +8,8 @@ import pytest
 from tokenizers import processors
 
 from services.models.tokens.tokenization import Tokenizer
-from services.runtime.errors import FailedPrecondition
+from services.runtime.errors import FailedPrecondition, LimitExceeded
+from services.runtime.memory import Memory, accounted
 from tests.support.lines import LINES
 from tests.support.tiny_models import build_tokenizer, mixed_texts
 
@@ -114,3 +115,24 @@ def test_other_segments_are_refused() -> None:
     backend.post_processor = processors.TemplateProcessing(single="[CLS] $A:1 [SEP]:1", special_tokens=ids)
     with pytest.raises(FailedPrecondition, match="segment other than 0"):
         Tokenizer(backend).check("model m")
+
+
+@pytest.mark.parametrize(("text", "size"), [("." * 100, 100), ("é." * 100, 300), ("\ufdfa" * 10, 330)])
+def test_what_it_takes_is_held_while_it_works(tokenizer: Tokenizer, text: str, size: int) -> None:
+    """Each byte may be a token; one that is written out as many is as many."""
+    memory = Memory(480 * size)
+    with memory.account() as account, accounted(account):
+        tokenizer.tokenize([text], 8)
+        assert memory.used == 0
+        with pytest.raises(LimitExceeded):
+            tokenizer.tokenize([text, "."], 8)
+    assert memory.used == 0
+
+
+def test_what_is_not_looked_at_of_a_long_text_is_not_held(tokenizer: Tokenizer) -> None:
+    memory = Memory(480 * 20_000)
+    with memory.account() as account, accounted(account):
+        [found] = tokenizer.tokenize(["the cat " * 100_000], 8)
+        with pytest.raises(LimitExceeded):
+            tokenizer.tokenize(["." * 800_000], 8)
+    assert len(found) == 8

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 from hypothesis import given
 
@@ -84,3 +86,15 @@ def test_folding_knows_the_turkish_i_and_composes() -> None:
 
 def test_scripts_without_spaces() -> None:
     assert [c for c in "a我あไภ한ا" if is_unspaced(c)] == ["我", "あ", "ไ", "ภ"]
+
+
+@pytest.mark.parametrize("part", ["蘋果", "a", "e\u0301", "abc'", "น้", "ก"])
+def test_the_first_words_of_a_long_run_take_no_memory_for_the_rest(part: str) -> None:
+    """A step that the search might give back takes more than a hundred bytes, which would be for every character."""
+    list(segment("a 蘋"))  # the pattern itself
+    text = part * (200_000 // len(part))
+    tracemalloc.start()
+    assert next(segment(text))[0] == 0
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * len(text)
