@@ -1,6 +1,7 @@
 """The datagen service, put together from its settings: store, threads, door to messages."""
 
 import asyncio
+from typing import Final
 
 import grpc
 from babelscope.data import atomic
@@ -15,6 +16,9 @@ from services.datagen.translation.registry import Translators
 from services.runtime.files.store import Store
 from services.runtime.memory import Memory
 from services.runtime.work import Workers
+
+_AROUND_EXAMPLE: Final = 1024
+"""Bytes of a message that are left for what stands around an example."""
 
 
 class DatagenService:
@@ -35,7 +39,9 @@ class DatagenService:
         self._translation_dir = settings.scratch_dir / "translation"
         self.memory = Memory(settings.held_bytes)
         self._workers = Workers(settings.max_streams, "datagen", self.memory)
-        datasets = Datasets(self._store, settings.scratch_dir, self.memory)
+        datasets = Datasets(
+            self._store, settings.scratch_dir, self.memory, settings.max_message_bytes - _AROUND_EXAMPLE
+        )
         translators = Translators(settings, self._translation_dir, open_remote, self._store)
         self._servicer = DatagenServicer(settings, datasets, self._workers, translators)
         self._translate = TranslateServicer(settings, datasets, self._workers, translators)

@@ -7,6 +7,8 @@ portions they came in, so that the same examples have the same digest.
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any, BinaryIO, Final, Protocol
 
 import pyarrow as pa
@@ -27,6 +29,8 @@ EXAMPLES_KEY: Final = "babelscope.examples"
 LANGUAGES_KEY: Final = "babelscope.languages"
 
 _CHARGE: Final = 32
+_texts_of = attrgetter(*(field.name for field in fields(Word) if field.type is str))
+"""All texts of a word."""
 _WORD = pa.struct(
     [
         ("form", pa.string()),
@@ -243,8 +247,7 @@ def weight(example: Example) -> int:
         case Sentence() as sentence:
             held += len(sentence.text)
             for word in sentence.words:
-                held += _CHARGE + len(word.form) + len(word.upos) + len(word.deprel) + len(word.ner)
-                held += len(word.lemma) + len(word.feats)
+                held += _CHARGE + sum(map(len, _texts_of(word)))
         case TextPair() as pair:
             held += len(pair.premise) + len(pair.hypothesis) + len(pair.label)
         case Question() as question:

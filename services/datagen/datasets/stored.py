@@ -15,12 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from babelscope.data.example_messages import to_proto
 from babelscope.data.examples import Example, Sentence, TextPair
 
 from services.datagen.datasets import parquet
 from services.datagen.datasets.checks import check_example
 from services.datagen.datasets.distinct import Distinct
-from services.runtime.errors import DataLoss, InvalidArgument, NotFound
+from services.runtime.errors import DataLoss, InvalidArgument, LimitExceeded, NotFound
 from services.runtime.files.store import Store, digest_of
 from services.runtime.memory import Memory
 
@@ -37,6 +38,9 @@ LONGEST_LABEL: Final = 100
 SHOWN_CHARACTERS: Final = 256 << 10
 """Characters of a description's samples, but for a first one that is longer."""
 OWN_BYTES: Final = 1 << 30
+LONGEST_EXAMPLE: Final = 4 << 20
+_MOST_BYTES: Final = 8
+"""Bytes that a character of an example's weight may take in its message: four of UTF-8, as many for tags around it."""
 _NEARBY: Final = 3
 
 
@@ -87,10 +91,13 @@ class Datasets:
         store: The store.
         scratch: Folder for temporary files.
         memory: What all requests together may hold; a budget of its own where None.
+        longest: Longest example as bytes of a message, so that what is stored can be read back.
     """
 
-    def __init__(self, store: Store, scratch: Path, memory: Memory | None = None) -> None:
-        self._store, self._scratch = store, scratch
+    def __init__(
+        self, store: Store, scratch: Path, memory: Memory | None = None, longest: int = LONGEST_EXAMPLE
+    ) -> None:
+        self._store, self._scratch, self._longest = store, scratch, longest
         self._memory = memory or Memory(OWN_BYTES)
         self._cards: dict[str, DatasetInfo] = {}
         self._seen: dict[str, str] = {}
@@ -107,7 +114,7 @@ class Datasets:
 
         Raises:
             InvalidArgument: An example is wrong or its id repeats within its language, or there is none.
-            LimitExceeded: The store is full, or the server's requests hold too much.
+            LimitExceeded: The store is full, the server's requests hold too much, or an example fits no message.
         """
         self._scratch.mkdir(parents=True, exist_ok=True)
         seen: set[str] = set()
@@ -122,7 +129,7 @@ class Datasets:
                     )
 
             with self._store.create(KIND) as writer:
-                languages = parquet.write(writer, _checked(examples), check, account.take)
+                languages = parquet.write(writer, self._fitting(_checked(examples)), check, account.take)
                 if not languages:
                     raise InvalidArgument(empty, "Expected at least one example, but got none")
         known = self._known(writer.name)
@@ -133,6 +140,18 @@ class Datasets:
         )
         self._store.put(CARDS, json.dumps(asdict(info), ensure_ascii=False, sort_keys=True).encode())
         return info
+
+    def _fitting(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """Yields examples, of which each fits a message when it is read back."""
+        for example in examples:
+            if parquet.weight(example) > self._longest // _MOST_BYTES and (
+                size := _message_bytes(example)
+            ) > self._longest:
+                raise LimitExceeded(
+                    "max_message_bytes",
+                    f"Expected examples of at most {self._longest} bytes, but example {example.id!r} has {size}",
+                )
+            yield example
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[Iterator[Example]]:
@@ -297,6 +316,14 @@ def _checked(examples: Iterable[Example]) -> Iterator[Example]:
     for place, example in enumerate(examples):
         check_example(example, place)
         yield example
+
+
+def _message_bytes(example: Example) -> int:
+    """Bytes of the message of an example; InvalidArgument where it cannot be written as UTF-8."""
+    try:
+        return to_proto(example).ByteSize()
+    except ValueError as error:
+        raise InvalidArgument("examples", str(error)) from error
 
 
 def _labels(example: Example) -> Iterator[str]:

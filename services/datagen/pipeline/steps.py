@@ -13,6 +13,7 @@ from babelscope.data.examples import Example
 from services.datagen.counts import StepReport
 from services.datagen.datasets import parquet
 from services.datagen.randomness import seed_of
+from services.datagen.text.bounds import check_length
 from services.datagen.transforms.base import Resources, Transform
 from services.datagen.transforms.registry import create
 from services.runtime.errors import LimitExceeded
@@ -65,6 +66,9 @@ class Pipeline:
 
         Yields:
             What the last step gives.
+
+        Raises:
+            LimitExceeded: A step made a text that is too long.
         """
         with contextlib.ExitStack() as keep:
             stream = examples
@@ -95,6 +99,7 @@ class _Watched:
 def _watch(examples: Iterable[Example], check: Callable[[], None]) -> Iterator[Example]:
     for example in examples:
         check()
+        check_length(parquet.length(example))
         yield example
 
 

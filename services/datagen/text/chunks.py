@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from services.datagen.text.bounds import joined
 from services.datagen.text.edits import Edits
 
 MEMORY = 1 << 24
@@ -77,7 +78,7 @@ class Chunked:
     """
 
     def __init__(self, old: str, new: list[str], edit: Callable[[str], Piece]) -> None:
-        self.text = " ".join(new)
+        self.text = joined(new, " ")
         self._old, self._new, self._edit = old, new, edit
 
     def span(self, start: int, end: int) -> tuple[int, int, bool]:

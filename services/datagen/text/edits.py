@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Protocol
 
+from services.datagen.text.bounds import joined
 from services.datagen.text.differences import Work, differences
 
 
@@ -51,6 +52,7 @@ class Edits:
 
     Raises:
         ValueError: The edits overlap, are out of order or outside of the text.
+        LimitExceeded: The new text would be too long.
     """
 
     def __init__(self, old: str, edits: Iterable[Edit] = ()) -> None:
@@ -62,7 +64,7 @@ class Edits:
                 raise ValueError(f"Expected edits in order within 0..{len(old)}, but got {edit} after {at}")
             pieces += (old[at : edit.start], edit.new)
             at = edit.end
-        self.text = "".join((*pieces, old[at:])) if pieces else old
+        self.text = joined((*pieces, old[at:])) if pieces else old
 
     def span(self, start: int, end: int) -> tuple[int, int, bool]:
         """Where a span of the old text lies in the new one: start, end, and whether it was widened."""

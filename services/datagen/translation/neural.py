@@ -2,12 +2,15 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from babelscope.data.languages import read_tag
 
 from services.datagen.translation.base import Translated
 from services.datagen.translation.pieces import Piece, batches, halves, join, sentences, windows
+
+_CHARACTERS_A_TOKEN: Final = 32
+"""Characters that a token may have on average in what is translated at once."""
 
 
 class Engine(Protocol):
@@ -64,7 +67,9 @@ class NeuralTranslator:
 
     def _cut(self, text: str) -> tuple[list[Piece], int]:
         def fits(part: str) -> bool:
-            return self._engine.length(part) <= self._engine.longest
+            # A much longer one is halved without a look at its tokens, which would take several hundred times its size.
+            longest = self._engine.longest
+            return len(part) <= _CHARACTERS_A_TOKEN * longest and self._engine.length(part) <= longest
 
         cut = [part for piece in sentences(text) for part in halves(piece, fits)]
         return cut, sum(self._engine.length(piece.text) for piece in cut)

@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 # A sentence ends at its sign with closing quotes and brackets: before white space, or anywhere after a full-width one.
-_END = re.compile(r"(?:[.!?…؟।॥]+[\"'”’»)\]]*(?=\s))|(?:[。！？]+[”’」』）]*)|(?=\n)")
+# Signs in a row are looked at once, not again from each of them.
+_END = re.compile(
+    r"(?:(?<![.!?…؟।॥])[.!?…؟।॥]++[\"'”’»)\]]*+(?=\s))|(?:[。！？]++[”’」』）]*+)|(?=\n)"
+)
 _WIDTH = 16
 """Batches that are read ahead, so that texts of like length share one."""
 
@@ -26,13 +29,15 @@ class Piece:
 def sentences(text: str) -> list[Piece]:
     """Cuts a text into sentences; joined with their white space they are the text again, but for its end."""
     ends = [match.end() for match in _END.finditer(text)]
-    found, at = [], 0
+    found, at, seen = [], 0, 0
     for end in [*ends, len(text)]:
+        blank = not text[seen:end].strip()
+        seen = end
+        if blank:  # what stands before it since the last sentence is blank as well, and not looked at again
+            continue
         part = text[at:end]
-        body = part.strip()
-        if body:
-            found.append(Piece(body, part[: len(part) - len(part.lstrip())]))
-            at += len(part.rstrip())
+        found.append(Piece(part.strip(), part[: len(part) - len(part.lstrip())]))
+        at += len(part.rstrip())
     return found
 
 

@@ -10,6 +10,8 @@ from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.runtime.work import importing
 
 _LONGEST = 512
+_REMEMBERED = 4096
+"""Characters of the longest text whose length is remembered."""
 
 
 class SourceTokenizer:
@@ -37,7 +39,11 @@ class SourceTokenizer:
         self._vocabulary: dict[str, int] = self._tokenizer.get_vocab()
         self.padding: int = self._tokenizer.pad_token_id or 0
         self.limit = min(self._tokenizer.model_max_length, _LONGEST)
-        self.length = lru_cache(maxsize=1 << 14)(self._length)
+        self._known_length = lru_cache(maxsize=1 << 14)(self._length)
+
+    def length(self, text: str) -> int:
+        """Tokens of a text, with one for each language; of short texts, which come again, it is remembered."""
+        return self._known_length(text) if len(text) <= _REMEMBERED else self._length(text)
 
     def _length(self, text: str) -> int:
         return len(self._tokenizer(text).input_ids) + 2  # a token for each language

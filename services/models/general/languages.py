@@ -20,6 +20,8 @@ from services.runtime.errors import InvalidArgument
 
 _CODE: Final = re.compile(r"[a-z]{2,3}_[A-Z][A-Za-z]{1,3}|__[a-z]{2,3}__")
 """How tokens name a language: `en_XX` of mBART, `eng_Latn` of NLLB, `__en__` of M2M100."""
+_LONGEST_TAG: Final = 64
+"""Characters of a tag."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Languages:
         Raises:
             InvalidArgument: None is given, the model does not have it, or several of its languages have that name.
         """
-        found = _matches(tag, self.names) if tag else ()
+        # A tag may be as long as a message: such a one is no name, and not kept.
+        found = _matches(tag, self.names) if 0 < len(tag) <= _LONGEST_TAG else ()
         if len(found) == 1:
             return self.codes[found[0]]
         got = f"{tag!r}, which may be {' or '.join(found)}" if found else repr(tag) if tag else "none"

@@ -27,7 +27,7 @@ from services.runtime.rpc.admission import Admission, client_of
 from services.runtime.rpc.health import SERVICE as HEALTH
 from services.runtime.rpc.inbox import Form, Inbox, Received
 from services.runtime.rpc.incoming import Incoming, Outlet
-from services.runtime.rpc.outgoing import Outgoing
+from services.runtime.rpc.outgoing import Outgoing, check_size
 from services.runtime.rpc.tracing import server_span
 from services.runtime.telemetry import Method, Telemetry
 
@@ -120,7 +120,10 @@ class Door(grpc.aio.ServerInterceptor):
         async def outer(_messages: Any, context: Any) -> Any:
             async with self._call(method, form, context) as request:
                 try:
-                    return await inner(request, context)
+                    answer = await inner(request, context)
+                    if answer is not None:  # None where the handler has ended the call itself
+                        check_size(answer, self._inbox.max_message_bytes)
+                    return answer
                 finally:
                     del request  # this frame outlives the request where an error ends it: see `release_frames`
 
@@ -132,7 +135,7 @@ class Door(grpc.aio.ServerInterceptor):
             raise TypeError(f"Expected {method.name} to be an asynchronous generator or a coroutine function")
 
         async def outer(_messages: Any, grpc_context: Any) -> None:
-            context = Outgoing(grpc_context, self._read_seconds)
+            context = Outgoing(grpc_context, self._read_seconds, self._inbox.max_message_bytes)
             async with self._call(method, form, context) as request:
                 try:
                     if not isasyncgenfunction(inner):

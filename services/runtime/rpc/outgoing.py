@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, Final
 
 import grpc
+from google.protobuf.message import Message
 
 from services.runtime.errors import LimitExceeded
 
@@ -19,11 +20,13 @@ class Outgoing:
     Args:
         context: gRPC context of the call.
         read_seconds: Longest wait until the client has taken a message.
+        max_message_bytes: Longest message.
     """
 
-    def __init__(self, context: Any, read_seconds: float) -> None:
+    def __init__(self, context: Any, read_seconds: float, max_message_bytes: int) -> None:
         self._context = context
         self._read_seconds = read_seconds
+        self._max_message_bytes = max_message_bytes
         self._turn = asyncio.Lock()
         self._begun = False
         self._given_up = False
@@ -38,8 +41,9 @@ class Outgoing:
             message: A message of the answer.
 
         Raises:
-            LimitExceeded: The client did not take this message, or an earlier one, in time.
+            LimitExceeded: The client did not take this message, or an earlier one, in time; or it is too long.
         """
+        check_size(message, self._max_message_bytes)
         async with self._turn:
             if self._given_up:
                 raise self._unread()
@@ -102,4 +106,23 @@ class Outgoing:
         return LimitExceeded(
             "read_seconds",
             f"Expected the client to read its answers within {self._read_seconds:g} s, but it did not",
+        )
+
+
+def check_size(message: Any, most: int) -> None:
+    """Refuses an answer that gRPC would not send, in words that tell the client what to ask for instead.
+
+    Args:
+        message: A message, or its bytes.
+        most: Longest message.
+
+    Raises:
+        LimitExceeded: It is longer.
+    """
+    size = message.ByteSize() if isinstance(message, Message) else len(message)
+    if size > most:
+        raise LimitExceeded(
+            "max_message_bytes",
+            f"Expected messages of at most {most} bytes, but one of the answer needs {size}; ask for less at once, or "
+            "send shorter texts",
         )

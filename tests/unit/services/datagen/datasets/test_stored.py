@@ -253,6 +253,10 @@ def test_a_damaged_dataset_asked_by_name_is_a_loss(tmp_path: Path, datasets: Dat
 HEAVY = {
     "attributes": [Example(str(n), "x", "en", attributes={"a": "v" * 100_000}) for n in range(600)],
     "annotation": [Example(str(n), Sentence((Word("x", feats="f" * 100_000),), "x"), "en") for n in range(600)],
+    "columns": [
+        Example(str(n), Sentence((Word("x", xpos="x" * 40_000, deps="d" * 40_000, misc="m" * 40_000),), "x"), "en")
+        for n in range(600)
+    ],
     "labels": [Example(str(n), TextPair("a", "b", "l" * 100_000), "en") for n in range(600)],
     "answers": [
         Example(str(n), Question("a" * 9, "?", (Answer("a" * 9, 0),) * 1000), "en", attributes={}) for n in range(1800)
@@ -322,3 +326,14 @@ def test_a_dataset_is_removed_with_its_card(tmp_path: Path, datasets: Datasets) 
 def test_only_datasets_are_removed(name: str, datasets: Datasets) -> None:
     with pytest.raises(InvalidArgument):
         datasets.delete(name)
+
+
+def test_what_fits_no_message_is_not_stored(tmp_path: Path) -> None:
+    """A transform may make a text longer than any that came: it could never be read back."""
+    store = Store(str(tmp_path / "store"))
+    datasets = Datasets(store, tmp_path / "scratch", longest=10_000)
+    fits = Example("a", "é" * 4900, "en")
+    with pytest.raises(LimitExceeded, match="at most 10000 bytes, but example 'b' has 100"):
+        datasets.put([fits, Example("b", "é" * 5000, "en")], "")
+    assert datasets.names() == []
+    assert list(datasets.read(datasets.put([fits], "").name)) == [fits]

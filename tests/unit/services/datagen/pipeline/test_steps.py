@@ -9,7 +9,8 @@ import pytest
 from babelscope.corpora import Example
 
 from services.datagen.pipeline.steps import Pipeline, Step
-from services.runtime.errors import InvalidArgument
+from services.datagen.text import bounds
+from services.runtime.errors import InvalidArgument, LimitExceeded
 from tests.support.datagen_corpora import Memory
 
 EXAMPLES = [Example(f"s{number}", f"the cat {number} sat", "en") for number in range(40)]
@@ -123,3 +124,11 @@ def test_streaming_steps_hold_nothing(tmp_path: Path) -> None:
     made = pipeline(tmp_path, ("prefix_language", {})).run(source())
     next(made)
     assert read <= 2
+
+
+def test_texts_that_grow_from_step_to_step_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MOST_CHARACTERS", 100)
+    [long] = pipeline(tmp_path, ("segment", {})).run([Example("a", "x,y," * 20, "en")])
+    assert isinstance(long.content, str) and len(long.content) > 100
+    with pytest.raises(LimitExceeded, match="at most 100 characters, but one would have"):
+        list(pipeline(tmp_path, ("segment", {}), ("normalise", {})).run([Example("a", "x,y," * 20, "en")]))

@@ -1,9 +1,11 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.datagen.text import chunks
 from services.datagen.text.chunks import ChunkRewriter, Piece
 from services.datagen.text.edits import Edit, Edits
+from services.runtime.errors import LimitExceeded
 from services.runtime.text.words import segment
 from tests.support.datagen_corpora import texts
 
@@ -37,3 +39,11 @@ def test_memory_does_not_grow(monkeypatch) -> None:
     assert len(rewriter._memory) < 60
     assert rewriter("same word1")[0].text == "samesame word1"
     assert 1 < calls.count("same") < 100
+
+
+def test_a_text_that_would_be_far_longer_than_a_message_is_not_made() -> None:
+    """Of a piece that comes again and again there is one new form, until all are put together."""
+    rewriter = ChunkRewriter(lambda text: Piece(Edits(text, [Edit(0, 1, "b" * 10_000)]), 1, 1))
+    with pytest.raises(LimitExceeded, match="at most 16777216 characters, but one would have 20001999"):
+        rewriter(" ".join("a" * 2000))
+    assert len(rewriter(" ".join("a" * 1000))[0].text) == 10_000_999

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from services.datagen.text.differences import LEAST_WORK, WORK_A_PART, Work, differences
 from services.datagen.text.edits import Edit, Edits, between
+from services.runtime.errors import LimitExceeded
 from services.runtime.work import Stopped, watched
 from tests.support.datagen_corpora import texts
 
@@ -152,3 +153,11 @@ def test_a_comparison_ends_where_nobody_waits_for_it() -> None:
 
     with watched(gone), pytest.raises(Stopped):
         between("a b c", "a x c")
+
+
+def test_a_text_that_would_be_far_longer_than_a_message_is_not_made() -> None:
+    """Two thousand words of one letter, for each of which a dictionary has ten thousand."""
+    old, new = "a " * 2000, "b" * 10_000
+    with pytest.raises(LimitExceeded, match="at most 16777216 characters, but one would have 20002000"):
+        Edits(old, [Edit(2 * place, 2 * place + 1, new) for place in range(2000)])
+    assert len(Edits(old, [Edit(2 * place, 2 * place + 1, new) for place in range(1000)]).text) == 10_003_000

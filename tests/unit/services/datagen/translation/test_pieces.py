@@ -65,3 +65,10 @@ def test_windows_read_no_further_than_they_must() -> None:
 )
 def test_models_call_languages_by_their_own_codes(tag: str, tokens: set[str], expected: str) -> None:
     assert code(tag, tokens.__contains__) == expected
+
+
+@pytest.mark.parametrize("part", [".", "?!", '."', "\n", " ", "\n.", "。", ". "])
+def test_signs_in_a_row_are_looked_at_once(part: str) -> None:
+    """A search anew from each of them, with Python's lock held, would take days and stop the whole server."""
+    text = part * (1_000_000 // len(part))
+    assert "".join(piece.before + piece.text for piece in sentences(text)) == text.rstrip()

@@ -7,7 +7,7 @@ import pytest
 from tokenizers import Tokenizer, models
 from transformers import AutoConfig
 
-from services.models.general.languages import Languages, languages_of
+from services.models.general.languages import Languages, _matches, languages_of
 from services.models.spec import TokenizedText
 from services.runtime.errors import InvalidArgument
 
@@ -34,6 +34,15 @@ def test_missing_and_unknown_languages_are_refused_with_those_there_are(tag: str
     with pytest.raises(InvalidArgument, match=f"one of en_XX, my_MM, zh_CN, {got}") as caught:
         MBART.code(tag, "texts[3].language", "m")
     assert caught.value.field == "texts[3].language"
+
+
+def test_tags_that_are_long_are_not_kept() -> None:
+    """Four thousand of them may be as long as a message each."""
+    before = _matches.cache_info().currsize
+    for tag in ("en" + "-x" * 40, "e" * 100_000):
+        with pytest.raises(InvalidArgument, match="one of en_XX, my_MM, zh_CN"):
+            MBART.code(tag, "texts[0].language", "m")
+    assert _matches.cache_info().currsize == before
 
 
 def test_a_tag_that_may_mean_several_is_refused_with_them() -> None:
