@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from services.runtime.work import Stopped, watched
+
 _Result = TypeVar("_Result")
 
 
@@ -57,7 +59,7 @@ class Turns:
         """By client, the end tag of its last piece while it is ahead of the clock."""
 
     async def take(self, client: str, cost: int, work: Callable[[], _Result]) -> _Result:
-        """Has a piece of work done when its turn has come; not at all where the caller has gone by then.
+        """Has a piece of work done when its turn has come; not at all, or not to its end, where the caller has gone.
 
         Args:
             client: Client whose work it is.
@@ -92,7 +94,7 @@ class Turns:
             is_large = queue is self._large_waiting
             self._free -= 1
             self._large_running += is_large
-            running = asyncio.get_running_loop().run_in_executor(self._pool, piece.work)
+            running = asyncio.get_running_loop().run_in_executor(self._pool, partial(_done, piece))
             running.add_done_callback(partial(self._end, piece, is_large))
 
     def _next(self) -> list[_Piece] | None:
@@ -113,3 +115,14 @@ class Turns:
             else:
                 piece.done.set_exception(error)
         self._start()
+
+
+def _done(piece: _Piece) -> Any:
+    """Does a piece of work in this thread; it stops at its next `check_here` where nobody waits for it any more."""
+
+    def check() -> None:
+        if piece.done.cancelled():
+            raise Stopped
+
+    with watched(check):
+        return piece.work()

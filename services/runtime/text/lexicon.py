@@ -53,12 +53,16 @@ class Lexicon:
     def matches(self, text: str) -> Iterator[tuple[Span, int, bool]]:
         """Yields what the words of a text are: at each place the longest entry, else the next word.
 
+        No more of the text is looked at than that takes, and it stops where nobody waits for it: entries that begin
+        alike are all looked up at each place.
+
         Yields:
             The span, how many words it has, and whether it is an entry.
         """
         following = segment(text, self._split)
         ahead: list[Span] = []
         while True:
+            check_here()
             ahead += islice(following, self._most_words - len(ahead))
             if not ahead:
                 return

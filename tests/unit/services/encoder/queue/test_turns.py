@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from services.encoder.queue.turns import Turns
+from services.runtime.work import check_here
 
 LARGE = 100
 
@@ -123,3 +124,23 @@ async def test_what_waits_at_the_end_is_not_done(gate: Gate) -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert "late" not in gate.began
+
+
+async def test_work_ends_early_when_its_caller_has_left(turns: Turns) -> None:
+    """What looks after its caller gives its thread back; what nobody waits for is no error."""
+    began, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        try:
+            while not ended.wait(0.001):
+                check_here()
+        finally:
+            ended.set()
+
+    waiting = asyncio.create_task(turns.take("a", 1, work))
+    assert await asyncio.to_thread(began.wait, 30)
+    assert not ended.is_set()
+    waiting.cancel()
+    assert await asyncio.to_thread(ended.wait, 30)
+    assert await turns.take("a", 1, lambda: "next") == "next"

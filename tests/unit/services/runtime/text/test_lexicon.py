@@ -55,10 +55,27 @@ def test_it_stops_amid_its_entries_where_nobody_waits_for_it(left: int) -> None:
             raise Stopped
 
     entries = ["a", "b", "c d", "蘋果", "吃"]
-    with watched(check):
-        if left > 2 * len(entries):
-            assert len(_found(Lexicon(entries), "a c d")) == 2
-            return
-        with pytest.raises(Stopped):
-            Lexicon(entries)
+    if left > 2 * len(entries):
+        with watched(check):
+            lexicon = Lexicon(entries)
+        assert len(_found(lexicon, "a c d")) == 2
+        return
+    with watched(check), pytest.raises(Stopped):
+        Lexicon(entries)
     assert asked == left
+
+
+@pytest.mark.parametrize("text", ["a " * 9, "蘋果" * 9])
+def test_it_stops_amid_a_text_where_nobody_waits_for_it(text: str) -> None:
+    lexicon, left = Lexicon(["a b", "蘋果樹"]), 5
+
+    def check() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise Stopped
+
+    found = lexicon.matches(text)
+    with watched(check), pytest.raises(Stopped):
+        list(found)
+    assert left == 0
