@@ -144,9 +144,10 @@ class Datasets:
     def _fitting(self, examples: Iterable[Example]) -> Iterator[Example]:
         """Yields examples, of which each fits a message when it is read back."""
         for example in examples:
-            if parquet.weight(example) > self._longest // _MOST_BYTES and (
-                size := _message_bytes(example)
-            ) > self._longest:
+            if (
+                parquet.weight(example) > self._longest // _MOST_BYTES
+                and (size := _message_bytes(example)) > self._longest
+            ):
                 raise LimitExceeded(
                     "max_message_bytes",
                     f"Expected examples of at most {self._longest} bytes, but example {example.id!r} has {size}",

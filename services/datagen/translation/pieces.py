@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 # A sentence ends at its sign with closing quotes and brackets: before white space, or anywhere after a full-width one.
 # Signs in a row are looked at once, not again from each of them.
-_END = re.compile(
-    r"(?:(?<![.!?…؟।॥])[.!?…؟।॥]++[\"'”’»)\]]*+(?=\s))|(?:[。！？]++[”’」』）]*+)|(?=\n)"
-)
+_END = re.compile(r"(?:(?<![.!?…؟।॥])[.!?…؟।॥]++[\"'”’»)\]]*+(?=\s))|(?:[。！？]++[”’」』）]*+)|(?=\n)")
 _WIDTH = 16
 """Batches that are read ahead, so that texts of like length share one."""
 

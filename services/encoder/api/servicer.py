@@ -23,6 +23,7 @@ from services.encoder.settings import EncoderSettings
 from services.models.api.messages import read_model
 from services.models.artifacts import Stored
 from services.models.spec import ModelSpec
+from services.runtime.errors import LimitExceeded
 from services.runtime.memory import Account, Memory, accounted
 from services.runtime.paging import cut_page, read_page
 from services.runtime.streams import first
@@ -107,12 +108,19 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServiceServicer):
             tokenized = await self._intake.tokenize(
                 engine, request.texts, overflow, limit, context.peer(), language=request.language
             )
-            return encoder_pb2.TokenizeResponse(
+            answer = encoder_pb2.TokenizeResponse(
                 texts=[
                     responses.tokenized(text.id, tokens, engine.pieces(tokens.ids))
                     for text, tokens in zip(request.texts, tokenized, strict=True)
                 ]
             )
+        if answer.ByteSize() > self._settings.max_message_bytes:
+            raise LimitExceeded(
+                "max_message_bytes",
+                f"Expected an answer of at most {self._settings.max_message_bytes} bytes, but these texts need "
+                f"{answer.ByteSize()}; send fewer at once",
+            )
+        return answer
 
     async def Encode(  # type: ignore[override]  # noqa: N802 - gRPC's name; it writes instead of yielding
         self, request_iterator: AsyncIterator[encoder_pb2.EncodeRequest], context: Any

@@ -191,9 +191,7 @@ class Tokenizer:
         """The tokens that are kept of each text; None where its part does not tell them."""
         with held_here(_BYTES_A_BYTE * sum(_bytes(part.text) for part in parts)):
             encodings = self._encode([part.text for part in parts])
-            return [
-                self._certain(encoding, part, max_tokens) for encoding, part in zip(encodings, parts, strict=True)
-            ]
+            return [self._certain(encoding, part, max_tokens) for encoding, part in zip(encodings, parts, strict=True)]
 
     def _certain(self, encoding: Any, part: _Part, max_tokens: int) -> TokenizedText | None:
         """The tokens that are kept of a text, from a part of it; None where those of the whole might be others.

@@ -129,6 +129,7 @@ def test_streaming_steps_hold_nothing(tmp_path: Path) -> None:
 def test_texts_that_grow_from_step_to_step_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MOST_CHARACTERS", 100)
     [long] = pipeline(tmp_path, ("segment", {})).run([Example("a", "x,y," * 20, "en")])
-    assert isinstance(long.content, str) and len(long.content) > 100
+    assert isinstance(long.content, str)
+    assert len(long.content) > 100
     with pytest.raises(LimitExceeded, match="at most 100 characters, but one would have"):
         list(pipeline(tmp_path, ("segment", {}), ("normalise", {})).run([Example("a", "x,y," * 20, "en")]))

@@ -1,7 +1,6 @@
 """The length of texts in tokens, and what is remembered of it."""
 
 import sys
-from pathlib import Path
 
 import pytest
 

@@ -109,7 +109,9 @@ async def test_answers_that_are_too_long_are_refused_before_grpc_does(message: A
     context = Context()
     context.reading.set()
     outgoing = Outgoing(context, LONG, 100)
-    with pytest.raises(LimitExceeded, match="at most 100 bytes, but one of the answer needs 101; ask for less") as caught:
+    with pytest.raises(
+        LimitExceeded, match="at most 100 bytes, but one of the answer needs 101; ask for less"
+    ) as caught:
         await outgoing.write(message)
     assert caught.value.subject == "max_message_bytes"
     await outgoing.write(b"x" * 100)
