@@ -128,7 +128,7 @@ def test_long_words_are_told_in_parts_of_their_own() -> None:
     """Vectors of 4 bytes beside words of 100: what bounds a message is both."""
     sums = WordSums(1, 1, 1 << 20, _account(), _account())
     words = [f"{number:0100}" for number in range(10)]
-    sums.add(np.array([sums.number(word) for word in words]), np.ones((10, 1, 1), np.float32))
+    sums.add(np.array([sums.number(word) for word in words]), np.arange(10), np.ones((10, 1, 1), np.float32))
     parts = list(sums.means(0, 320))
     assert [len(part.words) for part in parts] == [3, 3, 3, 1]
     assert [word for part in parts for word in part.words] == words
