@@ -7,6 +7,7 @@ import pytest
 from babelscope.errors import StudyError
 from babelscope.study.jobs.alignments import AlignmentGrid, DiscriminatorRow, MapRow, read_alignments
 from babelscope.study.nodes import read_yaml
+from babelscope.study.schema import load_study
 
 Read = Callable[..., AlignmentGrid]
 
@@ -97,3 +98,13 @@ def test_a_row_depends_on_its_own_files_alone(read: Read, tmp_path: Path) -> Non
     assert [one == two for one, two in zip(before, all_depend(), strict=True)] == [True, True, True, False, False]
     (tmp_path / "en.json").write_text("changed")
     assert [one == two for one, two in zip(before, all_depend(), strict=True)] == [False] * 5
+
+
+def test_the_study_has_the_rows_of_table_7() -> None:
+    study = load_study(Path(__file__).resolve().parents[5] / "studies" / "aligned-fine-tuning.yaml")
+    grid = study.sections["aligned_fine_tuning"]
+    assert [row.label for row in grid.rows] == ["MUSE", "DeMa", "VecMap", "GAN-layer 8", "GAN-layer 11"]
+    assert [row.layer for row in grid.rows if isinstance(row, DiscriminatorRow)] == [8, 11]
+    assert (grid.task.task, grid.source, grid.targets) == ("qa", "en", ("zh",))
+    # No question that is scored is among those that a discriminator sees, nor in the text of the maps.
+    assert not set(grid.task.test.values()) & {*grid.unlabelled.values(), *grid.text.values()}
