@@ -58,18 +58,18 @@ def whole_words(text: str, words: Sequence[str], language: str) -> list[str]:
     places = _places(text, language)
     if not places:
         return list(words)
-    found: list[str] = []
+    begins: list[int] = []
+    ends: list[int] = []
     at = 0
     for word in words:
         start = text.find(word, at)
         if start < 0 or text[at:start].strip():
             return list(words)
-        if found and start == at and start in places:
-            found[-1] += word
-        else:
-            found.append(word)
-        at = start + len(word)
-    return found
+        if not (begins and start == at and start in places):
+            begins.append(start)
+            ends.append(start)
+        at = ends[-1] = start + len(word)
+    return [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
 
 
 def _places(text: str, language: str) -> set[int]:

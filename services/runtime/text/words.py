@@ -81,7 +81,7 @@ def _pattern() -> re.Pattern[str]:
 
 @cache
 def _cluster() -> re.Pattern[str]:
-    return re.compile(rf".[{_marks()}]*", re.DOTALL)
+    return re.compile(rf".[{_marks()}]*+", re.DOTALL)
 
 
 def segment(text: str, split_run: Callable[[str], Iterable[int]] | None = None) -> Iterator[Span]:
