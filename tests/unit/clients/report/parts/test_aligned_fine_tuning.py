@@ -40,13 +40,23 @@ def test_several_seeds_are_a_mean_with_its_spread() -> None:
     ]  # fmt: skip
 
 
-def test_what_is_found_says_whether_aligning_helps(result: StudyResult) -> None:
+def test_what_is_found_counts_differences_beyond_chance_alone(result: StudyResult) -> None:
     (found,) = findings(TABLE_7, result)
     assert found.figure == "−2.66"
-    assert "0 of 3 approaches score above the model as it is (78.80): GAN-layer 11 differs by −2.66" in found.text
-    assert "VecMap by −53.97. That aligning does not help (Hsu et al. 2019, table 7) appears here." in found.text
-    (better,) = findings([*TABLE_7, aligned("dema", 8, 0, 80.0)], result)
-    assert (better.figure, "does not appear here" in better.text) == ("+1.20", True)
+    assert "of 3 approaches 0 score clearly above the model as it is (78.80) and 3 clearly below" in found.text
+    assert "GAN-layer 11 differs by −2.66 points, VecMap by −53.97." in found.text
+    # Intervals reach one point to either side.
+    for f1, counted in ((80.7, 0), (80.9, 1)):
+        (better,) = findings([*TABLE_7, aligned("dema", 8, 0, f1)], result)
+        assert f"of 4 approaches {counted} score clearly above" in better.text
+
+
+def test_with_several_seeds_their_spread_says_what_is_clear(result: StudyResult) -> None:
+    plain = [aligned("none", None, seed, 70.0 + seed) for seed in (0, 1)]
+    for f1, counted in ((71.3, 0), (71.5, 1)):  # twice the standard error is 1.41
+        rows = [aligned("dema", 8, seed, f1 + seed) for seed in (0, 1)]
+        (found,) = findings([*plain, *rows], result)
+        assert f"of 1 approaches {counted} score clearly above" in found.text
 
 
 def test_a_study_of_rows_without_the_model_as_it_is_claims_nothing(result: StudyResult) -> None:
