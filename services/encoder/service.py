@@ -21,6 +21,7 @@ from services.encoder.settings import EncoderSettings
 from services.models.spec import ModelSpec
 from services.runtime.errors import FailedPrecondition, ServiceError
 from services.runtime.files.store import Store
+from services.runtime.memory import spare_what_came
 from services.runtime.rpc.security import UsageError
 from services.runtime.telemetry import Telemetry
 
@@ -136,6 +137,7 @@ class EncoderService:
         except ValueError as error:
             engine.close()
             raise FailedPrecondition(f"model {spec.name}", str(error)) from None
+        spare_what_came()
         return engine
 
 

@@ -31,6 +31,7 @@ from services.runtime import logs
 from services.runtime.callers.files import CallersError
 from services.runtime.callers.known import Callers
 from services.runtime.errors import ServiceError
+from services.runtime.memory import spare_what_stays
 from services.runtime.rpc import reflection, security, tls
 from services.runtime.rpc.admission import Admission
 from services.runtime.rpc.health import SERVICE as HEALTH
@@ -331,6 +332,7 @@ async def _serve(service: Service, settings: ServerSettings, telemetry: Telemetr
         code = _report(error)
         first.cancel()
     else:
+        spare_what_stays()
         broken = asyncio.ensure_future(server.broken.wait())
         await asyncio.wait((first, broken), return_when=asyncio.FIRST_COMPLETED)
         if broken.done():

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from services.runtime.errors import LimitExceeded
@@ -76,3 +80,37 @@ def test_the_newest_keys_of_a_table_are_counted() -> None:
         assert account.held == weight("b") + weight("c")
         hold_newest(known, 0)
         assert account.held == weight("b") + weight("c")
+
+
+ROOT = Path(__file__).resolve().parents[4]
+SPARING = """
+import gc
+import weakref
+from services.runtime.memory import spare_what_came, spare_what_stays
+
+class Ring:
+    def __init__(self):
+        self.me = self
+
+spare_what_came()
+assert gc.get_freeze_count() == 0  # nobody asked for it
+first = Ring()
+gone = weakref.ref(first)
+spare_what_stays()
+assert gc.get_freeze_count() > 1000
+before = len(gc.get_objects())
+assert before < 1000
+second = Ring()
+spare_what_came()
+assert all(each is not second for each in gc.get_objects())
+del first
+gc.collect()
+assert gone() is not None  # it is out of the collector's sight
+spare_what_came()
+assert gone() is None
+"""
+
+
+def test_objects_that_stay_are_spared_and_circles_among_them_end_with_the_next_look() -> None:
+    done = subprocess.run([sys.executable, "-c", SPARING], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
