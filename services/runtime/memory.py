@@ -1,4 +1,4 @@
-"""The bytes that requests hold in memory, counted for the whole server.
+"""The bytes that requests hold in memory, counted for the whole server, and what Python's collector is spared.
 
 Limits of one request do not bound a server: 64 requests of 256 MB each are within theirs. What a request keeps beyond
 one message (texts, ids, gold answers, arrays, examples that wait to be written) is therefore taken from one budget, and

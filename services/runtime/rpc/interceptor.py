@@ -27,7 +27,7 @@ from services.runtime.rpc.admission import Admission, client_of
 from services.runtime.rpc.health import SERVICE as HEALTH
 from services.runtime.rpc.inbox import Form, Inbox, Received
 from services.runtime.rpc.incoming import Incoming, Outlet
-from services.runtime.rpc.outgoing import Outgoing, check_size
+from services.runtime.rpc.outgoing import Outgoing, laid_out
 from services.runtime.rpc.tracing import server_span
 from services.runtime.telemetry import Method, Telemetry
 
@@ -121,9 +121,8 @@ class Door(grpc.aio.ServerInterceptor):
             async with self._call(method, form, context) as request:
                 try:
                     answer = await inner(request, context)
-                    if answer is not None:  # None where the handler has ended the call itself
-                        check_size(answer, self._inbox.max_message_bytes)
-                    return answer
+                    # None where the handler has ended the call itself.
+                    return None if answer is None else laid_out(answer, self._inbox.max_message_bytes)
                 finally:
                     del request  # this frame outlives the request where an error ends it: see `release_frames`
 

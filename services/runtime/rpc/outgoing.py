@@ -34,7 +34,7 @@ class Outgoing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
 
-    async def write(self, message: Any) -> None:
+    async def write(self, message: Message | bytes) -> None:
         """Writes a message to its end, also where the task that writes is cancelled meanwhile.
 
         Args:
@@ -43,11 +43,11 @@ class Outgoing:
         Raises:
             LimitExceeded: The client did not take this message, or an earlier one, in time; or it is too long.
         """
-        check_size(message, self._max_message_bytes)
+        data = laid_out(message, self._max_message_bytes)
         async with self._turn:
             if self._given_up:
                 raise self._unread()
-            write = asyncio.ensure_future(self._send(message))
+            write = asyncio.ensure_future(self._send(data))
             try:
                 await self._ended(write)
             except asyncio.CancelledError:
@@ -83,7 +83,7 @@ class Outgoing:
             # The call is aborted, and gRPC insists on its own error: whatever is asked of the context raises it now.
             await self._context.read()
 
-    async def _send(self, message: Any) -> None:
+    async def _send(self, data: bytes) -> None:
         """Sends a message, the first one after the metadata.
 
         gRPC would send the two together and, where that is given up, the metadata once more with the status, which its
@@ -92,7 +92,7 @@ class Outgoing:
         if not self._begun:
             self._begun = True
             await self._context.send_initial_metadata(())
-        await self._context.write(message)
+        await self._context.write(data)
 
     async def _ended(self, write: "asyncio.Future[Any]") -> None:
         """Waits until a write has ended, and gives it up where the client does not read."""
@@ -109,8 +109,8 @@ class Outgoing:
         )
 
 
-def check_size(message: Any, most: int) -> None:
-    """Refuses an answer that gRPC would not send, in words that tell the client what to ask for instead.
+def laid_out(message: Message | bytes, most: int) -> bytes:
+    """The bytes of an answer. One that gRPC would not send is refused in words that tell what to ask for instead.
 
     Args:
         message: A message, or its bytes.
@@ -119,10 +119,11 @@ def check_size(message: Any, most: int) -> None:
     Raises:
         LimitExceeded: It is longer.
     """
-    size = message.ByteSize() if isinstance(message, Message) else len(message)
-    if size > most:
+    data: bytes = message.SerializeToString() if isinstance(message, Message) else message
+    if len(data) > most:
         raise LimitExceeded(
             "max_message_bytes",
-            f"Expected messages of at most {most} bytes, but one of the answer needs {size}; ask for less at once, or "
-            "send shorter texts",
+            f"Expected messages of at most {most} bytes, but one of the answer needs {len(data)}; ask for less at "
+            "once, or send shorter texts",
         )
+    return data

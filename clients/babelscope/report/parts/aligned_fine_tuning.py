@@ -9,7 +9,7 @@ from typing import Any, Final
 from babelscope.report.findings import Finding
 from babelscope.report.guide import Guide
 from babelscope.report.names import language_name
-from babelscope.report.parts.base import Part, interval
+from babelscope.report.parts.base import Part, interval, signed
 from babelscope.report.tables import Table
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.aligned_fine_tuning import AS_IT_IS, SECTION, Aligned, AlignedFigure, WordsMap
@@ -114,7 +114,7 @@ def _row(board: _Board, label: str, trained: Sequence[Aligned], columns: Sequenc
         mean, plain = board.mean(label, column), board.mean(AS_IT_IS, column)
         cells.append(_value(board.figures(label, column)))
         unknown = label == AS_IT_IS or mean is None or plain is None
-        cells.append("" if unknown else _signed((mean or 0.0) - (plain or 0.0)))
+        cells.append("" if unknown else signed((mean or 0.0) - (plain or 0.0)))
     return cells
 
 
@@ -145,10 +145,6 @@ def _layer(layer: int) -> str:
     return "emb" if layer == 0 else str(layer)
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
-
-
 def guides(records: Sequence[Aligned]) -> list[tuple[Guide, str]]:
     """How to read the tables."""
     del records
@@ -177,14 +173,14 @@ def findings(records: Sequence[Aligned], result: StudyResult) -> list[Finding]:
         worse = sum(_clearly_above(as_it_is, board.figures(label, column)) for label in deltas)
         said = (
             f"of {len(deltas)} approaches {better} score clearly above the model as it is ({plain:.2f}) and {worse} "
-            f"clearly below: {best} differs by {_signed(deltas[best])} points, {worst} by {_signed(deltas[worst])}. "
+            f"clearly below: {best} differs by {signed(deltas[best])} points, {worst} by {signed(deltas[worst])}. "
             "In table 7 of Hsu et al. 2019 none is above. Clear is what the intervals do not share or, with several "
             "seeds, what is beyond twice the standard error."
         )
         metric = column[1].upper()
         found.append(
             Finding(
-                _signed(deltas[best]),
+                signed(deltas[best]),
                 f"points of {metric} in {language_name(board.target)} by the best of {len(deltas)} alignments",
                 f"{board.model} fine-tuned on {board.task} in {language_name(board.source)}, {metric} in "
                 f"{language_name(board.target)}: {said}",

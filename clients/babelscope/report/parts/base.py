@@ -49,6 +49,11 @@ def interval(value: float, low: float, high: float, digits: int = 3) -> str:
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]".replace("-", "−")
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """A difference with its sign."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
 def span(values: Iterable[float], digits: int, unit: str = "") -> str:
     """From the least to the greatest: `0.001 to 0.004`, or one of them where they look the same."""
     listed = list(values)

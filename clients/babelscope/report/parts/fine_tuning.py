@@ -8,7 +8,7 @@ from babelscope.data.jobs.sweep import MEAN_TARGET, SweepFigure
 from babelscope.report.findings import Finding
 from babelscope.report.guide import Guide
 from babelscope.report.names import language_name
-from babelscope.report.parts.base import Part
+from babelscope.report.parts.base import Part, signed
 from babelscope.study.result import StudyResult
 from babelscope.study.sections.fine_tuning import SECTION, Swept, main_figures
 
@@ -114,12 +114,8 @@ def _score(each: SweepFigure) -> Cell:
 
 
 def _delta(each: SweepFigure) -> Cell:
-    text = "" if each.delta is None else _signed(each.delta, 2)
+    text = "" if each.delta is None else signed(each.delta, 2)
     return Cell(text, colour(each.delta, _DELTAS), _title(each))
-
-
-def _signed(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def _title(each: SweepFigure) -> str:
@@ -154,10 +150,10 @@ def findings(records: Sequence[Swept], result: StudyResult) -> list[Finding]:
             continue
         worst = min(shared, key=lambda label: mean[label])
         appears = "appears" if mean[worst] < own[worst] else "does not appear"
-        others, here = _signed(mean[worst], 2), _signed(own[worst], 2)
+        others, here = signed(mean[worst], 2), signed(own[worst], 2)
         found.append(
             Finding(
-                _signed(mean[worst], 1),
+                signed(mean[worst], 1),
                 f"points of {task} in other languages without the pretrained layers {worst}",
                 f"With layers {worst} of {model} drawn anew before fine-tuning in {language_name(source)}, other "
                 f"languages change by {others} points on average, {language_name(source)} itself by {here}: that these "

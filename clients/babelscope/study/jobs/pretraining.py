@@ -12,6 +12,7 @@ from babelscope.data.examples import Example, Sentence, TextPair
 from babelscope.data.jobs import Job
 from babelscope.errors import StudyError
 from babelscope.study.jobs.cells import JOINT, CellGrid, CellName, CodeSwitching, Setting
+from babelscope.study.jobs.ends import going_on
 from babelscope.study.jobs.grids import Where
 
 _UNTRAINED: Final = {"max_steps": 1, "learning_rate": 1e-12}
@@ -61,7 +62,7 @@ class CellJobs:
             entry={"request_id": request_id, "labels": {"cell": str(cell)}},
             **{**grid.training, **(_UNTRAINED if setting.untrained else {})},
         )
-        return mesh.trainer.retry_job(job.name) if job.state in {"failed", "cancelled"} else job
+        return going_on(mesh, job)
 
     def _domain(self, setting: Setting, language: str) -> str:
         """Where a setting takes the text of a language from: the source keeps the first domain."""

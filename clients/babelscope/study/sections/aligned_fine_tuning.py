@@ -12,12 +12,11 @@ from babelscope.calls.corpus.word_means import WordMeans
 from babelscope.calls.maps import FittedMap
 from babelscope.calls.views import View
 from babelscope.corpora import read_texts
-from babelscope.data.activations import Progress
-from babelscope.data.jobs import Job, JobEvent
+from babelscope.data.jobs import Job
 from babelscope.data.models import Intervention, LinearMap, Model
-from babelscope.errors import StudyError
 from babelscope.study.design import Study
 from babelscope.study.jobs.alignments import AlignmentGrid, DiscriminatorRow, MapRow, Row, enter, read_alignments
+from babelscope.study.jobs.ends import going_on, succeeded
 from babelscope.study.nodes import Node
 from babelscope.study.offers import Wanted
 from babelscope.study.plan import step_key
@@ -192,11 +191,7 @@ class _Training:
             target=self.target,
             request_id=f"study-{step_key(SECTION.key, depends)}",
         )
-        if job.state in {"failed", "cancelled"}:
-            job = mesh.trainer.retry_job(job.name)
-        done: Job = mesh.trainer.wait_for_job(job.name, progress=None if show is None else _shown(show))
-        if done.state != "succeeded":
-            raise StudyError(f"`{SECTION.key}` by {self.label}: {done.name} has ended: {done.state}. {done.reason}")
+        done = succeeded(mesh, going_on(mesh, job).name, f"`{SECTION.key}` by {self.label}", "fine-tune", show)
         return [self._record(done, about, (*warnings, *done.warnings))]
 
     def _fitted(self, mesh: Services, row: MapRow, show: ShowProgress | None) -> tuple[FittedMap, WordsMap]:
@@ -259,14 +254,6 @@ class _Training:
             map=about,
             warnings=tuple(dict.fromkeys(warnings)),
         )
-
-
-def _shown(show: ShowProgress) -> Any:
-    def tell(event: JobEvent) -> None:
-        if event.kind == "progress":
-            show(Progress("fine-tune", event.done, event.total))
-
-    return tell
 
 
 def cells(aligned: Aligned) -> Iterable[Cells]:

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from babelscope.data.activations import Progress
 from babelscope.data.comparison import Comparison, Estimate
-from babelscope.data.jobs import Job, JobEvent
+from babelscope.data.jobs import Job
 from babelscope.data.models import Model, ModelInfo
-from babelscope.errors import StudyError
 from babelscope.study.design import RetrievalDesign, Study
 from babelscope.study.jobs import cells as grids
 from babelscope.study.jobs.cells import CellGrid, CellName, read_cells
+from babelscope.study.jobs.ends import succeeded
 from babelscope.study.jobs.grids import SweepGrid
 from babelscope.study.jobs.pretraining import CellJobs
 from babelscope.study.nodes import Node
@@ -203,10 +202,7 @@ class _Run:
                 # The same request after a break is the same job, which has gone on meanwhile or goes on now.
                 request_id = f"study-{step_key('emergence', self._trained(each))}"
                 self._entered[each] = self._jobs.enter(mesh, each, request_id)
-        name = self._entered[cell].name
-        done: Job = mesh.trainer.wait_for_job(name, progress=None if show is None else _shown(show))
-        if done.state != "succeeded":
-            raise StudyError(f"`emergence` of {cell}: {name} has ended: {done.state}. {done.reason}")
+        done = succeeded(mesh, self._entered[cell].name, f"`emergence` of {cell}", "pretrain", show)
         return done
 
     def _common(self, show: ShowProgress | None) -> dict[str, Any]:
@@ -297,14 +293,6 @@ def _use(cell: CellName, job: Job, info: ModelInfo) -> ModelUse:
         max_tokens=info.max_tokens,
         parameters=info.parameters,
     )
-
-
-def _shown(show: ShowProgress) -> Any:
-    def tell(event: JobEvent) -> None:
-        if event.kind == "progress":
-            show(Progress("pretrain", event.done, event.total))
-
-    return tell
 
 
 def _perplexities(job: Job) -> Iterator[CellFigure]:

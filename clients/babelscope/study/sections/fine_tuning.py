@@ -7,12 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from babelscope.data.activations import Progress
-from babelscope.data.jobs import Job, JobEvent
 from babelscope.data.jobs.sweep import SweepFigure
 from babelscope.data.models import Model
-from babelscope.errors import StudyError
 from babelscope.study.design import Study
+from babelscope.study.jobs.ends import going_on, succeeded
 from babelscope.study.jobs.grids import KEYS, SweepGrid, enter_sweep, grid
 from babelscope.study.nodes import Node
 from babelscope.study.plan import step_key
@@ -55,22 +53,11 @@ def _task(design: SweepGrid, use: ModelUse) -> Task:
         # The same request after a break is the same sweep, whose jobs have gone on meanwhile.
         request_id = f"study-{step_key('fine_tuning', depends(found))}"
         job = enter_sweep(design, Model(use.used, use.revision), mesh, request_id=request_id)
-        if job.state in {"failed", "cancelled"}:
-            job = mesh.trainer.retry_job(job.name)
-        done: Job = mesh.trainer.wait_for_job(job.name, progress=None if show is None else _shown(show))
-        if done.state != "succeeded":
-            raise StudyError(f"`fine_tuning` of model {use.used}: {done.name} has ended: {done.state}. {done.reason}")
+        name = going_on(mesh, job).name
+        done = succeeded(mesh, name, f"`fine_tuning` of model {use.used}", "fine-tune", show)
         return [Swept(use.used, figure) for figure in done.sweep]
 
     return Task(f"fine-tuning on {', '.join(each.task for each in design.tasks)}, {use.used}", depends, ask)
-
-
-def _shown(show: ShowProgress) -> Any:
-    def tell(event: JobEvent) -> None:
-        if event.kind == "progress":
-            show(Progress("fine-tune", event.done, event.total))
-
-    return tell
 
 
 def cells(swept: Swept) -> Iterable[Cells]:

@@ -57,7 +57,7 @@ async def test_messages_are_written_one_at_a_time() -> None:
 async def test_a_write_under_way_ends_although_its_writer_is_cancelled() -> None:
     context = Context()
     outgoing = Outgoing(context, LONG, 100)
-    write = asyncio.create_task(outgoing.write("message"))
+    write = asyncio.create_task(outgoing.write(b"message"))
     await context.writing.wait()
     write.cancel()
     await asyncio.sleep(0)
@@ -65,8 +65,8 @@ async def test_a_write_under_way_ends_although_its_writer_is_cancelled() -> None
     context.reading.set()
     with pytest.raises(asyncio.CancelledError):
         await write
-    await outgoing.write("another")
-    assert context.taken == ["message", "another"]
+    await outgoing.write(b"another")
+    assert context.taken == [b"message", b"another"]
 
 
 async def test_a_client_that_does_not_read_loses_its_stream() -> None:
@@ -85,14 +85,14 @@ async def test_a_client_that_does_not_read_loses_its_stream() -> None:
 async def test_a_cancelled_writer_does_not_wait_for_ever() -> None:
     context = Context()
     outgoing = Outgoing(context, 0.01, 100)
-    write = asyncio.create_task(outgoing.write("message"))
+    write = asyncio.create_task(outgoing.write(b"message"))
     await context.writing.wait()
     write.cancel()
     with pytest.raises(asyncio.CancelledError):
         await write
     with pytest.raises(LimitExceeded):
-        await outgoing.write("another")
-    assert (context.begun, context.taken) == (["message"], [])
+        await outgoing.write(b"another")
+    assert (context.begun, context.taken) == ([b"message"], [])
 
 
 async def test_an_error_of_the_call_reaches_the_writer() -> None:
@@ -101,7 +101,7 @@ async def test_an_error_of_the_call_reaches_the_writer() -> None:
             raise ConnectionError(message)
 
     with pytest.raises(ConnectionError, match="gone"):
-        await Outgoing(Broken(), LONG, 100).write("gone")
+        await Outgoing(Broken(), LONG, 100).write(b"gone")
 
 
 @pytest.mark.parametrize("message", [b"x" * 101, text_pb2.Text(text="x" * 99)])
