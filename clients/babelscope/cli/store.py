@@ -20,10 +20,9 @@ StoreArgument = Annotated[
         "--store", metavar="URL", envvar="BABELSCOPE_STORE_URL", help="The store: a folder, or s3://bucket/prefix."
     ),
 ]
-_UNASKED: Final = {
-    "checkpoints": "kept, as no trainer was asked (--mesh)",
-    "states": "kept, as no trainer was asked (--mesh)",
-}
+_UNASKED: Final = "kept, as no trainer was asked (--mesh, or --no-trainer)"
+_NAMED_BY_NO_JOB: Final = ("blobs", "conversions", "graphs", "graph-claims", "graph-weights", "rows")
+"""Kinds that only lists of the store name, or that are computed again when they are missing."""
 _ENDED: Final = ("succeeded", "failed", "cancelled")
 
 
@@ -56,6 +55,9 @@ def prune(
     ] = None,
     explain: ExplainOption = False,
     yes: YesOption = False,
+    no_trainer: Annotated[
+        bool, typer.Option("--no-trainer", help="No trainer uses the store: nothing is kept for its jobs.")
+    ] = False,
     mesh: MeshOption = None,
     ca: CaOption = None,
     token: TokenOption = None,
@@ -63,16 +65,22 @@ def prune(
     """What is old and named by nothing that is kept; with --yes it is removed.
 
     What lists name (files of checkpoints, parts of sums), what --results name, and, with --mesh, what the trainer's
-    jobs and checkpoints name is kept. Without --mesh all checkpoints and states of jobs are kept.
+    jobs and checkpoints name is kept. A job that waits may name any dataset, map or checkpoint: unless --mesh or
+    --no-trainer says what jobs need, all that a job can name is kept.
     """
+    if no_trainer and mesh is not None:
+        raise typer.BadParameter("Expected --mesh or --no-trainer, but got both")
     before = time.time() - read_age(older_than)
     place = open_place(store)
     objects = list(place.objects())
     unknown = sorted(set(kind or ()) - set(_kinds(objects)))
     if unknown:
         raise typer.BadParameter(f"Expected --kind of {', '.join(_kinds(objects))}, but got {unknown[0]!r}")
-    live, protected = dict(named_by_files(results or ())), dict(_UNASKED)
-    if mesh is not None:
+    live = dict(named_by_files(results or ()))
+    protected: dict[str, str] = {}
+    if mesh is None and not no_trainer:
+        protected = dict.fromkeys(set(_kinds(objects)) - set(_NAMED_BY_NO_JOB), _UNASKED)
+    elif mesh is not None:
         with open_mesh(mesh, ("trainer",), ca=ca, token=token) as opened:
             found, protected = _of_trainer(opened.trainer)
         live |= found

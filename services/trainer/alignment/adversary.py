@@ -24,6 +24,7 @@ from torch.nn import functional
 from services.models.layers.blocks import Layout
 from services.models.spec import Edit, EngineName
 from services.runtime.errors import InvalidArgument
+from services.trainer.adamw import AdamW
 from services.trainer.alignment.edits import LanguageEdit, LayerEdits
 
 _SLOPE: Final = 0.2
@@ -183,9 +184,8 @@ class Discriminator:
         sizes = (width, how.hidden_size, how.hidden_size, 1)
         self._weights = [nn.Parameter(_glorot(*pair, draws).to(device)) for pair in pairwise(sizes)]
         self._biases = [nn.Parameter(torch.zeros(size, device=device)) for size in sizes[1:]]
-        self._adam = torch.optim.AdamW(
-            [*self._weights, *self._biases], lr=how.learning_rate, betas=_BETAS, weight_decay=0.0, fused=True
-        )
+        group = {"params": [*self._weights, *self._biases], "lr": how.learning_rate, "weight_decay": 0.0}
+        self._adam = AdamW([group], _BETAS)
 
     def scores(self, rows: Tensor) -> Tensor:
         """Log-odds that a row is of a training language: [n, d] to [n]."""
@@ -209,7 +209,6 @@ class Discriminator:
             right = float(((scores[0] > 0).float().mean() + (scores[1] <= 0).float().mean()) / 2)
             self._loss(*scores).backward()  # type: ignore[no-untyped-call]
             self._adam.step()
-            self._adam.zero_grad(set_to_none=True)
         return right
 
     def fooled(self, source: Tensor, target: Tensor) -> Tensor:
@@ -252,7 +251,7 @@ class Discriminator:
                 with torch.no_grad():
                     parameter.copy_(value)
             else:
-                self._adam.state[parameter][quantity] = value.to(parameter.device)
+                self._adam.state.setdefault(parameter, {})[quantity] = value.to(parameter.device)
 
     def _named(self) -> dict[str, nn.Parameter]:
         return {

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from services.trainer.adamw import AdamW
 from services.trainer.training.plan import Course, Optimisation
 
 HEAD_FACTOR = 10.0
@@ -65,7 +66,7 @@ class Optimiser:
             for part, peak in zip((encoder, head), peaks, strict=True)
             for decayed in (True, False)
         ]
-        self._adam = torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
+        self._adam = AdamW(group for group in groups if group["params"])
 
     def step(self, number: int) -> float:
         """Take a step with the gradients that are there, and forget them.
@@ -77,10 +78,9 @@ class Optimiser:
             Learning rate of the encoder.
         """
         share = rate(number, self._steps, self._settings.warmup, self._settings.course)
-        for group in self._adam.param_groups:
+        for group in self._adam.groups:
             group["lr"] = group["peak"] * share
         self._adam.step()
-        self._adam.zero_grad(set_to_none=True)
         return self._settings.learning_rate * share
 
     def gradient_norm(self) -> float:
@@ -117,5 +117,4 @@ class Optimiser:
         for key, value in moments.items():
             quantity, _, name = key.partition("/")
             parameter = self._named[name]
-            # AdamW keeps its count of steps on the parameter's device when it is fused.
-            self._adam.state[parameter][quantity] = value.to(parameter.device)
+            self._adam.state.setdefault(parameter, {})[quantity] = value.to(parameter.device)

@@ -58,22 +58,35 @@ def test_usage(filled: Any, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_nothing_is_removed_unless_it_is_said(filled: Any, tmp_path: Path, capsys: Any) -> None:
     before = filled.store.list()
-    command = ["store", "prune", "--store", filled.url, "--results", str(tmp_path / "study")]
+    command = ["store", "prune", "--store", filled.url, "--results", str(tmp_path / "study"), "--no-trainer"]
     assert run(command) == 0
-    out, err = capsys.readouterr()
+    _, err = capsys.readouterr()
     assert filled.store.list() == before
     assert "would be removed" in err
     assert run([*command, "--explain", "--yes"]) == 0
+    _, err = capsys.readouterr()
+    assert "8 of 9 objects" in err
+    assert filled.store.list() == [filled.used]
+
+
+def test_what_a_job_may_name_stays_until_a_trainer_was_asked(filled: Any, tmp_path: Path, capsys: Any) -> None:
+    """A job that waits may name any dataset or map, and its table is all that knows of it."""
+    before = filled.store.list()
+    orphan = filled.store.put("blobs", b"of no list")
+    _age(tmp_path / "store", 40)
+    assert run(["store", "prune", "--store", filled.url, "--explain", "--yes"]) == 0
     out, err = capsys.readouterr()
-    assert "3 of 9 objects" in err
-    assert "no trainer was asked" in out
-    assert set(before) - set(filled.store.list()) == {filled.unused, filled.dataset, filled.card}
+    assert "1 of 10 objects" in err
+    assert out.count("no trainer was asked (--mesh, or --no-trainer)") == 5
+    assert filled.store.list() == before
+    assert orphan not in before
     for name in (filled.one, filled.two):
         fetch_folder(filled.store, name, tmp_path / "copies")
+    assert run(["store", "prune", "--store", filled.url, "--mesh", "host", "--no-trainer"]) == 2
 
 
 def test_age_and_kind_bound_what_goes(filled: Any, tmp_path: Path, capsys: Any) -> None:
-    command = ["store", "prune", "--store", filled.url, "--yes"]
+    command = ["store", "prune", "--store", filled.url, "--yes", "--no-trainer"]
     assert run([*command, "--older-than", "8w"]) == 0
     assert "0 of 9 objects" in capsys.readouterr().err
     assert run([*command, "--kind", "maps"]) == 0
