@@ -22,6 +22,7 @@ from services.models.spec import (
     PredictPlan,
     TokenizedText,
 )
+from services.models.tokens.pieces import single_pieces
 from services.models.tokens.tokenization import Tokenizer
 from services.runtime.devices import DeviceLost, is_device_lost
 from services.runtime.errors import FailedPrecondition, InvalidArgument
@@ -190,6 +191,37 @@ class Engine:
         self.validate_prediction(plan)
         with self._running(batch, "spec.settings" if any(plan.settings) else ""):
             return self._backend.predict(batch, plan) if batch else []
+
+    def table_rows(
+        self, words: Sequence[str], edits: Sequence[Edit], language: str = ""
+    ) -> tuple[list[str], NDArray[np.float32]]:
+        """The words that are one piece, each with its row of the word embedding table.
+
+        Args:
+            words: The words.
+            edits: Edits of layer 0, of the table's width.
+            language: Language tag of all words; read by models that must be told it.
+
+        Returns:
+            w of the words, and [w, e] float32.
+
+        Raises:
+            InvalidArgument: An edit does not fit the table, or makes rows infinite; or the model must be told the
+                language, and is told none that it has.
+            FailedPrecondition: The table has numbers that are not finite.
+            DeviceLost: The device computes no more.
+        """
+        code = self._languages and self._languages.code(language, "spec.language", self.info.name)
+        ids = single_pieces(self._tokenizer.of(code).backend, words)
+        kept = np.flatnonzero((ids >= 0) & (ids < self.info.vocabulary_size))
+        with self._running((), "spec.interventions" if edits else ""):
+            plain = self._backend.table_rows(ids[kept], code, ())
+            info = self.info
+            for place, edit in enumerate(edits):
+                field = f"spec.interventions[{place}]"
+                interventions.check(edit, field, 0, plain.shape[1], info.name, digest=info.digest)
+            rows = self._backend.table_rows(ids[kept], code, edits) if edits else plain
+        return [words[place] for place in kept], rows
 
     @contextmanager
     def _running(self, batch: Sequence[TokenizedText], edits: str) -> Iterator[None]:

@@ -270,12 +270,13 @@ class AsyncEncoderClient(AsyncClient):
 
     async def encode_words(
         self,
-        texts: Iterable[Text | str],
+        texts: Iterable[Text | str] = (),
         *,
         model: Model | str,
         words: Sequence[str] = (),
         ignore_case: bool = False,
         min_count: int = 0,
+        embedding_table: bool = False,
         progress: ShowProgress | None = None,
         timeout: float | None = None,
         **options: Unpack[EncodeOptions],
@@ -290,6 +291,8 @@ class AsyncEncoderClient(AsyncClient):
                 without spaces all characters.
             ignore_case: Whether words that differ in case alone are one.
             min_count: Fewest occurrences of a word that is answered.
+            embedding_table: Answer the words wanted by their rows of the model's word embedding table, as layer 0.
+                There are no texts then. Words of several pieces are left out, and counted by `.left_out_words`.
             progress: Called as the work goes on.
             timeout: Seconds for the whole call.
             options: Options, as of `encode`; the pooling is `word_mean` (the default) or `word_first`, and the language
@@ -305,6 +308,7 @@ class AsyncEncoderClient(AsyncClient):
             encode=encode_spec(model, **options),
             ignore_case=ignore_case,
             min_count=min_count,
+            embedding_table=embedding_table,
             language=options.get("language", ""),
         )
         return await self._fold(WordsWork(spec, texts, words), progress, timeout)

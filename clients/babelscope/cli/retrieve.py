@@ -80,15 +80,17 @@ def retrieve(
     """Retrieval of translations, layer by layer, in both directions: sentences by their ids, or words by a dictionary.
 
     Sentences: `--parallel en=en.txt --parallel fr=fr.txt`. Words by themselves: `--gold en-fr.tsv --words en --words
-    fr`. Words in their contexts: `--gold en-fr.tsv --corpus en=en.txt --corpus fr=fr.txt`, each the mean over all its
-    occurrences in the corpus.
+    fr`; with `--embedding-table` each is its row of the word embedding table. Words in their contexts: `--gold
+    en-fr.tsv --corpus en=en.txt --corpus fr=fr.txt`, each the mean over all its occurrences in the corpus.
     """
     options = {**search.settings(), **encode.settings(model), **asdict(pairs)}
     if dictionary.gold is None:
         if dictionary.words or dictionary.corpus:
             raise typer.BadParameter("Expected --words and --corpus only with --gold FILE, but got no dictionary")
-        if dictionary.max_words or dictionary.match_case:
-            raise typer.BadParameter("Expected --max-words and --match-case only with --gold FILE, but got none")
+        if dictionary.max_words or dictionary.match_case or dictionary.embedding_table:
+            raise typer.BadParameter(
+                "Expected --max-words, --match-case and --embedding-table only with --gold FILE, but got none"
+            )
         views = parallel_views(parallel or [], format, encode)
         sides: list[Side] = []
     else:

@@ -32,6 +32,7 @@ class Side:
         corpus: Texts in which words are looked for; None where they are encoded by themselves.
         match_case: Whether words of the corpus must have the case of the vocabulary.
         edits: Edits of hidden states.
+        embedding_table: Whether words are rows of the model's word embedding table.
     """
 
     language: str
@@ -40,6 +41,7 @@ class Side:
     corpus: tuple[Text, ...] | None = None
     match_case: bool = False
     edits: tuple[Intervention, ...] = ()
+    embedding_table: bool = False
 
     @property
     def encoded(self) -> bool:
@@ -56,6 +58,8 @@ class Side:
         """
         if self.given is not None:
             return self.given
+        if self.embedding_table:
+            return self._table(encoder, settings)
         if self.corpus is None:
             return View(texts=self.words, interventions=self.edits, language=self.language)
         pooling = _POOLINGS[settings["pooling"]]
@@ -73,6 +77,22 @@ class Side:
         )
         if not found.words:
             raise typer.BadParameter(f"Expected words of the vocabulary in the corpus of {self.language}, but got none")
+        rows: View = found.view(self.language)
+        return rows
+
+    def _table(self, encoder: Any, settings: dict[str, Any]) -> View:
+        """The words that are one piece, by their rows of the embedding table."""
+        found = encoder.encode_words(
+            words=[word.text for word in self.words],
+            embedding_table=True,
+            language=self.language,
+            **{**settings, "pooling": "word_mean", "interventions": self.edits},
+        )
+        note(f"{self.language}: {len(found.words)} of {len(self.words)} words are one piece of the model's tokenizer")
+        if not found.words:
+            raise typer.BadParameter(
+                f"Expected words of {self.language} that are one piece of the model's tokenizer, but none is"
+            )
         rows: View = found.view(self.language)
         return rows
 
@@ -108,6 +128,14 @@ class DictionaryOptions:
         bool,
         typer.Option("--match-case", help="Find words of --corpus only in the case that the vocabulary has them."),
     ] = False
+    embedding_table: Annotated[
+        bool,
+        typer.Option(
+            "--embedding-table",
+            help="Words are rows of the model's word embedding table, those that are one piece of its tokenizer. "
+            "Others are left out and counted.",
+        ),
+    ] = False
     max_words: Annotated[
         int, typer.Option("--max-words", min=0, help="Number of words of a vocabulary; all with 0.")
     ] = 0
@@ -125,6 +153,8 @@ class DictionaryOptions:
             raise typer.BadParameter(
                 f"Expected --pooling word_mean or word_first with --corpus, but got {encode.pooling}"
             )
+        if self.embedding_table and corpora:
+            raise typer.BadParameter("Expected either --embedding-table or --corpus, but got both")
         if self.match_case and not corpora:
             raise typer.BadParameter("Expected --match-case only with --corpus, but got no corpus")
         parts = [value.partition("=") for value in self.words or []]
@@ -163,4 +193,12 @@ class DictionaryOptions:
             return Side(language, given=View(activations=read.vectors, ids=read.words, language=language))
         words = read_words(file, language=language, limit=limit) if file else as_words(own[: limit or None], language)
         texts = None if corpus is None else tuple(read_texts(corpus, format=format, language=language))
-        return Side(language, tuple(words), None, texts, match_case=self.match_case, edits=tuple(edits))
+        return Side(
+            language,
+            tuple(words),
+            None,
+            texts,
+            self.match_case,
+            edits=tuple(edits),
+            embedding_table=self.embedding_table,
+        )

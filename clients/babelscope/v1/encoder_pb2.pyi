@@ -727,6 +727,7 @@ class EncodeWordsSpec(_message.Message):
     IGNORE_CASE_FIELD_NUMBER: _builtins.int
     MIN_COUNT_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    EMBEDDING_TABLE_FIELD_NUMBER: _builtins.int
     ignore_case: _builtins.bool
     """Take words that differ in case alone for one: the wanted word, or the case-folded one where all are. Otherwise case
     counts. Words are compared in Unicode's composed form (NFC) in either case.
@@ -735,6 +736,13 @@ class EncodeWordsSpec(_message.Message):
     """Words of fewer occurrences are left out of the answer and counted."""
     language: _builtins.str
     """BCP 47 tag of the corpus, for the case of the Turkish i."""
+    embedding_table: _builtins.bool
+    """Answer the wanted words by their rows of the model's word embedding table, in place of means over contexts. Only
+    words of one piece have such a row, as the tokenizer cuts them behind a space; the others are left out and counted.
+    Rows are those of the table alone, without positions and norm, and as wide as it is. They are answered as layer 0,
+    after the interventions of layer 0, in the order in which they were wanted. No text may follow; `ignore_case`, a
+    `min_count` above 1, other layers and BACKEND_ONNX are refused.
+    """
     @_builtins.property
     def encode(self) -> Global___EncodeSpec:
         """Pooling WORD_MEAN (where not given) or WORD_FIRST: what one occurrence of a word is."""
@@ -746,10 +754,11 @@ class EncodeWordsSpec(_message.Message):
         ignore_case: _builtins.bool = ...,
         min_count: _builtins.int = ...,
         language: _builtins.str = ...,
+        embedding_table: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["encode", b"encode"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["encode", b"encode", "ignore_case", b"ignore_case", "language", b"language", "min_count", b"min_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding_table", b"embedding_table", "encode", b"encode", "ignore_case", b"ignore_case", "language", b"language", "min_count", b"min_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -873,7 +882,9 @@ class WordVectors(_message.Message):
 
     @_builtins.property
     def vectors(self) -> _tensor_pb2.Tensor:
-        """[words, layers, d] F32, at most 1 MiB: means over all occurrences, summed in double precision."""
+        """[words, layers, d] F32, at most 1 MiB: means over all occurrences, summed in double precision. Of the embedding
+        table, d is the table's width, which some models project to that of their hidden states.
+        """
 
     def __init__(
         self,
@@ -903,6 +914,7 @@ class EncodeWordsFinished(_message.Message):
     OCCURRENCES_FIELD_NUMBER: _builtins.int
     EMPTY_ROWS_FIELD_NUMBER: _builtins.int
     RARE_WORDS_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_WORDS_FIELD_NUMBER: _builtins.int
     texts: _builtins.int
     """Texts computed."""
     tokens: _builtins.int
@@ -917,6 +929,8 @@ class EncodeWordsFinished(_message.Message):
     """Occurrences without pieces, which are not averaged."""
     rare_words: _builtins.int
     """Words found that are below `min_count`."""
+    left_out_words: _builtins.int
+    """Wanted words that are not one piece, or that the tokenizer does not know, of a request for the embedding table."""
     def __init__(
         self,
         *,
@@ -927,10 +941,11 @@ class EncodeWordsFinished(_message.Message):
         occurrences: _builtins.int = ...,
         empty_rows: _builtins.int = ...,
         rare_words: _builtins.int = ...,
+        left_out_words: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["empty_rows", b"empty_rows", "occurrences", b"occurrences", "rare_words", b"rare_words", "texts", b"texts", "tokens", b"tokens", "truncated", b"truncated", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["empty_rows", b"empty_rows", "left_out_words", b"left_out_words", "occurrences", b"occurrences", "rare_words", b"rare_words", "texts", b"texts", "tokens", b"tokens", "truncated", b"truncated", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

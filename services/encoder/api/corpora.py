@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from babelscope.data.tensors import CHUNK_BYTES, to_proto
 from babelscope.v1 import encoder_pb2, model_pb2, text_pb2
 from numpy.typing import NDArray
 
-from services.encoder.api import requests, responses
+from services.encoder.api import requests, responses, table
 from services.encoder.api.intake import Intake, Work
 from services.encoder.api.paths import at
 from services.encoder.api.requests import Asked
@@ -152,6 +153,9 @@ class CorpusDoor:
                 asked = replace(await self._asked(spec.encode, account), pooling=pooling)
             wanted: list[str] = []
             messages = await _after_words(request_iterator, wanted, account)
+            if spec.embedding_table:
+                await self._table(messages, context, spec, asked, wanted)
+                return
             with self._sums.account() as held:
                 await self._words(messages, context, spec, asked, wanted=wanted, held=held, names=account)
 
@@ -195,6 +199,36 @@ class CorpusDoor:
                     occurrences=sums.occurrences,
                     empty_rows=work.stream.empty_rows,
                     rare_words=sums.words - answered,
+                )
+                await context.write(encoder_pb2.EncodeWordsResponse(finished=finished))
+
+    async def _table(
+        self,
+        messages: AsyncIterator[Any],
+        context: Any,
+        spec: encoder_pb2.EncodeWordsSpec,
+        asked: Asked,
+        wanted: Sequence[str],
+    ) -> None:
+        """Words by their rows of the embedding table, in the order in which they were wanted."""
+        await table.check(spec, asked, wanted, messages)
+        words = list(dict.fromkeys(wanted))
+        with at("spec.", "spec.encode."):
+            async with self._registry.lease(asked.model) as engine:
+                plan, limit = replace(asked, layers=(0,), edits=()).plan(engine.info), asked.limit(engine.info)
+                started = responses.started(engine.info, asked, plan, engine.device, limit).started
+                await context.write(encoder_pb2.EncodeWordsResponse(started=started))
+                answered = 0
+                for first_word in range(0, len(words), table.WORDS_AT_ONCE):
+                    part = words[first_word : first_word + table.WORDS_AT_ONCE]
+                    found, rows = await beside_the_loop(
+                        partial(engine.table_rows, part, asked.edits, asked.language), self._finders
+                    )
+                    answered += len(found)
+                    for each in table.messages(found, rows):
+                        await context.write(encoder_pb2.EncodeWordsResponse(words=each))
+                finished = encoder_pb2.EncodeWordsFinished(
+                    words=answered, occurrences=answered, left_out_words=len(words) - answered
                 )
                 await context.write(encoder_pb2.EncodeWordsResponse(finished=finished))
 

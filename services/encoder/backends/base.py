@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.models.spec import EncodePlan, Prediction, PredictPlan, TokenizedText
+from services.models.spec import Edit, EncodePlan, Prediction, PredictPlan, TokenizedText
 
 
 class NotFinite(ArithmeticError):
@@ -42,6 +42,18 @@ class Backend(Protocol):
 
         Raises:
             NotFinite: The model, or an edit, drives the hidden states or the logits out of the finite numbers.
+        """
+
+    def table_rows(self, ids: NDArray[np.int64], language: int | None, edits: Sequence[Edit]) -> NDArray[np.float32]:
+        """Rows of the word embedding table, [n, e], after the edits of layer 0.
+
+        Args:
+            ids: [n], within the vocabulary.
+            language: What the model takes for the language, where each has a table of its own.
+            edits: Fit the table's width.
+
+        Raises:
+            NotFinite: The table, or an edit, has numbers that are not finite.
         """
 
     def close(self) -> None:

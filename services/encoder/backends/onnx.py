@@ -18,7 +18,7 @@ from services.models.general.loading import arguments
 from services.models.general.padding import Rows, buckets
 from services.models.layers.pooling import gather, pool
 from services.models.row_groups import row_count
-from services.models.spec import EncodePlan, Prediction, PredictPlan, TokenizedText
+from services.models.spec import Edit, EncodePlan, Prediction, PredictPlan, TokenizedText
 
 
 class OnnxBackend:
@@ -85,6 +85,14 @@ class OnnxBackend:
             ValueError: Always.
         """
         raise ValueError("Expected a model with a masked-language-model head")
+
+    def table_rows(self, ids: NDArray[np.int64], language: int | None, edits: Sequence[Edit]) -> NDArray[np.float32]:
+        """Nothing: requests for the embedding table are read from weights, never from a graph.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("Expected a model of which the weights are at hand")
 
     def close(self) -> None:
         """End the threads."""

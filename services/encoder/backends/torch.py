@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from services.encoder.backends.branches import walk
 from services.encoder.backends.decoding import decode, finite
 from services.encoder.backends.places import answer_places
+from services.encoder.backends.tables import rows_of
 from services.encoder.backends.workers import Workers
 from services.models.layers.blocks import Layout
 from services.models.layers.interventions import Interventions
 from services.models.layers.packing import PositionRule, pack, split_texts
 from services.models.layers.pooling import gather, pool
 from services.models.row_groups import row_count
-from services.models.spec import EncodePlan, Prediction, PredictPlan, TokenizedText
+from services.models.spec import Edit, EncodePlan, Prediction, PredictPlan, TokenizedText
 from services.models.weights import Encoder
 
 CPU_CHUNK_ROWS = 1024
@@ -134,6 +135,15 @@ class TorchBackend:
             Prediction(all_ids[first:last], all_scores[first:last])
             for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
         ]
+
+    def table_rows(self, ids: NDArray[np.int64], language: int | None, edits: Sequence[Edit]) -> NDArray[np.float32]:
+        """Rows of the word embedding table, [n, e], after the edits of layer 0.
+
+        Raises:
+            NotFinite: The table, or an edit, has numbers that are not finite.
+        """
+        tables = self._encoder.embeddings.words
+        return rows_of(tables[language or 0 if len(tables) > 1 else 0], ids, edits)
 
     def close(self) -> None:
         """End the threads."""

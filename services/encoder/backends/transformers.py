@@ -9,8 +9,9 @@ from torch import Tensor
 
 from services.encoder.backends.decoding import decode, finite
 from services.encoder.backends.places import answer_places
+from services.encoder.backends.tables import rows_of
 from services.encoder.backends.workers import Workers
-from services.models.general.loading import arguments
+from services.models.general.loading import arguments, word_table
 from services.models.general.padding import Rows, buckets
 from services.models.general_model import GeneralEncoder
 from services.models.layers.blocks import Layout
@@ -18,7 +19,7 @@ from services.models.layers.interventions import Interventions
 from services.models.layers.packing import Pack, pack
 from services.models.layers.pooling import gather, pool
 from services.models.row_groups import row_count
-from services.models.spec import EncodePlan, Plan, Prediction, PredictPlan, TokenizedText
+from services.models.spec import Edit, EncodePlan, Plan, Prediction, PredictPlan, TokenizedText
 
 CPU_BATCH_TOKENS = 1024
 """Padded tokens of a batch on a processor: enough for full speed of the products, few enough for the caches."""
@@ -154,6 +155,15 @@ class TransformersBackend:
 
             inputs = arguments(texts, base.languages, base.padding, self.device)
             self._encoder.taps.run(inputs, visit, max(plan.layers), rounded=plan.dtype == "bfloat16")
+
+    def table_rows(self, ids: NDArray[np.int64], language: int | None, edits: Sequence[Edit]) -> NDArray[np.float32]:
+        """Rows of the word embedding table, [n, e], after the edits of layer 0.
+
+        Raises:
+            NotFinite: The table, or an edit, has numbers that are not finite.
+        """
+        del language  # all share the table
+        return rows_of(word_table(self._encoder.taps.module), ids, edits)
 
     def close(self) -> None:
         """End the threads."""

@@ -124,6 +124,12 @@ class Interventions:
             hidden_TD = step(hidden_TD, layout)
         return hidden_TD
 
+    def apply_to_content(self, layer: int, rows_TD: Tensor) -> Tensor:
+        """Rows of a layer that belong to no special token, after its edits: [T, d]."""
+        for step in self._steps.get(layer, ()):
+            rows_TD = step.edited(rows_TD)
+        return rows_TD
+
 
 class _Step:
     """One edit at some positions."""

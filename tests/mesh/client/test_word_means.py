@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
 
 from tests.support.encoder_calls import sentences
+from tests.support.models import WORDS
 
 TEXTS = [text.capitalize() + "." for text in sentences(150, 7, longest=20)]
 PIECES = {"old cat", "bird", "the"}
@@ -130,12 +131,55 @@ def test_the_command_retrieves_words_in_their_contexts(
     assert run([*none, "--model", "tiny", "--mesh", mesh.address]) == 2
 
 
+async def test_words_of_the_embedding_table(mesh: LocalMesh, model_root: Path) -> None:
+    table = AutoModel.from_pretrained(model_root / "tiny").get_input_embeddings().weight.detach().numpy()
+    tokenizer = AutoTokenizer.from_pretrained(model_root / "tiny")
+    wanted = ["cat", "catalogue", "the", "old cat", "cat", "River"]
+    found = mesh.encoder.encode_words(words=wanted, model="tiny", embedding_table=True)
+    assert (found.words, found.left_out_words, found.layers, found.texts) == (("cat", "the", "River"), 2, (0,), 0)
+    ids = tokenizer.convert_tokens_to_ids(["cat", "the", "river"])
+    np.testing.assert_array_equal(found.array[:, 0], table[ids])
+    async with babelscope.aio.connect(mesh.address) as aio:
+        again = await aio.encoder.encode_words(words=wanted, model="tiny", embedding_table=True, layers=[0])
+    np.testing.assert_array_equal(again.array, found.array)
+    # Many messages of words, and of vectors; the hidden state of layer 0 is something else.
+    many = mesh.encoder.encode_words(words=[*map(str, range(9000)), *WORDS], model="tiny", embedding_table=True)
+    assert (many.words, many.left_out_words) == (tuple(WORDS), 9000)
+    hidden = mesh.encoder.encode(["cat"], model="tiny", layers=[0], pooling="token").array[1, 0]
+    assert np.abs(hidden - found.vector("cat", 0)).max() > 0.1
+
+
+def test_the_command_retrieves_words_of_the_embedding_table(
+    mesh: LocalMesh, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gold = tmp_path / "gold.tsv"
+    gold.write_text("".join(f"{word}\t{word}\n" for word in [*WORDS, "catalogue"]))
+    command = ["retrieve", "--gold", str(gold), "--words", "en", "--words", "fr", "--embedding-table"]
+    asked = ["--similarity", "cosine", "--rank", "1", "--model", "tiny", "--mesh", mesh.address]
+    assert run([*command, *asked]) == 0
+    printed = capsys.readouterr()
+    lines = [line.split("\t") for line in printed.out.splitlines()]
+    assert {(line[4], line[5]) for line in lines if line[0] == "p@1"} == {("0", "1.0")}
+    assert f"fr: {len(WORDS)} of {len(WORDS) + 1} words are one piece of the model's tokenizer" in printed.err
+    gold.write_text("catalogue\tcatalogue\n")
+    assert run([*command, *asked]) == 2
+    assert "Expected words of en that are one piece of the model's tokenizer, but none is" in capsys.readouterr().err
+    assert run([*command, "--corpus", f"en={gold}", *asked]) == 2
+    assert run(["retrieve", "--parallel", f"en={gold}", "--parallel", f"fr={gold}", "--embedding-table", *asked]) == 2
+
+
 def test_wrong_requests_are_named(mesh: LocalMesh) -> None:
     for options, field, problem in (
         ({"pooling": "cls"}, "spec.encode.pooling", "Expected one of POOLING_WORD_MEAN, POOLING_WORD_FIRST"),
         ({"min_count": -1}, "spec.min_count", "0 or more, but got -1"),
         ({"layers": [9]}, "spec.encode.layers[0]", "within 0..2"),
         ({"words": ["cat", " "]}, "words.words[1]", "not empty"),
+        ({"embedding_table": True}, "words.words", "Expected the words wanted with `embedding_table`, but got none"),
+        ({"embedding_table": True, "words": ["cat"]}, "texts", "Expected words alone with `embedding_table`"),
+        ({"embedding_table": True, "words": ["cat"], "layers": [0, 1]}, "spec.encode.layers", "layer 0 alone"),
+        ({"embedding_table": True, "words": ["cat"], "ignore_case": True}, "spec.ignore_case", "Expected false"),
+        ({"embedding_table": True, "words": ["cat"], "min_count": 2}, "spec.min_count", "at most 1"),
+        ({"embedding_table": True, "words": ["cat"], "backend": "onnx"}, "spec.encode.backend", "BACKEND_TORCH"),
     ):
         with pytest.raises(InvalidRequest, match=problem) as caught:
             mesh.encoder.encode_words(TEXTS, **{"model": "tiny", **options})  # type: ignore[arg-type]

@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.stats
+from babelscope.corpora import WordPairs
 from babelscope.local.mesh import LocalMesh
 from babelscope.report import write_report
 from babelscope.study import StudyResult, load_study, run_study
 from babelscope.study.sections import SECTIONS
+from babelscope.study.sections.word_maps import split
+from babelscope.study.sections.words import WordsFound
+from transformers import AutoModel, AutoTokenizer
 
 from tests.support import chromium
-from tests.support.models import WORDS
+from tests.support.models import WORDS, make_root
 
 pytestmark = pytest.mark.slow
 CLOSE = 2e-4
@@ -31,6 +35,8 @@ words:
   - {dictionary: "en-{language}.tsv", targets: [fr], contexts: "{language}.txt", layers: [2]}
   - {dictionary: "en-{language}.tsv", targets: [fr], contexts: "{language}.txt", layers: [1, 2], map: {holdout: 0.4}}
   - {dictionary: "en-{language}.tsv", targets: [fr], layers: [0], map: {}}
+  - {dictionary: "en-{language}.tsv", targets: [fr], embedding_table: true}
+  - {dictionary: "en-{language}.tsv", targets: [fr], embedding_table: true, map: {holdout: 0.4}}
 spans: {questions: "qa.{language}.json", name: EM, measures: [cosine, svcca], scores: [{scores}]}
 maps:
   - {method: procrustes, options: {normalisation: centre, refinements: 2}, seeds: [0, 1], layers: [1, 2]}
@@ -204,11 +210,12 @@ def test_maps_are_measured_on_unseen_sentences(run: tuple[StudyResult, Path]) ->
 
 def test_words_are_looked_for_among_the_words_of_the_dictionary(run: tuple[StudyResult, Path]) -> None:
     result, _ = run
+    hidden = [each for each in records(result, "words") if not each.embedding_table]
     alone, within = (
-        [each for each in records(result, "words") if each.contexts is contexts and "mapped" not in each.dictionary]
+        [each for each in hidden if each.contexts is contexts and "mapped" not in each.dictionary]
         for contexts in (False, True)
     )
-    mapped = [each for each in records(result, "words") if "mapped" in each.dictionary]
+    mapped = [each for each in hidden if "mapped" in each.dictionary]
     assert {(each.contexts, *{row.layer for row in each.rows}) for each in mapped} == {(True, 1, 2), (False, 0)}
     for each in mapped:
         assert 0 < each.covered <= each.sources < 16
@@ -221,6 +228,36 @@ def test_words_are_looked_for_among_the_words_of_the_dictionary(run: tuple[Study
         assert {(row.source, row.target) for row in each.rows} == {("en", "fr"), ("fr", "en")}
         first = next(row for row in each.rows if row.metric == "p@1")
         assert first.null_mean == pytest.approx(1 / 12)
+
+
+def _mrr(found: WordsFound) -> float:
+    """By cosine, from English."""
+    return next(row.value for row in found.rows if (row.metric, row.estimator, row.source) == ("mrr", "cosine", "en"))
+
+
+def test_words_of_the_embedding_table(run: tuple[StudyResult, Path], tmp_path: Path) -> None:
+    result, _ = run
+    root = make_root(tmp_path)
+    found = [each for each in records(result, "words") if each.embedding_table]
+    plain, mapped = ([each for each in found if ("mapped" in each.dictionary) is moved] for moved in (False, True))
+    assert {each.model for each in plain} == {each.model for each in mapped} == {"tiny", "other"}
+    for each in found:
+        assert {(row.layer, row.pooling) for row in each.rows} == {(0, "embedding_table")}
+        # All words but the last translation, `absent`, are one piece.
+        assert (each.candidates, each.left_out) == (15, 1)
+    assert {(each.sources, each.covered) for each in plain} == {(16, 15)}
+    for each in plain:
+        table = AutoModel.from_pretrained(root / each.model).get_input_embeddings().weight.detach().numpy()
+        rows = table[AutoTokenizer.from_pretrained(root / each.model).convert_tokens_to_ids(WORDS)]
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        # The candidates are all words but the first; the translation of a word is the one after it.
+        cosines = rows[:-1] @ rows[1:].T
+        ranks = (cosines >= np.diag(cosines)[:, None]).sum(1)
+        assert _mrr(each) == pytest.approx((1 / ranks).mean(), abs=1e-6)
+    pairs = WordPairs(tuple(zip(WORDS, [*WORDS[1:], "absent"], strict=True)))
+    for each in mapped:
+        assert each.sources == len(split(pairs, 0.4)[1].pairs)
+        assert _mrr(each) != _mrr(next(other for other in plain if other.model == each.model))
 
 
 def test_scores_and_variance(run: tuple[StudyResult, Path]) -> None:

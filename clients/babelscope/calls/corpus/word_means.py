@@ -33,6 +33,7 @@ class WordMeans:
         empty_rows: Occurrences without pieces, which are not averaged.
         rare_words: Words below the count wanted, which are left out.
         info: What the call resolved to.
+        left_out_words: Of rows of the embedding table, words wanted that are not one piece, which are left out.
     """
 
     words: tuple[str, ...]
@@ -45,6 +46,7 @@ class WordMeans:
     empty_rows: int
     rare_words: int
     info: EncodeInfo
+    left_out_words: int = 0
 
     def vector(self, word: str, layer: int) -> NDArray[np.float32]:
         """The mean of a word at one layer, [d].
@@ -149,7 +151,7 @@ class WordsWork:
 
     def fold(self) -> "WordsFold":
         """An empty fold for the answers of one attempt."""
-        return WordsFold(self._total)
+        return WordsFold(self._total, table=self._spec.embedding_table)
 
 
 class WordsFold:
@@ -157,10 +159,12 @@ class WordsFold:
 
     Args:
         total: Texts of the corpus; 0 where not known.
+        table: Whether rows of the embedding table were asked for.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, *, table: bool = False) -> None:
         self._total = total
+        self._table = table
         self._info: EncodeInfo | None = None
         self._finished: encoder_pb2.EncodeWordsFinished | None = None
         self._words: list[str] = []
@@ -187,12 +191,19 @@ class WordsFold:
     def _take(self, part: encoder_pb2.WordVectors) -> None:
         array: Any = to_numpy(part.vectors, field="words.vectors")
         info = self._info
-        shape = (len(part.words), len(info.layers), info.model.hidden_size) if info else ()
+        # The embedding table may be narrower than the hidden states, but is as wide in one message as in the next.
+        shape = (len(part.words), len(info.layers), self._width(array, info.model.hidden_size)) if info else ()
         if array.shape != shape or len(part.counts) != len(part.words) or not np.isfinite(array).all():
             raise DataCorrupted(f"Expected finite vectors as {list(shape)} with a count each, but got {array.shape}")
         self._words += part.words
         self._counts += part.counts
         self._arrays.append(array)
+
+    def _width(self, array: Any, hidden_size: int) -> int:
+        """What a vector has to have."""
+        if not self._table:
+            return hidden_size
+        return self._arrays[0].shape[-1] if self._arrays else int(array.shape[-1])
 
     def finish(self) -> WordMeans:
         """The words, once the stream has ended.
@@ -205,7 +216,8 @@ class WordsFold:
             raise DataCorrupted("Expected the totals at the end of the answer, but the stream ended without them")
         if len(self._words) != found.words or len(set(self._words)) != found.words:
             raise DataCorrupted(f"Expected {found.words} different words, but got {len(self._words)}")
-        empty = np.zeros((0, len(info.layers), info.model.hidden_size), np.float32)
+        width = self._arrays[0].shape[-1] if self._arrays else info.model.hidden_size
+        empty = np.zeros((0, len(info.layers), width), np.float32)
         return WordMeans(
             tuple(self._words),
             np.array(self._counts, np.int64),
@@ -217,4 +229,5 @@ class WordsFold:
             found.empty_rows,
             found.rare_words,
             info,
+            found.left_out_words,
         )

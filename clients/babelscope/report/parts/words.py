@@ -15,7 +15,8 @@ _GUIDE: Final = Guide(
     "Word retrieval",
     "The share of a dictionary’s words for which one of their translations is among the k nearest of all candidate "
     "words (P@k), and the mean of 1 over the rank of the best of them (MRR). Words are encoded by themselves, "
-    "without a sentence, or, where the table says so, averaged over all their occurrences in a corpus.",
+    "without a sentence, or, where the table says so, averaged over all their occurrences in a corpus, or the rows of "
+    "the model’s word embedding table, which only words of one piece have.",
     "Only covered words are queries: those with a translation among the candidates. More candidates make retrieval "
     "harder, and errors in the dictionary count against the model.",
 )
@@ -37,11 +38,18 @@ def tables(records: Sequence[WordsFound]) -> list[Table]:
         (
             each.dictionary, f"{language_name(each.source)} → {language_name(each.target)}", each.model,
             f"{each.pairs:,}", f"{each.sources:,}", f"{each.covered:,} ({100 * each.covered / each.sources:.1f} %)",
-            f"{each.candidates:,}{', in contexts' if each.contexts else ''}", ", ".join(each.lacking) or "–",
+            f"{each.candidates:,}{_made_of(each)}", ", ".join(each.lacking) or "–",
         )
         for each in records
     ]  # fmt: skip
     return [Table("Coverage of the dictionaries", head, body, words=frozenset({1, 2, 7}))]
+
+
+def _made_of(found: WordsFound) -> str:
+    """What the words of a dictionary are, where they are not encoded by themselves."""
+    if found.embedding_table:
+        return f", of the embedding table; {found.left_out:,} words of both languages are not one piece"
+    return ", in contexts" if found.contexts else ""
 
 
 def payload(records: Sequence[WordsFound], result: StudyResult) -> list[dict[str, Any]]:

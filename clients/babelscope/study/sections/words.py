@@ -42,6 +42,7 @@ class WordsDesign:
         centre: Whether each language's mean is subtracted first.
         layers: Layers; those of the study where None.
         map: How a map is fitted on some of the words and measured on the others; None for words as they are.
+        embedding_table: Whether words are rows of the model's word embedding table, those of one piece alone.
     """
 
     source: str
@@ -53,6 +54,7 @@ class WordsDesign:
     centre: bool = False
     layers: tuple[int, ...] | None = None
     map: WordMap | None = None
+    embedding_table: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class WordsFound:
         candidates: Words among which a translation is looked for.
         rows: P@k and MRR by layer, from the source's words to the target's and back.
         contexts: Whether a word is the mean over all its occurrences in a corpus.
+        embedding_table: Whether a word is its row of the word embedding table.
+        left_out: Words of the dictionary, of both languages, that are not one piece and have no such row.
     """
 
     dictionary: str
@@ -84,6 +88,8 @@ class WordsFound:
     candidates: int
     rows: tuple[Row, ...]
     contexts: bool = False
+    embedding_table: bool = False
+    left_out: int = 0
 
 
 def read(node: Node, study: Study) -> tuple[WordsDesign, ...]:
@@ -94,13 +100,18 @@ def read(node: Node, study: Study) -> tuple[WordsDesign, ...]:
 def _read(node: Node, study: Study) -> WordsDesign:
     keys = node.mapping(
         "dictionary", "source", "targets", "candidates", "contexts", "words", "similarities", "centre", "layers",
-        "map",
+        "map", "embedding_table",
     )  # fmt: skip
     dictionary = need(node, keys, "dictionary")
     targets = need(node, keys, "targets").unique(Node.text)
     if len(targets) > 1 and "{language}" not in dictionary.text():
         dictionary.fail("`{language}` in the path of several dictionaries")
     source = get(keys, "source", Node.text, study.sources[0])
+    if get(keys, "embedding_table", Node.boolean, False):
+        if "contexts" in keys:
+            keys["contexts"].fail("no contexts of words that are rows of the `embedding_table`")
+        if get(keys, "layers", layers, (0,)) != (0,):
+            keys["layers"].fail("layer 0 alone, as which rows of the `embedding_table` are answered")
     return WordsDesign(
         source=source,
         dictionaries={target: corpus_path(dictionary, target) for target in targets},
@@ -113,6 +124,7 @@ def _read(node: Node, study: Study) -> WordsDesign:
         centre=get(keys, "centre", Node.boolean, False),
         layers=get(keys, "layers", layers, None),
         map=get(keys, "map", word_maps.read, None),
+        embedding_table=get(keys, "embedding_table", Node.boolean, False),
     )
 
 
@@ -138,7 +150,7 @@ def _first(pairs: WordPairs, words: int) -> WordPairs:
 def _task(
     design: WordsDesign, target: str, pairs: WordPairs, words: Sequence[Text], *, use: ModelUse, asked: Asked
 ) -> Task:
-    chosen = design.layers or asked.study.layers
+    chosen = (0,) if design.embedding_table else design.layers or asked.study.layers
     asked.check_layers("words.layers", chosen, use)
     name, fitted = design.dictionaries[target].name, WordPairs(())
     # The same word may be there in both languages, and so may the language: sides are named by their place.
@@ -155,6 +167,7 @@ def _task(
             **asked.encoded([use], ()), "languages": languages, "pairs": pairs.pairs, "candidates": digest(words),
             "similarities": design.similarities, "centre": design.centre, "layers": chosen, "dictionary": name,
             **({"contexts": contexts} if contexts else {}),
+            **({"embedding_table": True} if design.embedding_table else {}),
             **({} if design.map is None else {"map": asdict(design.map), "fitted": fitted.pairs}),
         }  # fmt: skip
 
@@ -165,7 +178,7 @@ def _task(
         }  # fmt: skip
 
         def encoded(at: tuple[int, ...] | None, edits: Mapping[str, tuple[Intervention, ...]]) -> dict[str, View]:
-            settings = _Encoding(use, asked, at, show)
+            settings = _Encoding(use, asked, at, show, design.embedding_table)
             return {
                 side: settings.view(mesh, texts, languages[side], design.contexts, edits.get(side, ()))
                 for side, texts in sides.items()
@@ -198,7 +211,9 @@ def _task(
                 dictionary=name, source=design.source, target=target, model=use.used, pairs=len(pairs.pairs),
                 sources=report.gold_sources, covered=report.covered_sources,
                 lacking=tuple(report.examples[:_EXAMPLES]), candidates=_size(views["target"]),
-                contexts=bool(design.contexts),
+                contexts=bool(design.contexts), embedding_table=design.embedding_table,
+                left_out=sum(len(texts) - _size(views[side]) for side, texts in sides.items())
+                if design.embedding_table else 0,
                 rows=tuple(sorted(rows, key=lambda row: _order(row, design))),
             )
         ]  # fmt: skip
@@ -214,6 +229,7 @@ class _Encoding:
     asked: Asked
     layers: tuple[int, ...] | None
     show: ShowProgress | None
+    embedding_table: bool
 
     def view(
         self,
@@ -224,8 +240,10 @@ class _Encoding:
         more: tuple[Intervention, ...],
     ) -> View:
         """The words of a language, `more` edits after the study's own."""
-        edits, corpus = (*self.asked.edits(self.use, language), *more), contexts.get(language)
         model = Model(self.use.used, self.use.revision)
+        if self.embedding_table:
+            return self._table(mesh, words, language, model, more)
+        edits, corpus = (*self.asked.edits(self.use, language), *more), contexts.get(language)
         if corpus is None:
             return View(texts=words, model=model, interventions=edits, language=language)
         found: WordMeans = mesh.encoder.encode_words(
@@ -237,6 +255,23 @@ class _Encoding:
             raise StudyError(f"{corpus}: Expected words of the dictionary, but the corpus of {language} has none")
         return found.view(language)
 
+    def _table(
+        self, mesh: Services, words: Sequence[Text], language: str, model: Model, edits: Sequence[Intervention]
+    ) -> View:
+        """The words that are one piece, by their rows of the embedding table.
+
+        The study's own interventions are of hidden states, which these rows are not.
+        """
+        found: WordMeans = mesh.encoder.encode_words(
+            words=[word.text for word in words], embedding_table=True, language=language, model=model,
+            interventions=edits, **self.asked.study.computed,
+        )  # fmt: skip
+        if not found.words:
+            raise StudyError(
+                f"Expected words of {language} that are one piece of the tokenizer of {model.name}, but none is"
+            )
+        return found.view(language)
+
 
 def _size(view: View) -> int:
     """Rows of a view."""
@@ -245,7 +280,8 @@ def _size(view: View) -> int:
 
 def _row(each: Estimate, languages: Mapping[str, str], use: ModelUse, study: Study, design: WordsDesign) -> Row:
     return Row(
-        kind="words", metric=each.metric, estimator=each.estimator, model=use.used, reinit="", pooling=study.pooling,
+        kind="words", metric=each.metric, estimator=each.estimator, model=use.used, reinit="",
+        pooling="embedding_table" if design.embedding_table else study.pooling,
         source=languages[each.left], target=languages[each.right], layer=each.left_layer, value=each.value,
         low=each.low, high=each.high, n=each.n, null_mean=each.null_mean, null_sd=each.null_sd, p=each.p, q=each.q,
         centred=design.centre, signature=each.signature, warnings=tuple(each.warnings),
