@@ -17,6 +17,8 @@ from transformers import AutoModel, AutoTokenizer
 
 pytestmark = [pytest.mark.soak, pytest.mark.shared_data, pytest.mark.timeout(3600)]
 SENTENCES = int(os.environ.get("SOAK_SENTENCES", "1000"))
+SHARD = max(1, SENTENCES * 3 // 10)
+"""Sentences of a shard; the last has fewer."""
 LANGUAGES = ("ar", "cs", "de", "en", "es", "fi", "fr", "hi", "id", "it", "ja", "pl", "pt", "ru", "tr", "zh")
 MODEL, LIMIT = "all-MiniLM-L6-v2", 256
 
@@ -62,9 +64,7 @@ def test_words_of_pud_are_those_of_plain_transformers(
     with babelscope.local(("encoder",), store=tmp_path, env={"BABELSCOPE_HUB": "false"}) as mesh:
         options = {"model": MODEL, "overflow": "truncate", "max_tokens": LIMIT}
         found = mesh.encoder.encode_words(texts, **options)
-        shards = [
-            mesh.encoder.encode_words(texts[start : start + 300], **options) for start in range(0, SENTENCES, 300)
-        ]
+        shards = [mesh.encoder.encode_words(texts[at : at + SHARD], **options) for at in range(0, SENTENCES, SHARD)]
     expected = _plain(strings, spans, folder)
     counts = [(word, len(rows)) for word, rows in expected.items()]
     assert list(zip(found.words, found.counts.tolist(), strict=True)) == counts
