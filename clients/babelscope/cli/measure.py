@@ -1,5 +1,6 @@
 """`babelscope compare`: similarity of parallel corpora, and what commands for numbers of views share."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,7 @@ from babelscope.cli.options import (
 )
 from babelscope.cli.output import ResultOptions, comparison_numbers
 from babelscope.corpora import read_units
-from babelscope.data.comparison import Comparison
+from babelscope.data.comparison import Comparison, ViewReport
 
 ParallelOption = Annotated[
     list[str],
@@ -140,6 +141,15 @@ def parallel_views(
     }
 
 
+def tell_views(views: Iterable[ViewReport]) -> None:
+    """Says what of the texts was cut or left out."""
+    for view in views:
+        if view.truncated:
+            note(f"{view.name}: {view.truncated} texts were cut to what the model takes")
+        if view.empty_rows:
+            note(f"{view.name}: {view.empty_rows} words or spans without pieces are left out")
+
+
 def show(found: Comparison, results: ResultOptions) -> None:
     """Prints the numbers, or writes them; says what was left out and what to beware of."""
     for pair in found.pairs:
@@ -154,9 +164,7 @@ def show(found: Comparison, results: ResultOptions) -> None:
                 f"{pair.left} and {pair.right}: {pair.n} ids used; {pair.left_only} are only in {pair.left}, "
                 f"{pair.right_only} only in {pair.right}, such as {', '.join(pair.examples[:3])}"
             )
-    for view in found.views:
-        if view.empty_rows:
-            note(f"{view.name}: {view.empty_rows} words or spans without pieces are left out")
+    tell_views(found.views)
     for warning in dict.fromkeys(warning for estimate in found.estimates for warning in estimate.warnings):
         note(f"Beware: {warning}")
     if found.state:

@@ -1,6 +1,6 @@
 """`babelscope project`: coordinates of several languages' texts on common axes, for plotting."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from babelscope.calls.projection import Projection
 from babelscope.calls.views import View
 from babelscope.cli.console import ProgressReport, note
 from babelscope.cli.interventions import TokenOptions
+from babelscope.cli.measure import tell_views
 from babelscope.cli.options import (
     FormatOption,
     MeshOptions,
@@ -21,6 +22,7 @@ from babelscope.cli.options import (
 )
 from babelscope.cli.output import file, folder, print_table, write_results, write_rows
 from babelscope.corpora import read_units
+from babelscope.data.activations import Activations
 from babelscope.data.atomic import whole
 from babelscope.data.comparison import ViewUse
 
@@ -66,6 +68,7 @@ def project(
         for language, path in read_named(corpus, "--corpus").items()
     }
     interventions = encode.edits(texts)
+    states: dict[str, Activations] = {}
     with mesh.open("encoder", "metrics", models=[model]) as opened, ProgressReport("Projecting") as report:
         if encode.pooling == "token":
             # How many rows a text has is known only to the model: tokens are encoded first and sent as activations.
@@ -81,6 +84,10 @@ def project(
         found = opened.metrics.project(
             views, components, method=method, seed=method_seed, progress=report.update, **settings
         )
+    tell_views(
+        replace(view, truncated=int(states[view.name].truncated.sum())) if view.name in states else view
+        for view in found.views
+    )
     for warning in dict.fromkeys(warning for each in found.warnings.values() for warning in each):
         note(f"Beware: {warning}")
     written = [output] if output is not None else []

@@ -75,6 +75,10 @@ class Side:
             f"{self.language}: {len(found.words)} of {len(self.words)} words are in the corpus, "
             f"{int(found.counts.sum())} times in all"
         )
+        if found.truncated:
+            note(f"{self.language}: {found.truncated} texts were cut to what the model takes")
+        if found.empty_rows:
+            note(f"{self.language}: {found.empty_rows} occurrences of words without pieces are left out")
         if not found.words:
             raise typer.BadParameter(f"Expected words of the vocabulary in the corpus of {self.language}, but got none")
         rows: View = found.view(self.language)
@@ -155,6 +159,8 @@ class DictionaryOptions:
             )
         if self.embedding_table and corpora:
             raise typer.BadParameter("Expected either --embedding-table or --corpus, but got both")
+        if self.embedding_table and encode.pooling not in _POOLINGS:
+            raise typer.BadParameter(f"Expected no --pooling with --embedding-table, but got {encode.pooling}")
         if self.match_case and not corpora:
             raise typer.BadParameter("Expected --match-case only with --corpus, but got no corpus")
         parts = [value.partition("=") for value in self.words or []]
@@ -167,10 +173,15 @@ class DictionaryOptions:
                 f"LANGUAGE=FILE, but got {shown}"
             )
         edits = encode.edits(languages)
-        return [
+        sides = [
             self._side(language, files.get(language, ""), corpora.get(language), own, format, edits[language])
             for language, own in zip(languages, (pairs.sources, pairs.targets), strict=True)
         ]
+        if self.embedding_table and not any(side.encoded for side in sides):
+            raise typer.BadParameter(
+                "Expected --embedding-table only with words of a model, but both sides are vectors"
+            )
+        return sides
 
     def _side(  # noqa: PLR0917 - one side of `sides`
         self,

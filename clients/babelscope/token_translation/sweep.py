@@ -88,7 +88,7 @@ def translate(
     ]
     inputs: list[str] = []
     outputs: list[list[str]] = [[] for _ in settings]
-    digest = ""
+    digest, cut = "", 0
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         found = mesh.encoder.predict_tokens(
             texts[start : start + TEXTS_AT_ONCE],
@@ -100,17 +100,23 @@ def translate(
             progress=_onwards(progress, start, len(texts)),
         )
         digest = found.model.digest
+        cut += sum(text.truncated for text in found.texts)
         for place in range(len(found.texts)):
             inputs.append(" ".join(found.inputs(place)))
             for number, lines in enumerate(outputs):
                 lines.append(" ".join(found.best(place, setting=number)))
+    pieces, cut_references = _pieces(mesh.encoder, references, sweep)
     gold = [
-        Example(text.id, pieces, language=target, attributes={"source": said})
-        for text, pieces, said in zip(references, _pieces(mesh.encoder, references, sweep), inputs, strict=True)
+        Example(text.id, wanted, language=target, attributes={"source": said})
+        for text, wanted, said in zip(references, pieces, inputs, strict=True)
     ]
     scored = []
     sizes: dict[str, int] = {}
-    warnings: list[str] = []
+    warnings = [
+        f"{number} of {len(texts)} texts of {language} were cut to what the model takes, and are scored as cut"
+        for language, number in ((source, cut), (target, cut_references))
+        if number
+    ]
     for number, ((layer, alpha), lines) in enumerate(zip(sweep.settings, outputs, strict=True), start=1):
         if progress is not None:
             progress(Progress("score", number, len(settings), f"{source} to {target}"))
@@ -148,13 +154,17 @@ def _onwards(progress: ShowProgress | None, start: int, total: int) -> ShowProgr
     return lambda told: progress(Progress(told.stage, start + told.done, total))
 
 
-def _pieces(encoder: Any, texts: Sequence[Text], sweep: Sweep) -> Iterator[str]:
-    """Texts as their pieces joined by spaces, special tokens left out."""
+def _pieces(encoder: Any, texts: Sequence[Text], sweep: Sweep) -> tuple[list[str], int]:
+    """Texts as their pieces joined by spaces, special tokens left out, and how many texts were cut."""
+    found: list[str] = []
+    cut = 0
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         some = texts[start : start + TEXTS_AT_ONCE]
         for text in encoder.tokenize(some, model=sweep.model, overflow=sweep.overflow):
             tokens = zip(text.tokens, text.token_ids, text.special, strict=True)
-            yield " ".join(visible(piece, one) for piece, one, special in tokens if not special)
+            found.append(" ".join(visible(piece, one) for piece, one, special in tokens if not special))
+            cut += text.truncated
+    return found, cut
 
 
 def _scores(

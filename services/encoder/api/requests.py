@@ -295,7 +295,7 @@ def check_tokens(
             raise InvalidArgument(
                 f"{field}[{number}].text",
                 f"Expected at most {limit} tokens, but text {text.id!r} has {least}{tokens.full_length}; shorten it, "
-                "or set `overflow` to OVERFLOW_TRUNCATE",
+                "or let it be cut (overflow: truncate)",
             )
         if tokens.content_length == 0:
             raise InvalidArgument(

@@ -43,7 +43,8 @@ async def check(
     if not wanted:
         raise InvalidArgument("words.words", f"Expected the words wanted {told}, but got none")
     async for message in messages:
-        raise InvalidArgument(f"{message.WhichOneof('message')}", f"Expected words alone {told}, but got more")
+        which = message.WhichOneof("message")
+        raise InvalidArgument(str(which), f"Expected words alone {told}, but got {which} as well")
 
 
 def messages(words: Sequence[str], rows: NDArray[np.float32]) -> Iterator[encoder_pb2.WordVectors]:

@@ -158,6 +158,23 @@ def test_the_command_writes_tidy_tables(
     assert len(record["translations"][0]["samples"]) == 3
 
 
+def test_texts_that_were_cut_are_counted(
+    mesh: babelscope.LocalMesh, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpora = []
+    for language, long in (("en", 2), ("de", 1)):
+        lines = ["the river " * (200 if number < long else 3) for number in range(6)]
+        (tmp_path / f"{language}.txt").write_text("\n".join(lines) + "\n")
+        corpora += ["--corpus", f"{language}={tmp_path / language}.txt"]
+    options = ["--model", "masked", "--from", "en", "--to", "de", *corpora, "--layers", "2", "--alphas", "1"]
+    assert run(["translate-tokens", *options, *_address(mesh)]) == 1
+    assert "or let it be cut (overflow: truncate)" in capsys.readouterr().err
+    assert run(["translate-tokens", *options, "--overflow", "truncate", *_address(mesh)]) == 0
+    said = capsys.readouterr().err
+    assert "2 of 6 texts of en were cut" in said
+    assert "1 of 6 texts of de were cut" in said
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

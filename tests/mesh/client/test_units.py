@@ -124,3 +124,31 @@ def test_commands_take_words_of_trees_and_answers_of_questions(
     with np.load(out, allow_pickle=False) as found:
         assert len(found["ids"]) == sum(map(len, WORDS[:12])) + 2 * 12
         assert found["ids"][0] == "s0#0"
+
+
+def test_commands_say_how_many_texts_were_cut(
+    mesh: LocalMesh, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = ["--mesh", mesh.address, "--model", "tiny", "--overflow", "truncate", "--layers", "2"]
+    lines = [
+        f"the cat sees {word} " + "and the dog " * 30 * (number < 3) for number, word in enumerate("abcdefghijklm")
+    ]
+    files = {}
+    for side, texts in (("en", lines), ("fr", [line[:20] for line in lines])):
+        files[side] = tmp_path / f"{side}.txt"
+        files[side].write_text("\n".join(texts) + "\n")
+    gold = tmp_path / "gold.tsv"
+    gold.write_text("".join(f"{word}\t{word}\n" for word in ("the", "cat", "sees", *"abcdefghijklm")))
+    parallel = [option for side, path in files.items() for option in ("--parallel", f"{side}={path}")]
+    corpora = [option for side, path in files.items() for option in ("--corpus", f"{side}={path}")]
+    for command in (
+        ["compare", *parallel, "--measure", "cosine"],
+        ["retrieve", *parallel, "--similarity", "cosine"],
+        ["retrieve", "--gold", str(gold), *corpora, "--similarity", "cosine"],
+        ["project", *corpora, "--output", str(tmp_path / "out.npz")],
+        ["project", *corpora, "--pooling", "token", "--output", str(tmp_path / "out.npz")],
+    ):
+        assert run([*command, *address]) == 0
+        said = capsys.readouterr().err
+        assert "en: 3 texts were cut to what the model takes" in said, command
+        assert "fr: " not in said or "cut" not in said.partition("fr: ")[2], command

@@ -165,6 +165,13 @@ def test_the_command_retrieves_words_of_the_embedding_table(
     assert run([*command, *asked]) == 2
     assert "Expected words of en that are one piece of the model's tokenizer, but none is" in capsys.readouterr().err
     assert run([*command, "--corpus", f"en={gold}", *asked]) == 2
+    assert run([*command, "--pooling", "cls", *asked]) == 2
+    assert "Expected no --pooling with --embedding-table, but got cls" in capsys.readouterr().err
+    vectors = tmp_path / "words.vec"
+    vectors.write_text("2 4\ncat 1 2 3 4\ndog 4 3 2 1\n")
+    sides = ["--words", f"en={vectors}", "--words", f"fr={vectors}"]
+    assert run(["retrieve", "--gold", str(gold), *sides, "--embedding-table", *asked]) == 2
+    assert "but both sides are vectors" in capsys.readouterr().err
     assert run(["retrieve", "--parallel", f"en={gold}", "--parallel", f"fr={gold}", "--embedding-table", *asked]) == 2
 
 
@@ -175,7 +182,7 @@ def test_wrong_requests_are_named(mesh: LocalMesh) -> None:
         ({"layers": [9]}, "spec.encode.layers[0]", "within 0..2"),
         ({"words": ["cat", " "]}, "words.words[1]", "not empty"),
         ({"embedding_table": True}, "words.words", "Expected the words wanted with `embedding_table`, but got none"),
-        ({"embedding_table": True, "words": ["cat"]}, "texts", "Expected words alone with `embedding_table`"),
+        ({"embedding_table": True, "words": ["cat"]}, "texts", "Expected words alone with `embedding_table`, but got"),
         ({"embedding_table": True, "words": ["cat"], "layers": [0, 1]}, "spec.encode.layers", "layer 0 alone"),
         ({"embedding_table": True, "words": ["cat"], "ignore_case": True}, "spec.ignore_case", "Expected false"),
         ({"embedding_table": True, "words": ["cat"], "min_count": 2}, "spec.min_count", "at most 1"),

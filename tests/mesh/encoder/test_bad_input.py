@@ -63,7 +63,7 @@ BAD: dict[str, tuple[list[encoder_pb2.EncodeRequest], str, str]] = {
     "long text": (
         [spec(), texts("the", "cat " * 100)],
         "texts.texts[1].text",
-        "Expected at most 64 tokens, but text 't1' has 102; shorten it, or set `overflow` to OVERFLOW_TRUNCATE",
+        "Expected at most 64 tokens, but text 't1' has 102; shorten it, or let it be cut (overflow: truncate)",
     ),
     "long for the request": (
         [spec(max_tokens=8), texts("cat " * 20)],

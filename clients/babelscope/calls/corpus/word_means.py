@@ -55,7 +55,10 @@ class WordMeans:
             ValueError: The word or the layer is not among them.
         """
         if word not in self.words or layer not in self.layers:
-            raise ValueError(f"Expected a word of the corpus and one of the layers {list(self.layers)}")
+            raise ValueError(
+                f"Expected one of the {len(self.words)} words and one of the layers {list(self.layers)}, "
+                f"but got {word!r} and {layer}"
+            )
         row: NDArray[np.float32] = self.array[self.words.index(word), self.layers.index(layer)]
         return row
 

@@ -24,7 +24,10 @@ def pairs(tmp_path: Path) -> str:
         (["--gold", "PAIRS", "--model", "m", "--words", "en", "--words", "en"], "but got en, en"),
         (["--gold", "PAIRS", "--words", "en", "--words", "de"], "Expected --model NAME where texts or words"),
         (["--model", "m", "--parallel", "en=x"], "--parallel LANGUAGE=FILE at least twice"),
-        (["--max-words", "5", "--parallel", "en=x"], "--max-words and --match-case only with --gold FILE"),
+        (
+            ["--max-words", "5", "--parallel", "en=x"],
+            "--max-words, --match-case and --embedding-table only with --gold FILE",
+        ),
         (["--gold", "PAIRS", "--words", "en", "--words", "de", "--match-case"], "--match-case only with --corpus"),
         (
             ["--gold", "PAIRS", "--model", "m", "--corpus", "en=x", "--corpus", "de=x", "--pooling", "cls"],

@@ -254,7 +254,9 @@ def test_too_many_texts_exceed_a_limit() -> None:
 def test_long_texts_are_refused_or_let_through(fake_text: Callable[..., Any]) -> None:
     texts, tokens = _texts(("a", "x"), ("b", "y")), [fake_text(4), fake_text(8, truncated=True)]
     check_tokens(texts, tokens, Overflow.TRUNCATE, 8, "texts")
-    with pytest.raises(InvalidArgument, match="at most 8 tokens, but text 'b' has 8; shorten it, or set") as caught:
+    with pytest.raises(
+        InvalidArgument, match="at most 8 tokens, but text 'b' has 8; shorten it, or let it be cut"
+    ) as caught:
         check_tokens(texts, tokens, Overflow.REFUSE, 8, "texts.texts", offset=256)
     assert caught.value.field == "texts.texts[257].text"
 
