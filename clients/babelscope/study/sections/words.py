@@ -110,7 +110,7 @@ def _read(node: Node, study: Study) -> WordsDesign:
     if get(keys, "embedding_table", Node.boolean, False):
         if "contexts" in keys:
             keys["contexts"].fail("no contexts of words that are rows of the `embedding_table`")
-        if get(keys, "layers", layers, (0,)) != (0,):
+        if "layers" in keys and layers(keys["layers"]) != (0,):
             keys["layers"].fail("layer 0 alone, as which rows of the `embedding_table` are answered")
     return WordsDesign(
         source=source,
