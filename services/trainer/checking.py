@@ -21,8 +21,8 @@ from services.models.spec import ModelSpec
 from services.models.tokens.tokenization import Tokenizer
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.trainer import specs
-from services.trainer.alignment.adversary import check_engine
-from services.trainer.alignment.adversary import check_model as check_aligned
+from services.trainer.alignment.adversary import check_layer as check_aligned
+from services.trainer.alignment.stored import StoredEdit
 from services.trainer.data.limits import check_max_tokens
 from services.trainer.extension.plan import ExtendPlan
 from services.trainer.extension.plan import check as check_extension
@@ -108,11 +108,9 @@ class Checker:
         self._check_workers(job.optimisation.workers, f"{field}.optimisation.workers")
         known, name = known or self._known(job.model), job.model.name
         try:
-            if job.adversary is not None:
-                check_engine(known.engine, name)
-            if known.lowest is not None:
-                _check_layers(job, known.lowest, known.languages)
-            for part, sets in (("train", job.train), ("dev", job.dev), ("eval", job.eval)):
+            _check_layers(job, known)
+            unlabelled = ("adversary.unlabelled", job.unlabelled)
+            for part, sets in (("train", job.train), ("dev", job.dev), ("eval", job.eval), unlabelled):
                 _check_languages(known.languages, sets, part, name)
             if job.max_tokens:
                 check_max_tokens(job.max_tokens, known.tokenizer, known.max_tokens, known.subject)
@@ -171,6 +169,21 @@ class Checker:
         except InvalidArgument as error:
             raise InvalidArgument(f"job.evaluate.{error.field}", error.problem) from error
 
+    def _evaluated_layers(self, job: specs.EvaluateJob, lower: KnownModel | None) -> None:
+        """Refuses layers that a checkpoint, or the model of its lower part, does not have."""
+        known = self._known(ModelSpec(job.checkpoint))
+        layers = [each.layers for each in (known, lower) if each is not None and each.layers is not None]
+        try:
+            if lower is not None and layers and job.lower_layer > min(layers):
+                raise InvalidArgument(
+                    "lower_part.layer",
+                    f"Expected a layer within 0..{min(layers)} of both models, but got {job.lower_layer}",
+                )
+            if known.layers is not None:
+                _check_edits(job.edits, known.layers, job.checkpoint)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"job.evaluate.{error.field}", error.problem) from error
+
     def _study(self, study: specs.StudyJob) -> None:
         """Reads the study as its job will, whose files need not be there for that."""
         try:
@@ -186,8 +199,9 @@ class Checker:
             raise NotFound("checkpoint", job.checkpoint)
         if job.max_tokens:
             self._longest(job)
-        if job.lower is not None:
-            self._files.find(job.lower.name, job.lower.revision)
+        lower = None if job.lower is None else self._known(job.lower)
+        if job.edits or lower is not None:
+            self._evaluated_layers(job, lower)
         if not job.alphas:
             return
         if not any(edit.vector for edit in job.edits):
@@ -229,25 +243,39 @@ def _names_of(kind: str, spec: Any) -> list[str]:
             return []
 
 
-def _check_layers(job: specs.FineTuneJob, lowest: Sequence[int], told: Languages | None) -> None:
+def _check_layers(job: specs.FineTuneJob, known: KnownModel) -> None:
     """Refuses layers that a model does not have, or that share a block with others.
-
-    Args:
-        job: The job.
-        lowest: For each layer of the model, from 1, the first one that shares its block.
-        told: The languages that the model must be told.
 
     Raises:
         InvalidArgument: Names the field.
     """
-    layers, name = len(lowest), job.model.name
-    reinit.check(job.model.reinit, layers, name)
-    reinit.check_shared(job.model.reinit, lowest, name)
-    check_frozen_layers(job.frozen, lowest)
-    for place, edit in enumerate(job.edits):
-        interventions.check_layer(edit.layer, f"interventions[{place}]", layers, name)
+    name = job.model.name
+    chosen = job.model.reinit or job.frozen.layers or job.edits or job.adversary is not None
+    if not chosen or known.layers is None:
+        return
+    reinit.check(job.model.reinit, known.layers, name)
+    check_frozen_layers(job.frozen, known.lowest or range(1, known.layers + 1))
+    if known.lowest is not None:
+        reinit.check_shared(job.model.reinit, known.lowest, name)
+    _check_edits(job.edits, known.layers, name)
     if job.adversary is not None:
-        check_aligned(job.adversary, layers, () if told is None else told.names, name)
+        check_aligned(job.adversary, known.layers, name)
+
+
+def _check_edits(edits: Sequence[StoredEdit], layers: int, model: str) -> None:
+    """Refuses interventions at layers that a model does not have.
+
+    Raises:
+        InvalidArgument: Names the intervention.
+    """
+    seen: dict[str, int] = {}
+    for edit in edits:
+        place = seen[edit.language] = seen.get(edit.language, -1) + 1
+        field = f"interventions[{place}]"
+        if edit.language:
+            told = [language for language in seen if language]
+            field = f"language_interventions[{told.index(edit.language)}].{field}"
+        interventions.check_layer(edit.layer, field, layers, model)
 
 
 def _check_languages(told: Languages | None, sets: Sequence[LanguageSet], field: str, model: str) -> None:

@@ -37,6 +37,11 @@ class KnownModel(ABC):
 
     @property
     @abstractmethod
+    def layers(self) -> int | None:
+        """Its number of blocks; None where its configuration does not say."""
+
+    @property
+    @abstractmethod
     def lowest(self) -> Sequence[int] | None:
         """For each layer, from 1, the first one that shares its block; None where only a run would tell."""
 
@@ -70,6 +75,11 @@ class PackedModel(KnownModel):
 
     engine = "packed"
 
+    @property
+    def layers(self) -> int:
+        """As `KnownModel.layers`."""
+        return len(self.lowest)
+
     @cached_property
     def lowest(self) -> Sequence[int]:
         """As `KnownModel.lowest`."""
@@ -98,6 +108,14 @@ class GeneralModel(KnownModel):
     """A model that transformers' own modules compute."""
 
     engine = "general"
+
+    @cached_property
+    def layers(self) -> int | None:
+        """As `KnownModel.layers`."""
+        # transformers' name for it, by which it knows those of all families; a model that has blocks of another number
+        # than it says is found out by its job.
+        number = getattr(self._config, "num_hidden_layers", None)
+        return number if type(number) is int and number > 0 else None
 
     @property
     def lowest(self) -> None:

@@ -16,6 +16,7 @@ from torch import nn
 from services.models.catalogue import ModelFiles
 from services.models.spec import ModelSpec
 from services.runtime.errors import FailedPrecondition
+from services.trainer.alignment.adversary import Adversary
 from services.trainer.parallel.ranks import Ranks
 from services.trainer.parallel.team import PeerLost, Team
 from services.trainer.pretraining.pretrain import pretrain
@@ -35,6 +36,13 @@ PLAN = FineTunePlan(
     optimisation=HOW,
     threads=1,
 )
+ALIGNED = replace(
+    PLAN,
+    optimisation=replace(HOW, epochs=1),
+    adversary=Adversary(1, hidden_size=16, dropout=0.0, learning_rate=1e-3, steps=2),
+    unlabelled=(LanguageSet("sv", "texts"),),
+)
+"""With batches of one or two sentences of each side: now and then a worker has none of one side, or of both."""
 Losses = dict[int, str]
 Stop = Callable[[Losses], bool]
 
@@ -59,6 +67,33 @@ def tune(folder: Path, name: str, team: Team, how: Optimisation, stop: Stop = ne
         team=team,
     )
     return losses, found
+
+
+def align(
+    folder: Path, name: str, team: Team, dropout: float = 0.0, stop: Stop = never
+) -> tuple[Losses, dict[int, dict[str, float]], Path]:
+    """Fine-tunes with a layer aligned; gives the losses of the steps that were done, their figures, and the model."""
+    losses: Losses = {}
+    figures: dict[int, dict[str, float]] = {}
+    adversary = replace(ALIGNED.adversary or Adversary(1), dropout=dropout)
+    how = replace(ALIGNED.optimisation, workers=team.size, dropout=dropout)
+
+    def report(event: Event) -> None:
+        if isinstance(event, Progressed):
+            losses[event.step], figures[event.step] = event.loss.hex(), dict(event.figures)
+
+    sets = {"train": sentences(41), "dev": sentences(10, 1), "texts": sentences(30, 2)}
+    found = fit(
+        replace(ALIGNED, optimisation=how, adversary=adversary),
+        files=ModelFiles(aliases={"golden": folder / "golden"}),
+        examples=sets.__getitem__,
+        scorer=direct_score,
+        workdir=folder / name,
+        report=report,
+        stop=lambda: stop(losses),
+        team=team,
+    )
+    return losses, figures, found.folder
 
 
 def mask(folder: Path, name: str, team: Team) -> Losses:
@@ -98,6 +133,7 @@ def main() -> None:
     found["tuned"], tuned = tune(folder, "tuned", together, HOW)
     found["workers"] = tuned.provenance["workers"]
     found["masked"] = mask(folder, "masked", together)
+    found["aligned"], found["alignment"], _ = align(folder, "aligned", together)
     together.close()
     # With dropout, whose masks each worker draws by itself; stopped in an epoch, and gone on with.
     dropping = replace(HOW, dropout=0.1)
@@ -112,6 +148,16 @@ def main() -> None:
             found[f"stopped-{early.step}"] = rank
         parts |= losses
     found["parts"] = parts
+    found["aligned-whole"], _, _ = align(folder, "aligned-whole", together, 0.1)
+    pieces: Losses = {}
+    for stopped in (4, 7, 0):
+        done: Losses = {}
+        try:
+            done, _, _ = align(folder, "aligned-parts", together, 0.1, lambda losses, at=stopped: at in losses)  # type: ignore[misc]
+        except Stopped as early:
+            found[f"aligned-stopped-{early.step}"] = rank
+        pieces |= done
+    found["aligned-parts"] = pieces
     try:
         tune(folder, "tuned", together, replace(HOW, seed=6 + rank))
     except FailedPrecondition as error:

@@ -10,9 +10,13 @@ smoothing s of the labels, the two losses are those of Goodfellow et al. 2014 in
 
 For each batch the discriminator takes its steps on detached rows, then the model's loss is that of the task and
 `weight` times L_A, whose gradient reaches the transform layer and all of the encoder below it that is trained.
+
+Where several workers share a batch, each has some of its rows, or none. Both losses are then sums over the rows of each
+worker, divided by the number of rows of all, so that their gradients add up to those of one worker; the discriminator's
+are added up before each of its steps, after which all workers have the same discriminator.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -22,10 +26,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from services.models.layers.blocks import Layout
-from services.models.spec import Edit, EngineName
+from services.models.spec import Edit
 from services.runtime.errors import InvalidArgument
 from services.trainer.adamw import AdamW
 from services.trainer.alignment.edits import LanguageEdit, LayerEdits
+from services.trainer.parallel.team import SOLO, Team
 
 _SLOPE: Final = 0.2
 """Slope of the discriminator's leaky rectifiers for negative numbers (Lample et al. 2018)."""
@@ -75,39 +80,17 @@ def check_adversary(how: Adversary) -> None:
             raise InvalidArgument(f"adversary.{field}", f"Expected {expected}, but got {value}")
 
 
-def check_engine(engine: EngineName, model: str) -> None:
-    """Refuse a model that does not run packed.
-
-    Raises:
-        InvalidArgument: It does not: the discriminator sees a batch of the task and one of the target languages whole,
-            which transformers' own modules would have to pad beyond the budget of tokens.
-    """
-    if engine != "packed":
-        raise InvalidArgument(
-            "adversary",
-            "Expected a model whose batches are packed, as the discriminator sees them whole, but model "
-            f"{model} is run by transformers' own modules, whose batches are cut by the lengths of their texts",
-        )
-
-
-def check_model(how: Adversary, layers: int, languages: Sequence[str], model: str) -> None:
-    """Refuse a model that cannot be aligned.
+def check_layer(how: Adversary, layers: int, model: str) -> None:
+    """Refuse a layer that a model does not have.
 
     Args:
         how: Settings.
         layers: Number of blocks, L.
-        languages: Languages of which the model has parts of their own.
         model: Name of the model.
 
     Raises:
-        InvalidArgument: It has no such layer, or its languages do not share all of it: a batch of the task and one of
-            the target languages pass through it whole, and each may have texts of several languages.
+        InvalidArgument: It has no such layer.
     """
-    if languages:
-        raise InvalidArgument(
-            "adversary",
-            f"Expected a model that all languages share, but model {model} has parts of {', '.join(languages)}",
-        )
     if how.layer > layers:
         raise InvalidArgument(
             "adversary.layer", f"Expected a layer within 0..{layers} for model {model}, but got {how.layer}"
@@ -126,6 +109,11 @@ class Transform(nn.Module):
         # A correction of the identity, so that weight decay draws the layer to the identity and not to zero.
         self.change = nn.Parameter(torch.zeros(width, width))
         self.bias = nn.Parameter(torch.zeros(width))
+
+    @property
+    def width(self) -> int:
+        """Width of the hidden states."""
+        return len(self.bias)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Transformed rows, [..., d]."""
@@ -168,6 +156,19 @@ class Tapped:
         return hidden_TD
 
 
+@dataclass(frozen=True, eq=False)
+class Side:
+    """Rows of one side of a batch.
+
+    Attributes:
+        rows: [n, d], those of this worker; there may be none.
+        total: Number of rows of all workers.
+    """
+
+    rows: Tensor
+    total: int
+
+
 class Discriminator:
     """Tells training languages from target languages, and is trained for it.
 
@@ -176,10 +177,11 @@ class Discriminator:
         width: Width of the hidden states.
         seed: Seed of its weights.
         device: Device of the hidden states.
+        team: The workers that train it together.
     """
 
-    def __init__(self, how: Adversary, width: int, seed: int, device: str) -> None:
-        self._how = how
+    def __init__(self, how: Adversary, width: int, seed: int, device: str, team: Team = SOLO) -> None:
+        self._how, self._team = how, team
         draws = torch.Generator().manual_seed(seed % (1 << 63))
         sizes = (width, how.hidden_size, how.hidden_size, 1)
         self._weights = [nn.Parameter(_glorot(*pair, draws).to(device)) for pair in pairwise(sizes)]
@@ -196,38 +198,37 @@ class Discriminator:
                 hidden = functional.leaky_relu(hidden, _SLOPE)
         return hidden[:, 0]
 
-    def learn(self, source: Tensor, target: Tensor) -> float:
+    def learn(self, source: Side, target: Side) -> float:
         """Take the steps of a batch; the share of rows that it tells right before the last of them.
 
         Args:
-            source: [n, d], rows of training languages.
-            target: [m, d], rows of target languages.
+            source: Rows of training languages.
+            target: Rows of target languages.
         """
-        source, target, right = source.detach(), target.detach(), 0.0
+        yes, no, right = source.rows.detach(), target.rows.detach(), 0.0
         for _ in range(self._how.steps):
-            scores = self.scores(source), self.scores(target)
-            right = float(((scores[0] > 0).float().mean() + (scores[1] <= 0).float().mean()) / 2)
-            self._loss(*scores).backward()  # type: ignore[no-untyped-call]
+            scores = self.scores(yes), self.scores(no)
+            found = (scores[0] > 0).sum() / source.total + (scores[1] <= 0).sum() / target.total
+            self._loss(scores[0], source.total, scores[1], target.total).backward()  # type: ignore[no-untyped-call]
+            right = self._team.reduce([*self._weights, *self._biases], float(found) / 2)
             self._adam.step()
         return right
 
-    def fooled(self, source: Tensor, target: Tensor) -> Tensor:
-        """L_A, whose gradient reaches the rows and not the discriminator."""
+    def fooled(self, source: Side, target: Side) -> Tensor:
+        """This worker's part of L_A, whose gradient reaches the rows and not the discriminator."""
         parameters = (*self._weights, *self._biases)
         for each in parameters:
             each.requires_grad_(False)
         try:
-            return self._loss(self.scores(target), self.scores(source))
+            return self._loss(self.scores(target.rows), target.total, self.scores(source.rows), source.total)
         finally:
             for each in parameters:
                 each.requires_grad_(True)
 
-    def _loss(self, yes: Tensor, no: Tensor) -> Tensor:
-        """Mean cross-entropy of both sides, where `yes` are to be told as of training languages."""
+    def _loss(self, yes: Tensor, all_yes: int, no: Tensor, all_no: int) -> Tensor:
+        """This worker's part of the mean cross-entropies of both sides, `yes` to be told as of training languages."""
         smoothing = self._how.smoothing
-        return functional.binary_cross_entropy_with_logits(
-            yes, torch.full_like(yes, 1 - smoothing)
-        ) + functional.binary_cross_entropy_with_logits(no, torch.full_like(no, smoothing))
+        return _cross_entropy(yes, 1 - smoothing) / all_yes + _cross_entropy(no, smoothing) / all_no
 
     def state(self) -> dict[str, Tensor]:
         """Weights and moments by name."""
@@ -259,6 +260,11 @@ class Discriminator:
             for kind, parameters in (("matrix", self._weights), ("bias", self._biases))
             for place, each in enumerate(parameters)
         }
+
+
+def _cross_entropy(scores: Tensor, label: float) -> Tensor:
+    """Sum over rows; 0 over none."""
+    return functional.binary_cross_entropy_with_logits(scores, torch.full_like(scores, label), reduction="sum")
 
 
 def _glorot(inputs: int, outputs: int, draws: torch.Generator) -> Tensor:

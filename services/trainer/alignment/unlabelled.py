@@ -1,7 +1,7 @@
 """Texts of target languages without answers: the second stream of data of adversarial training."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from babelscope.data.examples import Example
@@ -9,7 +9,7 @@ from babelscope.data.examples import Example
 from services.runtime.errors import FailedPrecondition
 from services.trainer.data.order import Order
 from services.trainer.data.pieces import Counts, Ints, Piece, bare, framed, part
-from services.trainer.tasks.base import Cutting, Task
+from services.trainer.tasks.base import Cutting, Task, cut_by_language
 
 
 def unlabelled_pieces(
@@ -28,32 +28,29 @@ def unlabelled_pieces(
         dataset: Name of the dataset, for errors.
 
     Raises:
-        InvalidArgument: An example is of another kind.
+        InvalidArgument: An example is of another kind, or the model must be told its language and does not have it.
         FailedPrecondition: No example has a token.
     """
-    texts = [place for place, example in enumerate(examples) if isinstance(example.content, str)]
-    if len(texts) == len(examples):
-        pieces = _running(cutting, [str(example.content) for example in examples])
-    else:
-        pieces = task.cut(examples, 0, cutting, Counts())
+    running = all(isinstance(example.content, str) for example in examples)
+
+    def cut(some: Sequence[Example], first: int, how: Cutting) -> Iterable[Piece]:
+        return _running(how, some, first) if running else task.cut(some, first, how, Counts())
+
     found = tuple(
-        replace(piece, language=language or examples[piece.example].language)
-        for piece in pieces
-        if not piece.text.special.all()
+        piece for piece in cut_by_language(cut, cutting, examples, language, dataset) if not piece.text.special.all()
     )
     if not found:
         raise FailedPrecondition(f"dataset {dataset}", "Expected texts with at least one token, but got none")
     return found
 
 
-def _running(cutting: Cutting, texts: Sequence[str]) -> list[Piece]:
+def _running(cutting: Cutting, examples: Sequence[Example], first: int) -> Iterator[Piece]:
     frame, none = cutting.tokenizer.frame(1), np.zeros(0, dtype=np.int64)
     room = cutting.max_tokens - frame.tokens
-    pieces = []
-    for place, text in enumerate(cutting.tokenizer.tokenize(texts, cutting.max_tokens)):
+    texts = [str(example.content) for example in examples]
+    for place, text in enumerate(cutting.tokenizer.tokenize(texts, cutting.max_tokens), start=first):
         tokens, segments, _ = framed(frame, [part(bare(text), 0, room)])
-        pieces.append(Piece(place, tokens, segments, none, none, {}, 0))
-    return pieces
+        yield Piece(place, tokens, segments, none, none, {}, 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import dataclass
 
 from babelscope.data.examples import Example
 
 from services.runtime.errors import FailedPrecondition
 from services.trainer.data.pieces import Counts, Piece
 from services.trainer.kept import KEPT, weight
-from services.trainer.tasks.base import Cutting, Task
+from services.trainer.tasks.base import Cutting, Task, cut_by_language
 
 _CHUNK = 1024
 
@@ -115,20 +114,9 @@ def prepare(task: Task, cutting: Cutting, examples: Sequence[Example], language:
 def _prepare(task: Task, cutting: Cutting, examples: Sequence[Example], language: str, dataset: str) -> PreparedSet:
     counts, pieces = Counts(), list[Piece]()
     for first in range(0, len(examples), _CHUNK):
-        chunk, place = examples[first : first + _CHUNK], first
-        for tag, run in groupby(chunk, lambda example: language or example.language):
-            some = list(run)
-            pieces.extend(_cut(task, cutting, some, place, tag=tag, dataset=dataset, counts=counts))
-            place += len(some)
+
+        def cut(some: Sequence[Example], place: int, how: Cutting, first: int = first) -> Iterable[Piece]:
+            return task.cut(some, first + place, how, counts)
+
+        pieces.extend(cut_by_language(cut, cutting, examples[first : first + _CHUNK], language, dataset))
     return PreparedSet(language or examples[0].language, dataset, tuple(examples), tuple(pieces), counts)
-
-
-def _cut(
-    task: Task, cutting: Cutting, examples: Sequence[Example], first: int, *, tag: str, dataset: str, counts: Counts
-) -> list[Piece]:
-    """The pieces of examples of one language, whose texts name it where the model must be told it."""
-    if cutting.languages is None:
-        return [replace(piece, language=tag) for piece in task.cut(examples, first, cutting, counts)]
-    code = cutting.languages.code(tag, f"dataset {dataset}.language" if dataset else "example.language", "")
-    cut = task.cut(examples, first, replace(cutting, tokenizer=cutting.tokenizer.of(code)), counts)
-    return [replace(piece, language=tag, text=cutting.languages.told(piece.text, code)) for piece in cut]

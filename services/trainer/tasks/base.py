@@ -4,8 +4,9 @@ A task is one file beside this one and one line in the registry. The loss of a b
 the number of terms of all batches of the step, so that neither accumulation nor packing changes what a term counts.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
@@ -148,6 +149,37 @@ def indices(labels: Sequence[str]) -> dict[str, int]:
 def generator(seed: int) -> torch.Generator:
     """The source of a head's weights."""
     return torch.Generator().manual_seed(seed % (1 << 63))
+
+
+def cut_by_language(
+    cut: Callable[[Sequence[Example], int, Cutting], Iterable[Piece]],
+    cutting: Cutting,
+    examples: Sequence[Example],
+    language: str,
+    dataset: str,
+) -> Iterator[Piece]:
+    """The pieces of examples with their language, whose texts name it where the model must be told it.
+
+    Args:
+        cut: Cuts examples of one language: they, the place of the first one, and how.
+        cutting: How examples are cut.
+        examples: The examples.
+        language: Language tag; each example's own where empty.
+        dataset: Name of the dataset; empty for examples of a request.
+
+    Raises:
+        InvalidArgument: The model must be told the language and does not have it.
+    """
+    place, languages = 0, cutting.languages
+    for tag, run in groupby(examples, lambda example: language or example.language):
+        some = list(run)
+        if languages is None:
+            yield from (replace(piece, language=tag) for piece in cut(some, place, cutting))
+        else:
+            code = languages.code(tag, f"dataset {dataset}.language" if dataset else "example.language", "")
+            for piece in cut(some, place, replace(cutting, tokenizer=cutting.tokenizer.of(code))):
+                yield replace(piece, language=tag, text=languages.told(piece.text, code))
+        place += len(some)
 
 
 def affine(outputs: int, inputs: int, draws: torch.Generator, std: float | None = None) -> nn.Linear:

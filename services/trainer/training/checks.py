@@ -36,12 +36,6 @@ def check(plan: FineTunePlan) -> None:
     check_optimisation(plan.optimisation)
     if plan.adversary is not None:
         check_adversary(plan.adversary)
-        if plan.optimisation.workers > 1:
-            raise InvalidArgument(
-                "optimisation.workers",
-                "Expected 1 beside an adversary, whose discriminator sees whole batches, but got "
-                f"{plan.optimisation.workers}",
-            )
         if not plan.unlabelled:
             raise InvalidArgument("adversary.unlabelled", "Expected a set of a target language, but got none")
     _check_bounds((("max_tokens", plan.max_tokens, 0, math.inf, True), ("threads", plan.threads, 0, math.inf, True)))
@@ -138,4 +132,6 @@ def fingerprint(plan: FineTunePlan, model: str, pieces: Sequence[Piece], unlabel
             digest.update(piece.targets[name].tobytes())
     for piece in unlabelled:
         digest.update(piece.text.ids.tobytes())
+        if piece.text.language is not None:
+            digest.update(str(piece.text.language).encode())
     return digest.hexdigest()

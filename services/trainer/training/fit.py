@@ -9,11 +9,10 @@ from babelscope.data.examples import Example
 from torch import Tensor
 
 from services.models.catalogue import ModelFiles
-from services.trainer.alignment.adversary import Discriminator, Tapped
+from services.trainer.alignment.aligned import Alignment
 from services.trainer.alignment.edits import LanguageInterventions
-from services.trainer.alignment.unlabelled import Stream
 from services.trainer.data.order import Order, Step
-from services.trainer.data.pieces import Piece
+from services.trainer.data.pieces import Ints, Piece
 from services.trainer.evaluation.figures import Scorer, SetFigures
 from services.trainer.evaluation.prediction import mean_main
 from services.trainer.parallel.team import SOLO, Team
@@ -72,7 +71,7 @@ def fit(
     with arithmetic(plan.optimisation.seed, plan.threads, device):
         material = Material.gather(plan, files, examples, report, device)
         run = Run(
-            FineTuning(plan, material, scorer, device),
+            FineTuning(plan, material, scorer, device, team),
             workdir=workdir,
             report=report,
             stop=stop,
@@ -91,9 +90,10 @@ class FineTuning:
         material: Model, task, head and sets.
         scorer: Computes the figures of the development sets.
         device: Device of the model.
+        team: The workers of the run.
     """
 
-    def __init__(self, plan: FineTunePlan, material: Material, scorer: Scorer, device: str) -> None:
+    def __init__(self, plan: FineTunePlan, material: Material, scorer: Scorer, device: str, team: Team = SOLO) -> None:
         self._plan, self._material, self._scorer, self._device = plan, material, scorer, device
         how = self.optimisation = plan.optimisation
         lengths = tuple(len(piece.text) for piece in material.pieces)
@@ -107,33 +107,42 @@ class FineTuning:
         self.warnings = material.warnings
         self.provenance = provenance(plan, material.encoder.digest, material.encoder.engine)
         self._interventions = LanguageInterventions(plan.edits, device)
-        self._targets = Stream(material.unlabelled, self._budget, how.seed)
-        self._discriminator = (
-            None
-            if plan.adversary is None
-            else Discriminator(plan.adversary, material.encoder.sizes.hidden_size, how.seed, device)
-        )
+        self._alignment: Alignment | None = None
+        if plan.adversary is not None and material.transform is not None:
+            self._alignment = Alignment(
+                plan.adversary,
+                material.transform,
+                material.unlabelled,
+                self._interventions,
+                budget=self._budget,
+                seed=how.seed,
+                device=device,
+                team=team,
+            )
 
     def work(self, number: int, batches: Step, own: Step) -> Work:
         """The pieces of a step, with as many tokens of target languages where a layer is aligned."""
         self._material.head.train(True)
         pieces, batching = self._material.pieces, self._material.encoder.batching
-        whole = [pieces[place] for members in batches for place in members]
-        chosen = [[pieces[place] for place in members[part]] for members, part in zip(batches, own, strict=True)]
-        first = (number - 1) * self.optimisation.accumulation
+        whole = [[pieces[place] for place in members] for members in batches]
         figures: dict[str, float] = {}
-        return Work(
-            targets=sum(piece.count for piece in whole),
-            tokens=sum(len(piece.text) for piece in whole),
-            losses=[
+        if self._alignment is not None:
+            first = (number - 1) * self.optimisation.accumulation
+            losses = [
+                partial(
+                    self._aligned_loss, self._alignment, pieces=each, own=part, number=first + place, figures=figures
+                )
+                for place, (each, part) in enumerate(zip(whole, own, strict=True))
+            ]
+        else:
+            chosen = [[each[place] for place in part] for each, part in zip(whole, own, strict=True)]
+            losses = [
                 partial(self._loss, some) for each in chosen if each for some in batching.portions(each, self._budget)
             ]
-            if self._discriminator is None
-            else [
-                partial(self._aligned_loss, self._discriminator, each, first + place, figures)
-                for place, each in enumerate(chosen)
-                if each
-            ],
+        return Work(
+            targets=sum(piece.count for each in whole for piece in each),
+            tokens=sum(len(piece.text) for each in whole for piece in each),
+            losses=losses,
             figures=figures,
         )
 
@@ -146,31 +155,21 @@ class FineTuning:
         return material.head.loss(hidden_TD, batch)
 
     def _aligned_loss(
-        self, discriminator: Discriminator, pieces: list[Piece], number: int, figures: dict[str, float]
+        self, alignment: Alignment, *, pieces: list[Piece], own: Ints, number: int, figures: dict[str, float]
     ) -> Tensor:
-        """Sum of a batch's terms with the alignment of the batch beside each; the discriminator learns first."""
-        material, how = self._material, self._plan.adversary
-        transform = material.transform
-        assert how is not None
-        assert transform is not None
-        forward = material.encoder.training(self.optimisation.dtype)
-        batch, target = (forward.batching.collate(each, self._device) for each in (pieces, self._targets.batch(number)))
-        ours, theirs = (Tapped(self._interventions.of(each), how.layer, transform) for each in (batch, target))
-        hidden_TD = forward(batch, ours)
-        forward(target, theirs, how.layer)
-        figures["discriminator_accuracy"] = discriminator.learn(ours.content, theirs.content)
-        alignment = discriminator.fooled(ours.content, theirs.content)
-        figures["alignment_loss"] = float(alignment.detach())
-        return material.head.loss(hidden_TD, batch) + how.weight * sum(piece.count for piece in pieces) * alignment
+        """Sum of a batch's terms with the alignment of the batch beside each."""
+        forward = self._material.encoder.training(self.optimisation.dtype)
+        head = self._material.head.loss
+        return alignment.loss(forward, forward.batching, head, pieces=pieces, own=own, number=number, figures=figures)
 
     def state(self) -> Mapping[str, Tensor]:
         """Weights and moments of the discriminator."""
-        return {} if self._discriminator is None else self._discriminator.state()
+        return {} if self._alignment is None else self._alignment.state()
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Sets them."""
-        if self._discriminator is not None:
-            self._discriminator.restore(state)
+        if self._alignment is not None:
+            self._alignment.restore(state)
 
     def figures(self, check: Callable[[], None]) -> tuple[SetFigures, ...]:
         """Figures of the development sets."""

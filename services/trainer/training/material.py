@@ -9,7 +9,7 @@ from babelscope.data.examples import Example
 from services.models.catalogue import ModelFiles
 from services.models.layers import interventions
 from services.runtime.errors import FailedPrecondition
-from services.trainer.alignment.adversary import Transform, check_engine, check_model
+from services.trainer.alignment.adversary import Transform, check_layer
 from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.alignment.unlabelled import unlabelled_pieces
 from services.trainer.data.limits import check_max_tokens
@@ -88,9 +88,7 @@ class Material:
             layers, size, name = encoder.sizes.layers, encoder.sizes.hidden_size, plan.model.name
             interventions.check(given.edit, f"edits[{place}]", layers, size, name, digest=encoder.digest)
         if plan.adversary is not None:
-            check_engine(encoder.engine, plan.model.name)
-            names = () if encoder.languages is None else encoder.languages.names
-            check_model(plan.adversary, encoder.sizes.layers, names, plan.model.name)
+            check_layer(plan.adversary, encoder.sizes.layers, plan.model.name)
         longest = encoder.sizes.max_tokens
         max_tokens = plan.max_tokens or longest
         check_max_tokens(max_tokens, encoder.tokenizer, longest, f"model {plan.model.name}")

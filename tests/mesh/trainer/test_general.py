@@ -3,11 +3,12 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import babelscope
 import numpy as np
 import pytest
-from babelscope import Adversary, Intervention, InvalidRequest, Shift
+from babelscope import Adversary, Intervention, InvalidRequest, Model, Reinit, Shift, SweepTask
 from babelscope.cli import run
 from babelscope.corpora import read_examples
 from babelscope.corpora.writers import write_examples
@@ -49,14 +50,34 @@ def test_a_deberta_is_trained_scored_served_and_predicts(
     plain, moved = (list(mesh.trainer.predict(checkpoint, examples, interventions=each)) for each in ((), far))
     assert plain != moved
 
+    beyond = [Intervention(3, Shift(np.ones(48, dtype=np.float32), 1.0))]
+    with pytest.raises(InvalidRequest, match=r"within 0\.\.2 for model checkpoints/") as caught:
+        mesh.trainer.evaluate(checkpoint, {"sv": mesh.datagen.put_dataset(examples).name}, interventions=beyond)
+    assert caught.value.field == "job.evaluate.interventions[0].layer"
+
     hidden = [mesh.encoder.encode(["Katten sover."], model=name, layers=[2]) for name in ("deberta", checkpoint)]
     assert {each.info.model.engine for each in hidden} == {"general"}
     assert (hidden[0].array != hidden[1].array).any()
 
 
-def test_what_needs_packed_batches_is_refused_before_the_queue(mesh: babelscope.LocalMesh) -> None:
+def test_what_a_model_does_not_have_is_refused_before_the_queue(mesh: babelscope.LocalMesh) -> None:
     train = mesh.datagen.put_dataset(tagged_sentences(5, "en", 0)).name
-    with pytest.raises(InvalidRequest, match="run by transformers' own modules"):
-        mesh.trainer.fine_tune("deberta", "pos", {"en": train}, adversary=Adversary(1, {"sv": train}))
+    far = [Intervention(3, Shift(np.ones(48, dtype=np.float32), 1.0))]
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"adversary": Adversary(3, {"sv": train})}, "job.fine_tune.adversarial_alignment.layer"),
+        ({"freeze_layers": 3}, "job.fine_tune.frozen.layers"),
+        ({"interventions": far}, "job.fine_tune.interventions[0].layer"),
+        ({"language_interventions": {"sv": far}}, "job.fine_tune.language_interventions[0].interventions[0].layer"),
+    ]
+    for given, field in wrong:
+        with pytest.raises(InvalidRequest, match=r"within 0\.\.2") as caught:
+            mesh.trainer.fine_tune("deberta", "pos", {"en": train}, **given)
+        assert caught.value.field == field
+    with pytest.raises(InvalidRequest, match=r"within 1\.\.2 for model deberta, but got 3") as caught:
+        mesh.trainer.fine_tune(Model("deberta", reinit=(Reinit((3,)),)), "pos", {"en": train})
+    assert caught.value.field == "job.fine_tune.model.reinit[0].layers"
+    task = SweepTask("pos", {"en": (train, train)}, {"en": train})
+    with pytest.raises(InvalidRequest, match=r"within 1\.\.2 for model deberta, but got 3"):
+        mesh.trainer.sweep("deberta", [task], axes={"random_init": {"3": (3,)}})
     with pytest.raises(InvalidRequest, match=r"Expected a number within \d+\.\.256 for model deberta, but got 300"):
         mesh.trainer.fine_tune("deberta", "pos", {"en": train}, max_tokens=300)

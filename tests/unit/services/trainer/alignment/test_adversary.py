@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from services.runtime.errors import InvalidArgument
-from services.trainer.alignment.adversary import Adversary, Discriminator, Transform, check_adversary
+from services.trainer.alignment.adversary import Adversary, Discriminator, Side, Transform, check_adversary
 
 HOW = Adversary(layer=2, hidden_size=16, dropout=0.0, smoothing=0.1, learning_rate=1e-2)
 
@@ -19,6 +19,10 @@ def _sides(shift: float, width: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     return source, torch.randn(48, width, generator=draws) + shift
 
 
+def _side(rows: torch.Tensor) -> Side:
+    return Side(rows, len(rows))
+
+
 def test_the_losses_are_those_of_the_formulas() -> None:
     discriminator = Discriminator(HOW, 8, seed=0, device="cpu")
     source, target = _sides(1.0)
@@ -27,8 +31,8 @@ def test_the_losses_are_those_of_the_formulas() -> None:
     alignment = (
         -s * np.log(x).mean() - (1 - s) * np.log(1 - x).mean() - (1 - s) * np.log(y).mean() - s * np.log(1 - y).mean()
     )
-    assert float(discriminator.fooled(source, target)) == pytest.approx(alignment, rel=1e-5)
-    assert float(discriminator.fooled(target, source)) == pytest.approx(
+    assert float(discriminator.fooled(_side(source), _side(target))) == pytest.approx(alignment, rel=1e-5)
+    assert float(discriminator.fooled(_side(target), _side(source))) == pytest.approx(
         -s * np.log(1 - x).mean() - (1 - s) * np.log(x).mean() - s * np.log(y).mean() - (1 - s) * np.log(1 - y).mean(),
         rel=1e-5,
     )
@@ -40,16 +44,16 @@ def test_the_discriminator_learns_from_rows_and_the_rows_from_it_alone() -> None
     rows = source.clone().requires_grad_(True)
     before = {name: tensor.clone() for name, tensor in discriminator.state().items()}
     for _ in range(60):
-        right = discriminator.learn(rows, target)
+        right = discriminator.learn(_side(rows), _side(target))
     assert right > 0.95
     assert rows.grad is None
     learned = {name: tensor.clone() for name, tensor in discriminator.state().items()}
     assert any(not torch.equal(before[name], learned[name]) for name in before)
-    loss = discriminator.fooled(rows, target)
+    loss = discriminator.fooled(_side(rows), _side(target))
     loss.backward()
     assert rows.grad is not None
     # A step against the gradient makes the rows look like those of the target.
-    assert float(discriminator.fooled(rows.detach() - rows.grad, target)) < float(loss.detach())
+    assert float(discriminator.fooled(_side(rows.detach() - rows.grad), _side(target))) < float(loss.detach())
     assert all(torch.equal(learned[name], tensor) for name, tensor in discriminator.state().items())
 
 
@@ -57,8 +61,8 @@ def test_equal_sides_cannot_be_told_apart() -> None:
     discriminator = Discriminator(replace(HOW, smoothing=0.0), 8, seed=0, device="cpu")
     source, _ = _sides(0.0)
     for _ in range(100):
-        discriminator.learn(source, source)
-    assert float(discriminator.fooled(source, source)) == pytest.approx(2 * math.log(2), rel=0.05)
+        discriminator.learn(_side(source), _side(source))
+    assert float(discriminator.fooled(_side(source), _side(source))) == pytest.approx(2 * math.log(2), rel=0.05)
 
 
 def test_a_transform_learns_to_fool_the_discriminator() -> None:
@@ -69,9 +73,9 @@ def test_a_transform_learns_to_fool_the_discriminator() -> None:
     source, target = _sides(1.5, width=4)
     for _ in range(300):
         ours = transform(source)
-        discriminator.learn(ours, target)
+        discriminator.learn(_side(ours), _side(target))
         optimiser.zero_grad()
-        discriminator.fooled(ours, target).backward()
+        discriminator.fooled(_side(ours), _side(target)).backward()
         optimiser.step()
     moved = float((transform(source).mean(dim=0) - target.mean(dim=0)).detach().abs().max())
     assert moved < 0.6
@@ -93,10 +97,10 @@ def test_a_discriminator_goes_on_from_its_state() -> None:
     source, target = _sides(0.5)
     one, other = (Discriminator(HOW, 8, seed=seed, device="cpu") for seed in (0, 9))
     for _ in range(3):
-        one.learn(source, target)
+        one.learn(_side(source), _side(target))
     other.restore({name: tensor.clone() for name, tensor in one.state().items()})
     for each in (one, other):
-        each.learn(source, target)
+        each.learn(_side(source), _side(target))
     ours, theirs = one.state(), other.state()
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)

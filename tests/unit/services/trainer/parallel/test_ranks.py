@@ -15,7 +15,7 @@ from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.parallel.team import SOLO
 from services.trainer.training.together import check_workers
 from tests.support.golden_model import build
-from tests.support.team_process import HOW, mask, tune
+from tests.support.team_process import HOW, align, mask, tune
 
 ROOT = Path(__file__).resolve().parents[5]
 WORKERS = 2
@@ -51,6 +51,35 @@ def test_the_losses_are_those_of_one_worker(runs: Any, tmp_path: Path) -> None:
     assert _numbers(found["tuned"]) == pytest.approx(_numbers(alone), abs=1e-5)
     assert (found["workers"], trained.provenance["workers"]) == ("2", "1")
     assert _numbers(found["masked"]) == pytest.approx(_numbers(mask(tmp_path, "masked", SOLO)), abs=1e-5)
+
+
+def test_a_discriminator_of_two_workers_is_that_of_one(runs: Any) -> None:
+    folder, (found, second), _ = runs
+    losses, figures, alone = align(folder, "aligned-alone", SOLO)
+    assert len(losses) > 15
+    assert _numbers(found["aligned"]) == pytest.approx(_numbers(losses), abs=1e-4)
+    assert {int(step) for step in found["alignment"]} == figures.keys()
+    for step, told in found["alignment"].items():
+        assert told == pytest.approx(figures[int(step)], abs=1e-4)
+    # All told, not those of one worker: of a batch of some ten rows a share of a whole number of them.
+    assert len({round(each["discriminator_accuracy"], 6) for each in figures.values()}) > 5
+    assert second["aligned"] == {}
+    [state] = (folder / "aligned").glob("best-*")
+    ours, theirs = (load_file(each / "interventions.safetensors") for each in (state, alone))
+    for name, tensor in theirs.items():
+        assert (ours[name] - tensor).abs().max() < 2e-3, name
+
+
+def test_a_resumed_run_with_a_discriminator_is_the_undisturbed_one_bit_for_bit(runs: Any) -> None:
+    folder, found, _ = runs
+    assert {"aligned-stopped-4", "aligned-stopped-7"} <= found[0].keys() & found[1].keys()
+    assert found[0]["aligned-parts"].items() <= found[0]["aligned-whole"].items()
+    [ours, theirs] = (max((folder / name).glob("state-*")) for name in ("aligned-parts", "aligned-whole"))
+    for name in ("weights.safetensors", "moments.safetensors"):
+        one, other = (load_file(each / name) for each in (ours, theirs))
+        assert one.keys() == other.keys()
+        assert all(one[key].equal(other[key]) for key in one)
+    assert any(key.startswith("objective/exp_avg/") for key in other)
 
 
 def test_gradients_are_added_up_where_some_worker_has_one(runs: Any) -> None:

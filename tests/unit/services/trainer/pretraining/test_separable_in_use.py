@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from babelscope.data.examples import Example, Sentence, Word
 from babelscope.data.jobs.architecture import Separation
+from safetensors.torch import load_file
 
 from services.encoder.graphs.shelf import Graphs
 from services.encoder.loading import load_engine
@@ -24,6 +25,7 @@ from services.trainer.jobs.database import Database
 from services.trainer.pretraining.plan import PretrainPlan
 from services.trainer.pretraining.pretrain import pretrain
 from services.trainer.specs import FineTuneJob
+from services.trainer.training.events import Event, Progressed
 from services.trainer.training.fit import fit
 from services.trainer.training.plan import FineTunePlan, LanguageSet, Optimisation
 from tests.support.separable import DATA, separable_plan
@@ -69,19 +71,41 @@ def _tagging(model: str) -> tuple[FineTunePlan, dict[str, list[Example]]]:
     return plan, sets
 
 
-def test_an_adversary_of_a_model_with_parts_of_each_language_is_refused(middle: Path, tmp_path: Path) -> None:
-    """Batches of the discriminator are of several languages, and no such batch can pass through these parts."""
+def test_a_layer_of_a_model_with_parts_of_each_language_is_aligned(middle: Path, tmp_path: Path) -> None:
+    """Each portion of a batch is of one language; the discriminator sees the rows of all of them together."""
     plan, sets = _tagging("made")
-    aligned = replace(plan, adversary=Adversary(1), unlabelled=(LanguageSet("sv", "sv"),))
-    files = ModelFiles(aliases={"made": middle})
-    with pytest.raises(InvalidArgument, match="Expected a model that all languages share, but model made has") as found:
-        fit(aligned, files=files, examples=sets.__getitem__, scorer=direct_score, workdir=tmp_path)
-    assert found.value.field == "adversary"
-    job = FineTuneJob(ModelSpec("made"), "pos", plan.train, adversary=Adversary(1), unlabelled=aligned.unlabelled)
+    sets["texts"] = [Example(each.id, each.content.text, "sv") for each in sets["sv"]]  # type: ignore[union-attr]
+    aligned = replace(plan, adversary=Adversary(2), unlabelled=(LanguageSet("sv", "texts"),))
+    files, told = ModelFiles(aliases={"made": middle}), list[dict[str, float]]()
+
+    def report(event: Event) -> None:
+        if isinstance(event, Progressed):
+            told.append(dict(event.figures))
+
+    found = fit(
+        aligned, files=files, examples=sets.__getitem__, scorer=direct_score, workdir=tmp_path / "run", report=report
+    )
+    assert [set(each) for each in told] == [{"alignment_loss", "discriminator_accuracy"}] * 2
+    before, after = (load_file(each / "model.safetensors") for each in (middle, found.folder))
+    own = {name for name in before if name.startswith("languages.")}
+    assert own
+    assert all(before[name].equal(after[name]) for name in own)
+    assert any(not before[name].equal(after[name]) for name in before.keys() - own)
+    assert (found.folder / "interventions.safetensors").exists()
+    finnish = replace(aligned, unlabelled=(LanguageSet("fi", "texts"),))
+    with pytest.raises(InvalidArgument, match="must be told, one of en, sv, but got 'fi'") as caught:
+        fit(finnish, files=files, examples=sets.__getitem__, scorer=direct_score, workdir=tmp_path / "other")
+    assert caught.value.field == "dataset texts.language"
+    job = FineTuneJob(ModelSpec("made"), "pos", plan.train, adversary=Adversary(2), unlabelled=finnish.unlabelled)
     checker = Checker(files, Checkpoints(Database(f"sqlite:///{tmp_path}/jobs.db")))
-    with pytest.raises(InvalidArgument, match="has parts of en, sv") as found:
+    with pytest.raises(InvalidArgument, match="but got 'fi'") as caught:
         checker("fine_tune", job)
-    assert found.value.field == "job.fine_tune.adversarial_alignment"
+    assert caught.value.field == "job.fine_tune.adversarial_alignment.unlabelled[0].language"
+
+
+def test_a_model_with_parts_of_each_language_is_not_extended(middle: Path, tmp_path: Path) -> None:
+    files = ModelFiles(aliases={"made": middle})
+    checker = Checker(files, Checkpoints(Database(f"sqlite:///{tmp_path}/jobs.db")))
     with pytest.raises(InvalidArgument, match="has parts of en, sv") as found:
         checker("extend_model", ExtendPlan(ModelSpec("made"), "datasets/vectors"))
     assert found.value.field == "job.extend_model.model"
@@ -89,7 +113,7 @@ def test_an_adversary_of_a_model_with_parts_of_each_language_is_refused(middle: 
         extend(
             ExtendPlan(ModelSpec("made"), "vectors"),
             files=files,
-            examples=sets.__getitem__,
+            examples={}.__getitem__,
             read_array=lambda name, role: None,
             target=tmp_path / "extended",
         )

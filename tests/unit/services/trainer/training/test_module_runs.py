@@ -260,11 +260,23 @@ def test_jobs_of_one_process_share_sets_and_end_as_one_alone(
     assert seen[0] == seen[1] > 0
 
 
-def test_a_model_that_is_not_packed_is_not_aligned_by_a_discriminator(built: Built, tmp_path: Path) -> None:
-    plan = replace(PLAN, adversary=Adversary(1), unlabelled=(LanguageSet("fr", "dev"),))
-    with pytest.raises(InvalidArgument, match="run by transformers' own modules") as caught:
-        _fit(built("mpnet"), plan, tmp_path / "run")
-    assert caught.value.field == "adversary"
+@pytest.mark.parametrize("family", ["deberta-v2", "m2m_100"])
+def test_a_killed_run_with_a_discriminator_ends_as_an_undisturbed_one(
+    family: str, built: Built, tmp_path: Path
+) -> None:
+    """Also of a model that must be told the language of each text."""
+    adversary = Adversary(1, hidden_size=16, learning_rate=1e-3, steps=2)
+    plan = replace(PLAN, adversary=adversary, unlabelled=(LanguageSet("de", "dev"),))
+    files = built(family)
+    expected = _fit(files, plan, tmp_path / "whole", dev=12)
+    for die_at in (1, 3):
+        with pytest.raises(Killed):
+            _fit(files, plan, tmp_path / "killed", die_at=die_at, dev=12)
+    found = _fit(files, plan, tmp_path / "killed", dev=12)
+    for name in ("model.safetensors", "head.safetensors", "interventions.safetensors", "task.json"):
+        assert (found.folder / name).read_bytes() == (expected.folder / name).read_bytes(), name
+    [matrix] = [each for key, each in load_file(found.folder / "interventions.safetensors").items() if "matrix" in key]
+    assert 0 < (matrix - torch.eye(len(matrix))).abs().max() < 1
 
 
 def test_a_model_that_is_not_packed_is_not_joined_with_another(
