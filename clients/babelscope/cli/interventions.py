@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from babelscope.calls.corpus.means import LayerMeans, shift
-from babelscope.calls.maps import load_map
+from babelscope.calls.maps import StoredMap, load_map
 from babelscope.cli.options import ReinitOptions, one_of, usage
 from babelscope.data.models import Intervention, LinearMap, Positions
 from babelscope.errors import DataCorrupted
@@ -62,16 +64,48 @@ class EditOptions(ReinitOptions):
     shift: ShiftOption = None
     map: MapOption = None
 
-    def edits(self, languages: Collection[str]) -> dict[str, list[Intervention]]:
-        """The edits of texts of each language; an edit of another language is refused."""
+    def edits(self, languages: Collection[str], given: Collection[str] = ()) -> dict[str, list[Intervention]]:
+        """The edits of texts of each language; an edit of another language is refused.
+
+        Args:
+            languages: All languages.
+            given: Those whose rows are at hand, which `moved` maps; a map of such languages alone is no edit.
+        """
         read = [("--shift", *_shift(each)) for each in self.shift or ()]
-        read += [("--map", *_map(each)) for each in self.map or ()]
+        rest = set(languages) - set(given)
+        for each in self.map or ():
+            chosen = _map_fields(each).get("language")
+            if rest if chosen is None else chosen not in given:
+                read.append(("--map", *_map(each)))
         for option, chosen, _ in read:
             if chosen and chosen not in languages:
                 known = ", ".join(each for each in languages if each)
                 expected = f"a language of the texts, {known}," if known else "no language, as the texts have none,"
                 raise typer.BadParameter(f"Expected {expected} in {option}, but got language={chosen}")
         return {language: [edit for _, chosen, edit in read if chosen in {"", language}] for language in languages}
+
+    def moved(self, rows: NDArray[np.float32], language: str) -> NDArray[Any]:
+        """Vectors of a language through all its maps, exactly, rows that are divided by their norms included.
+
+        Args:
+            rows: [n, d].
+            language: Their language.
+        """
+        for text in self.shift or ():
+            if _shift(text)[0] in {"", language}:
+                raise typer.BadParameter(
+                    f"Expected --shift only of languages that are encoded, but {language} has vectors"
+                )
+        moved: NDArray[Any] = rows
+        for text in self.map or ():
+            fields = _map_fields(text)
+            if fields.get("language", "") not in {"", language}:
+                continue
+            if fields["layer"] != "0" or fields.keys() - {"layer", "map", "language"}:
+                raise typer.BadParameter(f"Expected layer=0 and a map alone in --map of vectors, but got {text!r}")
+            with usage():
+                moved = _stored_map(fields["map"], "the file of a map, as vectors are mapped here,").transform(moved)
+        return moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +137,12 @@ def _shift(text: str) -> tuple[str, Intervention]:
         )
 
 
+def _map_fields(text: str) -> dict[str, str]:
+    return _fields(text, "--map", ("layer", "map"), ("language", "matrix_only", "positions", "allow_other_model"))
+
+
 def _map(text: str) -> tuple[str, Intervention]:
-    given = _fields(text, "--map", ("layer", "map"), ("language", "matrix_only", "positions", "allow_other_model"))
+    given = _map_fields(text)
     language = given.get("language", "")
     only, other = _truth(given, "matrix_only", "--map"), _truth(given, "allow_other_model", "--map")
     name, positions = given["map"], _positions(given)
@@ -113,12 +151,17 @@ def _map(text: str) -> tuple[str, Intervention]:
         if name.startswith("maps/"):
             linear = LinearMap(name, None if only else name, positions)
             return language, Intervention(layer, linear_map=linear, allow_other_model=other)
-        try:
-            found = load_map(Path(name))
-        except (OSError, DataCorrupted) as error:
-            raise ValueError(f"Expected maps/ID or the file of a map in --map, but got {name!r}: {error}") from None
+        found = _stored_map(name, "maps/ID or the file of a map")
         linear = LinearMap(found.matrix, None if only else found.bias, positions, found.model_digest)
         return language, Intervention(layer, linear_map=linear, allow_other_model=other)
+
+
+def _stored_map(name: str, expected: str) -> StoredMap:
+    """The map of a file."""
+    try:
+        return load_map(Path(name))
+    except (OSError, DataCorrupted) as error:
+        raise ValueError(f"Expected {expected} in --map, but got {name!r}: {error}") from None
 
 
 def _means(name: str) -> LayerMeans | str:

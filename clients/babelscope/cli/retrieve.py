@@ -105,6 +105,6 @@ def retrieve(
         raise typer.BadParameter("Expected --model NAME where texts or words are to be encoded, but got none")
     services = ("encoder", "metrics") if encoded else ("metrics",)
     with mesh.open(*services, models=[model]) as opened, ProgressReport("Retrieving") as report:
-        views |= {side.language: side.view(opened.encoder, encode.settings(model), report.update) for side in sides}
+        views |= {side.language: side.view(opened, encode.settings(model), report.update) for side in sides}
         found = opened.metrics.retrieve(views, progress=report.update, **options)
     show(found, results)

@@ -48,22 +48,22 @@ class Side:
         """Whether a model is needed."""
         return self.given is None
 
-    def view(self, encoder: Any, settings: dict[str, Any], progress: ShowProgress) -> View:
+    def view(self, mesh: Any, settings: dict[str, Any], progress: ShowProgress) -> View:
         """Its rows.
 
         Args:
-            encoder: Client of the encoder.
+            mesh: Clients; that of the encoder is asked for only where a model is needed.
             settings: How words are encoded.
             progress: Called as the work goes on.
         """
         if self.given is not None:
             return self.given
         if self.embedding_table:
-            return self._table(encoder, settings)
+            return self._table(mesh.encoder, settings)
         if self.corpus is None:
             return View(texts=self.words, interventions=self.edits, language=self.language)
         pooling = _POOLINGS[settings["pooling"]]
-        found = encoder.encode_words(
+        found = mesh.encoder.encode_words(
             self.corpus,
             words=[word.text for word in self.words],
             ignore_case=not self.match_case,
@@ -115,7 +115,8 @@ class DictionaryOptions:
             "--words",
             metavar="LANGUAGE[=FILE]",
             help="Source and then target language of --gold. FILE is the vocabulary, one word a line, or fastText "
-            "vectors (.vec); without it, the vocabulary is the dictionary's own words.",
+            "vectors (.vec), which `--map layer=0,map=FILE` moves; without it, the vocabulary is the dictionary's own "
+            "words.",
         ),
     ] = None
     corpus: Annotated[
@@ -172,9 +173,12 @@ class DictionaryOptions:
                 "Expected --words LANGUAGE[=FILE] twice, for the dictionary's source and its target, or --corpus "
                 f"LANGUAGE=FILE, but got {shown}"
             )
-        edits = encode.edits(languages)
+        vectors = {language for language, file in files.items() if file and holds_vectors(file)}
+        edits = encode.edits(languages, vectors)
         sides = [
-            self._side(language, files.get(language, ""), corpora.get(language), own, format, edits[language])
+            self._given(language, files[language], corpora.get(language), encode)
+            if language in vectors
+            else self._side(language, files.get(language, ""), corpora.get(language), own, format, edits[language])
             for language, own in zip(languages, (pairs.sources, pairs.targets), strict=True)
         ]
         if self.embedding_table and not any(side.encoded for side in sides):
@@ -193,23 +197,15 @@ class DictionaryOptions:
         edits: Sequence[Intervention],
     ) -> Side:
         limit = self.max_words
-        if file and holds_vectors(file):
-            if corpus is not None:
-                raise typer.BadParameter(f"Expected vectors or a corpus of {language}, but got both")
-            if edits:
-                raise typer.BadParameter(
-                    f"Expected --shift and --map only of languages that are encoded, but {language} has vectors"
-                )
-            read = read_word_vectors(file, limit=limit)
-            return Side(language, given=View(activations=read.vectors, ids=read.words, language=language))
         words = read_words(file, language=language, limit=limit) if file else as_words(own[: limit or None], language)
         texts = None if corpus is None else tuple(read_texts(corpus, format=format, language=language))
-        return Side(
-            language,
-            tuple(words),
-            None,
-            texts,
-            self.match_case,
-            edits=tuple(edits),
-            embedding_table=self.embedding_table,
-        )
+        table = self.embedding_table
+        return Side(language, tuple(words), None, texts, self.match_case, edits=tuple(edits), embedding_table=table)
+
+    def _given(self, language: str, file: str, corpus: str | None, encode: EditOptions) -> Side:
+        """The side of a file of vectors."""
+        if corpus is not None:
+            raise typer.BadParameter(f"Expected vectors or a corpus of {language}, but got both")
+        read = read_word_vectors(file, limit=self.max_words)
+        moved = encode.moved(read.vectors, language)
+        return Side(language, given=View(activations=moved, ids=read.words, language=language))

@@ -10,7 +10,7 @@ import babelscope
 import numpy as np
 import pytest
 from babelscope.cli import run
-from babelscope.corpora import read_word_pairs
+from babelscope.corpora import read_word_pairs, read_word_vectors
 
 from tests.support.encoder_calls import sentences
 from tests.support.planted_maps import Planted, planted
@@ -56,6 +56,60 @@ async def test_vectors_and_a_dictionary_give_a_map_and_a_larger_dictionary(
     np.testing.assert_allclose(kept.matrix, case.rotation, rtol=0, atol=0.1)
     induced = set(read_word_pairs(tmp_path / "out" / "dictionary-0.tsv").pairs)
     assert len(induced & {(f"en{i}", f"fr{j}") for i, j in case.pairs(300)}) >= 295
+
+
+@pytest.mark.parametrize("normalisation", ["centre", "iterative"])
+async def test_vectors_are_retrieved_through_a_map(
+    serve: Callable[..., Any], case: Planted, files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    *, normalisation: str,
+) -> None:  # fmt: skip
+    mesh = ["--mesh", f"metrics={(await serve()).client.address}"]
+    fit = [
+        "fit-map",
+        "procrustes",
+        *files,
+        "--out",
+        str(tmp_path / "out"),
+        "--option",
+        f"normalisation={normalisation}",
+    ]
+    assert await asyncio.to_thread(run, [*fit, *mesh]) == 0
+    about = json.loads((tmp_path / "out" / "results.json").read_text())["maps"][0]
+    kept = {}
+    for language, key in (("en", "source_map"), ("fr", "target_map")):
+        _, _, name = about[key].partition("/")
+        kept[language] = tmp_path / "store" / "maps" / name[:2] / name
+    gold = tmp_path / "gold.tsv"
+    gold.write_text("".join(f"en{i}\tfr{j}\n" for i, j in case.pairs(300)))
+    words = ["--words", f"en={tmp_path}/en.vec", "--words", f"fr={tmp_path}/fr.vec"]
+    command = ["retrieve", "--gold", str(gold), *words, "--similarity", "cosine", "--rank", "1", *mesh]
+    capsys.readouterr()
+    assert await asyncio.to_thread(run, command) == 0
+    plain = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    maps = [
+        option for language, path in kept.items() for option in ("--map", f"layer=0,map={path},language={language}")
+    ]
+    assert await asyncio.to_thread(run, [*command, *maps]) == 0
+    moved = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    sides = [
+        babelscope.load_map(kept[language]).transform(read_word_vectors(tmp_path / f"{language}.vec").vectors)
+        for language in kept
+    ]
+    left, right = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in sides)
+    answers = dict(case.pairs(300))
+    hits = np.mean(
+        [answers[place] == int(found) for place, found in enumerate((left @ right.T).argmax(1)) if place in answers]
+    )
+    value = next(float(line[5]) for line in moved if line[:3] == ["p@1", "cosine", "en"])
+    assert value == pytest.approx(hits)
+    assert value > 0.9 > next(float(line[5]) for line in plain if line[:3] == ["p@1", "cosine", "en"])
+    wrong = {
+        "Expected layer=0 and a map alone in --map of vectors": f"layer=1,map={kept['en']},language=en",
+        "Expected the file of a map, as vectors are mapped here, in --map": "layer=0,map=maps/abc,language=en",
+    }
+    for problem, option in wrong.items():
+        assert await asyncio.to_thread(run, [*command, "--map", option]) == 2
+        assert problem in capsys.readouterr().err
 
 
 async def test_mistakes_are_one_line(

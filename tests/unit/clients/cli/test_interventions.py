@@ -43,12 +43,27 @@ def test_an_edit_of_a_language_without_texts_is_refused(
     assert f"Expected {expected} in {option}, but got language=de" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize(
+    ("edit", "problem"),
+    [
+        (
+            ["--shift", "layer=0,from=vectors/a,to=vectors/b"],
+            "Expected --shift only of languages that are encoded, but en has vectors",
+        ),
+        (["--map", "layer=1,map=en.map,language=en"], "Expected layer=0 and a map alone in --map of vectors"),
+        (["--map", "layer=0,map=en.map,positions=all"], "Expected layer=0 and a map alone in --map of vectors"),
+        (["--map", "layer=0,map=maps/a"], "Expected the file of a map, as vectors are mapped here, in --map"),
+    ],
+)
 @pytest.mark.usefixtures("files")
-def test_vectors_are_not_edited(capsys: pytest.CaptureFixture[str]) -> None:
+def test_vectors_are_moved_by_files_of_maps_alone(
+    capsys: pytest.CaptureFixture[str], edit: list[str], problem: str
+) -> None:
     Path("en.vec").write_text("1 2\ndog 1 0\n", encoding="utf-8")
-    given = ["--gold", "pairs.tsv", "--words", "en=en.vec", "--words", "fr", "--model", "m"]
-    assert run(["retrieve", *given, "--map", "layer=1,map=maps/a"]) == 2
-    assert "only of languages that are encoded, but en has vectors" in " ".join(capsys.readouterr().err.split())
+    Path("fr.vec").write_text("1 2\nchien 1 0\n", encoding="utf-8")
+    given = ["--gold", "pairs.tsv", "--words", "en=en.vec", "--words", "fr=fr.vec"]
+    assert run(["retrieve", *given, *edit]) == 2
+    assert problem in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04", None])

@@ -97,6 +97,15 @@ def test_words_through_a_map_that_other_words_fitted(section: Read, run: Run, me
         ("words: {dictionary: en-fr.tsv, targets: [fr], words: 0}", "words.words: Expected an integer of at least 1"),
         ("words: {dictionary: en-fr.tsv, targets: [fr], similarities: [dot]}", "Expected one of cosine, csls"),
         ("words: {dictionary: en-fr.tsv, targets: [fr], layers: [5]}", "`words.layers` within 0..2 for model tiny"),
+        ("words: {dictionary: en-fr.tsv, targets: [fr], embedding_table: 1}", "words.embedding_table: Expected true"),
+        (
+            "words: {dictionary: en-fr.tsv, targets: [fr], embedding_table: true, layers: [1]}",
+            "words.layers: Expected layer 0 alone",
+        ),
+        (
+            "words: {dictionary: en-fr.tsv, targets: [fr], embedding_table: true, contexts: en-fr.tsv}",
+            "words.contexts: Expected no contexts of words that are rows of the `embedding_table`",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(section: Read, run: Run, extra: str, problem: str) -> None:
