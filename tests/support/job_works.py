@@ -36,7 +36,8 @@ def count(assignment: Assignment, channel: Channel) -> bytes:
         temporary = path.with_suffix(f".{os.getpid()}")
         temporary.write_text(json.dumps(state))
         temporary.replace(path)
-        channel.tell(Report(progress=step / steps, figures={"step": float(step)}, events=(("note", b"%d" % step),)))
+        note = ("note", b"%d" % step)
+        channel.tell(Report(progress=step / steps, figures={"step": float(step)}, events=(note,), saved=step))
     return str(state["digest"]).encode()
 
 

@@ -100,8 +100,12 @@ class _Drive:
         if self._plan.address:
             return ""
         return "; ".join(
-            f"Expected at most {resources.get(name, 0.0):g} {name}, which is what this machine has, but got {wanted:g}"
-            for name, wanted in (("CPU", self._plan.cpus * workers), ("GPU", self._plan.gpus * workers))
+            f"Expected at most {resources.get(name, 0.0):g} {name} for all workers, which is what {owner}, "
+            f"but got {wanted:g}"
+            for name, wanted, owner in (
+                ("CPU", self._plan.cpus * workers, "the settings `slots` times `threads` give to jobs on this machine"),
+                ("GPU", self._plan.gpus * workers, "this machine has"),
+            )
             if wanted > resources.get(name, 0.0)
         )
 

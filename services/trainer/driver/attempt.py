@@ -189,6 +189,7 @@ class Attempt:
                     progress=report.progress,
                     figures=report.figures,
                     resume=report.resume,
+                    saved=report.saved,
                 )
                 self._tables.notify(self._job.id)
                 return

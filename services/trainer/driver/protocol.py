@@ -85,6 +85,7 @@ class Report:
         figures: Latest figures by name.
         events: Kinds and payloads of events, in order.
         resume: Name in the store of the state from which the next attempt can go on; None where there is no new one.
+        saved: Steps that a state on disk holds, from which the next attempt goes on; None where there is no new one.
         result: Result; given once, at the end, where the job succeeded.
         failure: Why it failed; given once, at the end, where it did.
         checkpoint: Id, description and bytes of a checkpoint that was put into the store.
@@ -94,6 +95,7 @@ class Report:
     figures: Mapping[str, float] = field(default_factory=dict)
     events: tuple[tuple[str, bytes], ...] = ()
     resume: str | None = None
+    saved: int | None = None
     result: bytes | None = None
     failure: str | None = None
     checkpoint: tuple[str, bytes, int] | None = None
@@ -110,6 +112,7 @@ class Report:
             "figures": dict(self.figures),
             "events": [[kind, base64.b64encode(payload).decode()] for kind, payload in self.events],
             "resume": self.resume,
+            "saved": self.saved,
             "result": None if self.result is None else base64.b64encode(self.result).decode(),
             "failure": self.failure,
         }
@@ -128,6 +131,7 @@ class Report:
             figures=values["figures"],
             events=tuple((kind, base64.b64decode(payload)) for kind, payload in values["events"]),
             resume=values["resume"],
+            saved=values.get("saved"),
             result=None if values["result"] is None else base64.b64decode(values["result"]),
             failure=values["failure"],
             checkpoint=None if made is None else (made[0], base64.b64decode(made[1]), made[2]),

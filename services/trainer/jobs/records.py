@@ -30,7 +30,8 @@ class NewJob:
         priority: Jobs of higher priority are claimed first.
         parent: Id of the job that made it; empty where none did.
         labels: Labels by name.
-        max_attempts: How often the job is started before a trainer that dies while it works fails it.
+        max_attempts: How often the job is started without getting further before a trainer that dies while it works
+            fails it.
         caller: Who has entered it; empty for nobody in particular.
         size: Jobs that it counts as: itself and those that it will make; 0 where the job that made it counts it.
     """
@@ -58,7 +59,7 @@ class JobRecord:
         progress: Share done, 0 to 1.
         figures: Latest figures by name.
         attempts: How often it was started.
-        max_attempts: How often it may be started.
+        max_attempts: How often it may be started without getting further.
         priority: Jobs of higher priority are claimed first.
         parent: Id of the job that made it; empty where none did.
         labels: Labels by name.

@@ -52,6 +52,9 @@ jobs = Table(
     Column("updated", Double, nullable=False),
     Column("caller", String(255), nullable=False, default="", server_default=""),
     Column("size", Integer, nullable=False, default=1, server_default="1"),
+    # Steps of the furthest state that was kept, and the attempts before the one that kept it, which no longer count.
+    Column("saved", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("spent", Integer, nullable=False, default=0, server_default="0"),
     Index("ix_jobs_queue", "state", "priority", "created"),
     Index("ix_jobs_parent", "parent"),
     # Holds all that is asked of it: rows are as long as their specifications.

@@ -80,7 +80,8 @@ class JobTable:
     def claim(self, owner: str, lease_seconds: float, kinds: Sequence[str] = ()) -> tuple[Lease, JobRecord] | None:
         """Takes the next job: one that is queued, or whose trainer has let its lease run out.
 
-        A job whose trainers died `max_attempts` times is failed on the way, so that it cannot kill trainers for ever.
+        A job whose trainers died `max_attempts` times while it got no further is failed on the way, so that it cannot
+        kill trainers for ever.
 
         Args:
             owner: Name of the trainer.
@@ -96,7 +97,7 @@ class JobTable:
                 if job is None:
                     return None
                 found = connection.execute(select(jobs).where(jobs.c.id == job)).one()
-                if found.attempts >= found.max_attempts or found.cancel_requested:
+                if found.attempts - found.spent >= found.max_attempts or found.cancel_requested:
                     self._give_up(connection, found)
                     continue
                 lease = Lease(found.id, secrets.token_hex(16), found.attempts + 1)
@@ -140,6 +141,7 @@ class JobTable:
         progress: float | None = None,
         figures: Mapping[str, float] | None = None,
         resume: str | None = None,
+        saved: int | None = None,
     ) -> None:
         """Writes what has happened, in one transaction.
 
@@ -149,6 +151,7 @@ class JobTable:
             progress: Share done.
             figures: Latest figures by name; those of other names stay.
             resume: Name in the store of the state from which the next attempt goes on.
+            saved: Steps that such a state holds. Where no state held as many, attempts before this one no longer count.
 
         Raises:
             LeaseLost: The lease is another's by now; nothing is written.
@@ -159,6 +162,10 @@ class JobTable:
                 values["progress"] = progress
             if resume is not None:
                 values["resume"] = resume
+            if saved is not None:
+                further = jobs.c.saved < saved
+                values["saved"] = case((further, saved), else_=jobs.c.saved)
+                values["spent"] = case((further, lease.attempt - 1), else_=jobs.c.spent)
             if figures:
                 before = connection.execute(select(jobs.c.figures).where(jobs.c.id == lease.job)).scalar_one()
                 values["figures"] = json.dumps(json.loads(before) | dict(figures))
@@ -307,7 +314,8 @@ class JobTable:
         reason = (
             ""
             if row.cancel_requested
-            else f"its trainer died while it worked, {row.attempts} times: see the trainer's log for the last time"
+            else f"its trainer died while it worked, {row.attempts - row.spent} times"
+            f"{' without getting further' if row.spent else ''}: see the trainer's log for the last time"
         )
         ended = connection.execute(
             update(jobs)
@@ -364,6 +372,8 @@ class JobTable:
                 state=State.QUEUED.value,
                 reason="",
                 attempts=0,
+                spent=0,
+                saved=0,
                 cancel_requested=False,
                 ended=0.0,
                 updated=self._database.now(),

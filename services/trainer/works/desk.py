@@ -134,21 +134,31 @@ class Desk(AbstractContextManager["Desk"]):
         """Puts a folder into the store."""
         return put_folder(self.store, kind, folder)
 
-    def keep_state(self, state: Path) -> None:
-        """Puts the newest state of a run, with its best model so far, where trainers on other machines find it.
+    def keep_state(self, state: Path, steps: int) -> None:
+        """Tells of the newest state of a run, and puts it with the best model so far where other machines find it.
 
         On one machine the folder of the run itself is found again, and nothing is copied.
+
+        Args:
+            state: The state's folder.
+            steps: Steps that it holds.
         """
         if not self.settings.shares_states:
+            self.tell(Report(saved=steps))
             return
         states = sorted(path.name for path in state.parent.glob("state-*") if path != state)
         name = put_folder(self.store, "states", state.parent, leave_out=states).name
-        self.tell(Report(resume=name))
+        self.tell(Report(resume=name, saved=steps))
 
-    def keep_folder(self, folder: Path) -> None:
-        """Puts a folder that the next attempt goes on from where trainers on other machines find it."""
-        if self.settings.shares_states:
-            self.tell(Report(resume=put_folder(self.store, "states", folder).name))
+    def keep_folder(self, folder: Path, steps: int) -> None:
+        """Tells of a folder that the next attempt goes on from, and puts it where other machines find it.
+
+        Args:
+            folder: The folder.
+            steps: Steps that it holds.
+        """
+        name = put_folder(self.store, "states", folder).name if self.settings.shares_states else None
+        self.tell(Report(resume=name, saved=steps))
 
     def __enter__(self) -> Self:
         return self

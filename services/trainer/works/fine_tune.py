@@ -166,4 +166,4 @@ class _FineTune:
                 figures = {"dev_score": event.score}
                 self._desk.tell(Report(figures=figures, events=figure_events(self._dev_figures(event.figures))))
             case Checkpointed():
-                self._desk.keep_state(event.folder)
+                self._desk.keep_state(event.folder, event.step)

@@ -108,4 +108,4 @@ class _Pretraining:
                 figures = {"dev_perplexity": math.exp(min(-event.score, 700.0))}
                 self._desk.tell(Report(figures=figures, events=figure_events(self._figures(event.figures))))
             case Checkpointed():
-                self._desk.keep_state(event.folder)
+                self._desk.keep_state(event.folder, event.step)

@@ -36,7 +36,7 @@ def _finish(plan: StaticPlan, desk: Desk) -> specs.Outcome:
             case Progressed():
                 course.tell(event)
             case Checkpointed():
-                desk.keep_state(event.folder)
+                desk.keep_state(event.folder, event.step)
 
     trained = train_static(
         plan, files=desk.files, examples=desk.examples, workdir=desk.folder, run=desk.resume(), report=tell

@@ -166,7 +166,7 @@ class _Told(Watcher):
     def done(self, steps: int, total: int) -> None:
         """Requests that are answered, of all."""
         self._desk.step(specs.JobStep("study", steps, total), steps / max(1, total))
-        self._desk.keep_folder(self._folder)
+        self._desk.keep_folder(self._folder, steps)
 
     @contextmanager
     def step(self, summary: str) -> Iterator[ShowProgress | None]:

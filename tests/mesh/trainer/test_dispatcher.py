@@ -68,6 +68,18 @@ def test_a_job_that_dies_every_time_is_given_up_and_its_log_is_told(rig: Any) ->
     assert len(rig.notes(job)) == 3
 
 
+@SQLITE
+def test_a_job_that_gets_further_every_time_is_not_given_up(rig: Any) -> None:
+    job = rig.job("count", b"[60, 0.05]", max_attempts=2)
+    rig.trainer()
+    for share in (0.1, 0.3, 0.5, 0.7):
+        rig.until(job, lambda each, share=share: each.progress > share)
+        for process in rig.processes():
+            os.kill(process, signal.SIGKILL)
+    done = rig.until(job, lambda each: each.state.ended)
+    assert (done.state, done.attempts, done.result) == (State.SUCCEEDED, 5, expected(60))
+
+
 def test_a_killed_process_goes_on_from_its_state(rig: Any) -> None:
     job = rig.job("count", b"[30, 0.03]", max_attempts=50)
     rig.trainer()

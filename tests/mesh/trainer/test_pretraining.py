@@ -10,7 +10,7 @@ from babelscope import Architecture, Example, InvalidRequest, Job, JobEvent, Not
 from babelscope.cli import run
 from babelscope.corpora.vocabularies import from_examples
 
-from tests.support.job_processes import kill_jobs
+from tests.support.job_processes import kill_jobs, saved_steps
 from tests.support.pretraining import lines
 from tests.support.tagged import tagged_sentences
 
@@ -100,6 +100,7 @@ def test_a_killed_job_goes_on_from_streams_of_ids(mesh: babelscope.LocalMesh, se
             break
     again = mesh.trainer.wait_for_job(job.name)
     assert (again.state, again.checkpoint) == ("succeeded", whole.checkpoint)
+    assert saved_steps(mesh, job.name) > 0
 
 
 def test_a_model_goes_on_by_the_command(

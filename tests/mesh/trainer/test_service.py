@@ -29,7 +29,7 @@ from babelscope.cli import run
 from babelscope.corpora import read_examples
 from babelscope.corpora.writers import write_examples
 
-from tests.support.job_processes import kill_jobs
+from tests.support.job_processes import kill_jobs, saved_steps
 from tests.support.tagged import tagged_sentences
 
 HOW = {"epochs": 8.0, "learning_rate": 2e-3, "head_learning_rate": 5e-3, "step_tokens": 128, "seed": 3}
@@ -143,6 +143,7 @@ def test_a_job_that_is_killed_ends_with_the_undisturbed_numbers(
     done = mesh.trainer.get_job(job.name)
     assert (done.state, kills) == ("succeeded", 2), done
     assert done.attempts >= 3  # more where a loaded machine let a lease run out
+    assert saved_steps(mesh, job.name) > 5
     assert done.checkpoint == first.checkpoint
     assert [(each.part, each.target, each.value) for each in done.figures] == [
         (each.part, each.target, each.value) for each in first.figures

@@ -18,7 +18,7 @@ from babelscope.study import StudyResult, Watcher, load_study, run_study, submit
 from babelscope.study.sections import ShowProgress, emergence, fine_tuned, fine_tuning, gap
 from babelscope.v1 import trainer_pb2
 
-from tests.support.job_processes import kill_jobs, processes_of_jobs
+from tests.support.job_processes import kill_jobs, processes_of_jobs, saved_steps
 from tests.support.tagged import tagged_sentences
 
 STUDY: Any = {
@@ -60,6 +60,7 @@ def test_a_killed_study_goes_on_and_its_files_are_in_the_store(mesh: babelscope.
     done = mesh.trainer.get_job(job.name)
     assert (done.state, done.progress) == ("succeeded", 1.0), (done, mesh.logs["trainer"].read_text()[-3000:])
     assert killed >= 1
+    assert saved_steps(mesh, job.name) > 1
     assert {"results.json", "results.csv", "report.html"} <= set(done.files)
     result = _result(mesh, job.name, tmp_path)
     assert {row.reinit for row in result.rows} == {"", "1-2@0", "3-4@0"}

@@ -148,6 +148,22 @@ def test_a_job_that_kills_its_trainers_is_given_up(table: JobTable, opened: Call
     assert table.events(made.id)[-1].payload == b"failed"
 
 
+def test_attempts_before_one_that_got_further_do_not_count(table: JobTable, opened: Callable[[], Database]) -> None:
+    made = table.create(_new(max_attempts=2))
+    for saved in (3, 5, 9, 9):
+        table.record(_claim(table), saved=saved)
+        _expire(opened(), made.id)
+    assert table.claim("a", LONG) is None
+    done = table.get(made.id)
+    assert (done.state, done.attempts) == (State.FAILED, 4)
+    assert "its trainer died while it worked, 2 times without getting further" in done.reason
+    table.retry(made.id)
+    for _ in range(2):
+        _claim(table)
+        _expire(opened(), made.id)
+    assert table.claim("a", LONG) is None
+
+
 def test_a_released_job_is_queued_with_its_attempt_given_back(table: JobTable) -> None:
     made = table.create(_new(max_attempts=1))
     table.release(_claim(table), counted=False)
