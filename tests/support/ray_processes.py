@@ -14,12 +14,12 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
-def _children(trainer: Any, module: str) -> list[int]:
+def children(trainer: int, module: str) -> list[int]:
     """Processes of a module that a trainer has started and that have not ended."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if module.encode() in (path / "cmdline").read_bytes() and parent(int(path.name)) == trainer.pid:
+            if module.encode() in (path / "cmdline").read_bytes() and parent(int(path.name)) == trainer:
                 found.append(int(path.name))
     return found
 
@@ -36,12 +36,12 @@ class RayOfTrainer:
 
     def host(self, trainer: Any) -> int:
         """The process that holds Ray, which leads its session."""
-        [found] = _children(trainer, "services.trainer.cluster.host")
+        [found] = children(trainer.pid, "services.trainer.cluster.host")
         return found
 
     def drivers(self, trainer: Any) -> list[int]:
         """The processes that see jobs through."""
-        return _children(trainer, "services.trainer.cluster.driver")
+        return children(trainer.pid, "services.trainer.cluster.driver")
 
     def folders(self) -> list[Path]:
         """Folders of Ray that are there."""
