@@ -10,7 +10,7 @@ import typer
 from babelscope.calls.jobs import Sets
 from babelscope.cli.options import MeshOptions, one_of, with_options
 from babelscope.cli.output import ResultOptions
-from babelscope.cli.train import DetachOption, WorkersOption, check_lasting, follow, read_sets
+from babelscope.cli.train import DetachOption, WorkersOption, check_lasting, follow, read_sets, some
 from babelscope.corpora import Options, read_examples
 from babelscope.corpora.vocabularies import to_examples
 from babelscope.data.jobs.architecture import Architecture, Separation
@@ -244,7 +244,7 @@ def put_corpora(mesh: Mesh, given: Sequence[str], option: str) -> Sets:
     for place, where in read_sets(given, option):
         if isinstance(where, Path):
             examples = read_examples(where, options=Options(place.partition("/")[0]))
-            sets.append((place, mesh.datagen.put_dataset(examples, title=where.name).name))
+            sets.append((place, mesh.datagen.put_dataset(some(examples, where), title=where.name).name))
         else:
             sets.append((place, where))
     return sets

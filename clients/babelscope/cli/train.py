@@ -1,6 +1,7 @@
 """`babelscope train | evaluate | predict`: fine-tuned models, their scores on any language, and their answers."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -17,13 +18,15 @@ from babelscope.corpora import Options, read_examples
 from babelscope.corpora.writers import write_examples
 from babelscope.corpora.writers.registry import format_for
 from babelscope.data.comparison import TIDY_COLUMNS
+from babelscope.data.examples import Example
 from babelscope.data.jobs import Job
 from babelscope.data.jobs.alignment import Adversary
-from babelscope.errors import BabelscopeError
+from babelscope.errors import BabelscopeError, CorpusError
 from babelscope.study.jobs.grids import STORED, Where, tagged
 from babelscope.sync.mesh import Mesh
 
 SERVICES: Final = ("metrics", "datagen", "trainer")
+_DATASET: Final = re.compile(r"datasets/[0-9a-f]{64}")
 _SHOWN: Final = ("kind", "metric", "estimator", "source", "target", "value", "low", "high", "n")
 _LABELLED: Final = frozenset({"confusion", "label_f1", "type_f1"})
 """Figures of single labels, which are too many for the standard output."""
@@ -262,12 +265,26 @@ def _put(mesh: Mesh, given: Iterable[str], option: str, format: str | None) -> S
     for place, where in read_sets(given, option):
         language = place.partition("/")[0]
         stored = (
-            mesh.datagen.put_dataset(tagged(where, language, format), title=where.name).name
+            mesh.datagen.put_dataset(some(tagged(where, language, format), where), title=where.name).name
             if isinstance(where, Path)
             else where
         )
         sets.append((place, stored))
     return sets
+
+
+def some(examples: Iterable[Example], path: Path) -> Iterator[Example]:
+    """The examples of a file.
+
+    Raises:
+        CorpusError: There are none.
+    """
+    found = False
+    for example in examples:
+        found = True
+        yield example
+    if not found:
+        raise CorpusError(path, 0, "Expected at least one example, but got none")
 
 
 def follow(mesh: Mesh, job: Job, detach: bool, results: ResultOptions) -> None:
@@ -284,10 +301,21 @@ def follow(mesh: Mesh, job: Job, detach: bool, results: ResultOptions) -> None:
             note(f"Unfinished jobs that may come first: {len(waiting)}; the oldest is {oldest.name} ({oldest.state})")
     done = watch(mesh.trainer, job.name)
     if done.state != "succeeded":
-        raise BabelscopeError(
-            f"{done.name} has {done.state}: {done.reason}" if done.reason else f"{done.name} was {done.state}"
-        )
-    give(done, results)
+        reason = titled(mesh, done.reason)
+        raise BabelscopeError(f"{done.name} has {done.state}: {reason}" if reason else f"{done.name} was {done.state}")
+    give(replace(done, warnings=tuple(titled(mesh, warning) for warning in done.warnings)), results)
+
+
+def titled(mesh: Mesh, text: str) -> str:
+    """A text with the titles of the stored datasets that it names, which are the names of their files."""
+    names = set(_DATASET.findall(text))
+    if not names:
+        return text
+    try:
+        titles = {each.name: each.title for each in mesh.datagen.list_datasets() if each.name in names and each.title}
+    except BabelscopeError:  # what the job says matters more
+        return text
+    return _DATASET.sub(lambda found: f"{found[0]} ({titles[found[0]]})" if found[0] in titles else found[0], text)
 
 
 def numbers_of(job: Job) -> Numbers:

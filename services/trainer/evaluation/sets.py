@@ -1,12 +1,13 @@
 """Sets of examples, read and cut for a model and a task."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from babelscope.data.examples import Example
 
-from services.runtime.errors import FailedPrecondition
+from services.runtime.errors import FailedPrecondition, InvalidArgument
 from services.trainer.data.pieces import Counts, Piece
 from services.trainer.kept import KEPT, weight
 from services.trainer.tasks.base import Cutting, Task, cut_by_language
@@ -63,8 +64,21 @@ def check_scored(task: Task, examples: Iterable[Example], dataset: str) -> None:
         InvalidArgument: An example is of another kind than the task takes.
     """
     found = read(examples, dataset)
-    if not sum(task.scored(example) for example in found):
+    with of_dataset(dataset):
+        scored = sum(task.scored(example) for example in found)
+    if not scored:
         raise nothing_to_score(task, dataset, len(found))
+
+
+@contextmanager
+def of_dataset(dataset: str) -> Iterator[None]:
+    """Names the set in an error about its examples; that of a request is named by its field."""
+    try:
+        yield
+    except InvalidArgument as error:
+        if not dataset or error.field != "examples":
+            raise
+        raise InvalidArgument(f"dataset {dataset}", error.problem) from error
 
 
 def nothing_to_score(task: Task, dataset: str, examples: int) -> FailedPrecondition:
@@ -101,7 +115,14 @@ def prepare(task: Task, cutting: Cutting, examples: Sequence[Example], language:
             does not have it.
     """
     if not (cutting.known and dataset):
-        return _prepare(task, cutting, examples, language, dataset)
+        with of_dataset(dataset):
+            return _prepare(task, cutting, examples, language, dataset)
+    with of_dataset(dataset):
+        return _kept(task, cutting, examples, language, dataset)
+
+
+def _kept(task: Task, cutting: Cutting, examples: Sequence[Example], language: str, dataset: str) -> PreparedSet:
+    """A set that another job of a sweep may have cut before."""
     labels = tuple((kind, tuple(names)) for kind, names in sorted(cutting.labels.items()))
     key = ("set", task.name, cutting.known, cutting.max_tokens, labels, language, dataset)
     return KEPT.once(

@@ -18,7 +18,7 @@ from services.trainer.evaluation.checkpoint import TaskRecord
 from services.trainer.evaluation.lower import Lower
 from services.trainer.evaluation.own_edits import describe_edits
 from services.trainer.evaluation.prediction import Predictor
-from services.trainer.evaluation.sets import PreparedSet, check_scored, known_as, prepare, read
+from services.trainer.evaluation.sets import PreparedSet, check_scored, known_as, of_dataset, prepare, read
 from services.trainer.kept import KEPT
 from services.trainer.tasks import Task, make_task
 from services.trainer.tasks.base import Cutting, Head, Labels
@@ -93,6 +93,9 @@ class Material:
         max_tokens = plan.max_tokens or longest
         check_max_tokens(max_tokens, encoder.tokenizer, longest, f"model {plan.model.name}")
         train = [(each, read(examples(each.dataset), each.dataset)) for each in plan.train]
+        for source, found in train:
+            with of_dataset(source.dataset):
+                task.labels(found)
         labels = task.labels([example for _, found in train for example in found])
         for kind, names in labels.items():
             if not names:
@@ -120,13 +123,11 @@ class Material:
                 )
         for each in dev:
             check_scored(task, each.examples, each.dataset)
-        unlabelled = tuple(
-            piece
-            for each in plan.unlabelled
-            for piece in unlabelled_pieces(
-                task, cutting, read(examples(each.dataset), each.dataset), each.language, each.dataset
-            )
-        )
+        unlabelled: list[Piece] = []
+        for target in plan.unlabelled:
+            texts = read(examples(target.dataset), target.dataset)
+            with of_dataset(target.dataset):
+                unlabelled += unlabelled_pieces(task, cutting, texts, target.language, target.dataset)
         return cls(
             encoder=encoder,
             task=task,
@@ -136,7 +137,7 @@ class Material:
             pieces=tuple(piece for each in sets for piece in each.pieces if piece.count),
             dev=dev,
             warnings=tuple(warning for each in (*sets, *dev) for warning in _warnings(each)),
-            unlabelled=unlabelled,
+            unlabelled=tuple(unlabelled),
             transform=None if plan.adversary is None else Transform(encoder.sizes.hidden_size).to(torch.device(device)),
             lower=None if plan.edits or plan.adversary is not None or not KEPT else encoder.lower(),
         )

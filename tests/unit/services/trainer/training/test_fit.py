@@ -334,8 +334,10 @@ def test_sets_that_cannot_be_used_are_refused(
 ) -> None:
     run = Runner(files, task)
     run.sets.update(given)
-    with pytest.raises((FailedPrecondition, InvalidArgument), match=problem):
+    with pytest.raises((FailedPrecondition, InvalidArgument), match=problem) as caught:
         run(replace(PLAN, task=task), tmp_path)
+    [named] = given
+    assert f"dataset {named}" in str(caught.value)
 
 
 def test_states_hold_json_and_safetensors_only(run: Runner, tmp_path: Path) -> None:
