@@ -115,12 +115,16 @@ class Server:
             max_message_bytes=settings.max_message_bytes,
             wait_seconds=settings.idle_seconds,
         )
-        self._door = Door(
+        self._door = self._make_door()
+
+    def _make_door(self) -> Door:
+        """A door for one of the servers: it remembers the methods of that server alone."""
+        return Door(
             self.telemetry,
             self._admission,
             inbox=self._inbox,
-            idle_seconds=settings.idle_seconds,
-            read_seconds=settings.read_seconds,
+            idle_seconds=self.settings.idle_seconds,
+            read_seconds=self.settings.read_seconds,
             infrastructure=frozenset({HEALTH, *reflection.SERVICES}),
             broken=self.broken,
         )
@@ -227,7 +231,8 @@ class Server:
         self.port = _bind(main, settings.host, settings.port, credentials)
         self._servers.append(main)
         if settings.health_port:
-            probe = grpc.aio.server(options=_options(settings), maximum_concurrent_rpcs=64)
+            # Behind the door as well: silent streams would take every place that gRPC itself could bound them by.
+            probe = grpc.aio.server(interceptors=[self._make_door()], options=_options(settings))
             health_pb2_grpc.add_HealthServicer_to_server(self.health, probe)
             _bind(probe, settings.host, settings.health_port, None)
             self._servers.append(probe)

@@ -45,6 +45,19 @@ class Form:
         descriptor = getattr(getattr(decode, "__self__", None), "DESCRIPTOR", None)
         return cls(method, decode or bytes, None if descriptor is None else Parts(descriptor))
 
+    def read(self, data: bytes) -> Any:
+        """A message from its bytes.
+
+        Raises:
+            InvalidArgument: They are none.
+        """
+        try:
+            return self.decode(data)
+        except MemoryError:  # this server's trouble, which the client's bytes are not to blame for
+            raise
+        except Exception as error:  # a client's bytes may break a parser in any way
+            raise InvalidArgument("request", f"Expected a message of {self.method}: {error}") from None
+
 
 class Inbox:
     """A server's room for messages that are being parsed and worked on.
@@ -165,12 +178,7 @@ class Received:
             self._inbox.give(self._client, self._taken.pop())
         weight = await self._inbox.run(self._weigh, data) if len(data) > _LIGHT else 0
         self._taken.append(await self._inbox.take(self._client, weight) if weight else 0)
-        try:
-            return await self._inbox.run(self._form.decode, data)
-        except MemoryError:  # this server's trouble, which the client's bytes are not to blame for
-            raise
-        except Exception as error:  # a client's bytes may break a parser in any way
-            raise InvalidArgument("request", f"Expected a message of {self._form.method}: {error}") from None
+        return await self._inbox.run(self._form.read, data)
 
     def close(self) -> None:
         """Gives back what is taken."""

@@ -23,11 +23,12 @@ from services.runtime.callers import accounts
 from services.runtime.devices import DeviceLost, is_device_lost, is_out_of_memory
 from services.runtime.errors import LimitExceeded, Unauthenticated, release_frames
 from services.runtime.rpc import deadline, status
-from services.runtime.rpc.admission import Admission, client_of
+from services.runtime.rpc.admission import Admission, client_of, key_of
 from services.runtime.rpc.health import SERVICE as HEALTH
 from services.runtime.rpc.inbox import Form, Inbox, Received
 from services.runtime.rpc.incoming import Incoming, Outlet
 from services.runtime.rpc.outgoing import Outgoing, laid_out
+from services.runtime.rpc.public import READ_SECONDS, Places, Reads
 from services.runtime.rpc.tracing import server_span
 from services.runtime.telemetry import Method, Telemetry
 
@@ -41,6 +42,8 @@ _KINDS = {
     (True, True): "bidi_stream",
 }
 
+_MOST_WATCHERS = 1000
+_MOST_DESCRIBED = 32
 _STREAMS_IN = frozenset({"client_stream", "bidi_stream"})
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
@@ -54,7 +57,8 @@ class Door(grpc.aio.ServerInterceptor):
 
     Args:
         telemetry: Metrics that count the RPCs.
-        admission: Who comes in. Health checks need no token; health and reflection are neither counted nor held up.
+        admission: Who comes in. Health checks need no token; health and reflection hold no place
+            of it: they are bounded by themselves.
         inbox: Room for what clients send.
         idle_seconds: Longest wait for a client's next message.
         read_seconds: Longest wait until a client has taken a message of its answer.
@@ -81,6 +85,9 @@ class Door(grpc.aio.ServerInterceptor):
         self._infrastructure = infrastructure
         self._broken = broken
         self._outlet = Outlet()
+        self._reads = Reads()
+        self._watchers = Places(_MOST_WATCHERS, "health watchers", "calls of Watch")
+        self._described = Places(_MOST_DESCRIBED, "reflection", "streams of reflection")
         self._wrapped: dict[str, Any] = {}
 
     @property
@@ -179,12 +186,17 @@ class Door(grpc.aio.ServerInterceptor):
     def _admitted(self, method: Method, context: Any, incoming: Incoming) -> Iterator[None]:
         """Lets an RPC in and counts it while it runs."""
         if method.service == HEALTH:
-            yield
+            if method.kind == "server_stream":
+                with self._watchers.place(client_of(context)):
+                    yield
+            else:
+                yield
             return
         account = self._admission.identify(context)
         logs.caller.set(account.name)
         if method.service in self._infrastructure:
-            yield
+            with self._described.place(key_of(account, context)):
+                yield
             return
         with self._admission.place(context, account):
             accounts.enter(account)
@@ -202,12 +214,16 @@ class Door(grpc.aio.ServerInterceptor):
         began, given = time.perf_counter(), deadline.remaining(context)
         code = grpc.StatusCode.UNKNOWN
         received = Received(self._inbox, form, client_of(context))
-        incoming = Incoming(context, self._idle_seconds, received)
+        silence = READ_SECONDS if method.service == HEALTH else self._idle_seconds
+        incoming = Incoming(context, min(silence, self._idle_seconds), received)
         metadata, traced = context.invocation_metadata() or (), method.service not in self._infrastructure
         with server_span(method, metadata, request_id, wanted=traced) as span:
             try:
                 with self._admitted(method, context, incoming):
-                    yield incoming if method.kind in _STREAMS_IN else await incoming.only()
+                    if method.service == HEALTH:
+                        yield form.read(await self._reads.read(incoming))
+                    else:
+                        yield incoming if method.kind in _STREAMS_IN else await incoming.only()
                 code = _code(context)
             except grpc.aio.AbortError as aborted:
                 code = _code(context)

@@ -13,12 +13,13 @@ from babelscope.data.example_messages import from_proto, to_proto
 from babelscope.v1 import text_pb2, trainer_pb2, trainer_pb2_grpc
 
 from services.runtime.callers import accounts
-from services.runtime.errors import InvalidArgument
+from services.runtime.errors import DataLoss, InvalidArgument
 from services.runtime.files.folders import delete_folder
 from services.runtime.files.store import Store
 from services.runtime.memory import Memory, hold_here
 from services.runtime.paging import cut_page, read_page, token_of
 from services.runtime.rpc.admission import caller_of, key_of
+from services.runtime.rpc.public import Places
 from services.runtime.streams import first
 from services.runtime.work import Feed, Workers
 from services.trainer.api import messages
@@ -28,11 +29,12 @@ from services.trainer.api.listing import Damaged
 from services.trainer.api.names import read_checkpoint_name, read_job_name, read_key
 from services.trainer.api.portions import portions, tokens_weight
 from services.trainer.api.specs import at_least
-from services.trainer.api.watching import Notices, Watchers
+from services.trainer.api.watching import Notices
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Unwritable
 from services.trainer.jobs.records import Filter, JobRecord
 from services.trainer.jobs.retention import Retention
+from services.trainer.jobs.rows import skipped
 from services.trainer.jobs.table import EVENTS_A_READ, JobTable
 from services.trainer.serving.predictions import AskedModel, Predictions
 from services.trainer.settings import TrainerSettings
@@ -92,7 +94,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         self._store, self._notices, self._retention = records.store, records.notices, records.retention
         self._entrance = Entrance(records.table, records.store, memory, check, settings.hub_seconds)
         self._entered, self._damaged = entered, records.damaged
-        self._watchers = Watchers(settings.max_watchers)
+        self._watchers = Places(settings.max_watchers, "max_watchers", "calls of WatchJob")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
 
     async def CreateJob(  # noqa: N802 - gRPC's name
@@ -198,8 +200,13 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
             happened = await asyncio.to_thread(self._table.events, job, number)
             message = await self._message(found) if happened else None
             for event in happened:
-                await context.write(trainer_pb2.WatchJobResponse(event=messages.write_event(event), job=message))
                 number = event.number + 1
+                try:
+                    written = messages.write_event(event)
+                except DataLoss as error:
+                    skipped(f"{job}/{event.number}", error)
+                    continue
+                await context.write(trainer_pb2.WatchJobResponse(event=written, job=message))
             if len(happened) == EVENTS_A_READ:
                 continue
             if found.state.ended and number > found.last_event:
@@ -214,9 +221,9 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         del context
         size, after = read_page(request.page_size, request.page_token)
         job = read_job_name(request.job, "job") if request.job else ""
-        page, more = await asyncio.to_thread(self._checkpoints.page, size, read_key(after), job)
+        page, last = await asyncio.to_thread(self._checkpoints.page, size, read_key(after), job)
         written = await self._write(self._damaged.whole, page, messages.write_checkpoint)
-        token = token_of((repr(page[-1].created), page[-1].id)) if more and page else ""
+        token = token_of((repr(last[0]), last[1])) if last else ""
         return trainer_pb2.ListCheckpointsResponse(checkpoints=written, next_page_token=token)
 
     async def GetCheckpoint(  # noqa: N802 - gRPC's name

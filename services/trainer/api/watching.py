@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
-
-from services.runtime.errors import LimitExceeded
 
 
 class Notices:
@@ -40,43 +38,3 @@ class Notices:
     def _wake(self, job: str) -> None:
         for event in self._watchers.get(job, ()):
             event.set()
-
-
-class Watchers:
-    """The calls that watch jobs: so many at once, and no client has all of them.
-
-    Args:
-        most: Calls at once.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most, self._share = most, max(1, most - most // 4)
-        self._held: Counter[str] = Counter()
-
-    @contextlib.contextmanager
-    def place(self, client: str) -> Iterator[None]:
-        """A place, held while a call runs.
-
-        Args:
-            client: Who calls.
-
-        Raises:
-            LimitExceeded: All are taken, or the client has its share of them.
-        """
-        if self._held.total() >= self._most:
-            raise LimitExceeded(
-                "max_watchers", f"Expected at most {self._most} calls of WatchJob at once", retry_after=1.0
-            )
-        if self._held[client] >= self._share:
-            raise LimitExceeded(
-                "max_watchers",
-                f"Expected at most {self._share} of {self._most} calls of WatchJob at once from one client",
-                retry_after=1.0,
-            )
-        self._held[client] += 1
-        try:
-            yield
-        finally:
-            self._held[client] -= 1
-            if not self._held[client]:
-                del self._held[client]

@@ -1,17 +1,28 @@
-"""Rows of the tables to records."""
+"""Rows of the tables to records.
+
+SQLite keeps a value of any type in any column, so that a damaged or edited file may hold what the schema forbids.
+"""
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Boolean, Column, Connection, Double, Integer, LargeBinary, Row, Select, Table, select
 
 from services.runtime.errors import DataLoss, NotFound
 from services.trainer.jobs.records import JobRecord, State
-from services.trainer.jobs.schema import jobs, labels
+from services.trainer.jobs.schema import Bytes, jobs, labels
 
 log = logging.getLogger(__name__)
+
+_HALVES: Final = re.compile(r"[\ud800-\udfff]")
+_skipped: Final[set[str]] = set()
+_LARGEST: Final = 2**31 - 1
+"""Largest whole number of a row: messages have no larger ones."""
+_LATEST: Final = 1e11
+"""Latest time, in seconds since the epoch: that of a message ends with the year 9999, after 2.5e11."""
 
 
 def read_job(connection: Connection, job: str) -> JobRecord:
@@ -27,14 +38,26 @@ def read_job(connection: Connection, job: str) -> JobRecord:
 
 
 def read_jobs(connection: Connection, query: Select[Any]) -> Sequence[JobRecord]:
-    """The jobs of a query, with their labels. A damaged row is left out, with a line in the log."""
+    """The jobs of a query, with their labels. A damaged row is left out, with a line in the log for the first time."""
     found = []
     for row, tags in _rows(connection, query):
         try:
             found.append(_record(row, tags))
         except DataLoss as error:
-            log.warning("damaged job skipped", extra={"job": row.id, "problem": str(error)})
+            skipped(row.id, error)
     return found
+
+
+def skipped(row: str, problem: object) -> None:
+    """Notes a damaged row that is left out, with a line in the log for the first time.
+
+    Args:
+        row: Its id.
+        problem: What is wrong with it.
+    """
+    if row not in _skipped:
+        log.warning("damaged row skipped", extra={"row": row, "problem": str(problem)[:500]})
+        _skipped.add(row)
 
 
 def _rows(connection: Connection, query: Select[Any]) -> list[tuple[Row[Any], Mapping[str, str]]]:
@@ -47,22 +70,60 @@ def _rows(connection: Connection, query: Select[Any]) -> list[tuple[Row[Any], Ma
     return [(row, tagged[row.id]) for row in rows]
 
 
+def check_row(table: Table, row: Row[Any]) -> None:
+    """Refuses a row with a value that its column cannot have.
+
+    Raises:
+        DataLoss: It names the column.
+    """
+    for column in table.columns:
+        value = getattr(row, column.name)
+        if not (column.nullable if value is None else _fits(column, value)):
+            raise DataLoss(
+                f"Expected a whole row of {table.name}/{str(row.id)[:80]}, but its `{column.name}` is "
+                f"{type(value).__name__} {str(value)[:80]!r}"
+            )
+
+
+def _fits(column: "Column[Any]", value: Any) -> bool:
+    """Whether a column may have a value."""
+    match column.type:
+        case Bytes() | LargeBinary():
+            return isinstance(value, bytes)
+        case Boolean():
+            return isinstance(value, bool)
+        case Integer():
+            return isinstance(value, int) and abs(value) <= (_LARGEST if column.name != "size" else 2**63)
+        case Double():
+            return isinstance(value, int | float) and 0 <= value <= _LATEST
+        case _:
+            return is_text(value)
+
+
+def is_text(value: object) -> bool:
+    """Whether a value of the table is a text that can be written again: SQLite may hold another, or no UTF-8."""
+    return isinstance(value, str) and not _HALVES.search(value)
+
+
 def _record(row: Row[Any], tags: Mapping[str, str]) -> JobRecord:
     """A job.
 
     Raises:
         DataLoss: The row is damaged.
     """
+    check_row(jobs, row)
     try:
         state, figures = State(row.state), json.loads(row.figures)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataLoss(f"Expected a whole row of jobs/{row.id}, but {error}") from error
-    if not isinstance(figures, dict) or not all(isinstance(each, int | float) for each in figures.values()):
+    if not all(is_text(text) for tag in tags.items() for text in tag):
+        raise DataLoss(f"Expected texts by name as the labels of jobs/{row.id}, but got something else")
+    if not isinstance(figures, dict) or not all(_is_number(each) for each in figures.values()):
         raise DataLoss(f"Expected numbers by name as the figures of jobs/{row.id}, but got something else")
     return JobRecord(
         id=row.id,
         kind=row.kind,
-        spec=bytes(row.spec),
+        spec=row.spec,
         state=state,
         reason=row.reason,
         progress=row.progress,
@@ -72,7 +133,7 @@ def _record(row: Row[Any], tags: Mapping[str, str]) -> JobRecord:
         priority=row.priority,
         parent=row.parent,
         labels=tags,
-        result=bytes(row.result),
+        result=row.result,
         resume=row.resume,
         last_event=row.last_event,
         cancel_requested=row.cancel_requested,
@@ -83,3 +144,8 @@ def _record(row: Row[Any], tags: Mapping[str, str]) -> JobRecord:
         ended=row.ended,
         updated=row.updated,
     )
+
+
+def _is_number(value: object) -> bool:
+    """Whether a figure fits a message."""
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63)

@@ -8,12 +8,12 @@ from babelscope.v1 import model_pb2, trainer_pb2
 
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.files.store import Store
+from services.runtime.rpc.public import Places
 from services.trainer.api import names
 from services.trainer.api.alignment import read_language_edits
 from services.trainer.api.entering import read_labels
 from services.trainer.api.jobs import read_job
 from services.trainer.api.messages import read_states
-from services.trainer.api.watching import Watchers
 
 SECONDS = 10.0
 """Beyond what any of these takes on a loaded machine, and far below what a quadratic one would."""
@@ -126,7 +126,7 @@ def test_languages_of_interventions_have_a_limit_that_is_found_out_at_once(tmp_p
 
 
 def test_no_client_watches_in_all_places() -> None:
-    watchers = Watchers(4)
+    watchers = Places(4, "max_watchers", "calls of WatchJob")
     with watchers.place("a"), watchers.place("a"), watchers.place("a"):
         with pytest.raises(LimitExceeded), watchers.place("a"):
             pass
