@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from services.runtime.errors import Unavailable
+from services.runtime.errors import ServiceError
 from services.runtime.telemetry import Telemetry
 from services.trainer.jobs.counts import count, waiting_seconds
 from services.trainer.jobs.database import Database
@@ -20,12 +20,12 @@ def watch(telemetry: Telemetry, database: Database, damaged: Callable[[], int]) 
     """
 
     def known(read: Callable[[], float]) -> Callable[[], float]:
-        """A figure that is unknown while the database does not answer: the others are told all the same."""
+        """A figure that is unknown while the database does not answer or is damaged: the others are told still."""
 
         def ask() -> float:
             try:
                 return read()
-            except Unavailable:
+            except ServiceError:
                 return math.nan
 
         return ask

@@ -13,7 +13,7 @@ import grpc
 from babelscope.data import atomic
 from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
 
-from services.runtime.errors import Unavailable
+from services.runtime.errors import ServiceError
 from services.runtime.files.store import Store
 from services.runtime.memory import Memory
 from services.runtime.telemetry import Telemetry
@@ -140,7 +140,7 @@ class TrainerService:
             try:
                 if removed := await asyncio.to_thread(self._retention.sweep, seconds, self._stopping.is_set):
                     log.info("old jobs removed", extra={"jobs": removed})
-            except Unavailable as error:
+            except ServiceError as error:
                 log.warning("the job table cannot be asked", extra={"reason": str(error)})
             await asyncio.sleep(_TIDY_SECONDS)
 

@@ -1,8 +1,9 @@
 """Jobs, events and checkpoints to messages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Final, TypeVar
 
 from babelscope.v1 import model_pb2, trainer_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,6 +16,8 @@ from services.trainer.api.names import CHECKPOINTS, JOBS
 from services.trainer.jobs.records import CheckpointRecord, EventRecord, JobRecord, State
 from services.trainer.tasks import TASKS, describe_options
 
+Row = TypeVar("Row", JobRecord, EventRecord, CheckpointRecord)
+Written = TypeVar("Written")
 STATES: Final = {
     State.QUEUED: trainer_pb2.JOB_STATE_QUEUED,
     State.RUNNING: trainer_pb2.JOB_STATE_RUNNING,
@@ -24,6 +27,19 @@ STATES: Final = {
 }
 _STATES_BACK: Final[dict[int, State]] = {number: state for state, number in STATES.items()}
 _MOST_STATES: Final = 100
+
+
+def _of_a_whole_row(write: Callable[[Row], Written]) -> Callable[[Row], Written]:
+    """Has a function from rows to messages raise DataLoss for a row whose values fit no message."""
+
+    @wraps(write)
+    def written(row: Row) -> Written:
+        try:
+            return write(row)
+        except (ValueError, TypeError, OverflowError, KeyError, AttributeError) as error:
+            raise DataLoss(f"Expected a {type(row).__name__} that fits a message, but got another: {error}") from error
+
+    return written
 
 
 def read_states(states: Sequence[int]) -> tuple[State, ...]:
@@ -42,6 +58,7 @@ def read_states(states: Sequence[int]) -> tuple[State, ...]:
     return tuple(_STATES_BACK[state] for state in states)
 
 
+@_of_a_whole_row
 def write_job(job: JobRecord) -> trainer_pb2.Job:
     """A job.
 
@@ -88,8 +105,13 @@ def file_of(job: JobRecord, path: str) -> str:
     return files[path]
 
 
+@_of_a_whole_row
 def write_event(event: EventRecord) -> trainer_pb2.JobEvent:
-    """An event."""
+    """An event.
+
+    Raises:
+        DataLoss: Its row is damaged.
+    """
     message = trainer_pb2.JobEvent(number=event.number, time=_time(event.time))
     match event.kind:
         case "state":
@@ -108,6 +130,7 @@ def write_event(event: EventRecord) -> trainer_pb2.JobEvent:
     return message
 
 
+@_of_a_whole_row
 def write_checkpoint(record: CheckpointRecord) -> trainer_pb2.Checkpoint:
     """A checkpoint.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from services.runtime.errors import Unavailable
+from services.runtime.errors import ServiceError, Unavailable
 from services.trainer.driver.families import Family
 from services.trainer.driver.process import Launch, Running
 from services.trainer.driver.protocol import Assignment, Report
@@ -42,6 +42,7 @@ class DispatchSettings:
         lease_seconds: Length of a lease; it is renewed at a third of it, and every two seconds at least.
         idle_seconds: Time between two looks at an empty queue.
         stop_seconds: Time that a process has between SIGTERM and SIGKILL.
+        pause_seconds: Time that a slot waits after a job for which this machine had no room.
         keep_seconds: Time for which a job that failed or was cancelled keeps its state, for a retry.
         env: Environment of the processes, beside this process's own.
         launch: How the jobs of `works` are started; those that wait for other jobs are processes of this machine.
@@ -59,6 +60,7 @@ class DispatchSettings:
     lease_seconds: float = 60.0
     idle_seconds: float = 1.0
     stop_seconds: float = 5.0
+    pause_seconds: float = 10.0
     keep_seconds: float = 7 * 86_400.0
     env: Mapping[str, str] = field(default_factory=dict)
     launch: Launch = launch_workers
@@ -120,7 +122,13 @@ class Attempt:
             LeaseLost: The job is another trainer's by now; the process is gone.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        job, workers = self._job, self._settings.workers(self._job.kind, self._job.spec)
+        job = self._job
+        try:
+            workers = self._settings.workers(job.kind, job.spec)
+        except ServiceError as error:  # no other attempt could read it, either
+            self._tables.jobs.finish(self._lease, State.FAILED, reason=str(error))
+            self._tables.notify(job.id)
+            return
         assignment = Assignment(
             job=job.id,
             kind=job.kind,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from babelscope.data import atomic
 
-from services.runtime.errors import NotFound, Unavailable
+from services.runtime.errors import DataLoss, NotFound, ServiceError, Unavailable
 from services.trainer.driver.attempt import Attempt, DispatchSettings, Tables, has_state
 from services.trainer.driver.families import FamilyWatch
 from services.trainer.driver.spare import Spare
-from services.trainer.jobs.records import State
+from services.trainer.jobs.records import Lease, State
 from services.trainer.jobs.table import LeaseLost
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,9 @@ class Dispatcher:
                 state = self._tables.jobs.get(folder.name).state
             except NotFound:
                 state = State.SUCCEEDED
+            except DataLoss as error:
+                log.warning("a job's folder stays", extra={"job": folder.name, "problem": str(error)[:500]})
+                continue
             if state is State.SUCCEEDED or (state.ended and not self._may_be_retried(folder)):
                 atomic.remove_unowned(folder)
 
@@ -104,6 +107,9 @@ class Dispatcher:
         except Unavailable as error:
             log.warning("the job table cannot be asked", extra={"reason": str(error)})
             claimed = None
+        except Exception:  # a slot that ends is never filled again, and its server would take jobs and run none
+            log.exception("the job table cannot be read")
+            claimed = None
         if claimed is None:
             spare.end()
             wake.wait(self._settings.idle_seconds)
@@ -115,8 +121,19 @@ class Dispatcher:
             Attempt(self._tables, self._settings, lease, job, spare).see_through(self._closing)
         except LeaseLost as error:
             log.warning("a job is another trainer's by now", extra={"job": job.id, "reason": str(error)})
+        except OSError as error:
+            log.warning("a job could not be started", extra={"job": job.id, "reason": str(error)})
+            self._give_back(lease)
+            self._closing.wait(self._settings.pause_seconds)
         except Exception:
             # The job's lease runs out, and it is claimed again: nothing is lost.
             log.exception("a job could not be seen through", extra={"job": job.id})
         if self._families is not None and job.parent:
             self._families.wake()
+
+    def _give_back(self, lease: Lease) -> None:
+        """Gives a job back that this machine has no room for now; the attempt does not count."""
+        try:
+            self._tables.jobs.release(lease, counted=False)
+        except (LeaseLost, ServiceError) as error:  # its lease runs out
+            log.warning("a job could not be given back", extra={"job": lease.job, "reason": str(error)})

@@ -98,6 +98,8 @@ class FamilyWatch:
                     self._see_to(parent)
             except Unavailable as error:
                 log.warning("the job table cannot be asked", extra={"reason": str(error)})
+            except Exception:  # nobody else would look again
+                log.exception("the job table cannot be read")
             self._wake.wait(self._idle)
             self._wake.clear()
 

@@ -1,14 +1,16 @@
 """The checkpoints that jobs made: what is in the store, in the order of its making."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select
+from sqlalchemy import Row, and_, delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from services.runtime.errors import FailedPrecondition, NotFound
+from services.runtime.errors import DataLoss, FailedPrecondition, NotFound
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.pages import within_bytes
 from services.trainer.jobs.records import CheckpointRecord, Lease, State
+from services.trainer.jobs.rows import check_row, is_text, skipped
 from services.trainer.jobs.schema import checkpoints, jobs
 from services.trainer.jobs.table import LeaseLost
 
@@ -56,7 +58,7 @@ class Checkpoints:
             row = connection.execute(select(checkpoints).where(checkpoints.c.id == name)).first()
         if row is None:
             raise NotFound("checkpoint", name)
-        return CheckpointRecord(row.id, row.job, bytes(row.payload), row.size, row.created)
+        return _record(row)
 
     def exists(self, name: str) -> bool:
         """Whether there is a checkpoint of an id."""
@@ -65,7 +67,7 @@ class Checkpoints:
 
     def page(
         self, size: int, after: tuple[float, str] | None = None, job: str = ""
-    ) -> tuple[Sequence[CheckpointRecord], bool]:
+    ) -> tuple[Sequence[CheckpointRecord], tuple[float, str] | None]:
         """Checkpoints, newest first: as many as are wanted, and fewer where their descriptions are long.
 
         Args:
@@ -74,10 +76,14 @@ class Checkpoints:
             job: Id of the job that made them; any where empty.
 
         Returns:
-            The page, and whether there are more.
+            The page, without damaged rows; time and id of its last row, None where there are no more.
         """
         order = (checkpoints.c.created.desc(), checkpoints.c.id.desc())
-        query = select(checkpoints.c.id, func.length(checkpoints.c.payload)).order_by(*order).limit(size + 1)
+        query = (
+            select(checkpoints.c.id, func.length(checkpoints.c.payload), checkpoints.c.created)
+            .order_by(*order)
+            .limit(size + 1)
+        )
         if job:
             query = query.where(checkpoints.c.job == job)
         if after is not None:
@@ -89,8 +95,14 @@ class Checkpoints:
             rows = connection.execute(query).all()
             ids = [row[0] for row in rows[: within_bytes([row[1] for row in rows[:size]])]]
             found = connection.execute(select(checkpoints).where(checkpoints.c.id.in_(ids)).order_by(*order)).all()
-        records = [CheckpointRecord(row.id, row.job, bytes(row.payload), row.size, row.created) for row in found]
-        return records, len(rows) > len(ids)
+        records = []
+        for row in found:
+            try:
+                records.append(_record(row))
+            except DataLoss as error:
+                skipped(row.id, error)
+        last = (rows[len(ids) - 1].created, ids[-1]) if len(rows) > len(ids) > 0 else None
+        return records, last
 
     def remove(self, name: str) -> None:
         """Takes a checkpoint off the list.
@@ -106,8 +118,20 @@ class Checkpoints:
             going_on = select(jobs.c.id, jobs.c.spec).where(
                 jobs.c.state.in_([state.value for state in State if not state.ended])
             )
-            family = {row.job, connection.execute(select(jobs.c.parent).where(jobs.c.id == row.job)).scalar()}
+            maker = row.job if is_text(row.job) else ""  # a damaged row may be removed
+            family = {maker, connection.execute(select(jobs.c.parent).where(jobs.c.id == maker)).scalar()}
             for job in connection.execute(going_on):
-                if job.id in family or f"checkpoints/{name}".encode() in bytes(job.spec):
+                named = isinstance(job.spec, bytes) and f"checkpoints/{name}".encode() in job.spec
+                if job.id in family or named:
                     raise FailedPrecondition(f"checkpoint {name}", f"jobs/{job.id}, which names it, has not ended")
             connection.execute(delete(checkpoints).where(checkpoints.c.id == name))
+
+
+def _record(row: Row[Any]) -> CheckpointRecord:
+    """A checkpoint.
+
+    Raises:
+        DataLoss: Its row is damaged.
+    """
+    check_row(checkpoints, row)
+    return CheckpointRecord(row.id, row.job, row.payload, row.size, row.created)

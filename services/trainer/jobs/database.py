@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.sql.elements import ColumnElement
 
-from services.runtime.errors import FailedPrecondition, LimitExceeded, Unavailable
+from services.runtime.errors import DataLoss, FailedPrecondition, LimitExceeded, Unavailable
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK: Final = 7_305_811_250_941_663
@@ -26,6 +26,7 @@ _POOL: Final = 8
 _IDLE_MILLISECONDS: Final = 10_000
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, "53100"})
 _READ_ONLY: Final = frozenset({sqlite3.SQLITE_READONLY, "25006"})
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, "XX001", "XX002"})
 
 
 class Unwritable(Unavailable):
@@ -49,6 +50,7 @@ class Database:
     Raises:
         FailedPrecondition: The URL names no database that is offered, or its tables are of a later version.
         Unavailable: The database does not answer.
+        DataLoss: Its file is damaged.
     """
 
     def __init__(self, url: str) -> None:
@@ -147,8 +149,15 @@ def _engine(url: str) -> Engine:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """Write-ahead logging, so that readers never wait; every commit reaches the disk."""
     connection.isolation_level = None  # transactions are begun by `_begin_sqlite`
+    # A row with damaged text must not fail all that are read with it: `rows.check_row` finds it.
+    connection.text_factory = _text
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _text(data: bytes) -> str:
+    """A text of the database; what is no UTF-8 becomes halves of surrogate pairs, which no text has."""
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -162,9 +171,13 @@ def _translated() -> Iterator[None]:
     """Errors of the database as errors of the service."""
     try:
         yield
+    except UnicodeDecodeError as error:  # SQLite quotes what it cannot read
+        raise DataLoss("Expected a whole job table, but it is damaged: it holds text that is no UTF-8") from error
     except DBAPIError as error:
         if (refusal := _refusal(error)) is not None:
             raise Unwritable(refusal) from error
+        if _code(error) in _DAMAGED:
+            raise DataLoss(f"Expected a whole job table, but it is damaged: {_reason(error)}") from error
         if not (isinstance(error, OperationalError) or error.connection_invalidated):
             raise
         raise Unavailable(f"The job table does not answer: {_reason(error)}") from error
@@ -172,12 +185,17 @@ def _translated() -> Iterator[None]:
 
 def _refusal(error: DBAPIError) -> LimitExceeded | FailedPrecondition | None:
     """What a client is told of a database that is full or may not be written to; None of any other error."""
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF or getattr(error.orig, "sqlstate", None)
+    code = _code(error)
     if code in _FULL:
         return LimitExceeded("job_table", "Expected room for the job table, but there is none", retry_after=5.0)
     if code in _READ_ONLY:
         return FailedPrecondition("the job table", "Expected a job table that can be written to, but it is read-only")
     return None
+
+
+def _code(error: DBAPIError) -> int | str | None:
+    """The code of an error, SQLite's or PostgreSQL's."""
+    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF or getattr(error.orig, "sqlstate", None)
 
 
 def _reason(error: DBAPIError) -> str:

@@ -12,14 +12,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, and_, case, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from services.runtime.errors import FailedPrecondition, InvalidArgument
+from services.runtime.errors import DataLoss, FailedPrecondition, InvalidArgument
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.pages import JobPage, read_page
 from services.trainer.jobs.records import EventRecord, Filter, JobRecord, Lease, NewEvent, NewJob, State
 from services.trainer.jobs.room import Room
 from services.trainer.jobs.rows import read_job, read_jobs
 from services.trainer.jobs.schema import events, jobs
-from services.trainer.jobs.writing import append, append_state, enter, readable
+from services.trainer.jobs.writing import append, append_state, enter, readable, set_aside
 
 EVENTS_A_READ: Final = 1000
 MOST_EVENTS: Final = 2**31 - 1
@@ -81,7 +81,8 @@ class JobTable:
         """Takes the next job: one that is queued, or whose trainer has let its lease run out.
 
         A job whose trainers died `max_attempts` times while it got no further is failed on the way, so that it cannot
-        kill trainers for ever.
+        kill trainers for ever, and so is one whose row is damaged, so that it does not stand in the way of those behind
+        it.
 
         Args:
             owner: Name of the trainer.
@@ -97,7 +98,12 @@ class JobTable:
                 if job is None:
                     return None
                 found = connection.execute(select(jobs).where(jobs.c.id == job)).one()
-                if found.attempts - found.spent >= found.max_attempts or found.cancel_requested:
+                try:
+                    known = read_job(connection, job)
+                except DataLoss as error:
+                    set_aside(self._database, connection, job, str(error))
+                    continue
+                if known.attempts - found.spent >= known.max_attempts or known.cancel_requested:
                     self._give_up(connection, found)
                     continue
                 lease = Lease(found.id, secrets.token_hex(16), found.attempts + 1)
@@ -274,8 +280,9 @@ class JobTable:
         query = select(events).where(events.c.job == job, events.c.number >= start).order_by(events.c.number)
         with self._database.reading() as connection:
             return [
-                EventRecord(row.number, row.time, row.kind, bytes(row.payload))
+                EventRecord(row.number, row.time, row.kind, row.payload)
                 for row in connection.execute(query.limit(limit))
+                if isinstance(row.number, int)  # a damaged one has no place among them
             ]
 
     def _by_request(self, job: NewJob, request_id: str) -> JobRecord | None:

@@ -1,14 +1,18 @@
 """What several doors of the job table write: entries, events, and what a job's parent is told of it."""
 
+import logging
 import uuid
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import NewEvent, NewJob, State
+from services.trainer.jobs.rows import is_text
 from services.trainer.jobs.schema import events, jobs, labels
+
+log = logging.getLogger(__name__)
 
 LONGEST_REASON: Final = 10_000
 """Characters of the reason for which a job failed: it is read by people, and is part of every list."""
@@ -87,9 +91,31 @@ def append_state(database: Database, connection: Connection, job: str, state: St
     if not state.ended:
         return
     parent = connection.execute(select(jobs.c.parent).where(jobs.c.id == job)).scalar_one()
-    if not parent or connection.execute(select(jobs.c.id).where(jobs.c.id == parent)).first() is None:
+    if (
+        not is_text(parent)
+        or not parent
+        or connection.execute(select(jobs.c.id).where(jobs.c.id == parent)).first() is None
+    ):
         return
     tags = connection.execute(select(labels.c.name, labels.c.value).where(labels.c.job == job).order_by(labels.c.name))
     said = ", ".join(f"{name} {value}" for name, value in tags)
     words = f"jobs/{job}" + (f" ({said})" if said else "") + f" has ended: {state.value}"
     append(database, connection, parent, [NewEvent("note", (f"{words}: {reason}" if reason else words).encode())])
+
+
+def set_aside(database: Database, connection: Connection, job: str, reason: str) -> None:
+    """Fails a job whose row is damaged. Its number of events is counted anew, as that may be what is damaged.
+
+    Args:
+        database: Database that holds it.
+        connection: Connection within a transaction.
+        job: Id of the job.
+        reason: What is wrong with its row.
+    """
+    log.error("damaged job failed", extra={"job": job, "problem": reason[:500]})
+    last = select(func.coalesce(func.max(events.c.number), 0)).where(events.c.job == job).scalar_subquery()
+    now = database.now()
+    ended = {"state": State.FAILED.value, "reason": readable(reason), "ended": now, "updated": now}
+    cleared = {"owner": "", "lease_token": "", "lease_until": 0.0, "last_event": last}
+    connection.execute(update(jobs).where(jobs.c.id == job).values(**ended, **cleared))
+    append_state(database, connection, job, State.FAILED, readable(reason))

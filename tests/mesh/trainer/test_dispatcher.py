@@ -10,10 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
+from services.runtime.errors import DataLoss
+from services.trainer.driver.attempt import DispatchSettings, Tables
+from services.trainer.driver.dispatcher import Dispatcher
+from services.trainer.jobs.checkpoints import Checkpoints
+from services.trainer.jobs.families import Families
 from services.trainer.jobs.records import State
+from services.trainer.jobs.rows import read_job
+from services.trainer.jobs.schema import jobs
+from services.trainer.specs import EvaluateJob, read
 from tests.mesh.trainer.conftest import PATIENCE_SECONDS, lives
 from tests.support.job_works import expected
+from tests.support.trainer_process import WORKS, Counts
 
 SQLITE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 """Of what hangs on processes alone; what the table does on either database its own tests show."""
@@ -181,3 +191,58 @@ def test_jobs_at_once_are_as_many_as_there_are_slots(rig: Any) -> None:
     assert rig.table.get(jobs[2]).state is State.QUEUED
     for job in jobs:
         assert rig.until(job, lambda each: each.state.ended).result == expected(8)
+
+
+@SQLITE
+def test_what_cannot_be_read_or_started_stands_in_nobodys_way(rig: Any, tmp_path: Path) -> None:
+    damaged, unread, first = rig.job("count", b"[1, 0.01]"), rig.job("count", b"{"), rig.job("count", b"[1, 0.01]")
+    with rig.database.transaction() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == damaged).values(figures="{"))
+    # A file in the way of its folder: as on a full disk, the machine cannot start it, and no attempt is to blame.
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / first).touch()
+
+    def workers(kind: str, spec: bytes) -> int:
+        if spec == b"{":
+            read(EvaluateJob, spec)
+        return 1
+
+    settings = DispatchSettings(WORKS, tmp_path / "work", idle_seconds=0.05, pause_seconds=0.05, workers=workers)
+    dispatcher = Dispatcher(Tables(rig.table, Checkpoints(rig.database)), settings)
+    dispatcher.start()
+    try:
+        failed = rig.until(unread, lambda each: each.state.ended)
+        assert (failed.state, failed.attempts) == (State.FAILED, 1)
+        assert "Expected EvaluateJob in the job table" in failed.reason
+        rig.until(first, lambda each: each.last_event > 6)  # tried and given back, again and again
+        (tmp_path / "work" / first).unlink()
+        done = rig.until(first, lambda each: each.state.ended)
+        assert (done.state, done.attempts, done.result) == (State.SUCCEEDED, 1, expected(1))
+    finally:
+        dispatcher.close()
+    with pytest.raises(DataLoss), rig.database.reading() as connection:
+        read_job(connection, damaged)
+    with rig.database.reading() as connection:
+        assert connection.execute(select(jobs.c.state).where(jobs.c.id == damaged)).scalar_one() == "failed"
+
+
+@SQLITE
+def test_a_damaged_table_ends_no_slot(rig: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    dispatcher = Dispatcher(
+        Tables(rig.table, Checkpoints(rig.database), Families(rig.database)),
+        DispatchSettings(WORKS, tmp_path / "work", idle_seconds=0.05, families={"family": Counts()}),
+    )
+    dispatcher.start()
+    try:
+        with rig.database.transaction() as connection:
+            connection.exec_driver_sql("ALTER TABLE jobs RENAME TO hidden")
+        end = time.monotonic() + PATIENCE_SECONDS
+        while sum("the job table" in record.message for record in caplog.records) < 4:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        with rig.database.transaction() as connection:
+            connection.exec_driver_sql("ALTER TABLE hidden RENAME TO jobs")
+        job = rig.job("count", b"[1, 0.01]")
+        assert rig.until(job, lambda each: each.state.ended).state is State.SUCCEEDED
+    finally:
+        dispatcher.close()
