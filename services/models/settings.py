@@ -10,7 +10,7 @@ from services.models.allowed import Allowed
 from services.models.catalogue import ModelFiles
 from services.models.checkpoints import StoredCheckpoints
 from services.runtime.files.store import Store
-from services.runtime.settings import Folders, Names, Seconds, ServerSettings
+from services.runtime.settings import FolderNames, Folders, Names, Seconds, ServerSettings
 
 
 def default_checkpoints() -> Path:
@@ -25,7 +25,7 @@ class ModelSettings(ServerSettings):
     model_roots: Folders = Field(
         (), description="Folders whose sub-folders are models: a list in JSON, or separated like `PATH`."
     )
-    model_aliases: dict[str, Path] = Field({}, description="Names of models to their folders, an object in JSON.")
+    model_aliases: FolderNames = Field({}, description="Names of models to their folders, an object in JSON.")
     hub: bool = Field(True, description="Whether models that are not local are fetched from the Hugging Face hub.")
     hub_seconds: Seconds = Field(
         3600.0, description="Time that the hub has to give all files of a model; after it the request is refused."

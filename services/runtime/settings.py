@@ -13,7 +13,21 @@ from services.runtime import variables
 from services.runtime.callers.files import token_problem
 
 Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, Field(gt=0)]
+MOST_SECONDS = 1e9
+"""Longest time of a setting, three decades: what waits for one takes neither infinity nor all that a float holds."""
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS, allow_inf_nan=False)]
+Wait = Annotated[float, Field(ge=0, le=MOST_SECONDS, allow_inf_nan=False)]
+
+
+def _object(value: object) -> object:
+    """Reads an object in JSON; leaves what is no text as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        read = json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"Expected an object in JSON, but got {value[:80]!r}: {error}") from None
+    return read
 
 
 def _split(value: object, separator: str) -> object:
@@ -22,7 +36,10 @@ def _split(value: object, separator: str) -> object:
         return value
     text = value.strip()
     if text.startswith("["):
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"Expected a list in JSON, but got {text[:80]!r}: {error}") from None
     return [part.strip() for part in text.split(separator) if part.strip()]
 
 
@@ -34,6 +51,8 @@ Names = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(lambda value: _split(value, ","), json_schema_input_type=str)
 ]
 """Names: a list in JSON, or separated by commas."""
+FolderNames = Annotated[dict[str, Path], NoDecode, BeforeValidator(_object, json_schema_input_type=str)]
+"""Names with their folders: an object in JSON."""
 
 # Exit codes of every server: 1 the work failed, 2 wrong usage.
 EXIT_FAILED = 1
@@ -81,7 +100,10 @@ class ServerSettings(BaseSettings):
         "`max_streams` where not given.",
     )
     max_connection_streams: int = Field(
-        256, ge=1, description="RPCs at once of one connection, refused ones among them; more wait at the client."
+        256,
+        ge=1,
+        le=2**31 - 1,
+        description="RPCs at once of one connection, refused ones among them; more wait at the client.",
     )
     idle_seconds: Seconds = Field(
         300.0,
@@ -101,21 +123,20 @@ class ServerSettings(BaseSettings):
         description="Bytes that messages may take while they are parsed and worked on, all together; more wait. No "
         "client has more than three quarters of them.",
     )
-    drain_notice_seconds: float = Field(
+    drain_notice_seconds: Wait = Field(
         0.0,
-        ge=0,
         description="Time after SIGTERM in which health says NOT_SERVING and RPCs are still taken, so that new ones go "
         "elsewhere before the drain begins.",
     )
-    drain_seconds: float = Field(30.0, ge=0, description="Time that running RPCs have to finish after SIGTERM.")
+    drain_seconds: Wait = Field(30.0, description="Time that running RPCs have to finish after SIGTERM.")
     keepalive_seconds: Seconds = Field(30.0, description="Idle time after which the server pings a client.")
     keepalive_timeout_seconds: Seconds = Field(20.0, description="Time after which a client without answer is gone.")
     client_ping_seconds: Seconds = Field(10.0, description="Shortest interval at which clients may ping.")
-    max_connection_age_seconds: float = Field(
-        0.0, ge=0, description="Age at which clients are asked to connect anew, so that load spreads; 0 for never."
+    max_connection_age_seconds: Wait = Field(
+        0.0, description="Age at which clients are asked to connect anew, so that load spreads; 0 for never."
     )
-    max_connection_age_grace_seconds: float = Field(
-        3600.0, ge=0, description="Time that the RPCs of an aged connection have to finish."
+    max_connection_age_grace_seconds: Wait = Field(
+        3600.0, description="Time that the RPCs of an aged connection have to finish."
     )
     otlp_endpoint: str | None = Field(
         None,

@@ -36,7 +36,7 @@ class TrainerSettings(ModelSettings):
         default_factory=lambda: cache_folder("work"), description="Folder for what jobs write while they run."
     )
     slots: int = Field(1, ge=0, description="Jobs at once; with 0 this server runs none and leaves them to others.")
-    lease_seconds: float = Field(
+    lease_seconds: Seconds = Field(
         60.0, ge=1.0, description="Time after which a job whose trainer is silent is another's."
     )
     runner: Literal["process", "ray"] = Field(
@@ -49,7 +49,7 @@ class TrainerSettings(ModelSettings):
         "of this machine, which the first job starts.",
     )
     ray_gpus: float = Field(
-        0.0, ge=0.0, description="GPUs that each worker of a job asks Ray for; below 1, jobs share one."
+        0.0, ge=0.0, le=1e6, description="GPUs that each worker of a job asks Ray for; below 1, jobs share one."
     )
     kept_bytes: int = Field(
         1 << 30,
