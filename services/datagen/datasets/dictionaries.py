@@ -16,7 +16,7 @@ from babelscope.errors import CorpusError
 
 from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.runtime.memory import hold_here, weight
-from services.runtime.names import check_name, shown
+from services.runtime.names import check_name, problem_of, shown
 from services.runtime.text.words import fold
 
 FIELD: Final = "dictionary"
@@ -158,8 +158,10 @@ def find_dictionary(roots: Iterable[Path], reference: str, source: str, target: 
     if named not in {".", "./"}:  # a root itself
         check_name(named.removeprefix("/").removesuffix("/"), FIELD, "a dictionary's path below a root, without `..`")
     for root, one, two in product(roots, _spellings(source), _spellings(target)):
-        path = (root / reference.replace("{source}", one).replace("{target}", two)).resolve()
-        if path != root and not path.is_relative_to(root):
+        spelt = reference.replace("{source}", one).replace("{target}", two)
+        # Another spelling of a tag may be longer than the one that was checked.
+        path = None if problem_of(spelt.strip("/")) and named not in {".", "./"} else _resolved(root / spelt)
+        if path is None or (path != root and not path.is_relative_to(root)):
             continue
         if path.is_file():
             return _readable(path, root)
@@ -170,6 +172,14 @@ def find_dictionary(roots: Iterable[Path], reference: str, source: str, target: 
                     return _readable(found, root)
             nearby += [file.name for file in files if file.name.split(".")[0].endswith(f"-{target}")]
     raise NotFound("dictionary", f"{reference} ({source or 'any'}-{target})", list(dict.fromkeys(nearby))[:5])
+
+
+def _resolved(path: Path) -> Path | None:
+    """A path without links; None where they lead in a circle or into what may not be read."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return None
 
 
 def _readable(path: Path, root: Path) -> Path:

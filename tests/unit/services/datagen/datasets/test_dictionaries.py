@@ -107,3 +107,13 @@ def test_folders_may_be_named_with_and_without_their_slash(tmp_path: Path, refer
     for folder in (tmp_path, tmp_path / "muse"):
         (folder / "en-de.tsv").write_text("the\tder\n")
     assert find_dictionary([tmp_path], reference, "en", "de").name == "en-de.tsv"
+
+
+def test_a_link_in_a_circle_and_a_name_that_grows_are_no_dictionaries(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "one").symlink_to(tmp_path / "two")
+    (tmp_path / "two").symlink_to(tmp_path / "one")
+    # `zh` is also spelt `cmn`: what fits as it was given does not as it may be spelt.
+    for reference in ("loop", "loop/{source}-{target}.tsv", "one", "{source}" * 100):
+        with pytest.raises(NotFound):
+            find_dictionary([tmp_path], reference, "zh", "en")
