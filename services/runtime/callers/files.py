@@ -30,7 +30,7 @@ _MOST_BYTES: Final = 1 << 20
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TABLES: Final = (".toml", ".json")
 
-Stamp = tuple[tuple[str, int, int, int], ...]
+Stamp = tuple[tuple[str, int, int, int, int], ...]
 
 
 class CallersError(ValueError):
@@ -102,9 +102,11 @@ def stamp(path: Path) -> Stamp:
         try:
             state = each.stat()
         except OSError:
-            found.append((each.name, 0, 0, 0))
+            found.append((each.name, 0, 0, 0, 0))
         else:
-            found.append((each.name, state.st_mtime_ns, state.st_ino, state.st_size))
+            # The last one is for what is changed in place under an old time, as copies that keep times are, and for a
+            # file that may be read only now.
+            found.append((each.name, state.st_mtime_ns, state.st_ino, state.st_size, state.st_ctime_ns))
     return tuple(found)
 
 

@@ -35,6 +35,7 @@ class Callers:
         self._own = [(self._digest(token), Account(UNNAMED, clock=clock))] if token is not None else []
         self._anonymous = Account(ANONYMOUS, clock=clock)
         self._stamp: files.Stamp = ()
+        self._problem = ""
         self._accounts: dict[str, Account] = {}
         self._known: list[tuple[bytes, Account]] = self._own
         if path is not None:
@@ -90,11 +91,14 @@ class Callers:
             stamp = files.stamp(self._path)
             if stamp == self._stamp:
                 return False
-            self._stamp = stamp
             callers = files.read_callers(self._path)
         except (files.CallersError, OSError) as error:
-            log.warning("callers not read anew", extra={"problem": str(error)})
+            # It is looked at again: what could not be read may be readable by then, and look the same from outside.
+            if str(error) != self._problem:
+                self._problem = str(error)
+                log.warning("callers not read anew", extra={"problem": str(error)})
             return False
+        self._stamp, self._problem = stamp, ""
         self._take(callers)
         log.info("callers read anew", extra={"callers": len(callers)})
         return True

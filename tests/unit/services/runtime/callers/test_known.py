@@ -1,6 +1,8 @@
 """Who is known, and how that changes while a server runs."""
 
 import logging
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,34 @@ def test_a_server_without_tokens_knows_everybody(tmp_path: Path) -> None:
     assert not Callers(None, empty).open
     with pytest.raises(CallersError):
         Callers(None, tmp_path / "nowhere.toml")
+
+
+def test_a_change_that_leaves_size_and_time_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "callers.toml"
+    _write(path, '[ada]\ntoken = "old"\n')
+    state = path.stat()
+    callers = Callers(path=path)
+    with path.open("r+") as file:  # in place, as a copy does that keeps times
+        file.write('[ada]\ntoken = "new"\n')
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert callers.refresh()
+    assert callers.identify("new").name == "ada"
+    with pytest.raises(Unauthenticated):
+        callers.identify("old")
+
+
+def test_what_could_not_be_read_is_read_once_it_can_be(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "callers.toml"
+    _write(path, "[ada]\ntoken = 'old'\n")
+    callers = Callers(path=path)
+    _write(path, "[ada]\ntoken = 'new'\n")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))  # no file can be opened, though all can be looked at
+    try:
+        assert not callers.refresh()
+        assert not callers.refresh()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert [record.getMessage() for record in caplog.records] == ["callers not read anew"]
+    assert callers.refresh()
+    assert callers.identify("new").name == "ada"
