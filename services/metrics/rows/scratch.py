@@ -1,9 +1,9 @@
 """Rows on disk for the time of a study: written once, read by any number of requests, bounded, checked.
 
 An entry is a folder with `rows` ([n, K, d], little-endian, row-major) and `meta.json`, which is written last and
-carries the SHA-256 of `rows`. It appears under its key by a rename, whole or not at all. An entry that does not match
-its digest is removed and counts as absent, so that its rows are made again. Entries unused for longest make room for
-new ones; a reader that still has one mapped keeps its bytes.
+carries the SHA-256 of `rows` and of all else that it says itself. It appears under its key by a rename, whole or not at
+all. An entry that does not match its digest is removed and counts as absent, so that its rows are made again. Entries
+unused for longest make room for new ones; a reader that still has one mapped keeps its bytes.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ class Meta:
     Args:
         shape: n, K, d.
         dtype: `<f4` or `<f8`.
-        digest: SHA-256 of the rows.
+        digest: SHA-256 of the rest and of the rows.
         facts: What else is to be remembered, as JSON takes it.
     """
 
@@ -137,7 +137,7 @@ class Writer:
             raise RuntimeError(
                 f"Expected an entry of {expected} bytes, but {self.written} were written and its file has {size}"
             )
-        meta = Meta(shape, dtype, _digest(self.folder / "rows"), facts)
+        meta = Meta(shape, dtype, _digest(self.folder / "rows", shape, dtype, facts), facts)
         with _full(expected):
             (self.folder / "meta.json").write_text(json.dumps(asdict(meta)), encoding="utf-8")
         self._scratch.publish(self.folder, key)
@@ -194,11 +194,11 @@ class Scratch:
             raw = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
             n, layers, d = raw["shape"]
             meta = Meta((int(n), int(layers), int(d)), str(raw["dtype"]), str(raw["digest"]), dict(raw["facts"]))
-            rows = _map(folder / "rows", meta.shape, meta.dtype)
-            if _digest(folder / "rows") == meta.digest:
+            if _digest(folder / "rows", meta.shape, meta.dtype, meta.facts) == meta.digest:
+                rows = _map(folder / "rows", meta.shape, meta.dtype)
                 os.utime(folder)
                 return meta, rows
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             pass  # damaged: removed below and made again
         with self._lock:
             shutil.rmtree(folder, ignore_errors=True)
@@ -268,8 +268,8 @@ def _map(path: Path, shape: tuple[int, int, int], dtype: str) -> NDArray[Any]:
     return np.memmap(path, dtype=dtype, mode="r", shape=shape)
 
 
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
+def _digest(path: Path, shape: tuple[int, int, int], dtype: str, facts: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps([shape, dtype, facts], sort_keys=True).encode())
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
             digest.update(piece)

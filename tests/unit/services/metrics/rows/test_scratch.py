@@ -72,7 +72,7 @@ def test_what_was_not_published_leaves_nothing(tmp_path):
     assert scratch._open == 0
 
 
-@pytest.mark.parametrize("harm", ["bit", "cut", "gone", "meta", "no meta"])
+@pytest.mark.parametrize("harm", ["bit", "cut", "gone", "meta", "no meta", "facts", "shape", "dtype", "huge", "deep"])
 def test_damage_is_found_and_removed(tmp_path, harm):
     scratch = Scratch(tmp_path, 1 << 20)
     keep(scratch, "a")
@@ -86,6 +86,19 @@ def test_damage_is_found_and_removed(tmp_path, harm):
         rows.unlink()
     elif harm == "meta":
         meta.write_text("{")
+    elif harm == "deep":
+        meta.write_text("[" * 100_000)
+    elif harm != "no meta":
+        # Of the same length and type, so that nothing but the digest can tell.
+        before, after = {
+            "facts": ('"tokens": 7', '"tokens": 8'),
+            "shape": ("[20, 3, 4]", "[20, 4, 3]"),
+            "dtype": ("<f4", "<i4"),
+            "huge": ("[20, 3, 4]", f"[{2**62}, 3, 4]"),
+        }[harm]
+        text = meta.read_text()
+        assert before in text
+        meta.write_text(text.replace(before, after))
     else:
         meta.unlink()
     assert scratch.find("a") is None
