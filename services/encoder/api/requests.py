@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
+import numpy as np
 from babelscope.data.blocks import OutputType
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2, text_pb2
+from numpy.typing import NDArray
 
 from services.models.api.messages import one_of, read_edits, read_model
 from services.models.artifacts import Objects
@@ -207,21 +209,41 @@ async def beside_the_loop(read: Callable[[], _Read], *, edits: bool) -> _Read:
 class SeenIds:
     """The ids of one request, however many messages carry them.
 
-    A 64-bit hash is kept of each, since a stream may carry millions: among n ids the chance that two different ones
-    are taken for one another is n^2 / 2^65, one in 37 million for a million ids.
+    A 64-bit hash is kept of each, in eight bytes, since a stream may carry millions: among n ids the chance that two
+    different ones are taken for one another is n^2 / 2^65, one in 37 million for a million ids. Hashes are in sorted
+    runs, each longer than all that come after it, so that there are few of them however many messages there were.
     """
 
     def __init__(self) -> None:
-        self._hashes: set[int] = set()
+        self._runs: list[NDArray[np.int64]] = []
+        self._number = 0
 
     def __len__(self) -> int:
-        return len(self._hashes)
+        return self._number
 
-    def add(self, name: str) -> bool:
-        """Remember an id; whether it is new."""
-        before = len(self._hashes)
-        self._hashes.add(hash(name))
-        return len(self._hashes) > before
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept."""
+        return sum(run.nbytes for run in self._runs)
+
+    def add(self, names: Sequence[str]) -> NDArray[np.bool_]:
+        """Remember ids; which of them were there before, [n].
+
+        Args:
+            names: n ids, unique among themselves.
+        """
+        hashes = np.fromiter(map(hash, names), np.int64, len(names))
+        known = np.zeros(len(names), bool)
+        for run in self._runs:
+            places = np.minimum(run.searchsorted(hashes), len(run) - 1)
+            known |= run[places] == hashes
+        self._number += len(names)
+        longer = np.sort(hashes)
+        while self._runs and len(self._runs[-1]) <= len(longer):
+            # A stable sort joins sorted runs in the time of a pass.
+            longer = np.sort(np.concatenate([self._runs.pop(), longer]), kind="stable")
+        self._runs.append(longer)
+        return known
 
 
 def check_texts(texts: Sequence[text_pb2.Text], field: str, max_texts: int, seen: SeenIds | None = None) -> None:
@@ -244,6 +266,7 @@ def check_texts(texts: Sequence[text_pb2.Text], field: str, max_texts: int, seen
     seen = SeenIds() if seen is None else seen
     start = len(seen)
     first: dict[str, int] = {}
+    earlier = seen.add([text.id for text in texts]).tolist()
     for number, text in enumerate(texts, start):
         if not text.id:
             raise InvalidArgument(f"{field}[{number}].id", "Expected an id that is not empty")
@@ -253,7 +276,7 @@ def check_texts(texts: Sequence[text_pb2.Text], field: str, max_texts: int, seen
                 f"{field}[{number}].id",
                 f"Expected ids that are unique within a request, but {text.id!r} is also the id of {field}[{before}]",
             )
-        if not seen.add(text.id):
+        if earlier[number - start]:
             raise InvalidArgument(
                 f"{field}[{number}].id",
                 f"Expected ids that are unique within a request, but {text.id!r} is also the id of an earlier text",
