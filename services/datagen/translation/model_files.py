@@ -56,14 +56,18 @@ class ModelFolders:
         nearby = sorted(path.name for root in self._roots if root.is_dir() for path in root.iterdir() if path.is_dir())
         if not self._hub or name.count("/") > 1:
             raise NotFound("translation model", name, nearby[:5])
+        from httpx import HTTPError
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
+        from services.runtime.files.hub_answers import bound_answers
+
+        bound_answers()
         try:
             return Path(snapshot_download(name, allow_patterns=list(_HUB_FILES)))
         except RepositoryNotFoundError as error:
             raise NotFound("translation model", name, nearby[:5]) from error
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        except (HfHubHTTPError, LocalEntryNotFoundError, OSError, HTTPError) as error:
             raise Unavailable(f"Expected {name} from the hub, but it cannot be had: {error}") from error
 
 

@@ -6,9 +6,7 @@ its files before anything large is asked for.
 
 import glob
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
 
 from services.models.files.checkpoint import INDEX_FILE
 from services.models.files.folders import TEXT_FILES, required_files
@@ -17,8 +15,7 @@ from services.runtime.errors import FailedPrecondition, InvalidArgument, NotFoun
 
 SMALL_FILES = ("config.json", "tokenizer_config.json", INDEX_FILE)
 """What a model is judged by."""
-SILENT_SECONDS: Final = 20.0
-"""How long the hub may send nothing in the midst of an answer. Its own client would wait for ever."""
+_UNREACHED = "the hub cannot be reached"
 
 
 class Hub:
@@ -30,7 +27,9 @@ class Hub:
 
     def __init__(self, cache_dir: Path | None = None) -> None:
         self._cache_dir = cache_dir
-        _set_timeouts()
+        from services.runtime.files.hub_answers import bound_answers
+
+        bound_answers()
 
     @property
     def address(self) -> str:
@@ -110,6 +109,8 @@ class Hub:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
+        from services.runtime.files.hub_answers import HubAnswerRefused
+
         def fetch(local_only: bool) -> Path:
             return Path(
                 snapshot_download(
@@ -125,23 +126,10 @@ class Hub:
             return fetch(cached)
         except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError):
             raise
-        except (OSError, HTTPError):
+        except (OSError, HTTPError) as reason:
             try:
                 return fetch(True)
             except (OSError, HTTPError) as error:
-                note = "it is neither under the model roots nor in the hub's cache, and the hub cannot be reached"
+                why = f"the hub's answer is not taken: {reason}" if isinstance(reason, HubAnswerRefused) else ""
+                note = f"it is neither under the model roots nor in the hub's cache, and {why or _UNREACHED}"
                 raise NotFound("model", name, note=note) from error
-
-
-@lru_cache(maxsize=1)
-def _set_timeouts() -> None:
-    """Has the hub's client give up a server that accepts and never answers: of all its connections, once a process."""
-    from huggingface_hub import set_client_factory
-    from huggingface_hub.utils._http import default_client_factory
-
-    def client() -> Any:
-        made = default_client_factory()
-        made.timeout = SILENT_SECONDS
-        return made
-
-    set_client_factory(client)
