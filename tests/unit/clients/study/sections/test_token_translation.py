@@ -33,6 +33,7 @@ class Translating:
                 tokens=["^", *text.text.split(), "$"],
                 token_ids=range(len(text.text.split()) + 2),
                 special=[True, *[False] * len(text.text.split()), True],
+                truncated=False,
             )
             for text in texts
         ]

@@ -39,7 +39,8 @@ def test_lower_layers_of_another_model_are_mapped_below_the_task_layers(
     same = load_fine_tuned(tuned.folder, lower=(source, 2))
     assert same.predict(examples) == expected
     shift = np.linspace(-3, 3, 48).astype(np.float32)
-    away, back = (LanguageEdit(Edit(2, vector=shift, alpha=alpha, vector_positions="all")) for alpha in (1.0, -1.0))
+    # In this direction nearly all answers change; in the other they become the most frequent one, which most are.
+    away, back = (LanguageEdit(Edit(2, vector=shift, alpha=alpha, vector_positions="all")) for alpha in (-1.0, 1.0))
     assert load_fine_tuned(tuned.folder, edits=(away,), lower=(source, 2)).predict(examples) != expected
     assert load_fine_tuned(tuned.folder, edits=(away, back), lower=(source, 2)).predict(examples) == expected
     other = load_model(ModelFiles(aliases={"m": build_model("bert", tmp_path / "m", seed=5)}), ModelSpec("m"))
