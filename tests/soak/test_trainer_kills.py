@@ -3,7 +3,8 @@
 SOAK_KILLS sets how many kills, 100 by default, of which a quarter meets the runner `ray`; SOAK_SEED the moments. Jobs
 are entered one after the other: training, training by two workers, evaluating, a sweep. A kill comes after a random
 time or a random number of events, so that it meets the start of a process as well as steps, states and evaluations.
-A job is started five times at most: one that has been started for the last time is let alone.
+A job fails after five starts in which it gets no further; one that has been started five times in all is let alone,
+which is more than it needs and keeps a slow machine from failing the test.
 """
 
 import logging
@@ -37,7 +38,7 @@ ALL = int(os.environ.get("SOAK_KILLS", "100"))
 KILLS = {"process": ALL - ALL // 4, "ray": ALL // 4}
 SEED = int(os.environ.get("SOAK_SEED", "0"))
 STARTS = 5
-"""Starts of a job before it fails."""
+"""Starts of a job after which it is let alone."""
 LEASE_SECONDS = 3
 LONGEST = 15.0
 """Seconds between two kills, from when there is something to kill, drawn evenly."""
