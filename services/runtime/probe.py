@@ -1,10 +1,12 @@
 """Asks a server of this machine for its health: `python -m services.runtime.probe PORT`, for containers.
 
+It asks at the address that the server listens on (`BABELSCOPE_HOST`), and through loopback where that is every address.
 With TLS it asks the health port where there is one. Where there is none it asks the server's own port through TLS and
 trusts the certificate that the server itself was given, by its own name: what is asked is this machine alone. Where
 clients must present certificates, the server's own is presented.
 """
 
+import ipaddress
 import os
 import socket
 import ssl
@@ -16,6 +18,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 TIMEOUT_SECONDS = 5.0
+_LOOPBACK = "127.0.0.1"
 
 
 def port(default: str) -> int:
@@ -28,16 +31,29 @@ def port(default: str) -> int:
     return int(health if health != "0" else os.environ.get("BABELSCOPE_PORT", default))
 
 
+def host() -> str:
+    """The address at which this machine reaches the server."""
+    given = os.environ.get("BABELSCOPE_HOST", "").strip("[]")
+    try:
+        is_every = ipaddress.ip_address(given).is_unspecified
+    except ValueError:
+        return given or _LOOPBACK
+    if not is_every:
+        return given
+    return "::1" if ":" in given else _LOOPBACK
+
+
 def _channel(number: int) -> grpc.Channel:
     """A channel to the server on a port, which no proxy of the environment may take."""
     options: list[tuple[str, Any]] = [("grpc.enable_http_proxy", 0)]
-    address = f"127.0.0.1:{number}"
+    listens = host()
+    address = f"[{listens}]:{number}" if ":" in listens else f"{listens}:{number}"
     certificate, key, authority = (
         os.environ.get(f"BABELSCOPE_{name}", "") for name in ("TLS_CERTIFICATE", "TLS_KEY", "TLS_CLIENT_CA")
     )
     if not certificate or os.environ.get("BABELSCOPE_HEALTH_PORT", "0") != "0":
         return grpc.insecure_channel(address, options=options)
-    name = _name_of(("127.0.0.1", number), certificate, (certificate, key) if authority else None)
+    name = _name_of((listens, number), certificate, (certificate, key) if authority else None)
     served = Path(certificate).read_bytes()
     identity = (Path(key).read_bytes(), served) if authority else (None, None)
     options.append(("grpc.ssl_target_name_override", name))

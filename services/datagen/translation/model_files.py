@@ -60,14 +60,14 @@ class ModelFolders:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-        from services.runtime.files.hub_answers import bound_answers
+        from services.runtime.files.hub_answers import MALFORMED, bound_answers
 
         bound_answers()
         try:
             return Path(snapshot_download(name, allow_patterns=list(_HUB_FILES)))
         except RepositoryNotFoundError as error:
             raise NotFound("translation model", name, nearby[:5]) from error
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError, HTTPError) as error:
+        except (HfHubHTTPError, LocalEntryNotFoundError, OSError, HTTPError, *MALFORMED) as error:
             raise Unavailable(f"Expected {name} from the hub, but it cannot be had: {error}") from error
 
 

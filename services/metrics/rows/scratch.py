@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 
 from services.runtime.errors import LimitExceeded
 from services.runtime.files import atomic
+from services.runtime.names import read_bounded
 
 _PIECE: Final = 1 << 22
+_MOST_META_BYTES: Final = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ class Scratch:
         if not folder.exists():
             return None
         try:
-            raw = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+            raw = json.loads(read_bounded(folder / "meta.json", _MOST_META_BYTES))
             n, layers, d = raw["shape"]
             meta = Meta((int(n), int(layers), int(d)), str(raw["dtype"]), str(raw["digest"]), dict(raw["facts"]))
             if _digest(folder / "rows", meta.shape, meta.dtype, meta.facts) == meta.digest:

@@ -1,6 +1,7 @@
 """Folders that hold a model: what they must have, and nothing that leads out of them."""
 
 import json
+import logging
 import os
 from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ TEXT_FILES = (
 )
 """What determines a model's computation beside its weights."""
 _DEEPEST = 3
+_unread: set[Path] = set()
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -198,11 +202,22 @@ def files_stamp(folder: Path) -> tuple[tuple[str, int, int, int, int], ...]:
 
 
 def folders_below(root: Path) -> Iterator[tuple[str, Path]]:
-    """Model folders below a root, with their names; a model's own sub-folders are not looked into."""
+    """Model folders below a root, with their names; a model's own sub-folders are not looked into.
+
+    A folder that cannot be read is left out, with a line in the log for the first time.
+    """
     pending = [(root, 0)]
     while pending:
         folder, depth = pending.pop()
-        if depth > 0 and (folder / CONFIG_FILE).is_file():
+        try:
+            is_model = depth > 0 and (folder / CONFIG_FILE).is_file()
+            children = [] if is_model or depth >= _DEEPEST or not folder.is_dir() else list(folder.iterdir())
+            below = [(child, depth + 1) for child in children if child.name[0] != "." and child.is_dir()]
+        except OSError as error:
+            if folder not in _unread:
+                log.warning("unreadable folder skipped", extra={"folder": str(folder), "problem": str(error)})
+                _unread.add(folder)
+            continue
+        if is_model:
             yield folder.relative_to(root).as_posix(), folder
-        elif depth < _DEEPEST and folder.is_dir():
-            pending.extend((child, depth + 1) for child in folder.iterdir() if child.is_dir() and child.name[0] != ".")
+        pending.extend(below)

@@ -63,13 +63,15 @@ class Hub:
         return self._fetch(name, folder.name, [*texts, *SMALL_FILES, *required.weights])
 
     def _listed(self, name: str, commit: str) -> set[str] | None:
-        """The names of a commit's files; None where the hub cannot be reached."""
+        """The names of a commit's files; None where the hub cannot be reached or sends something else."""
         from httpx import HTTPError
         from huggingface_hub import HfApi
 
+        from services.runtime.files.hub_answers import MALFORMED
+
         try:
             return set(HfApi().list_repo_files(name, revision=commit))
-        except (OSError, HTTPError):
+        except (OSError, HTTPError, *MALFORMED):
             return None
 
     def _fetch(self, name: str, revision: str, files: Sequence[str], *, cached: bool = False) -> Path:
@@ -107,9 +109,14 @@ class Hub:
         """The snapshot's folder, from the hub or, where it cannot be reached, from the cache."""
         from httpx import HTTPError
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+        from huggingface_hub.errors import (
+            GatedRepoError,
+            HFValidationError,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
 
-        from services.runtime.files.hub_answers import HubAnswerRefused
+        from services.runtime.files.hub_answers import MALFORMED, HubAnswerRefused
 
         def fetch(local_only: bool) -> Path:
             return Path(
@@ -124,12 +131,13 @@ class Hub:
 
         try:
             return fetch(cached)
-        except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError):
+        except (GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError):
             raise
-        except (OSError, HTTPError) as reason:
+        except (OSError, HTTPError, *MALFORMED) as reason:
             try:
                 return fetch(True)
-            except (OSError, HTTPError) as error:
-                why = f"the hub's answer is not taken: {reason}" if isinstance(reason, HubAnswerRefused) else ""
+            except (OSError, HTTPError, *MALFORMED) as error:
+                is_refused = isinstance(reason, (HubAnswerRefused, *MALFORMED))
+                why = f"the hub's answer is not taken: {reason or type(reason).__name__}" if is_refused else ""
                 note = f"it is neither under the model roots nor in the hub's cache, and {why or _UNREACHED}"
                 raise NotFound("model", name, note=note) from error

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import logging
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO, Protocol
 
 from babelscope.data.atomic import partial_file, sweep
 
-from services.runtime.errors import FailedPrecondition, LimitExceeded, NotFound, Unavailable
+from services.runtime.errors import DataLoss, FailedPrecondition, LimitExceeded, NotFound, Unavailable
 from services.runtime.files import atomic
 
 log = logging.getLogger(__name__)
@@ -92,10 +93,18 @@ class Folder:
 
     @contextlib.contextmanager
     def read(self, path: str, name: str) -> Iterator[BinaryIO]:
-        """The file itself."""
+        """The file itself.
+
+        Raises:
+            DataLoss: Something else has its name; a pipe would keep the reader for ever.
+        """
         with translated(name):
-            file = (self._root / path).open("rb")
-        with file:
+            # Without O_NONBLOCK, to open a pipe that nobody writes to would not return.
+            number = os.open(self._root / path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            os.close(number)
+            raise DataLoss(f"Expected {name} to be a file of the store, but something else has its name")
+        with os.fdopen(number, "rb") as file:
             yield file
 
     def size(self, path: str) -> int | None:

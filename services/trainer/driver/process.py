@@ -141,7 +141,11 @@ class JobProcess:
         """How the process ended, with the end of its log, for people."""
         code = self._process.poll()
         how = f"by signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit code {code}"
-        tail = self._log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").strip() if self._log.exists() else ""
+        tail = ""
+        if self._log.exists():
+            with self._log.open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_TAIL))
+                tail = log.read(_LOG_TAIL).decode(errors="replace").strip()
         return f"its process ended {how}" + (f"; its log ends with:\n{tail}" if tail else "")
 
     def _signal(self, number: signal.Signals) -> None:

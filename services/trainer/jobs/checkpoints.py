@@ -10,7 +10,7 @@ from services.runtime.errors import DataLoss, FailedPrecondition, NotFound
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.pages import within_bytes
 from services.trainer.jobs.records import CheckpointRecord, Lease, State
-from services.trainer.jobs.rows import check_row, is_text, skipped
+from services.trainer.jobs.rows import check_row, is_text, skip_untimely, skipped, timely
 from services.trainer.jobs.schema import checkpoints, jobs
 from services.trainer.jobs.table import LeaseLost
 
@@ -81,6 +81,7 @@ class Checkpoints:
         order = (checkpoints.c.created.desc(), checkpoints.c.id.desc())
         query = (
             select(checkpoints.c.id, func.length(checkpoints.c.payload), checkpoints.c.created)
+            .where(timely(checkpoints.c.created))
             .order_by(*order)
             .limit(size + 1)
         )
@@ -92,6 +93,8 @@ class Checkpoints:
                 or_(checkpoints.c.created < time, and_(checkpoints.c.created == time, checkpoints.c.id < name))
             )
         with self._database.reading() as connection:
+            if after is None:
+                skip_untimely(connection, checkpoints)
             rows = connection.execute(query).all()
             ids = [row[0] for row in rows[: within_bytes([row[1] for row in rows[:size]])]]
             found = connection.execute(select(checkpoints).where(checkpoints.c.id.in_(ids)).order_by(*order)).all()

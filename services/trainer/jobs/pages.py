@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
 from services.trainer.jobs.records import Filter, JobRecord
-from services.trainer.jobs.rows import read_jobs
+from services.trainer.jobs.rows import read_jobs, skip_untimely, timely
 from services.trainer.jobs.schema import jobs, labels
 
 PAGE_BYTES: Final = 1 << 20
@@ -43,7 +43,9 @@ def read_page(
     Returns:
         The page, and whether there are more. Damaged rows are left out of its jobs, of which there may be none.
     """
-    query = select(jobs.c.id, jobs.c.created, _weight().label("weight"))
+    if after is None:
+        skip_untimely(connection, jobs)
+    query = select(jobs.c.id, jobs.c.created, _weight().label("weight")).where(timely(jobs.c.created))
     if wanted.states:
         query = query.where(jobs.c.state.in_([state.value for state in wanted.states]))
     if wanted.parent:

@@ -9,7 +9,20 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Column, Connection, Double, Integer, LargeBinary, Row, Select, Table, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    LargeBinary,
+    Row,
+    Select,
+    Table,
+    func,
+    select,
+)
 
 from services.runtime.errors import DataLoss, NotFound
 from services.trainer.jobs.records import JobRecord, State
@@ -21,6 +34,7 @@ _HALVES: Final = re.compile(r"[\ud800-\udfff]")
 _skipped: Final[set[str]] = set()
 _LARGEST: Final = 2**31 - 1
 """Largest whole number of a row: messages have no larger ones."""
+_MOST_NOTED: Final = 100
 _LATEST: Final = 1e11
 """Latest time, in seconds since the epoch: that of a message ends with the year 9999, after 2.5e11."""
 
@@ -58,6 +72,18 @@ def skipped(row: str, problem: object) -> None:
     if row not in _skipped:
         log.warning("damaged row skipped", extra={"row": row, "problem": str(problem)[:500]})
         _skipped.add(row)
+
+
+def timely(column: "Column[Any]") -> ColumnElement[bool]:
+    """Whether a column has a time, by which rows can be put in order: SQLite sorts texts behind all numbers."""
+    return column.between(0, _LATEST)
+
+
+def skip_untimely(connection: Connection, table: Table) -> None:
+    """Notes the rows of a table that no page has, because the time of their entering is damaged."""
+    damaged = select(table.c.id).where(~func.coalesce(timely(table.c.created), False)).limit(_MOST_NOTED)
+    for row in connection.execute(damaged):
+        skipped(str(row.id), "its `created` is no time")
 
 
 def _rows(connection: Connection, query: Select[Any]) -> list[tuple[Row[Any], Mapping[str, str]]]:

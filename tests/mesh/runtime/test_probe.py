@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from services.runtime.rpc.security import UsageError
+
 PROXY = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "grpc_proxy": "http://127.0.0.1:9"}
 
 
@@ -26,6 +28,18 @@ async def test_no_proxy_is_asked(toy: Any, serve: Any) -> None:
     assert await probe(server.port, **PROXY) == (0, "")
     server.health.set_serving(False)
     assert (await probe(server.port, **PROXY))[0] == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.9", "localhost", "::1", "0.0.0.0", "::", "[::]"])
+async def test_the_address_that_the_server_listens_on_is_asked(host: str, toy: Any, serve: Any) -> None:
+    try:
+        server = await serve(toy, host=host, insecure=True)
+    except UsageError:
+        assert ":" in host
+        pytest.skip("this machine has no IPv6")
+    assert await probe(server.port, BABELSCOPE_HOST=host) == (0, "")
+    server.health.set_serving(False)
+    assert (await probe(server.port, BABELSCOPE_HOST=host))[0] == 1
 
 
 @pytest.mark.parametrize("mutual", [False, True])

@@ -1,6 +1,8 @@
 """Names that stay inside, and folders that can be served."""
 
+import errno
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,22 @@ def test_folders_below_a_root(tmp_path: Path) -> None:
         (folder / "config.json").write_text(json.dumps({}))
     assert sorted(name for name, _ in folders_below(tmp_path)) == ["a", "org/b", "org/deep/c"]
     assert list(folders_below(tmp_path / "nowhere")) == []
+
+
+def test_a_folder_that_cannot_be_read_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a", "locked/b", "team/c"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "config.json").write_text("{}")
+    read = Path.iterdir
+
+    def iterdir(self: Path) -> Iterator[Path]:  # root may read anything, so that its leave cannot be taken
+        if self.name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return read(self)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    for _ in range(2):
+        assert sorted(name for name, _ in folders_below(tmp_path)) == ["a", "team/c"]
+    assert caplog.text.count("unreadable folder skipped") == 1

@@ -12,10 +12,12 @@ import httpx
 import pytest
 from huggingface_hub import constants
 
+from services.datagen.translation.model_files import ModelFolders
 from services.models.files.hub import Hub
-from services.runtime.errors import NotFound
+from services.runtime.errors import FailedPrecondition, NotFound, Unavailable
 from services.runtime.files import hub_answers
-from services.runtime.files.hub_answers import HubAnswerRefused, bounded
+from services.runtime.files.hub_answers import HubAnswerRefused, bound_answers, bound_client
+from tests.support.loopback_hub import LoopbackHub
 
 WORDS = json.dumps({"words": list(range(40_000))}).encode()
 BOMB = gzip.compress(bytes(64 << 20), 9)
@@ -24,6 +26,7 @@ BOMB = gzip.compress(bytes(64 << 20), 9)
 class _Handler(BaseHTTPRequestHandler):
     """Answers by the last part of the path."""
 
+    server: "_Server"
     protocol_version = "HTTP/1.1"
 
     def do_HEAD(self) -> None:
@@ -51,7 +54,15 @@ class _Handler(BaseHTTPRequestHandler):
                     self._begin(b"", {"Content-Length": "1000"})
                     for _ in range(1000):
                         self.wfile.write(b"x")
-                        self.server.over.wait(0.02)  # type: ignore[attr-defined]
+                        self.server.over.wait(0.02)
+                case "slow-headers":
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Filler: ")
+                    for _ in range(1000):
+                        self.wfile.write(b"x")
+                        self.server.over.wait(0.02)
+                    self.wfile.write(b"\r\nContent-Length: 0\r\n\r\n")
+                case _ if self.server.said is not None:
+                    self._all(self.server.said)
                 case _:  # a bomb, whatever the hub's client asks for
                     self._all(BOMB, {"Content-Encoding": "gzip"})
         except OSError:
@@ -78,24 +89,43 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
 
+class _Server(ThreadingHTTPServer):
+    """Such a hub.
+
+    Attributes:
+        over: Set when the tests are over.
+        said: What it says of models; a bomb where None.
+    """
+
+    over: threading.Event
+    said: bytes | None = None
+
+
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """Where such a hub is."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.over = threading.Event()  # type: ignore[attr-defined]
+def server() -> Iterator[_Server]:
+    """Such a hub at work."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.over = threading.Event()
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.over.set()  # type: ignore[attr-defined]
+    yield server
+    server.over.set()
     server.shutdown()
     thread.join()
     server.server_close()
 
 
 @pytest.fixture
+def url(server: _Server) -> str:
+    """Where it is."""
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+@pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    with httpx.Client(event_hooks={"response": [bounded]}, timeout=60) as made:
+    with httpx.Client() as made:
+        bound_client(made)
         yield made
 
 
@@ -134,21 +164,104 @@ def test_what_has_no_end_or_another_form_is_refused(
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("path", ["slow", "slow-headers"])
+@pytest.mark.parametrize("proxied", [False, True])
 def test_bytes_that_come_one_by_one_are_given_up(
-    client: httpx.Client, url: str, monkeypatch: pytest.MonkeyPatch
+    path: str, *, proxied: bool, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if proxied:  # the server itself takes what is meant for a proxy
+        monkeypatch.setenv("http_proxy", url)
+        monkeypatch.setenv("no_proxy", "")
     monkeypatch.setattr(hub_answers, "SILENT_SECONDS", 0.3)
-    with pytest.raises(HubAnswerRefused, match=r"at least 4096 bytes a second of the hub, but got \d{1,3} in"):
-        client.get(f"{url}/slow")
+    with httpx.Client() as client:
+        bound_client(client)
+        address = "http://hub.example" if proxied else url
+        assert client.get(f"{address}/plain").content == WORDS  # the pace is that of an answer, not of a connection
+        with pytest.raises(HubAnswerRefused, match=r"at least 4096 bytes a second of the hub, but got \d{1,3} in"):
+            client.get(f"{address}/{path}")
 
 
-def test_a_model_of_such_a_hub_is_not_found_and_says_why(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_connection_that_was_quiet_between_two_answers_is_used_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(hub_answers, "SILENT_SECONDS", 0.2)
+    with httpx.Client() as client:
+        bound_client(client)
+        assert client.head(f"{url}/packed").status_code == 200
+        threading.Event().wait(0.4)
+        assert client.head(f"{url}/packed").status_code == 200
+
+
+@pytest.fixture
+def asked(url: str, server: _Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Server]:
+    """The hub as the one that the hub's client asks."""
     template = constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + template)
     monkeypatch.setattr(constants, "ENDPOINT", url)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    yield server
+    server.said = None
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_model_of_such_a_hub_is_not_found_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_answers, "_MOST_TOLD", 1 << 20)
     with pytest.raises(NotFound, match="the hub's answer is not taken: Expected at most 1048576 bytes"):
         Hub(tmp_path).config("org/model", "")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"5",
+        b'"text"',
+        b"{}",
+        b'{"id": 5, "sha": [], "siblings": {}}',
+        b'{"id": "org/model", "sha": "' + b"a" * 40 + b'", "siblings": [{"rfilename": 5}]}',
+        b'{"id": "org/model", "sha": "../../x", "siblings": [{"rfilename": "config.json"}]}',
+        b'{"id": "org/model", "sha": "\\u0000", "siblings": [{}]}',
+        b"[" * 100_000,
+        b"\xff\xfe",
+    ],
+)
+def test_a_hub_that_says_anything_else_of_a_model_is_told_as_such(said: bytes, asked: _Server, tmp_path: Path) -> None:
+    asked.said = said
+    cache = tmp_path / "cache"
+    for look_up in (Hub(cache).config, Hub(cache).model):
+        with pytest.raises((NotFound, FailedPrecondition)):
+            look_up("org/model", "")
+    with pytest.raises((NotFound, Unavailable, FailedPrecondition)):
+        ModelFolders([], hub=True).find("org/model")
+    assert {path.name for path in tmp_path.iterdir()} <= {"cache"}
+
+
+def test_files_of_xet_storage_come_over_connections_that_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    monkeypatch.delenv("HF_HUB_DISABLE_XET", raising=False)
+    bound_answers.cache_clear()
+    bound_answers()
+    assert constants.HF_HUB_DISABLE_XET
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    monkeypatch.setenv("HF_HUB_DISABLE_XET", "0")
+    bound_answers.cache_clear()
+    bound_answers()
+    assert not constants.HF_HUB_DISABLE_XET
+
+
+def test_a_file_that_the_client_does_not_fetch_over_http_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    with LoopbackHub({"org/model": folder}).serving() as hub:
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + template)
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "MAX_HTTP_DOWNLOAD_SIZE", 5)
+        with pytest.raises(NotFound, match="the hub's answer is not taken: The file is too large"):
+            Hub(tmp_path / "cache").config("org/model", "")

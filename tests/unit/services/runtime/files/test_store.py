@@ -333,3 +333,16 @@ def test_states_of_a_kind_have_size_and_time_and_use_renews_that_of_a_file(tmp_p
     store.touch(f"rows/{'0' * 64}")
     [after] = store.states("rows")
     assert after.used >= state.used - 1
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_damage_and_keeps_no_reader(make: Callable[[Path], None], tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    name = store.put("blobs", b"content")
+    (path,) = (found for found in (tmp_path / "store").rglob("*") if found.is_file())
+    path.unlink()
+    make(path)
+    with pytest.raises(DataLoss, match="something else has its name"):
+        store.get(name)
+    with pytest.raises(DataLoss, match="something else has its name"), store.open(name):
+        pass

@@ -11,6 +11,7 @@ import pytest
 
 from services.runtime.errors import DataLoss, ServiceError
 from services.trainer.api.messages import write_event, write_job
+from services.trainer.jobs import rows
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import EventRecord, Filter, NewJob, State
@@ -20,7 +21,7 @@ from services.trainer.jobs.table import JobTable
 SPEC = b'{"yaml":"name: s"}'
 NO_TEXT = "CAST(x'ff41' AS TEXT)"
 VALUES: tuple[Any, ...] = (NO_TEXT, "abc", b"\xff", 10**18, 1e300)
-COLUMNS = [name for name in jobs.columns.keys() if name not in {"id", "created"}]  # noqa: SIM118 - not a mapping
+COLUMNS = [name for name in jobs.columns.keys() if name != "id"]  # noqa: SIM118 - not a mapping
 
 
 class Shelf:
@@ -72,6 +73,37 @@ def test_a_row_of_any_values_harms_no_other(column: str, shelf: Shelf) -> None:
         while (next_one := shelf.table.claim("test", 30.0)) is not None:
             claimed.append(next_one[1].id)
         assert whole in claimed, value
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+@pytest.mark.parametrize("value", [*VALUES, -1.0])
+def test_pages_go_on_beyond_a_row_without_a_time(value: Any, *, oldest_first: bool, shelf: Shelf) -> None:
+    made = [shelf.table.create(NewJob("study", SPEC)).id for _ in range(5)]
+    shelf.harm("jobs", "created", value, made[2])
+    wanted, found, last, more = Filter(oldest_first=oldest_first), [], None, True
+    while more:
+        page, more = shelf.table.page(wanted, 1, last)
+        found += [job.id for job in page.jobs]
+        last = page.last
+    assert sorted(found) == sorted(job for job in made if job != made[2])
+    assert made[2] in rows._skipped
+
+
+@pytest.mark.parametrize("value", [*VALUES, -1.0])
+def test_pages_of_checkpoints_go_on_beyond_a_row_without_a_time(value: Any, shelf: Shelf) -> None:
+    checkpoints = Checkpoints(shelf.database)
+    shelf.table.create(NewJob("study", SPEC))
+    claimed = shelf.table.claim("test", 30.0)
+    assert claimed is not None
+    for name in "abc":
+        checkpoints.add(claimed[0], name * 64, b"{}", 1)
+    shelf.harm("checkpoints", "created", value, "b" * 64)
+    found, last = checkpoints.page(1)
+    names = [each.id[0] for each in found]
+    while last is not None:
+        found, last = checkpoints.page(1, last)
+        names += [each.id[0] for each in found]
+    assert names == ["c", "a"]
 
 
 def test_a_damaged_job_that_is_claimed_fails_with_the_reason(shelf: Shelf) -> None:
