@@ -12,6 +12,7 @@ from services.trainer.training.events import Event, Progressed
 from services.trainer.training.fit import fit
 from services.trainer.training.plan import FineTunePlan, LanguageSet, Optimisation
 from tests.support.task_examples import direct_score, sentences
+from tests.support.telling import tell
 
 PLAN = FineTunePlan(
     ModelSpec("golden"),
@@ -29,7 +30,7 @@ def main() -> None:
 
     def report(event: Event) -> None:
         if isinstance(event, Progressed):
-            _tell(f"{event.step} {event.of} {event.loss.hex()}")
+            tell(f"{event.step} {event.of} {event.loss.hex()}")
 
     fit(
         PLAN,
@@ -40,12 +41,7 @@ def main() -> None:
         report=report,
         checkpoint_seconds=0.05,
     )
-    _tell("over")
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    tell("over")
 
 
 if __name__ == "__main__":

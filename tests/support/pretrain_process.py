@@ -10,6 +10,7 @@ from services.models.catalogue import ModelFiles
 from services.trainer.pretraining.pretrain import pretrain
 from services.trainer.training.events import Event, Progressed
 from tests.support.pretraining import plan, read
+from tests.support.telling import tell
 
 
 def main() -> None:
@@ -18,7 +19,7 @@ def main() -> None:
 
     def report(event: Event) -> None:
         if isinstance(event, Progressed):
-            _tell(f"{event.step} {event.loss.hex()}")
+            tell(f"{event.step} {event.loss.hex()}")
 
     pretrain(
         plan(epochs=3.0),
@@ -29,12 +30,7 @@ def main() -> None:
         report=report,
         checkpoint_seconds=0.05,
     )
-    _tell("over")
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    tell("over")
 
 
 if __name__ == "__main__":

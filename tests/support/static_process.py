@@ -16,6 +16,7 @@ from services.trainer.static.train import train_static
 from services.trainer.training.events import Checkpointed, Event
 from services.trainer.training.plan import LanguageSet
 from tests.support.pretraining import read
+from tests.support.telling import tell
 
 PLAN = StaticPlan(
     "glove",
@@ -38,7 +39,7 @@ def main() -> None:
 
     def report(event: Event) -> None:
         if isinstance(event, Checkpointed):
-            _tell(str(event.step))
+            tell(str(event.step))
             time.sleep(0.02)  # so that a reader of these lines can end the process between two of them
 
     train_static(
@@ -49,12 +50,7 @@ def main() -> None:
         report=report,
         checkpoint_seconds=0.0,
     )
-    _tell("over")
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    tell("over")
 
 
 if __name__ == "__main__":

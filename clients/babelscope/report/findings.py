@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from babelscope.report.guide import is_distance
-from babelscope.report.names import language_name, metric_name
+from babelscope.report.names import language_name, layer_name, metric_name
 from babelscope.report.numbers import LayerMeasure, Numbers, Series, chance_by_layer, mean_by_layer
 from babelscope.study.result import StudyResult, Variant
 
@@ -103,18 +103,18 @@ def _peak(measure: LayerMeasure, listed: Mapping[str, Series], source: str) -> F
     first, last = min(means), max(means)
     name = metric_name(measure.metric)
     if top == first:
-        course = f"is highest at {_layer(first)} ({means[first]:.2f}) and {means[last]:.2f} at {_layer(last)}"
+        course = f"is highest at {layer_name(first)} ({means[first]:.2f}) and {means[last]:.2f} at {layer_name(last)}"
     elif top == last:
-        course = f"rises from {means[first]:.2f} at {_layer(first)} to {means[last]:.2f} at {_layer(last)}"
+        course = f"rises from {means[first]:.2f} at {layer_name(first)} to {means[last]:.2f} at {layer_name(last)}"
     else:
         course = (
-            f"goes from {means[first]:.2f} at {_layer(first)} to its peak, {means[top]:.2f} at {_layer(top)}, "
-            f"and is {means[last]:.2f} at {_layer(last)}"
+            f"goes from {means[first]:.2f} at {layer_name(first)} to its peak, {means[top]:.2f} at {layer_name(top)}, "
+            f"and is {means[last]:.2f} at {layer_name(last)}"
         )
     null, spread = chance[top]
     return Finding(
         f"{means[top]:.2f}",
-        f"mean {name} at its peak, {_layer(top)}",
+        f"mean {name} at its peak, {layer_name(top)}",
         f"Mean {name} between {language_name(source)} and {_count(len(listed), 'other language')} {course}. "
         f"The chance level there, from shuffled sentences, is {_signed(null)} ± {spread:.3f}.",
     )
@@ -128,7 +128,7 @@ def _closest(measure: LayerMeasure, listed: Mapping[str, Series], source: str) -
     far = min(rows, key=lambda language: rows[language].value)
     best, worst = rows[near], rows[far]
     text = (
-        f"At {_layer(layer)}, {language_name(near)} is most similar to {language_name(source)} "
+        f"At {layer_name(layer)}, {language_name(near)} is most similar to {language_name(source)} "
         f"({best.value:.2f}, 95 % interval {best.low:.2f} to {best.high:.2f})"
     )
     if far != near:
@@ -158,9 +158,9 @@ def _random_init(listed: Sequence[Effect], measure: LayerMeasure, source: str) -
     return [
         Finding(
             _signed(means[order[0]]),
-            f"mean {name} at {_layer(last)} after re-initialising layers {order[0]}",
+            f"mean {name} at {layer_name(last)} after re-initialising layers {order[0]}",
             f"Re-initialising layers {order[0]} changes {name} between {language_name(source)} and other languages at "
-            f"{_layer(last)} the most, by {_signed(means[order[0]])} on average over {_count(pairs, 'pair')}"
+            f"{layer_name(last)} the most, by {_signed(means[order[0]])} on average over {_count(pairs, 'pair')}"
             + (f"; {others}{drawn}." if others else f"{drawn}."),
         )
     ]
@@ -182,12 +182,13 @@ def _retrieval(measure: LayerMeasure, listed: Mapping[str, Series], source: str)
     what = metric_name(measure.metric)
     return Finding(
         percent(means[top]),
-        f"mean {what} of translations at {_layer(top)}",
-        f"For a sentence in {language_name(source)}, the nearest neighbour at {_layer(top)} is its translation in "
+        f"mean {what} of translations at {layer_name(top)}",
+        f"For a sentence in {language_name(source)}, the nearest neighbour at {layer_name(top)} is its translation in "
         f"{percent(means[top])} of cases on average over {_count(len(rows), 'language')}{range_text}; chance is "
         f"{percent(chance)} ({how})."
         if measure.metric == "p@1"
-        else f"Mean {what} is {percent(means[top])} at {_layer(top)}{range_text}; chance is {percent(chance)} ({how}).",
+        else f"Mean {what} is {percent(means[top])} at {layer_name(top)}{range_text}; chance is {percent(chance)} "
+        f"({how}).",
     )
 
 
@@ -207,11 +208,11 @@ def _agreement(
     best, peak = (max(rhos, key=lambda layer: (sum(each[layer]), -layer)) for each in (twos, ones))
     one, two = metric_name(similarity.metric), metric_name(retrieval.metric)
     text = (
-        f"At {_layer(best)}, where retrieval is highest, {one} and {two} rank the {len(shared)} languages in "
+        f"At {layer_name(best)}, where retrieval is highest, {one} and {two} rank the {len(shared)} languages in "
         f"{_order(rhos[best])} (ρ = {_signed(rhos[best])})"
     )
     if peak != best:
-        text += f"; at {_layer(peak)}, where {one} is highest, in {_order(rhos[peak])} (ρ = {_signed(rhos[peak])})"
+        text += f"; at {layer_name(peak)}, where {one} is highest, in {_order(rhos[peak])} (ρ = {_signed(rhos[peak])})"
     text += "."
     if min(rhos[best], rhos[peak]) < _ALIKE:
         text += (
@@ -247,10 +248,6 @@ def percent(value: float) -> str:
     """A share as a reader sees it: `34 %`, `0.1 %`."""
     share = 100 * value
     return f"{share:.0f} %" if share >= 10 else f"{share:.1f} %" if share >= 0.1 else f"{share:.2f} %"
-
-
-def _layer(layer: int) -> str:
-    return "the embeddings" if layer == 0 else f"layer {layer}"
 
 
 def _signed(value: float) -> str:

@@ -37,3 +37,13 @@ def metric_name(metric: str, estimator: str = "") -> str:
     """A metric with its estimator: `CKA, debiased`."""
     name = _METRICS.get(metric, metric.replace("p@", "P@"))
     return f"{name}, {estimator}" if estimator else name
+
+
+def layer_name(layer: int | None) -> str:
+    """A layer in a sentence; None where there is none."""
+    return "no layer" if layer is None else "the embeddings" if layer == 0 else f"layer {layer}"
+
+
+def layer_label(layer: int | None) -> str:
+    """A layer in a table's cell."""
+    return "embeddings" if layer == 0 else str(layer)

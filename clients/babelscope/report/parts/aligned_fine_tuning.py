@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from babelscope.report.findings import Finding
 from babelscope.report.guide import Guide
-from babelscope.report.names import language_name
+from babelscope.report.names import language_name, layer_label
 from babelscope.report.parts.base import Part, interval, signed
 from babelscope.report.tables import Table
 from babelscope.study.result import StudyResult
@@ -109,7 +109,11 @@ def _heading(column: Column) -> str:
 
 def _row(board: _Board, label: str, trained: Sequence[Aligned], columns: Sequence[Column]) -> list[str]:
     layer = trained[0].layer
-    cells = ["as it is" if label == AS_IT_IS else label, "–" if layer is None else _layer(layer), str(len(trained))]
+    cells = [
+        "as it is" if label == AS_IT_IS else label,
+        "–" if layer is None else layer_label(layer),
+        str(len(trained)),
+    ]
     for column in columns:
         mean, plain = board.mean(label, column), board.mean(AS_IT_IS, column)
         cells.append(_value(board.figures(label, column)))
@@ -135,14 +139,11 @@ _MAP_HEAD: Final = (
 
 def _map_row(each: Aligned, fitted: WordsMap) -> list[str]:
     return [
-        each.label, _layer(each.layer or 0), str(each.seed), f"{fitted.source_words:,}", f"{fitted.target_words:,}",
-        f"{fitted.alike:,}", f"{fitted.criterion:.4g}".replace("-", "−"),
+        each.label, layer_label(each.layer or 0), str(each.seed),
+        f"{fitted.source_words:,}", f"{fitted.target_words:,}", f"{fitted.alike:,}",
+        f"{fitted.criterion:.4g}".replace("-", "−"),
         "matrix alone" if fitted.matrix_only else "matrix and bias",
     ]  # fmt: skip
-
-
-def _layer(layer: int) -> str:
-    return "emb" if layer == 0 else str(layer)
 
 
 def guides(records: Sequence[Aligned]) -> list[tuple[Guide, str]]:

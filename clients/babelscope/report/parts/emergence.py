@@ -8,7 +8,7 @@ from babelscope.report.drawing import PALETTE, Drawing, facets, tick
 from babelscope.report.emergence import SCORES, Outcome, Summary, clear, summaries, texts_of
 from babelscope.report.findings import Finding, percent
 from babelscope.report.guide import Guide, label
-from babelscope.report.names import metric_name
+from babelscope.report.names import layer_name, metric_name
 from babelscope.report.numbers import LayerMeasure
 from babelscope.report.parts.base import Part
 from babelscope.report.tables import Table
@@ -197,7 +197,7 @@ def _structure(base: Summary, found: Sequence[Summary]) -> list[Finding]:
     drawn = [each.outcomes.get(_LEADING) for each in found if each.untrained and each.size == base.size]
     text = (
         f"With the setting {base.setting} and {texts_of(base.size)}, {percent(outcome.mean)} of sentences have their "
-        f"translation as nearest neighbour at {_layer(outcome)}, where chance is {percent(outcome.chance)}"
+        f"translation as nearest neighbour at {layer_name(outcome.layer)}, where chance is {percent(outcome.chance)}"
     )
     if drawn and drawn[0] is not None:
         above, known = outcome.low > drawn[0].mean, clear(outcome, drawn[0])
@@ -264,10 +264,6 @@ def _verdict(one: Outcome, other: Outcome) -> str:
     if not known:
         return "within the spread over seeds"
     return "clearly more" if one.mean > other.mean else "clearly less"
-
-
-def _layer(outcome: Outcome) -> str:
-    return "the embeddings" if outcome.layer == 0 else f"layer {outcome.layer}"
 
 
 def _seeds(each: Summary) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from babelscope.report.findings import Finding, percent
 from babelscope.report.guide import Guide
-from babelscope.report.names import language_name
+from babelscope.report.names import language_name, layer_name
 from babelscope.report.parts.base import Part, interval, span
 from babelscope.report.tables import Table
 from babelscope.study.result import StudyResult
@@ -102,8 +102,8 @@ def findings(records: Sequence[Mapped], result: StudyResult) -> list[Finding]:
                 f"{percent(before[best]).removesuffix(' %')} → {percent(after[top])}",
                 f"P@1 of unseen sentences without and with {name}, each at its best layer",
                 f"Among sentences not used to fit the maps, P@1 of {model} is {percent(before[best])} at "
-                f"{_layer(best)} without a map and {percent(after[top])} at {_layer(top)} with {name}; means over "
-                f"{pairs} {'pair' if pairs == 1 else 'pairs'} of languages.",
+                f"{layer_name(best)} without a map and {percent(after[top])} at {layer_name(top)} with {name}; means "
+                f"over {pairs} {'pair' if pairs == 1 else 'pairs'} of languages.",
             )
         )
     return found
@@ -116,10 +116,6 @@ def _means(listed: Sequence[Mapped], *, mapped: bool) -> dict[int, float]:
         if one := _csls(each, mapped=mapped):
             values.setdefault(each.layer, []).append(one.value)
     return {layer: sum(found) / len(found) for layer, found in values.items()}
-
-
-def _layer(layer: int) -> str:
-    return "the embeddings" if layer == 0 else f"layer {layer}"
 
 
 PART = Part(SECTION, "Maps", guides, tables, payload, findings=findings)

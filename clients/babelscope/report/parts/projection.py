@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from babelscope.report.drawing import MARKERS, PALETTE, Drawing, facets, stem
 from babelscope.report.guide import Guide
-from babelscope.report.names import language_name
+from babelscope.report.names import language_name, layer_label
 from babelscope.report.parts.base import Part, span
 from babelscope.report.tables import Table
 from babelscope.study.result import StudyResult
@@ -45,7 +45,11 @@ def tables(records: Sequence[Projected]) -> list[Table]:
     for (rows, model), listed in grouped.items():
         head = ["Layer", rows.capitalize(), *(f"Axis {axis}" for axis in range(1, len(listed[0].explained) + 1))]
         body = [
-            [_layer(each.layer), f"{sum(len(cloud.ids) for cloud in each.clouds):,}", *map(_percent, each.explained)]
+            [
+                layer_label(each.layer),
+                f"{sum(len(cloud.ids) for cloud in each.clouds):,}",
+                *map(_percent, each.explained),
+            ]
             for each in listed
         ]
         found.append(Table(f"Share of the variance over all languages, {model}", head, body))
@@ -92,10 +96,6 @@ def _short(value: float) -> float:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
-
-
-def _layer(layer: int) -> str:
-    return "embeddings" if layer == 0 else str(layer)
 
 
 def drawings(records: Sequence[Projected], result: StudyResult) -> list[Drawing]:

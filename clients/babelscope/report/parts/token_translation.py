@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from babelscope.report.drawing import MARKERS, PALETTE, Drawing, stem
 from babelscope.report.findings import Finding
 from babelscope.report.guide import Guide
-from babelscope.report.names import language_name
+from babelscope.report.names import language_name, layer_label, layer_name
 from babelscope.report.parts.base import Part, span
 from babelscope.report.tables import Table
 from babelscope.study.result import StudyResult
@@ -60,7 +60,7 @@ def _best(records: Sequence[TokenTranslation]) -> Table:
             [
                 _direction(each), each.model, f"{each.texts:,}", _number(each.plain, "bleu1", 2),
                 _number(best, "bleu1", 2), _number(best, "bleu1_precision", 2), _number(best, "brevity_penalty", 3),
-                _layer(best.layer), f"{best.alpha:g}",
+                layer_label(best.layer), f"{best.alpha:g}",
                 *(_number(rates[alpha], "convert_rate", 3) if alpha in rates else "–" for alpha in alphas),
             ]
         )  # fmt: skip
@@ -190,10 +190,6 @@ def _direction(found: TokenTranslation) -> str:
     return f"{language_name(found.source)} → {language_name(found.target)}"
 
 
-def _layer(layer: int | None) -> str:
-    return "embeddings" if layer == 0 else str(layer)
-
-
 def _number(scores: ShiftScores, metric: str, digits: int) -> str:
     value = scores.value(metric)
     return "–" if value is None else f"{value:.{digits}f}"
@@ -215,7 +211,7 @@ def findings(records: Sequence[TokenTranslation], result: StudyResult) -> list[F
                 f"The convert rate of {model} grows with the factor of the shift in {len(rising)} of {len(listed)} "
                 f"directions, and BLEU-1 rises above that without a shift in {len(better)}: token translation by the "
                 f"difference of means (Liu et al. 2020) {_verdict(len(rising), len(better), len(listed))}. The best is "
-                f"{_direction(best)} at layer {_layer(best.best.layer)} by {best.best.alpha:g}: BLEU-1 "
+                f"{_direction(best)} at {layer_name(best.best.layer)} by {best.best.alpha:g}: BLEU-1 "
                 f"{_number(best.best, 'bleu1', 1)}, without a shift {_number(best.plain, 'bleu1', 1)}.",
             )
         )

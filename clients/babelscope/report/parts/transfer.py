@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from babelscope.report.drawing import PALETTE, Drawing, stem
 from babelscope.report.findings import Finding
 from babelscope.report.guide import Guide, label
-from babelscope.report.names import coefficient_name
+from babelscope.report.names import coefficient_name, layer_name
 from babelscope.report.numbers import LayerMeasure
 from babelscope.report.parts.base import Part, interval, p_text
 from babelscope.report.tables import Table
@@ -97,7 +97,7 @@ def _label(each: Correlated) -> str:
 
 
 def _layer(each: Correlated) -> str:
-    return "mean over layers" if each.layer is None else "embeddings" if each.layer == 0 else f"layer {each.layer}"
+    return "mean over layers" if each.layer is None else layer_name(each.layer)
 
 
 def drawings(records: Sequence[Correlated], result: StudyResult) -> list[Drawing]:
