@@ -17,6 +17,7 @@ from services.metrics.arrays import Floats
 from services.metrics.rows.sample import SAMPLE_ROWS, RowSample, hashes
 from services.metrics.rows.treatments import NO_PREPROCESSING, Preprocessing, Spread, Treatment
 from services.metrics.sums.cosines import CosineSums, check_equal_width, unit_rows
+from services.metrics.sums.crew import side_by_side
 from services.metrics.sums.grams import Meeting, Meetings
 from services.metrics.sums.moments import BLOCK_ROWS, FLOAT64_ROWS, CrossMoments, Frame, RowBlock, ViewMoments, width
 from services.metrics.sums.pair_statistics import PairStatistics
@@ -207,9 +208,9 @@ class Accumulator:
 
         view: Callable[[int], HeldView] = made
         meet: Callable[[Edge], Meeting] | None = None
-        used = {node for edge in self.edges for node in edge}
+        used = sorted({node for edge in self.edges for node in edge})
         if len(self.edges) > len(used):
-            views = {node: made(node) for node in used}
+            views = dict(zip(used, side_by_side(made, used, self._check), strict=True))
             view, meet = views.__getitem__, Meetings(views, self.edges, self._check).of
         for (left, right), (x, y) in self._nodes(view):
             samples = partial(self._sampled, (left, right), (treatments[left], treatments[right]))

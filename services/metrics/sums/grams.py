@@ -7,11 +7,18 @@ from typing import Final, Protocol
 import numpy as np
 
 from services.metrics.arrays import F64
+from services.metrics.sums.crew import side_by_side
 from services.metrics.sums.hsic import HsicSums, RowTerms
 from services.metrics.sums.products import times
 
 _ROWS: Final = 32
 """Rows of all Gram matrices that are in the cache together."""
+
+_NUMBERS: Final = 1 << 20
+"""Numbers of these rows, at most, where they are copied to be multiplied."""
+
+_DENSE: Final = 0.5
+"""Share of all pairs from which on they are multiplied all at once."""
 
 
 class Grams(Protocol):
@@ -95,21 +102,52 @@ class Meetings:
         return self._made[pair]
 
     def _make(self) -> dict[tuple[int, int], Meeting]:
-        met: dict[int, dict[int, F64]] = {}
-        for number, side in self._sides.items():
-            self._check()
-            others = [b if a == number else a for a, b in self._pairs if number in {a, b}]
-            products = times(side.gram, np.stack([self._sides[other].squares for other in others], axis=1))
-            met[number] = dict(zip(others, np.ascontiguousarray(products.T), strict=True))
-        n = next(iter(self._sides.values())).n
-        xy = {pair: np.empty(n) for pair in self._pairs}
-        for start in range(0, n, _ROWS):
-            self._check()
-            part = slice(start, start + _ROWS)
-            rows = {number: side.gram[part] for number, side in self._sides.items()}
-            for (a, b), found in xy.items():
-                np.einsum("ij,ij->i", rows[a], rows[b], out=found[part])
-        return {(a, b): Meeting(found, met[a][b], met[b][a]) for (a, b), found in xy.items()}
+        others: dict[int, list[int]] = {number: [] for number in self._sides}
+        for a, b in self._pairs:
+            for number, other in {(a, b), (b, a)}:
+                others[number].append(other)
+        sides = [
+            (side, [self._sides[other].squares for other in others[number]]) for number, side in self._sides.items()
+        ]
+        products = side_by_side(_applied, sides, self._check)
+        met = {
+            number: dict(zip(others[number], found, strict=True))
+            for number, found in zip(others, products, strict=True)
+        }
+        xy = self._inner_products(next(iter(self._sides.values())).n)
+        return {(a, b): Meeting(xy[a, b], met[a][b], met[b][a]) for a, b in self._pairs}
+
+    def _inner_products(self, n: int) -> dict[tuple[int, int], F64]:
+        """[n] sum of K_ij L_ij over j, of each pair."""
+        lefts, rights = (list(dict.fromkeys(side)) for side in zip(*self._pairs, strict=True))
+        found = {pair: np.empty(n) for pair in self._pairs}
+        # Where nearly all meet all, one product a row of all Gram matrices makes them.
+        dense = _DENSE * len(lefts) * len(rights) <= len(found)
+        rows = max(1, min(_ROWS, _NUMBERS // ((len(lefts) + len(rights)) * n))) if dense else _ROWS
+
+        def sum_rows(part: slice) -> None:
+            if not dense:
+                for (a, b), sums in found.items():
+                    np.einsum("ij,ij->i", self._sides[a].gram[part], self._sides[b].gram[part], out=sums[part])
+                return
+            one, other = (
+                np.stack([self._sides[number].gram[part] for number in side], axis=1) for side in (lefts, rights)
+            )
+            products = np.matmul(one, other.transpose(0, 2, 1))
+            for (a, b), sums in found.items():
+                sums[part] = products[:, lefts.index(a), rights.index(b)]
+
+        side_by_side(sum_rows, [slice(start, start + rows) for start in range(0, n, rows)], self._check)
+        return found
+
+
+def _applied(side: tuple[Grams, Sequence[F64]]) -> F64:
+    """[m, n]: a Gram matrix times m vectors; what its view needs of it by itself is made as well."""
+    own, vectors = side
+    _ = own.products
+    both = times(own.gram, np.stack(vectors, axis=1))
+    _ = own.cubes
+    return np.ascontiguousarray(both.T)
 
 
 class GramPair:

@@ -37,6 +37,8 @@ _RUN: Final = 64
 _ROUNDING: Final = 1e-13
 """Share of the squares about a frame's origin below which those about the mean are rounding."""
 
+_SQUARED: Final = (2.0**-400, 2.0**400)
+"""Numbers whose squares can be added up as they are."""
 _HARMLESS_EXPONENT: Final = 16
 """Spreads within 2**-16..2**16 neither overflow nor underflow the fourth powers: they are left as they are."""
 
@@ -72,8 +74,10 @@ class Frame:
         peak = max(float(np.max(spread)), -float(np.min(spread)))
         if peak == 0.0:
             return cls(shift)
-        spread /= peak
-        exponent = int(np.frexp(peak * math.sqrt(float(np.einsum("ij,ij->", spread, spread)) / spread.size))[1])
+        unit = 1.0 if _SQUARED[0] < peak < _SQUARED[1] else peak
+        if unit != 1.0:
+            spread /= unit
+        exponent = int(np.frexp(unit * math.sqrt(float(np.einsum("ij,ij->", spread, spread)) / spread.size))[1])
         return cls(shift, exponent if abs(exponent) > _HARMLESS_EXPONENT else 0)
 
     def apply(self, rows: Floats, dtype: type[np.float32] | type[np.float64]) -> Floats:

@@ -34,6 +34,9 @@ _BUFFERS: Final = _Buffers()
 _TILE: Final = 128
 """Side of the squares in which a matrix is transposed, so that both squares stay in the cache."""
 
+_ABOVE: Final = np.triu(np.ones((_TILE, _TILE), dtype=bool), 1)
+"""What is above the diagonal of such a square."""
+
 
 def lower_gram(rows: NDArray[_Real]) -> NDArray[_Real]:
     """The lower triangle of rows' rows.
@@ -86,8 +89,8 @@ def _mirror(full: NDArray[_Real]) -> NDArray[_Real]:
     for start in range(0, len(full), _TILE):
         stop = start + _TILE
         full[start:stop, stop:] = full[stop:, start:stop].T
-        corner = np.tril(full[start:stop, start:stop])
-        full[start:stop, start:stop] = corner + np.tril(corner, -1).T
+        corner = full[start:stop, start:stop]
+        np.copyto(corner, corner.T.copy(), where=_ABOVE[: len(corner), : len(corner)])
     return full
 
 

@@ -1,0 +1,110 @@
+"""Work on several matrices side by side, each in a thread with one core of BLAS.
+
+What lies between products (centring, sums over rows, transposing) runs on one core whatever BLAS does, and products of
+a thousand rows are too small to be shared out without loss. Side by side all of it uses all cores.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+
+from threadpoolctl import OpenBLASController, ThreadpoolController
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+_MOST: Final = 16
+"""Threads, at most: each holds a matrix or two that it works on."""
+
+
+class _Blas:
+    """The BLAS libraries of the process, all with one thread while any crew is at work."""
+
+    def __init__(self) -> None:
+        self._libraries: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
+        self._threads = [library.num_threads for library in self._libraries]
+        self._lock = threading.Lock()
+        self._crews = 0
+
+    @property
+    def threads(self) -> int:
+        """Cores that products may use."""
+        with self._lock:
+            return max((self._threads if self._crews else self._asked()), default=1)
+
+    @contextlib.contextmanager
+    def single(self) -> Iterator[None]:
+        """One thread each; the last crew to end gives back what was set before the first one."""
+        with self._lock:
+            if not self._crews:
+                self._threads = self._asked()
+                self._set([1] * len(self._threads))
+            self._crews += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._crews -= 1
+                if not self._crews:
+                    self._set(self._threads)
+
+    def _asked(self) -> list[int]:
+        return [library.num_threads for library in self._libraries]
+
+    def _set(self, threads: Sequence[int]) -> None:
+        for library, number in zip(self._libraries, threads, strict=True):
+            # The package lets one thread of a process set OpenBLAS's number; here the lock says whose turn it is.
+            if isinstance(library, OpenBLASController):
+                library.clear_controlling_thread(force=True)
+            library.set_num_threads(number)
+            if isinstance(library, OpenBLASController):
+                library.clear_controlling_thread()
+
+
+@lru_cache(maxsize=1)
+def _blas() -> _Blas:
+    return _Blas()
+
+
+def side_by_side(work: Callable[[Item], Found], items: Iterable[Item], check: Callable[[], None]) -> list[Found]:
+    """What some work gives for each item, in the order of the items; by as many threads as BLAS has.
+
+    Args:
+        work: Called once an item.
+        items: Independent of each other.
+        check: Called before each item; raises to stop the work.
+
+    Returns:
+        One result an item. The first error ends the work: items that have not begun are left out.
+    """
+    items = list(items)
+    size = min(_blas().threads, len(items), _MOST)
+
+    failed = threading.Event()
+
+    def one(item: Item) -> Found:
+        try:
+            if failed.is_set():
+                raise _LeftOut
+            check()
+            return work(item)
+        except BaseException:
+            failed.set()
+            raise
+
+    if size < 2:
+        return [one(item) for item in items]
+    with _blas().single(), ThreadPoolExecutor(size, thread_name_prefix="sums") as pool:
+        pending = [pool.submit(one, item) for item in items]
+    errors = [error for error in (future.exception() for future in pending) if error is not None]
+    for error in errors:
+        if not isinstance(error, _LeftOut):
+            raise error
+    return [future.result() for future in pending]
+
+
+class _LeftOut(Exception):
+    """An item that was not begun, because another one failed."""
