@@ -1,6 +1,8 @@
 """Small models of every family, as folders that transformers itself would write, with tokenizers built on the spot."""
 
 import json
+import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,12 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, PreTrainedTokenizerFast
 
+from services.datagen.preparation.vocabulary import learn_from
 from tests.support.lines import LINES
 
 VOCABULARY = 400
+_LONGEST = 3
+"""Letters of a part of a word."""
 _DIMENSIONS = {"hidden_size": 48, "intermediate_size": 80, "num_attention_heads": 3, "num_hidden_layers": 4}
 
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
@@ -94,39 +99,53 @@ TOKENIZER_CLASSES = {
 """The classes that the families' published folders name, from which transformers rebuilds parts of a tokenizer."""
 
 
+def _unigrams(specials: Sequence[str]) -> list[tuple[str, float]]:
+    """Letters and frequent parts of words with their log-probabilities: the same in each process."""
+    words = Counter("\u2581" + word for line in LINES for word in line.split())
+    parts: Counter[str] = Counter()
+    for word, times in words.items():
+        for start in range(len(word)):
+            for stop in range(start + 1, min(start + _LONGEST, len(word)) + 1):
+                parts[word[start:stop]] += times
+    letters = sorted(part for part in parts if len(part) == 1)
+    longer = sorted((part for part in parts if len(part) > 1), key=lambda part: (-parts[part] * len(part), part))
+    kept = [*letters, *longer[: VOCABULARY - len(specials) - len(letters)]]
+    total = sum(parts[part] for part in kept)
+    return [*((token, 0.0) for token in specials), *((part, math.log(parts[part] / total)) for part in kept)]
+
+
 def build_tokenizer(family: str, kind: str = "") -> PreTrainedTokenizerFast:
     """A tokenizer of the family's kind, or of the kind given, trained on the lines above."""
     kind = kind or _KINDS[family]
     specials = list(_SPECIALS[kind])
     if kind == "wordpiece":
         pad, unknown, first, last, mask = specials
-        tokenizer = Tokenizer(models.WordPiece(unk_token=unknown))
-        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+        words = Counter(word for line in LINES for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(line)))
+        # The package's own trainer numbers pieces in another order in each process.
+        pieces = learn_from(words, VOCABULARY, kind="wordpiece", specials=specials, least=0).tokens
+        tokenizer = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(pieces)}, unk_token=unknown))
+        tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
         tokenizer.decoder = decoders.WordPiece()
-        trainer: Any = trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=specials, show_progress=False)
     else:
         first, pad, last, unknown, mask = specials
         if kind == "bytes":
             tokenizer = Tokenizer(models.BPE())
             tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
             tokenizer.decoder = decoders.ByteLevel()
-            trainer = trainers.BpeTrainer(
+            trainer: Any = trainers.BpeTrainer(
                 vocab_size=VOCABULARY,
                 special_tokens=specials,
                 initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
                 show_progress=False,
             )
+            tokenizer.train_from_iterator(LINES, trainer)
         else:
-            tokenizer = Tokenizer(models.Unigram())
+            tokenizer = Tokenizer(models.Unigram(_unigrams(specials), specials.index(unknown)))
             tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
                 [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
             )
             tokenizer.decoder = decoders.Metaspace()
-            trainer = trainers.UnigramTrainer(
-                vocab_size=VOCABULARY, special_tokens=specials, unk_token=unknown, show_progress=False
-            )
-    tokenizer.train_from_iterator(LINES, trainer)
     ids = {token: tokenizer.token_to_id(token) for token in (first, last)}
     # Pairs as the published files of each kind have them: segments in the BERT family, two ends in the RoBERTa family.
     pair = f"{first} $A {last} {last} $B {last}"
