@@ -232,10 +232,6 @@ class Engine:
         with self._one_batch:
             try:
                 yield
-            except RuntimeError as error:
-                if is_device_lost(error):
-                    raise DeviceLost from error
-                raise
             except NotFinite as error:
                 if edits:
                     raise InvalidArgument(
@@ -244,6 +240,10 @@ class Engine:
                 raise FailedPrecondition(
                     f"model {self.info.name}", f"its hidden states at layer {error.layer} are not finite numbers"
                 ) from error
+            except Exception as error:  # ONNX Runtime's errors have no common base
+                if is_device_lost(error):
+                    raise DeviceLost from error
+                raise
 
     def _check_tokens(self, place: int, text: TokenizedText) -> None:
         """Make sure that a text's tokens have embeddings and positions."""

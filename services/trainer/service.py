@@ -13,6 +13,7 @@ import grpc
 from babelscope.data import atomic
 from babelscope.v1 import trainer_pb2, trainer_pb2_grpc
 
+from services.runtime.devices import computes
 from services.runtime.errors import ServiceError
 from services.runtime.files.store import Store
 from services.runtime.memory import Memory
@@ -68,6 +69,7 @@ class TrainerService:
 
     Attributes:
         memory: Bytes that requests hold.
+        broken: Set once the device of this machine's jobs has failed for good.
     """
 
     name = trainer_pb2.DESCRIPTOR.services_by_name["TrainerService"].full_name
@@ -81,6 +83,8 @@ class TrainerService:
         checkpoints, self._retention = Checkpoints(self._database), Retention(self._database)
         self._tidying: asyncio.Task[None] | None = None
         self._stopping = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.broken = asyncio.Event()
         damaged = Damaged()
         gauges.watch(telemetry, self._database, lambda: damaged.count)
         self._ray = _ray(settings)
@@ -100,7 +104,10 @@ class TrainerService:
                 workers=workers.workers_of,
                 # On Ray each job runs where there is room for it.
                 shared=frozenset({"fine_tune"} if self._ray is None else ()),
+                # On Ray the device is another machine's, or one that Ray gives to each job.
+                computes=partial(computes, settings.chosen_device() if self._ray is None else "cpu"),
             ),
+            self._break,
         )
         files = settings.model_files(self._store)
         self.memory = Memory(settings.held_bytes)
@@ -130,9 +137,15 @@ class TrainerService:
         await asyncio.to_thread(self._store.sweep)
         await asyncio.to_thread(atomic.sweep, self._settings.checkpoint_dir)
         self._notices.bind()
+        self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._dispatcher.start)
         if self._settings.keep_jobs_days:
             self._tidying = asyncio.create_task(self._tidy(self._settings.keep_jobs_days * _DAY))
+
+    def _break(self) -> None:
+        """Ends the server, whose jobs have no device any more; called from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.broken.set)
 
     async def _tidy(self, seconds: float) -> None:
         """Removes jobs from the table that failed or were cancelled long ago, again and again."""

@@ -9,10 +9,14 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from services.runtime.errors import FailedPrecondition
 from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report
+
+LOST: Final = "CUDA error: an illegal memory access was encountered"
+"""What PyTorch says of a device that computes no more in its process."""
 
 
 def expected(steps: int) -> bytes:
@@ -73,6 +77,14 @@ def needs(assignment: Assignment, channel: Channel) -> bytes:
     if not Path(flag).exists():
         raise FailedPrecondition("the job", "the flag is not there")
     return b"there"
+
+
+def loses(assignment: Assignment, channel: Channel) -> bytes:
+    """Loses its device unless a file is there."""
+    [flag] = json.loads(assignment.spec)
+    if not Path(flag).exists():
+        raise FailedPrecondition("the model", "it computes nothing") from RuntimeError(LOST)
+    return b"found"
 
 
 def stumbles(assignment: Assignment, channel: Channel) -> bytes:

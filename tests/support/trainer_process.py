@@ -21,8 +21,22 @@ from services.trainer.jobs.table import JobTable
 
 WORKS = {
     name: f"tests.support.job_works:{name}"
-    for name in ("count", "with_children", "stubborn", "refused", "broken", "deadly", "needs", "stumbles", "whose")
+    for name in (
+        "count",
+        "with_children",
+        "stubborn",
+        "refused",
+        "broken",
+        "deadly",
+        "needs",
+        "stumbles",
+        "whose",
+        "loses",
+    )
 }
+
+DEAD = "DEVICE_IS_DEAD"
+"""Environment variable of a trainer whose device computes in no process."""
 
 
 class Counts:
@@ -44,6 +58,11 @@ class Counts:
         return b"%d of %d" % (tally.ended, tally.total)
 
 
+def _broken() -> None:
+    sys.stdout.write("broken\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """Works until SIGTERM."""
     url, workdir, lease, slots, runner = sys.argv[1:]
@@ -60,8 +79,9 @@ def main() -> None:
         stop_seconds=1.0 if ray is None else 5.0,
         launch=launch if ray is None else ray.launch,
         shared=frozenset({"count", "whose"} if ray is None else ()),
+        computes=lambda: DEAD not in os.environ,
     )
-    dispatcher = Dispatcher(Tables(JobTable(database), Checkpoints(database), Families(database)), settings)
+    dispatcher = Dispatcher(Tables(JobTable(database), Checkpoints(database), Families(database)), settings, _broken)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     dispatcher.start()

@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -49,6 +50,7 @@ class DispatchSettings:
         workers: Number of workers by kind and specification of a job.
         shared: Kinds of which the jobs of one parent are done by one process, one after the other, where each has one
             worker; `launch` must start a process that can be kept.
+        computes: Whether the device of this machine's jobs computes in a new process; asked when a job has lost it.
     """
 
     works: Mapping[str, str]
@@ -66,6 +68,7 @@ class DispatchSettings:
     launch: Launch = launch_workers
     workers: Callable[[str, bytes], int] = lambda kind, spec: 1
     shared: frozenset[str] = frozenset()
+    computes: Callable[[], bool] = lambda: True
 
     def start(self, assignment: Assignment, log: Path) -> Running:
         """Starts what does a job."""
@@ -115,8 +118,11 @@ class Attempt:
         self._held_until = time.monotonic() + settings.lease_seconds
         self._cancelled = False
 
-    def see_through(self, closing: threading.Event) -> None:
+    def see_through(self, closing: threading.Event) -> bool:
         """Runs the job's process to its end, and writes what comes of it.
+
+        Returns:
+            Whether this machine can do more jobs: False where the device of its jobs has failed for good.
 
         Raises:
             LeaseLost: The job is another trainer's by now; the process is gone.
@@ -128,7 +134,7 @@ class Attempt:
         except ServiceError as error:  # no other attempt could read it, either
             self._tables.jobs.finish(self._lease, State.FAILED, reason=str(error))
             self._tables.notify(job.id)
-            return
+            return True
         assignment = Assignment(
             job=job.id,
             kind=job.kind,
@@ -142,6 +148,7 @@ class Attempt:
         )
         process = self._spare.take(job.parent, assignment, self._folder / _LOG)
         final: Report | None = None
+        computes = True
         try:
             while final is None and not process.ended and not closing.is_set() and not self._cancelled:
                 report = process.report(_TICK)
@@ -150,11 +157,13 @@ class Attempt:
                     final = report if report.final else None
                 if time.monotonic() >= self._due:
                     self._renew(process)
+            computes = final is None or not final.lost or self._computes(process)
         finally:
             kept = final is not None and final.result is not None and self._spare.give(job.parent, assignment, process)
             if not kept:
                 process.stop(self._settings.stop_seconds if final is None and self._patient(closing) else 0.0)
-        self._end(process, final, closing)
+        self._end(process, final, closing, computes=computes)
+        return computes
 
     @property
     def _renewal(self) -> float:
@@ -212,12 +221,31 @@ class Attempt:
     def _ran_out(self) -> LeaseLost:
         return LeaseLost(f"The lease of job {self._job.id} ran out while the table could not be asked")
 
-    def _end(self, process: Running, final: Report | None, closing: threading.Event) -> None:
-        """Writes the end of the attempt."""
+    def _computes(self, process: Running) -> bool:
+        """Whether the device of the attempt computes in a new process; the lease is kept alive meanwhile."""
+        with ThreadPoolExecutor(1, thread_name_prefix="device") as pool:
+            asked = pool.submit(self._settings.computes)
+            while wait([asked], timeout=_TICK).not_done:
+                if time.monotonic() >= self._due:
+                    self._renew(process)
+            return asked.result()
+
+    def _end(self, process: Running, final: Report | None, closing: threading.Event, *, computes: bool) -> None:
+        """Writes the end of the attempt.
+
+        One whose device failed is no failure of the job. It counts where the device computes in a new process: then the
+        job itself may have broken it, and would do so for ever.
+        """
+        ended = final is not None and not final.lost
         while True:
             try:
                 if final is not None and final.result is not None:
                     self._tables.jobs.finish(self._lease, State.SUCCEEDED, result=final.result)
+                elif final is not None and final.lost:
+                    log.error("a job's device failed", extra={"job": self._job.id, "reason": final.failure})
+                    words = f"its device failed: {final.failure}"
+                    self._tables.jobs.record(self._lease, [NewEvent("note", words.encode())])
+                    self._tables.jobs.release(self._lease, counted=computes)
                 elif final is not None:
                     self._tables.jobs.finish(self._lease, State.FAILED, reason=final.failure or "")
                 elif self._cancelled:
@@ -233,6 +261,6 @@ class Attempt:
                 self._wait_for_the_table(error)
         succeeded = final is not None and final.result is not None
         # A job that failed or was cancelled may be retried, and goes on from its state.
-        if succeeded or ((final is not None or self._cancelled) and not has_state(self._folder)):
+        if succeeded or ((ended or self._cancelled) and not has_state(self._folder)):
             shutil.rmtree(self._folder, ignore_errors=True)
         self._tables.notify(self._job.id)

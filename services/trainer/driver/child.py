@@ -4,7 +4,8 @@ One that is kept does several jobs of one parent, one after the other, each unde
 job that succeeded alone: what failed may have left anything behind.
 
 The function gets the assignment and a `Channel`, and answers with the result. Whatever it raises fails the job: a
-`ServiceError` with its own words, anything else with its type and message; the log has the traceback.
+`ServiceError` with its own words, anything else with its type and message; the log has the traceback. Where the device
+failed, it fails the attempt alone.
 """
 
 import gc
@@ -23,6 +24,7 @@ from typing import BinaryIO, Final
 
 from babelscope.data.atomic import owned
 
+from services.runtime.devices import is_device_lost
 from services.runtime.errors import ServiceError
 from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Died, Report, read_told
 
@@ -156,12 +158,10 @@ def _work(assignment: Assignment, channel: Channel) -> Report:
         # At once: what waits for a worker that is gone may hang at the interpreter's end.
         logging.shutdown()
         os._exit(1)
-    except ServiceError as error:
-        log.exception("the job failed")
-        return Report(failure=str(error))
     except Exception as error:
         log.exception("the job failed")
-        return Report(failure=f"{type(error).__name__}: {error}")
+        told = str(error) if isinstance(error, ServiceError) else f"{type(error).__name__}: {error}"
+        return Report(failure=told, lost=is_device_lost(error))
 
 
 if __name__ == "__main__":

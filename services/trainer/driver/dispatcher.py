@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from babelscope.data import atomic
@@ -25,10 +26,13 @@ class Dispatcher:
     Args:
         tables: Jobs and checkpoints.
         settings: How jobs are seen through.
+        broken: Called from a thread when the device of the jobs has failed for good: no more jobs are claimed then, so
+            that other trainers do them.
     """
 
-    def __init__(self, tables: Tables, settings: DispatchSettings) -> None:
-        self._tables, self._settings = tables, settings
+    def __init__(self, tables: Tables, settings: DispatchSettings, broken: Callable[[], None] = lambda: None) -> None:
+        self._tables, self._settings, self._broken = tables, settings, broken
+        self._lost = threading.Event()
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
         self._closing = threading.Event()
         pools = [(settings.slots, tuple(settings.works))]
@@ -95,7 +99,7 @@ class Dispatcher:
     def _slot(self, kinds: tuple[str, ...], wake: threading.Event) -> None:
         spare = Spare(self._settings.start)
         try:
-            while not self._closing.is_set():
+            while not (self._closing.is_set() or self._lost.is_set()):
                 self._work(kinds, wake, spare)
         finally:
             spare.end()
@@ -118,7 +122,10 @@ class Dispatcher:
         lease, job = claimed
         self._tables.notify(job.id)
         try:
-            Attempt(self._tables, self._settings, lease, job, spare).see_through(self._closing)
+            if not Attempt(self._tables, self._settings, lease, job, spare).see_through(self._closing):
+                log.error("the device of the jobs has failed for good", extra={"job": job.id})
+                self._lost.set()
+                self._broken()
         except LeaseLost as error:
             log.warning("a job is another trainer's by now", extra={"job": job.id, "reason": str(error)})
         except OSError as error:

@@ -88,6 +88,7 @@ class Report:
         saved: Steps that a state on disk holds, from which the next attempt goes on; None where there is no new one.
         result: Result; given once, at the end, where the job succeeded.
         failure: Why it failed; given once, at the end, where it did.
+        lost: Whether it failed because its device did, so that another attempt may succeed.
         checkpoint: Id, description and bytes of a checkpoint that was put into the store.
     """
 
@@ -98,6 +99,7 @@ class Report:
     saved: int | None = None
     result: bytes | None = None
     failure: str | None = None
+    lost: bool = False
     checkpoint: tuple[str, bytes, int] | None = None
 
     @property
@@ -115,6 +117,7 @@ class Report:
             "saved": self.saved,
             "result": None if self.result is None else base64.b64encode(self.result).decode(),
             "failure": self.failure,
+            "lost": self.lost,
         }
         if self.checkpoint is not None:
             name, payload, size = self.checkpoint
@@ -134,6 +137,7 @@ class Report:
             saved=values.get("saved"),
             result=None if values["result"] is None else base64.b64decode(values["result"]),
             failure=values["failure"],
+            lost=values["lost"],
             checkpoint=None if made is None else (made[0], base64.b64decode(made[1]), made[2]),
         )
 

@@ -1,11 +1,13 @@
 """A replica of Ray Serve: fine-tuned models in a process of Ray, whose calls share batches by their tokens."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from services.runtime.devices import is_device_lost
 from services.runtime.files.store import Store
 from services.runtime.settings import load
 from services.trainer.evaluation.checkpoint import FineTunedModel
@@ -15,6 +17,8 @@ from services.trainer.serving.joint import predict_together
 from services.trainer.serving.models import FineTunedModels
 from services.trainer.serving.wire import PredictCall, pack_error, pack_examples
 from services.trainer.settings import TrainerSettings
+
+log = logging.getLogger(__name__)
 
 _BATCHES: Final = 4
 """Batches of the arithmetic that calls are gathered for: there they are packed by length."""
@@ -73,6 +77,10 @@ class Replica:
                 return pack_examples([])
             answer: bytes = await self._batched(cut)
         except Exception as error:  # the answer says it: Ray would wrap it in one of its own
+            if is_device_lost(error):
+                # Serve starts another replica in the place of one that dies, and the call is tried again.
+                log.exception("device lost")
+                end()
             return pack_error(error)
         return answer
 
@@ -82,6 +90,12 @@ class Replica:
 
     async def _together(self, cuts: list[_Cut]) -> list[bytes]:
         return await asyncio.to_thread(_answer, cuts)
+
+
+def end() -> None:
+    """Ends this process at once."""
+    logging.shutdown()
+    os._exit(1)
 
 
 def _answer(cuts: Sequence[_Cut]) -> list[bytes]:

@@ -11,13 +11,14 @@ import pytest
 import torch
 from babelscope.v1 import encoder_pb2, encoder_pb2_grpc, model_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
 
 from services.encoder.engine import Engine
 from services.encoder.queue.scheduler import Scheduler
 from services.encoder.service import EncoderService
 from services.encoder.settings import EncoderSettings
 from services.models.spec import EncodePlan, TokenizedText
-from services.runtime.devices import DeviceLost, is_device_lost
+from services.runtime.devices import DeviceLost, computes, is_device_lost, is_out_of_memory
 from services.runtime.server import Server
 from services.runtime.telemetry import Telemetry
 from tests.support.models import make_root
@@ -53,7 +54,19 @@ def engine(error: Exception) -> Any:
         (RuntimeError("CUDA error: device-side assert triggered"), True),
         (getattr(torch, "AcceleratorError", RuntimeError)(STICKY), True),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB"), False),
+        (RuntimeError("CUDA driver error: device not ready"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), True),
+        (RuntimeError("CUDA failed with error an illegal memory access was encountered"), True),
+        (RuntimeError("cuBLAS failed with status CUBLAS_STATUS_EXECUTION_FAILED"), True),
+        (Fail("CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; hostname=? ; file=a.cc"), True),
+        (RuntimeException("CUBLAS failure 13: CUBLAS_STATUS_EXECUTION_FAILED ; GPU=0 ; hostname=?"), True),
         (RuntimeError("CUDA error: out of memory"), False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx`"), False),
+        (RuntimeError("CUDA failed with error out of memory"), False),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED"), False),
+        (Fail("CUDA failure 2: out of memory ; GPU=0 ; hostname=?"), False),
+        (Fail("Non-zero status code returned while running MatMul node"), False),
         (RuntimeError("shapes do not match"), False),
         (ValueError(STICKY), False),
     ],
@@ -98,3 +111,23 @@ async def test_a_device_that_fails_at_a_load_ends_the_server(
         answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
     await server.drain(0.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"),
+    [
+        (RuntimeError("CUDA failed with error out of memory"), True),
+        (RuntimeError("cuBLAS failed with status CUBLAS_STATUS_ALLOC_FAILED"), True),
+        (Fail("CUDA failure 2: out of memory ; GPU=0 ; hostname=?"), True),
+        (RuntimeException("Failed to allocate memory for requested buffer of size 1099511627776"), True),
+        (ValueError("out of memory"), False),
+        (RuntimeError(STICKY), False),
+    ],
+)
+def test_what_is_a_lack_of_memory(error: Exception, memory: bool) -> None:
+    assert is_out_of_memory(error) is memory
+
+
+def test_whether_a_new_process_computes() -> None:
+    assert computes("cpu")
+    assert not computes("no-such-device")
