@@ -31,6 +31,7 @@ from services.runtime import logs
 from services.runtime.callers.files import CallersError
 from services.runtime.callers.known import Callers
 from services.runtime.errors import ServiceError
+from services.runtime.files.shortage import open_as_many_as_allowed
 from services.runtime.memory import spare_what_stays
 from services.runtime.rpc import reflection, security, tls
 from services.runtime.rpc.admission import Admission
@@ -313,6 +314,7 @@ def run(service: Service, settings: ServerSettings, telemetry: Telemetry | None 
     logs.configure(settings.log_level, settings.log_format)
     telemetry = telemetry or Telemetry()
     telemetry.process()
+    open_as_many_as_allowed()
     sys.setswitchinterval(SWITCH_SECONDS)
     code = asyncio.run(_serve(service, settings, telemetry))
     if code:

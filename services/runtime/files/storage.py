@@ -19,6 +19,7 @@ from babelscope.data.atomic import partial_file, sweep
 
 from services.runtime.errors import DataLoss, FailedPrecondition, LimitExceeded, NotFound, Unavailable
 from services.runtime.files import atomic
+from services.runtime.files.shortage import FULL
 
 log = logging.getLogger(__name__)
 
@@ -315,7 +316,7 @@ def translated(subject: str = "store") -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EROFS:
             raise FailedPrecondition("store", "Expected a store that can be written to, but it is read-only") from error
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        if error.errno in FULL:
             raise LimitExceeded("store", "Expected room in the store, but it is full") from error
         raise _unreachable(error) from error
 

@@ -1,6 +1,7 @@
 """A small service behind a real server on loopback."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,10 @@ ERRORS: dict[bytes, BaseException] = {
     b"device": RuntimeError("CUDA error: an illegal memory access was encountered"),
     b"wrapped": _caused(ValueError("it failed"), RuntimeError("CUDA error: device-side assert triggered")),
     b"memory": MemoryError("Unable to allocate 1.00 TiB for an array"),
+    b"disk": OSError(errno.ENOSPC, "No space left on device", "/scratch/a"),
+    b"quota": _caused(errors.FailedPrecondition("model x", "it cannot be converted"), OSError(errno.EDQUOT, "Quota")),
+    b"files": OSError(errno.EMFILE, "Too many open files"),
+    b"mapped": OSError(errno.ENOMEM, "Cannot allocate memory"),
     b"long": errors.InvalidArgument("名" * 5000, "前" * 50_000),
 }
 

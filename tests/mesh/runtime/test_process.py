@@ -1,8 +1,10 @@
 """A server as a process: signals, exit codes, its log."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 ROOT = Path(__file__).resolve().parents[3]
 
 MAIN = """
-import asyncio, os, time, grpc
+import asyncio, os, resource, time, grpc
 from services.runtime import server
 from services.runtime.errors import FailedPrecondition
 from services.runtime.server import run
@@ -47,6 +49,9 @@ class Slow:
             case "stop": await asyncio.sleep(600)
             case "stop-fails": raise ValueError("a fault")
 
+if "FEW_FILES" in os.environ:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(os.environ["FEW_FILES"]), most))
 if "STOP_SECONDS" in os.environ:
     server.STOP_SECONDS = float(os.environ["STOP_SECONDS"])
 
@@ -121,6 +126,18 @@ def test_a_signal_drains_and_ends_with_0(number: signal.Signals, launch: Any, tm
     code, rest = process.end()
     assert (code, rest) == (0, "")
     assert not file.exists()
+
+
+def test_a_server_takes_more_connections_than_old_programs_may_have(launch: Any) -> None:
+    """Forty open files would be used up by clients that do nothing but connect."""
+    process = launch(FEW_FILES="40")
+    port = process.until("listening")["port"]
+    process.until("serving")
+    with contextlib.ExitStack() as opened, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        for _ in range(200):
+            opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=60)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 def test_a_second_signal_cuts_the_drain(launch: Any) -> None:
