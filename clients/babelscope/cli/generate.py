@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 
 from babelscope.cli.console import ProgressReport
@@ -18,6 +17,7 @@ from babelscope.corpora import Options, find_format, read_examples
 from babelscope.data.datasets import Step
 from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
+from babelscope.study.nodes import read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +177,7 @@ def _steps(pipeline: Path | None, transforms: list[str]) -> list[Step]:
     """All steps in order: those of the file, a list of `{name: ..., options...}` or of strings, then the options'."""
     listed: Any = []
     if pipeline is not None:
-        try:
-            listed = yaml.safe_load(pipeline.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise CorpusError(pipeline, 0, f"Expected YAML, but got: {' '.join(str(error).split())}") from error
+        listed = read_yaml(pipeline).value
         if isinstance(listed, dict) and listed.keys() == {"steps"}:
             listed = listed["steps"]
         if not isinstance(listed, list):

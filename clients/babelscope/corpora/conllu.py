@@ -9,6 +9,7 @@ from babelscope.corpora.blocks import LineBlock, attributes, read_blocks, senten
 from babelscope.corpora.options import Options
 from babelscope.corpora.spacing import spaces_after
 from babelscope.data.examples import Example, Sentence, Word
+from babelscope.data.texts import whole_number
 from babelscope.errors import CorpusError
 
 COLUMNS = 10
@@ -17,8 +18,8 @@ _GLOBAL = "global.columns"
 _COLUMNS = "ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC"
 _WITH_BLANKS = (1, 2)
 """Columns of which blanks at the ends are part: the form and the lemma."""
-_WORD = re.compile(r"[1-9][0-9]*")
-_MULTIWORD = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)")
+_WORD = re.compile(r"[1-9][0-9]{0,8}")
+_MULTIWORD = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
 _EMPTY_NODE = re.compile(r"[0-9]+\.[1-9][0-9]*")
 _EMPTY_HEAD = re.compile(r"[0-9]+\.[0-9]+:")
 
@@ -143,13 +144,13 @@ class _Sentence:
 
 
 def _word(path: Path, number: int, fields: Sequence[str], space_after: bool) -> Word:
-    head = fields[6]
-    if head != "_" and not head.isdecimal():
-        raise CorpusError(path, number, f"Expected a number or _ as HEAD, but got {head!r}")
+    head = whole_number(fields[6])
+    if fields[6] != "_" and head is None:
+        raise CorpusError(path, number, f"Expected a number or _ as HEAD, but got {fields[6][:80]!r}")
     return Word(
         form=fields[1],
         upos=_value(fields[3]),
-        head=None if head == "_" else int(head),
+        head=head,
         deprel=_value(fields[7]),
         lemma=fields[2] if fields[2] != "_" or fields[1] == "_" else "",
         feats=_value(fields[5]),

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from babelscope.corpora.spacing import spaced
 from babelscope.data.examples import Answer, Content, Question, Sentence, TextPair, Word
+from babelscope.data.texts import whole_number
 
 Row = Mapping[str, Any]
 
@@ -142,9 +143,10 @@ class Columns:
     def _head(self, value: str) -> int | None:
         if not value:
             return None
-        if not value.isdecimal():
+        head = whole_number(value)
+        if head is None:
             raise self._wrong("head", "positions from 1, 0 for the root", value)
-        return int(value)
+        return head
 
     def _label(self, value: Any, column: str) -> str:
         """A value as text: a class by its name; nothing where it is unknown, which is stored as -1.

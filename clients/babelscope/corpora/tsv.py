@@ -8,6 +8,7 @@ from babelscope.corpora.files import read_lines
 from babelscope.corpora.options import Options
 from babelscope.data.examples import Example
 from babelscope.data.languages import read_tag, spelling
+from babelscope.data.texts import whole_number
 from babelscope.errors import CorpusError
 
 ID_NAMES = ("id", "sent_id", "sentence_id", "pairid")
@@ -55,7 +56,7 @@ def read(path: Path, options: Options) -> Iterator[Example]:
 
 def _is_header(names: Sequence[str], options: Options) -> bool:
     known = {*ID_NAMES, *TEXT_NAMES, LANGUAGE_NAME}
-    asked = {name for name in (options.column, options.id_column, options.language) if name and not name.isdigit()}
+    asked = {name for name in (options.column, options.id_column, options.language) if name and not name.isdecimal()}
     if any(name.lower() in known or name in asked for name in names):
         return True
     # Any first word of a text may spell a language (`in`, `no`); only tags throughout are the names of columns.
@@ -91,7 +92,8 @@ def _id_column(path: Path, names: Sequence[str], options: Options, has_header: b
 def _find(path: Path, names: Sequence[str], wanted: str, has_header: bool) -> int:
     if has_header and wanted in names:
         return names.index(wanted)
-    if wanted.isdigit() and 1 <= int(wanted) <= len(names):
-        return int(wanted) - 1
+    place = whole_number(wanted)
+    if place is not None and 1 <= place <= len(names):
+        return place - 1
     listed = ", ".join(names) if has_header else f"1..{len(names)}"
     raise CorpusError(path, 1, f"Expected a column among {listed}, but got {wanted!r}")

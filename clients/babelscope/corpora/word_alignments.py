@@ -15,7 +15,7 @@ Links = tuple[tuple[int, int], ...]
 """Places of a source word and a target word that translate one another, from 0."""
 Words = Sequence[str]
 
-_LINK: Final = re.compile(r"([0-9]+)-([0-9]+)")
+_LINK: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 _ROUNDS: Final = 5
 
 

@@ -15,7 +15,7 @@ from babelscope.data.examples import Example
 from babelscope.errors import CorpusError
 
 _NAMES: Final = (".vec", ".vec.gz")
-_HEADER: Final = re.compile(r"([0-9]+) ([0-9]+) *")
+_HEADER: Final = re.compile(r"([0-9]{1,9}) ([0-9]{1,9}) *")
 _LEAST_WIDTH: Final = 4
 """Numbers after a word from which on a line is a vector: words with fewer, `route 66`, are words."""
 

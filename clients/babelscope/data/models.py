@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babelscope.data.tensors import to_proto
+from babelscope.data.texts import whole_number
 from babelscope.v1 import model_pb2
 from babelscope.v1.tensor_pb2 import DATA_TYPE_F32, DATA_TYPE_F64
 
@@ -336,6 +337,10 @@ def format_layers(layers: Iterable[int]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
+MOST_LAYERS: Final = 9999
+"""Highest layer that may be asked for; no model has so many."""
+
+
 def parse_layers(text: str) -> tuple[int, ...]:
     """Reads layers written in short: `1-3,6`.
 
@@ -345,9 +350,12 @@ def parse_layers(text: str) -> tuple[int, ...]:
     layers: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ValueError(f"Expected layers such as 1-3,6, but got {text!r}")
-        layers += range(int(first), int(last or first) + 1)
+        begin, end = whole_number(first), whole_number(last if dash else first)
+        if begin is None or end is None:
+            raise ValueError(f"Expected layers such as 1-3,6, but got {text[:80]!r}")
+        if end > MOST_LAYERS:
+            raise ValueError(f"Expected layers up to {MOST_LAYERS}, but got {text[:80]!r}")
+        layers += range(begin, end + 1)
     if not layers:
         raise ValueError(f"Expected layers such as 1-3,6, but got {text!r}")
     return tuple(dict.fromkeys(layers))

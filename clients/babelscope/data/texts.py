@@ -7,6 +7,9 @@ from typing import Final
 
 from babelscope.v1 import text_pb2
 
+_MOST_DIGITS: Final = 9
+"""Digits of a place, a layer or a line. Python reads fewer than 4,300, and what counts up to one never ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -137,3 +140,8 @@ def count(texts: object) -> int | None:
     """
     check_many(texts)
     return len(texts) if isinstance(texts, Sequence) else None
+
+
+def whole_number(text: str) -> int | None:
+    """A number from 0 in ASCII digits; None for any other text, and for a number of more than nine digits."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None

@@ -229,7 +229,7 @@ def read_yaml(path: Path, files: StudyFiles | None = None, *, text: str | None =
         finally:
             loader.dispose()
     except OSError as error:
-        raise StudyError(f"{path}: Expected a readable study file, but got: {error.strerror or error}") from error
+        raise StudyError(f"{path}: Expected a readable file, but got: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: Expected UTF-8, but got: {error.reason} at byte {error.start}") from error
     except yaml.MarkedYAMLError as error:

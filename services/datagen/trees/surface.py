@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from babelscope.data.examples import Sentence, Word
+from babelscope.data.texts import whole_number
 
 Span = tuple[int, int]
 
@@ -134,8 +135,9 @@ def _renumbered_all(deps: str, new_position: dict[int, int]) -> str:
     found = []
     for part in deps.split("|") if deps else ():
         head, colon, relation = part.partition(":")
-        if colon and head.isdecimal() and (head == "0" or int(head) - 1 in new_position):
-            found.append((_renumbered(int(head), new_position) or 0, relation))
+        place = whole_number(head) if colon else None
+        if place is not None and (place == 0 or place - 1 in new_position):
+            found.append((_renumbered(place, new_position) or 0, relation))
     return "|".join(f"{head}:{relation}" for head, relation in sorted(found))
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from babelscope.corpora import tatoeba
 from babelscope.corpora.files import BOM
 from babelscope.corpora.writers.checks import content_of
 from babelscope.data.examples import Example
+from babelscope.data.texts import whole_number
+
+_MOST_LINES: Final = 10_000_000
+"""Lines of a side of a pair: an id that tells a higher one would make a file of empty lines."""
 
 
 def of_file(examples: Iterable[Example], path: Path) -> Iterator[Example]:
@@ -37,11 +41,13 @@ def write(examples: Iterable[Example], file: TextIO) -> None:
     written = 0
     for example in examples:
         line = example.id.rpartition(":")[2]
-        if not (line.isascii() and line.isdecimal()) or str(int(line)) != line or int(line) <= written:
-            raise ValueError(f"Expected ids such as fra-eng:17 in the order of their lines, but got {example.id!r}")
+        place = whole_number(line)
+        if place is None or str(place) != line or not written < place <= _MOST_LINES:
+            problem = f"of at most {_MOST_LINES}, but got {example.id[:80]!r}"
+            raise ValueError(f"Expected ids such as fra-eng:17 in the order of their lines, {problem}")
         text = content_of(example, str, "tatoeba")
         marked = line == "1" and text.startswith(BOM)  # a reader would take it for the file's mark
         if not text.strip() or "\n" in text or text.endswith("\r") or marked:
             raise ValueError(f"Expected one line that is not blank, but example {example.id!r} has {text[:80]!r}")
-        file.write("\n" * (int(line) - written - 1) + text + "\n")
-        written = int(line)
+        file.write("\n" * (place - written - 1) + text + "\n")
+        written = place

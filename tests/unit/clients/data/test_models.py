@@ -18,7 +18,7 @@ def test_layers_are_read(text: str, layers: tuple[int, ...]) -> None:
     assert parse_layers(text) == layers
 
 
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "1,,2", "1-b", "3-1"])
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "1,,2", "1-b", "3-1", "1-" + "9" * 5000, "²"])
 def test_what_is_no_list_of_layers_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="Expected layers such as 1-3,6"):
         parse_layers(text)

@@ -59,7 +59,7 @@ def test_parts_of_a_study(study_file: Write, mesh, tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["study", "absent.yaml"], 1, "a readable study file"),
+        (["study", "absent.yaml"], 1, "a readable file"),
         (["study", "study.yaml", "--languages", "en"], 1, "at least two languages"),
         (["study", "study.yaml", "--languages", "en,xx"], 1, "xx.txt: Expected a readable file"),
         (["study", "study.yaml", "--model", "nobody"], 1, "none called 'nobody'"),

@@ -150,7 +150,7 @@ def test_what_is_wrong_in_needed_keys_is_said(study_file: Write, old: str, new: 
 
 
 def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="a readable study file"):
+    with pytest.raises(StudyError, match="a readable file"):
         load_study(tmp_path / "absent.yaml")
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(StudyError, match="Expected UTF-8"):

@@ -45,3 +45,12 @@ def test_answers_of_a_question_are_bounded() -> None:
     answers = (Answer("a", 0),) * 1001
     with pytest.raises(InvalidArgument, match="at most 1000 answers, but got 1001"):
         check_example(Example("e", Question("a", "q", answers), "en"), 0)
+
+
+@pytest.mark.parametrize("strange", ["9" * 5000, "\u00b2", "\u0663"])
+def test_dependencies_without_a_head_among_the_words_are_left_out(strange: str) -> None:
+    words = [Word("a", "NOUN", 2, "dep", "O", deps=f"2:dep|{strange}:dep"), Word("b", "VERB", 0, "root", "O")]
+    spans = align(words, "a b")
+    assert spans is not None
+    written = rewrite(words, "a b", spans, [1, 0])
+    assert [word.deps for word in written.sentence.words] == ["", "1:dep"]
