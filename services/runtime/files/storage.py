@@ -19,7 +19,7 @@ from babelscope.data.atomic import partial_file, sweep
 
 from services.runtime.errors import DataLoss, FailedPrecondition, LimitExceeded, NotFound, Unavailable
 from services.runtime.files import atomic
-from services.runtime.files.shortage import FULL
+from services.runtime.files.refusals import FULL
 
 log = logging.getLogger(__name__)
 

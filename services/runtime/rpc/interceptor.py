@@ -22,7 +22,7 @@ from services.runtime import logs
 from services.runtime.callers import accounts
 from services.runtime.devices import DeviceLost, is_device_lost, is_out_of_memory
 from services.runtime.errors import LimitExceeded, Unauthenticated, release_frames
-from services.runtime.files.shortage import shortage
+from services.runtime.files.refusals import refused_by_the_system
 from services.runtime.rpc import deadline, status
 from services.runtime.rpc.admission import Admission, client_of, key_of
 from services.runtime.rpc.health import SERVICE as HEALTH
@@ -246,9 +246,9 @@ class Door(grpc.aio.ServerInterceptor):
                         "Expected room for this request in the server's memory, but there is none",
                         retry_after=5.0,
                     )
-                elif (lacking := shortage(error)) is not None:
-                    log.error("shortage", exc_info=error, extra={"method": method.name})
-                    error = lacking
+                elif (told := refused_by_the_system(error)) is not None:
+                    log.error("refused by the system", exc_info=error, extra={"method": method.name})
+                    error = told
                 if not status.is_known(error):
                     log.error("rpc failed", exc_info=error, extra={"method": method.name})
                 answer = status.to_status(error, request_id)

@@ -1,6 +1,5 @@
 """Errors to `google.rpc.Status`: what went wrong, and what a client needs to mend its request (AIP-193)."""
 
-import errno
 from collections.abc import Sequence
 
 import grpc
@@ -30,10 +29,6 @@ DETAILS_KEY = "grpc-status-details-bin"
 _MESSAGE_BYTES = 800
 _NAME_BYTES = 200
 _NEARBY = 5
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
-_TOO_MANY = (errno.EMFILE, errno.ENFILE)
-_BROKEN = (errno.EIO, errno.ESTALE)
 
 
 def clip(text: str, limit: int = _MESSAGE_BYTES) -> str:
@@ -112,24 +107,8 @@ def _describe(error: BaseException) -> tuple[grpc.StatusCode, str, Sequence[Mess
             return grpc.StatusCode.DATA_LOSS, str(error), _reason("DATA_LOSS")
         case client_errors.RpcError():
             return _relay(error)
-        case OSError() if (told := _refused_by_the_system(error)) is not None:
-            return _describe(told)
         case _:
             return grpc.StatusCode.INTERNAL, "The server failed; its log has the reason under this request's id", []
-
-
-def _refused_by_the_system(error: OSError) -> ServiceError | None:
-    """What a client is told of a file that the system refuses; None for other errors of the system."""
-    reason = "its log has the reason under this request's id"
-    if error.errno in _FULL:
-        return LimitExceeded("disk", f"The server has no room on a disk; {reason}")
-    if error.errno in _FORBIDDEN:
-        return FailedPrecondition("server", f"it may not read or write one of its files; {reason}")
-    if error.errno in _TOO_MANY:
-        return LimitExceeded("files", f"The server has too many files open; {reason}", retry_after=1.0)
-    if error.errno in _BROKEN:
-        return Unavailable(f"The server cannot read or write one of its files now; {reason}", retry_after=5.0)
-    return None
 
 
 def _relay(error: client_errors.RpcError) -> tuple[grpc.StatusCode, str, Sequence[Message]]:

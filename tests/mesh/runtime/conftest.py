@@ -44,6 +44,9 @@ ERRORS: dict[bytes, BaseException] = {
     b"quota": _caused(errors.FailedPrecondition("model x", "it cannot be converted"), OSError(errno.EDQUOT, "Quota")),
     b"files": OSError(errno.EMFILE, "Too many open files"),
     b"mapped": OSError(errno.ENOMEM, "Cannot allocate memory"),
+    b"forbidden": OSError(errno.EACCES, "Permission denied", "/models/secret"),
+    b"read-only": OSError(errno.EROFS, "Read-only file system", "/scratch/secret"),
+    b"broken": OSError(errno.EIO, "Input/output error", "/models/secret"),
     b"long": errors.InvalidArgument("名" * 5000, "前" * 50_000),
 }
 

@@ -80,6 +80,9 @@ async def test_each_kind_of_rpc_answers(method: str, toy: Any, serve: Any, conne
         (b"quota", ("RESOURCE_EXHAUSTED", "RetryInfo")),
         (b"files", ("RESOURCE_EXHAUSTED", "RetryInfo")),
         (b"mapped", ("RESOURCE_EXHAUSTED", "RetryInfo")),
+        (b"forbidden", ("FAILED_PRECONDITION", "PreconditionFailure")),
+        (b"read-only", ("FAILED_PRECONDITION", "PreconditionFailure")),
+        (b"broken", ("UNAVAILABLE", "RetryInfo")),
         (b"loading", ("UNAVAILABLE", "RetryInfo")),
         (b"late", ("DEADLINE_EXCEEDED", "ErrorInfo")),
         (b"damaged", ("DATA_LOSS", "ErrorInfo")),
@@ -93,6 +96,7 @@ async def test_each_error_has_its_status_and_details(
     found = details(error)
     assert error.code().name == code
     assert detail in found
+    assert "secret" not in str(found)
     assert found["RequestInfo"].request_id == "id-1"
 
 
