@@ -27,6 +27,7 @@ from services.trainer.checking import Checker
 from services.trainer.cluster.runner import RayRunner
 from services.trainer.driver.attempt import DispatchSettings, Tables
 from services.trainer.driver.dispatcher import Dispatcher
+from services.trainer.driver.warm import Warm
 from services.trainer.driver.workers import launch_workers
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Database
@@ -56,6 +57,14 @@ WORKS: Final[Mapping[str, str]] = {
 """What does a kind of job, in a process of its own."""
 WAITING: Final[Mapping[str, str]] = {"study": "services.trainer.works.study:run"}
 """The same for jobs that wait for other jobs, and so must not take their slots."""
+LOADED: Final = (
+    "torch.fx.experimental.symbolic_shapes",
+    "transformers.convert_slow_tokenizer",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.tokenization_python",
+)
+"""What jobs load besides the modules of their kinds: the slowest of it, which starts no thread and asks for no GPU."""
 GATEWAY: Final = "services.trainer.serving.gateway"
 """What leads to Ray Serve, in a process of its own."""
 
@@ -88,6 +97,11 @@ class TrainerService:
         damaged = Damaged()
         gauges.watch(telemetry, self._database, lambda: damaged.count)
         self._ray = _ray(settings)
+        # On Ray, the processes of all jobs but studies are started on the machines that it chooses.
+        kinds = {**WAITING, **({} if self._ray is not None else WORKS)}
+        env = {"OMP_NUM_THREADS": str(settings.threads_of_a_job())}
+        self._warm = Warm([work.partition(":")[0] for work in kinds.values()] + list(LOADED), env)
+        near = partial(launch_workers, each=self._warm.launch) if settings.fork_jobs else launch_workers
         self._dispatcher = Dispatcher(
             Tables(table, checkpoints, Families(self._database), self._notices.notify),
             DispatchSettings(
@@ -99,8 +113,9 @@ class TrainerService:
                 slots=settings.slots,
                 lease_seconds=settings.lease_seconds,
                 stop_seconds=settings.stop_seconds,
-                env={"OMP_NUM_THREADS": str(settings.threads_of_a_job())},
-                launch=self._ray.launch if self._ray is not None else launch_workers,
+                env=env,
+                launch=self._ray.launch if self._ray is not None else near,
+                launch_waiting=near,
                 workers=workers.workers_of,
                 # On Ray each job runs where there is room for it.
                 shared=frozenset({"fine_tune"} if self._ray is None else ()),
@@ -163,6 +178,7 @@ class TrainerService:
         if self._tidying is not None:
             self._tidying.cancel()
         await asyncio.to_thread(self._dispatcher.close)
+        await asyncio.to_thread(self._warm.close)
         if self._served is not None:
             await asyncio.to_thread(self._served.close)
         if self._ray is not None:

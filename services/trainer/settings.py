@@ -43,6 +43,11 @@ class TrainerSettings(ModelSettings):
         "process",
         description="What runs jobs: `process` (processes of this machine) or `ray`.",
     )
+    fork_jobs: bool = Field(
+        True,
+        description="Whether the processes of jobs are forks of one that has loaded their libraries, which starts with "
+        "the first job and holds some 300 MB; otherwise each one loads them itself, for seconds. Only on Linux.",
+    )
     ray_address: str = Field(
         default_factory=lambda: os.environ.get("RAY_ADDRESS", ""),
         description="The Ray cluster of the runner `ray`; that of `RAY_ADDRESS` if not given, and without either a Ray "

@@ -26,7 +26,7 @@ def jobs_by_process(mesh: babelscope.LocalMesh) -> dict[int, str]:
             log = (path / "fd" / "1").readlink()
         except (OSError, ValueError):
             continue
-        if b"services.trainer.driver.child" in command and state != "Z" and log.is_relative_to(folder):
+        if b"services.trainer.driver." in command and state != "Z" and log.is_relative_to(folder):
             # Workers but for the first have folders of their own where they are on Ray.
             found[int(path.name)] = f"jobs/{log.parent.name.partition('.')[0]}"
     return found

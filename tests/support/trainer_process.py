@@ -1,4 +1,7 @@
-"""A trainer without a door, as a process: `python -m tests.support.trainer_process URL WORKDIR LEASE SLOTS RUNNER`."""
+"""A trainer without a door, as a process: `python -m tests.support.trainer_process URL WORKDIR LEASE SLOTS RUNNER`.
+
+The runner is `process` (forks of a template), `cold` (new interpreters) or `ray`.
+"""
 
 import json
 import os
@@ -13,6 +16,7 @@ from services.trainer.driver.attempt import DispatchSettings, Tables
 from services.trainer.driver.dispatcher import Dispatcher
 from services.trainer.driver.families import Child
 from services.trainer.driver.process import launch
+from services.trainer.driver.warm import Warm
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.families import Families, Tally
@@ -68,6 +72,8 @@ def main() -> None:
     url, workdir, lease, slots, runner = sys.argv[1:]
     database = Database(url)
     address = os.environ.get("RAY_ADDRESS", "")
+    warm = Warm((), {})
+    starts = {"process": warm.launch, "cold": launch}
     ray = RayRunner(address, cpus=1, gpus=0.0, slots=int(slots), stop_seconds=2.0, env={}) if runner == "ray" else None
     settings = DispatchSettings(
         WORKS,
@@ -77,7 +83,7 @@ def main() -> None:
         lease_seconds=float(lease),
         idle_seconds=0.05,
         stop_seconds=1.0 if ray is None else 5.0,
-        launch=launch if ray is None else ray.launch,
+        launch=starts[runner] if ray is None else ray.launch,
         shared=frozenset({"count", "whose"} if ray is None else ()),
         computes=lambda: DEAD not in os.environ,
     )
@@ -89,6 +95,7 @@ def main() -> None:
     sys.stdout.flush()
     ended.wait()
     dispatcher.close()
+    warm.close()
     if ray is not None:
         ray.close()
 

@@ -46,7 +46,8 @@ class DispatchSettings:
         pause_seconds: Time that a slot waits after a job for which this machine had no room.
         keep_seconds: Time for which a job that failed or was cancelled keeps its state, for a retry.
         env: Environment of the processes, beside this process's own.
-        launch: How the jobs of `works` are started; those that wait for other jobs are processes of this machine.
+        launch: How the jobs of `works` are started.
+        launch_waiting: How those that wait for other jobs are started.
         workers: Number of workers by kind and specification of a job.
         shared: Kinds of which the jobs of one parent are done by one process, one after the other, where each has one
             worker; `launch` must start a process that can be kept.
@@ -66,6 +67,7 @@ class DispatchSettings:
     keep_seconds: float = 7 * 86_400.0
     env: Mapping[str, str] = field(default_factory=dict)
     launch: Launch = launch_workers
+    launch_waiting: Launch = launch_workers
     workers: Callable[[str, bytes], int] = lambda kind, spec: 1
     shared: frozenset[str] = frozenset()
     computes: Callable[[], bool] = lambda: True
@@ -74,7 +76,7 @@ class DispatchSettings:
         """Starts what does a job."""
         if work := self.works.get(assignment.kind):
             return self.launch(work, assignment, self.env, log)
-        return launch_workers(self.waiting[assignment.kind], assignment, self.env, log)
+        return self.launch_waiting(self.waiting[assignment.kind], assignment, self.env, log)
 
 
 @dataclass(frozen=True, slots=True)

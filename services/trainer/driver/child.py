@@ -1,4 +1,4 @@
-"""The process of a job: `python -m services.trainer.driver.child MODULE:FUNCTION`, started by a trainer.
+"""The process of a job: `python -m services.trainer.driver.child MODULE:FUNCTION`, started by a trainer, or its fork.
 
 One that is kept does several jobs of one parent, one after the other, each under a lease of its own. It is kept after a
 job that succeeded alone: what failed may have left anything behind.
@@ -119,7 +119,10 @@ def main() -> None:
     channel = Channel(os.fdopen(int(os.environ.pop(EVENTS_VARIABLE)), "wb"))
     # Without a buffer, whose lock a thread that reads would hold for ever when the interpreter ends.
     lines = os.fdopen(0, "rb", buffering=0)
-    assignment = Assignment.read(lines.readline())
+    line = lines.readline()
+    if not line:  # the trainer is gone already
+        return
+    assignment = Assignment.read(line)
     lease = Lease(lines, assignment.lease_seconds)
     while True:
         with owned(Path(assignment.workdir)):

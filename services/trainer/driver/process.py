@@ -4,8 +4,6 @@ import contextlib
 import os
 import queue
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
-from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Report, renewal
+from services.trainer.driver.protocol import Assignment, Report, renewal
+from services.trainer.driver.starts import UNKNOWN, Cold, Start, Started, Streams
 
+CHILD: Final = "services.trainer.driver.child"
+"""Module that does a job."""
 _LOG_TAIL: Final = 2000
 _POLL_SECONDS: Final = 0.02
 _LAST_REPORTS_SECONDS: Final = 1.0
@@ -48,35 +49,35 @@ class JobProcess:
         assignment: What it is to do.
         env: Environment, beside this process's own.
         log: File that receives its output.
+        start: How it is started.
     """
 
-    def __init__(self, command: Sequence[str], assignment: Assignment, env: Mapping[str, str], log: Path) -> None:
-        read_end, write_end = os.pipe()
+    def __init__(
+        self, command: Sequence[str], assignment: Assignment, env: Mapping[str, str], log: Path, start: Start = Cold
+    ) -> None:
         self._log = log
         self._reports: queue.Queue[Report | None] = queue.Queue()
+        self._unsent = b""
+        read_end, events = os.pipe()
+        told, write_end = os.pipe()
         try:
             with log.open("ab") as output:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", *command],
-                    stdin=subprocess.PIPE,
-                    stdout=output,
-                    stderr=output,
-                    env={**os.environ, **env, EVENTS_VARIABLE: str(write_end)},
-                    pass_fds=(write_end,),
-                    start_new_session=True,
-                )
+                self._process: Started = start(command, {**os.environ, **env}, Streams(told, output.fileno(), events))
         except BaseException:
             os.close(read_end)
+            os.close(write_end)
             raise
         finally:
-            os.close(write_end)
+            os.close(events)
+            os.close(told)
+        self._told = os.fdopen(write_end, "wb")
         self._reader = threading.Thread(target=self._read, args=(read_end,), daemon=True, name="job-reports")
         self._reader.start()
         self._write(assignment.line())
 
     @property
     def pid(self) -> int:
-        """Number of the process, and of its group."""
+        """Number of the process, and of its group; 0 as long as it has not started."""
         return self._process.pid
 
     def renew(self, lease_seconds: float) -> None:
@@ -101,6 +102,7 @@ class JobProcess:
 
     def report(self, timeout: float) -> Report | None:
         """The next report; None where none comes in time, or none comes any more."""
+        self._write(b"")
         try:
             return self._reports.get(timeout=timeout)
         except queue.Empty:
@@ -121,16 +123,15 @@ class JobProcess:
         Args:
             patience: Seconds between the two.
         """
-        if patience and self._process.poll() is None:
-            self._signal(signal.SIGTERM)
+        if patience and self._process.pid and self._process.poll() is None:
+            self._process.signal(signal.SIGTERM)
             end = time.monotonic() + patience
             while self._process.poll() is None and time.monotonic() < end:
                 time.sleep(_POLL_SECONDS)
-        self._signal(signal.SIGKILL)
+        self._process.signal(signal.SIGKILL)
         self._process.wait()
-        if self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._told.close()
 
     @property
     def exit_code(self) -> int | None:
@@ -140,7 +141,11 @@ class JobProcess:
     def last_words(self) -> str:
         """How the process ended, with the end of its log, for people."""
         code = self._process.poll()
-        how = f"by signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit code {code}"
+        how = f"with exit code {code}"
+        if code == UNKNOWN:
+            how = "in an unknown way, after the template that had started it"
+        elif code is not None and code < 0:
+            how = f"by signal {signal.Signals(-code).name}"
         tail = ""
         if self._log.exists():
             with self._log.open("rb") as log:
@@ -148,16 +153,14 @@ class JobProcess:
                 tail = log.read(_LOG_TAIL).decode(errors="replace").strip()
         return f"its process ended {how}" + (f"; its log ends with:\n{tail}" if tail else "")
 
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
-
     def _write(self, line: bytes) -> None:
-        """Writes to the process; one that has ended is seen by `ended`, not here."""
-        if self._process.stdin is not None:
+        """Writes to the process, once it has started; one that has ended is seen by `ended`, not here."""
+        self._unsent += line
+        if self._unsent and self._process.pid:
+            unsent, self._unsent = self._unsent, b""
             with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.write(line)
-                self._process.stdin.flush()
+                self._told.write(unsent)
+                self._told.flush()
 
     def _read(self, read_end: int) -> None:
         with os.fdopen(read_end, "rb") as lines:
@@ -172,5 +175,5 @@ Launch = Callable[[str, Assignment, Mapping[str, str], Path], Running]
 
 
 def launch(work: str, assignment: Assignment, env: Mapping[str, str], log: Path) -> JobProcess:
-    """Starts a process that does a job itself."""
-    return JobProcess(("services.trainer.driver.child", work), assignment, env, log)
+    """Starts a process that does a job itself, as a new interpreter."""
+    return JobProcess((CHILD, work), assignment, env, log)

@@ -4,16 +4,22 @@ The trainer writes to the process's standard input: first the assignment, then h
 again. The process writes events to a pipe of its own; its standard output and error are its log. It ends itself when
 its lease runs out or when the trainer is gone, so that no job is ever worked on twice at once. One that is kept waits,
 once it has told its result, for another assignment; it holds no lease then, and still ends when the trainer is gone.
+
+The seconds of a lease count from when the line was written, so that those which pass until it is read are not added to
+it: a line says what the machine's clock, `time.monotonic`, showed. Both sides are on one machine.
 """
 
 import base64
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 EVENTS_VARIABLE: Final = "BABELSCOPE_JOB_EVENTS"
 """Environment variable with the number of the pipe to which events are written."""
+
+_SAID: Final = "said"
 
 
 class Died(Exception):
@@ -56,24 +62,31 @@ class Assignment:
 
     def line(self) -> bytes:
         """The message as a line."""
-        return _line(asdict(self) | {"spec": base64.b64encode(self.spec).decode()})
+        return _line(asdict(self) | {"spec": base64.b64encode(self.spec).decode(), _SAID: time.monotonic()})
 
     @classmethod
     def read(cls, line: bytes) -> "Assignment":
         """The message of a line."""
         values = json.loads(line)
-        return cls(**values | {"spec": base64.b64decode(values["spec"])})
+        left = _left(values)
+        del values[_SAID]
+        return cls(**values | {"spec": base64.b64decode(values["spec"]), "lease_seconds": left})
 
 
 def renewal(lease_seconds: float) -> bytes:
     """A line that says how long the lease holds from now."""
-    return _line({"lease_seconds": lease_seconds})
+    return _line({"lease_seconds": lease_seconds, _SAID: time.monotonic()})
 
 
 def read_told(line: bytes) -> Assignment | float:
     """What a line of the trainer says: another assignment, or the seconds that the lease holds from now."""
     values = json.loads(line)
-    return Assignment.read(line) if "job" in values else float(values["lease_seconds"])
+    return Assignment.read(line) if "job" in values else _left(values)
+
+
+def _left(values: Mapping[str, Any]) -> float:
+    """Seconds that the lease of a line holds from now."""
+    return float(values["lease_seconds"]) - (time.monotonic() - float(values[_SAID]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,8 @@ from services.trainer.driver.protocol import Assignment, Report
 _LOOPBACK: Final = "lo"
 _MEETING: Final = ".meeting-"
 THREADS: Final = "OMP_NUM_THREADS"
+LaunchOne = Callable[[str, Assignment, Mapping[str, str], Path], JobProcess]
+"""As `Launch`, for one process."""
 
 
 class Workers:
@@ -73,11 +75,21 @@ class Workers:
         return (killed[0] if killed else self._dead or self._first).last_words()
 
 
-def launch_workers(work: str, assignment: Assignment, env: Mapping[str, str], log: Path) -> Running:
-    """Starts the processes that do a job on this machine, as many as the assignment says."""
+def launch_workers(
+    work: str, assignment: Assignment, env: Mapping[str, str], log: Path, each: LaunchOne = launch
+) -> Running:
+    """Starts the processes that do a job on this machine, as many as the assignment says.
+
+    Args:
+        work: `MODULE:FUNCTION` that does the job.
+        assignment: What is to be done.
+        env: Environment of the processes, beside this process's own.
+        log: File that receives their output.
+        each: Starts one of them.
+    """
     number = assignment.workers
     if number == 1:
-        return launch(work, assignment, env, log)
+        return each(work, assignment, env, log)
     threads = str(max(1, int(env.get(THREADS, os.cpu_count() or 1)) // number))
     shared = {**env, THREADS: threads, "BABELSCOPE_THREADS": threads, **loopback()}
     folder = Path(assignment.workdir)
@@ -88,10 +100,10 @@ def launch_workers(work: str, assignment: Assignment, env: Mapping[str, str], lo
     try:
         for rank in range(number):
             own = replace(assignment, rank=rank, place=rank, meeting=f"file://{meeting}")
-            started.append(launch(work, own, shared, log))
+            started.append(each(work, own, shared, log))
     except BaseException:
-        for each in started:
-            each.stop()
+        for process in started:
+            process.stop()
         meeting.unlink(missing_ok=True)
         raise
     return Workers(started, meeting)

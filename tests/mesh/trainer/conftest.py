@@ -133,7 +133,7 @@ class Rig:
                 log = (path / "fd" / "1").readlink()
             except OSError:
                 continue
-            if b"services.trainer.driver.child" in command and state != "Z" and log.is_relative_to(self._folder):
+            if b"services.trainer.driver." in command and state != "Z" and log.is_relative_to(self._folder):
                 found.append(int(path.name))
         return found
 

@@ -27,6 +27,8 @@ from tests.support.trainer_process import WORKS, Counts
 
 SQLITE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 """Of what hangs on processes alone; what the table does on either database its own tests show."""
+EITHER_START = pytest.mark.parametrize(("url", "runner"), [("sqlite", "process"), ("sqlite", "cold")], indirect=["url"])
+"""Forks of a template, and new interpreters: their processes have other parents, and end all the same."""
 
 
 def test_a_job_from_its_entry_to_its_result(rig: Any) -> None:
@@ -90,9 +92,10 @@ def test_a_job_that_gets_further_every_time_is_not_given_up(rig: Any) -> None:
     assert (done.state, done.attempts, done.result) == (State.SUCCEEDED, 5, expected(60))
 
 
-def test_a_killed_process_goes_on_from_its_state(rig: Any) -> None:
+@EITHER_START
+def test_a_killed_process_goes_on_from_its_state(rig: Any, runner: str) -> None:
     job = rig.job("count", b"[30, 0.03]", max_attempts=50)
-    rig.trainer()
+    rig.trainer(runner=runner)
     chance = random.Random(5)
     kills = 0
     while not rig.table.get(job).state.ended:
@@ -108,8 +111,9 @@ def test_a_killed_process_goes_on_from_its_state(rig: Any) -> None:
     assert kills >= 3
 
 
-def test_a_killed_trainer_takes_its_process_along_and_another_goes_on(rig: Any) -> None:
-    first = rig.trainer(lease=2.0)
+@EITHER_START
+def test_a_killed_trainer_takes_its_process_along_and_another_goes_on(rig: Any, runner: str) -> None:
+    first = rig.trainer(lease=2.0, runner=runner)
     job = rig.job("count", b"[60, 0.05]", max_attempts=50)
     rig.until(job, lambda each: each.progress > 0.1)
     pids = rig.processes()
@@ -143,10 +147,10 @@ def test_a_paused_trainer_never_runs_a_job_beside_another(rig: Any) -> None:
     assert paused.poll() is None
 
 
-@SQLITE
-def test_cancelling_frees_everything(rig: Any) -> None:
+@EITHER_START
+def test_cancelling_frees_everything(rig: Any, runner: str) -> None:
     """Its processes would run, and its lease hold, for longer than the test waits."""
-    rig.trainer(lease=3600.0)
+    rig.trainer(lease=3600.0, runner=runner)
     job = rig.job("with_children")
     rig.until(job, lambda _: bool(rig.notes(job)))
     children = [int(pid) for pid in rig.notes(job)[0].split(b",")]
@@ -157,9 +161,9 @@ def test_cancelling_frees_everything(rig: Any) -> None:
     rig.cleared()
 
 
-@SQLITE
-def test_a_process_that_does_not_listen_is_killed(rig: Any) -> None:
-    rig.trainer(lease=3600.0)
+@EITHER_START
+def test_a_process_that_does_not_listen_is_killed(rig: Any, runner: str) -> None:
+    rig.trainer(lease=3600.0, runner=runner)
     job = rig.job("stubborn")
     rig.until(job, lambda _: rig.notes(job) == [b"deaf"])
     pids = rig.processes()

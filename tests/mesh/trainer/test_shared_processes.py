@@ -63,8 +63,7 @@ def test_the_lease_of_the_next_job_ends_the_process_as_that_of_the_first_would(
 
 
 def test_a_process_that_waits_ends_with_its_trainer(rig: Any, kept: JobProcess) -> None:
-    assert kept._process.stdin is not None
-    kept._process.stdin.close()
+    kept._told.close()
     rig.gone([kept.pid])
 
 
