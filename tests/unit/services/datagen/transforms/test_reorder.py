@@ -17,6 +17,7 @@ from services.datagen.trees.surface import align
 from services.datagen.trees.tree import tree_of
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from tests.support.made_trees import is_projective
+from tests.support.whole import spread
 
 ORDERS = ("SOV", "VOS", "VSO", "OSV", "OVS", "SVO")
 PUD = ("en", "ru", "ar", "zh", "cs", "fi", "fr", "id", "it", "ja", "de", "hi", "pl", "pt", "es", "tr")
@@ -273,13 +274,14 @@ def test_pairs_and_text_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("language", PUD)
 def test_pud_goes_through_without_loss(language: str, shared_data: Callable[[str], Path]) -> None:
-    examples = list(read(shared_data(f"pud/{language}.conllu.gz"), ReadOptions(language=language)))
-    assert len(examples) == 1000
+    every = list(read(shared_data(f"pud/{language}.conllu.gz"), ReadOptions(language=language)))
+    assert len(every) == 1000
+    examples = spread(every, 10)
     for order in (*ORDERS, "random"):
         report = StepReport("reorder")
         done = list(Reorder(ReorderOptions(order), None, 1).apply(examples, report))
         assert [one.id for one in done] == [one.id for one in examples]
-        assert report.counts["moved"] > 250
+        assert report.counts["moved"] > len(examples) / 4
         for before, after in zip(examples, done, strict=True):
             _assert_whole(before, after)
 

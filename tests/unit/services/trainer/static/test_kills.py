@@ -1,27 +1,33 @@
 """A real process, killed while it trains static vectors: the run ends with the bits of an undisturbed one."""
 
-import os
-import subprocess
-import sys
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[5]
+from tests.support.forking import Forks, forking
+
+MODULES = ("tests.support.static_process", "gensim.models")
 
 
-def _start(folder: Path, kind: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'clients'}"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.static_process", str(folder), kind],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Processes that train to the end."""
+    with forking(tmp_path_factory.mktemp("undisturbed"), *MODULES) as made:
+        yield made
 
 
-def _killed_at(folder: Path, kind: str, portions: int) -> list[int]:
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Processes that are killed: those of another interpreter, whose sets have another order."""
+    with forking(tmp_path_factory.mktemp("forks"), *MODULES) as made:
+        yield made
+
+
+def _killed_at(forks: Forks, folder: Path, kind: str, portions: int) -> list[int]:
     """Portions after each state of a process that is killed once it has told of so many."""
-    process = _start(folder, kind)
-    assert process.stdout is not None
+    process = forks.start(folder, kind)
     told = []
     for line in process.stdout:
         told.append(int(line))
@@ -29,23 +35,22 @@ def _killed_at(folder: Path, kind: str, portions: int) -> list[int]:
             break
     process.kill()
     told += [int(line) for line in process.stdout if line.endswith("\n")]
-    process.stdout.close()
-    process.wait()
+    assert process.end() == -signal.SIGKILL
     return told
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["glove", "word2vec"])
-def test_a_killed_process_goes_on_bit_for_bit(kind: str, tmp_path: Path) -> None:
-    whole, _ = _start(tmp_path / "whole", kind).communicate()
+def test_a_killed_process_goes_on_bit_for_bit(undisturbed: Forks, forks: Forks, kind: str, tmp_path: Path) -> None:
+    whole = undisturbed.start(tmp_path / "whole", kind).rest()
     *steps, over = whole.split()
     last = int(steps[-1])
     assert (over, last % 6) == ("over", 0)
     assert last > 12  # several portions an epoch
     # Within the first epoch, and within the fourth.
-    first = _killed_at(tmp_path / "killed", kind, 2)
-    second = _killed_at(tmp_path / "killed", kind, last // 2 + 1)
-    rest, _ = _start(tmp_path / "killed", kind).communicate()
+    first = _killed_at(forks, tmp_path / "killed", kind, 2)
+    second = _killed_at(forks, tmp_path / "killed", kind, last // 2 + 1)
+    rest = forks.start(tmp_path / "killed", kind).rest()
     third = [int(step) for step in rest.split()[:-1]]
     # Each process goes on from the last state of the one before, and no portion is passed over.
     assert max(first) <= second[0] <= max(first) + 1

@@ -1,26 +1,16 @@
 """Real processes, killed while they train, evaluate and write: the run ends with the bits of an undisturbed one."""
 
-import os
 import random
-import subprocess
-import sys
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.support.forking import forking
 from tests.support.golden_model import build
 
-ROOT = Path(__file__).resolve().parents[5]
 KILLS = 2
-
-
-def _start(model: Path, workdir: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'clients'}"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.fit_process", str(model), str(workdir)],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
 
 
 def _told(lines: list[str]) -> dict[int, str]:
@@ -36,28 +26,24 @@ def _told(lines: list[str]) -> dict[int, str]:
 @pytest.mark.slow
 def test_a_killed_process_goes_on_bit_for_bit(tmp_path: Path) -> None:
     model = build(tmp_path / "golden")
-    whole = _start(model, tmp_path / "whole")
-    expected, _ = whole.communicate()
-    assert whole.returncode == 0
+    # Of an interpreter of its own, whose sets have another order.
+    with forking(tmp_path, "tests.support.fit_process") as forks:
+        expected = forks.start(model, tmp_path / "whole").rest()
     steps = max(_told(expected.splitlines(keepends=True)))
-    moments = random.Random(3)
-    lines: list[str] = []
-    for kill in range(1, KILLS + 1):
-        process = _start(model, tmp_path / "killed")
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line)
-            if line != "over\n" and int(line.split()[0]) >= steps * kill // (KILLS + 1):
-                break
-        time.sleep(moments.random() * 0.05)
-        process.kill()
-        lines.extend(process.stdout)
-        process.stdout.close()
-        process.wait()
-    last = _start(model, tmp_path / "killed")
-    rest, _ = last.communicate()
-    assert last.returncode == 0
-    lines.extend(rest.splitlines(keepends=True))
+    with forking(tmp_path, "tests.support.fit_process") as forks:
+        moments = random.Random(3)
+        lines: list[str] = []
+        for kill in range(1, KILLS + 1):
+            process = forks.start(model, tmp_path / "killed")
+            for line in process.stdout:
+                lines.append(line)
+                if line != "over\n" and int(line.split()[0]) >= steps * kill // (KILLS + 1):
+                    break
+            time.sleep(moments.random() * 0.05)
+            process.kill()
+            lines.extend(process.stdout)
+            assert process.end() in (-signal.SIGKILL, 0)  # it may be over by then
+        lines.extend(forks.start(model, tmp_path / "killed").rest().splitlines(keepends=True))
     assert _told(lines) == _told(expected.splitlines(keepends=True))
     for best in (tmp_path / "whole").glob("best-*"):
         for name in ("model.safetensors", "head.safetensors"):
