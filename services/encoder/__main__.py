@@ -2,16 +2,18 @@
 
 import sys
 
-from services.encoder.service import EncoderService
-from services.encoder.settings import EncoderSettings
-from services.runtime.errors import ServiceError
-from services.runtime.server import run
-from services.runtime.settings import EXIT_USAGE, load
-from services.runtime.telemetry import Telemetry
+from services.runtime.process.signals import end_while_starting
 
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT."""
+    from services.encoder.service import EncoderService
+    from services.encoder.settings import EncoderSettings
+    from services.runtime.errors import ServiceError
+    from services.runtime.server import run
+    from services.runtime.settings import EXIT_USAGE, load
+    from services.runtime.telemetry import Telemetry
+
     settings = load(EncoderSettings)
     telemetry = Telemetry()
     try:
@@ -23,4 +25,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_while_starting()
     main()

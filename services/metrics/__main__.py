@@ -2,13 +2,15 @@
 
 import os
 
-from services.metrics.settings import MetricsSettings
-from services.runtime.server import run
-from services.runtime.settings import load
+from services.runtime.process.signals import end_while_starting
 
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT."""
+    from services.metrics.settings import MetricsSettings
+    from services.runtime.server import run
+    from services.runtime.settings import load
+
     settings = load(MetricsSettings)
     if settings.threads is not None:
         # BLAS and torch read these once, when they are first imported: hence the late import below.
@@ -19,4 +21,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_while_starting()
     main()

@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -33,6 +32,7 @@ from services.runtime.callers.known import Callers
 from services.runtime.errors import ServiceError
 from services.runtime.files.refusals import open_as_many_as_allowed
 from services.runtime.memory import spare_what_stays
+from services.runtime.process.signals import TAKEN
 from services.runtime.rpc import reflection, security, tls
 from services.runtime.rpc.admission import Admission
 from services.runtime.rpc.health import SERVICE as HEALTH
@@ -329,7 +329,7 @@ async def _serve(service: Service, settings: ServerSettings, telemetry: Telemetr
         return _report(problem)
     signals: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in TAKEN:
         loop.add_signal_handler(number, signals.put_nowait, number.name)
     starting = asyncio.ensure_future(server.start())
     first = asyncio.ensure_future(signals.get())

@@ -2,15 +2,17 @@
 
 import sys
 
-from services.runtime.errors import ServiceError
-from services.runtime.server import run
-from services.runtime.settings import EXIT_USAGE, load
-from services.runtime.telemetry import Telemetry
-from services.trainer.settings import TrainerSettings
+from services.runtime.process.signals import end_while_starting
 
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT."""
+    from services.runtime.errors import ServiceError
+    from services.runtime.server import run
+    from services.runtime.settings import EXIT_USAGE, load
+    from services.runtime.telemetry import Telemetry
+    from services.trainer.settings import TrainerSettings
+
     settings = load(TrainerSettings)
     from services.trainer.service import TrainerService
 
@@ -24,4 +26,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    end_while_starting()
     main()

@@ -1,0 +1,1 @@
+"""The process of a server, before and beside what it serves."""
