@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
+from babelscope.store.places import holds_credentials
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -161,6 +162,14 @@ class ServerSettings(BaseSettings):
     def client_streams(self) -> int:
         """RPCs at once of one client."""
         return self.max_client_streams or max(1, self.max_streams - self.max_streams // 4)
+
+    @field_validator("store_url")
+    @classmethod
+    def _store_url_is_no_secret(cls, url: str) -> str:
+        """Refuses credentials in the address of the store, which logs and errors show."""
+        if holds_credentials(url):
+            raise ValueError("Expected `s3://bucket/prefix` without credentials or options, which belong to AWS_*")
+        return url
 
     @field_validator("token")
     @classmethod

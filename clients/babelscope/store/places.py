@@ -97,6 +97,12 @@ class FolderPlace:
         (self._root / path).unlink(missing_ok=True)
 
 
+def holds_credentials(url: str) -> bool:
+    """Whether the address of a store has a user, a password or options in it, which logs and errors would show."""
+    _, remote, rest = url.partition("://")
+    return bool(remote) and ("@" in rest.partition("/")[0] or "?" in rest)
+
+
 class RemotePlace:
     """A place of fsspec.
 
@@ -108,6 +114,8 @@ class RemotePlace:
     """
 
     def __init__(self, url: str) -> None:
+        if holds_credentials(url):
+            raise StoreError("Expected s3://bucket/prefix without credentials or options, which belong to AWS_*")
         try:
             import fsspec
 

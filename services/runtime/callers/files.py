@@ -152,6 +152,8 @@ def _text(path: Path) -> str:
 
 def _caller(name: str, table: Mapping[str, Any]) -> Caller:
     """A caller from its table."""
+    if not isinstance(table, Mapping):  # its name may be a token, where a file has them the wrong way round
+        raise CallersError(f"Expected a table for each caller, with its token, but got {type(table).__name__}")
     if not _NAME.fullmatch(name) or name in RESERVED:
         raise CallersError(
             f"Expected a caller's name of letters, digits, `.`, `_` and `-`, at most 64 and none of "

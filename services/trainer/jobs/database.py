@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Double, Engine, cast, create_engine, event, extract, func, literal, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, ProgrammingError
 from sqlalchemy.sql.elements import ColumnElement
 
 from services.runtime.errors import DataLoss, FailedPrecondition, LimitExceeded, Unavailable
@@ -144,6 +144,14 @@ def _engine(url: str) -> Engine:
         )
     except (ArgumentError, NoSuchModuleError) as error:
         raise FailedPrecondition("the job table", f"Expected a URL of sqlite or postgresql: {error}") from error
+    except OSError as error:
+        problem = f"Expected a folder for the file of an sqlite URL, but got: {error.strerror or error}"
+        raise FailedPrecondition("the job table", problem) from error
+    except ValueError:  # it quotes the port, which is part of the password where that has characters of URLs
+        problem = (
+            "Expected a URL with a number as its port, and with @ : / and % in its password as %40 %3A %2F and %25"
+        )
+        raise FailedPrecondition("the job table", problem) from None
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -178,6 +186,9 @@ def _translated() -> Iterator[None]:
             raise Unwritable(refusal) from error
         if _code(error) in _DAMAGED:
             raise DataLoss(f"Expected a whole job table, but it is damaged: {_reason(error)}") from error
+        if isinstance(error, ProgrammingError) and error.statement is None:  # said of the connection
+            problem = f"Expected a URL with options that the database knows: {_reason(error)}"
+            raise FailedPrecondition("the job table", problem) from error
         if not (isinstance(error, OperationalError) or error.connection_invalidated):
             raise
         raise Unavailable(f"The job table does not answer: {_reason(error)}") from error

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from babelscope.errors import StoreError
+from babelscope.store.places import RemotePlace
 from pydantic import ValidationError
 
 from services.runtime.settings import EXIT_USAGE, ServerSettings, load
@@ -25,6 +27,22 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.token.get_secret_value() == "secret"
     assert "secret" not in repr(settings)
     assert settings.store_url == "s3://bucket/prefix"
+
+
+@pytest.mark.parametrize("url", ["s3://key:hunter2@bucket/prefix", "s3://bucket/prefix?secret=hunter2"])
+def test_no_store_has_credentials_in_its_address(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BABELSCOPE_STORE_URL", url)
+    with pytest.raises(SystemExit) as caught:
+        load(ServerSettings)
+    assert caught.value.code == EXIT_USAGE
+    said = capsys.readouterr().err
+    assert said.startswith("BABELSCOPE_STORE_URL: Expected `s3://bucket/prefix` without credentials")
+    assert "hunter2" not in said
+    with pytest.raises(StoreError, match="without credentials") as refused:
+        RemotePlace(url)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_the_store_is_in_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

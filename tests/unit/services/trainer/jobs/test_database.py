@@ -49,6 +49,24 @@ def test_urls_that_are_refused(url: str) -> None:
         Database(url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:hunter2@[::1/jobs",
+        "postgresql://u@host:hunter2/jobs",
+        "postgresql://u:hunter2@host:port/jobs",
+        "postgresql://u:hunter2@127.0.0.1:9/jobs?hunter=hunter2",
+        "mysql://u:hunter2@host/jobs",
+        "postgresql//u:hunter2@host/jobs",
+        "sqlite:////proc/hunter/jobs.db",
+    ],
+)
+def test_no_password_of_a_wrong_url_is_shown(url: str) -> None:
+    with pytest.raises(FailedPrecondition, match="the job table") as caught:
+        Database(url)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_tables_of_a_later_version_are_refused(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/jobs.db"
     database = Database(url)
