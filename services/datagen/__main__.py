@@ -1,6 +1,6 @@
 """Starts the datagen service: `python -m services.datagen`, configured by `BABELSCOPE_*`."""
 
-from services.runtime.process.signals import end_while_starting
+from services.runtime.process.beginning import begin
 
 
 def main() -> None:
@@ -15,5 +15,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    end_while_starting()
+    begin()
     main()

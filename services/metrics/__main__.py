@@ -2,7 +2,7 @@
 
 import os
 
-from services.runtime.process.signals import end_while_starting
+from services.runtime.process.beginning import begin
 
 
 def main() -> None:
@@ -21,5 +21,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    end_while_starting()
+    begin()
     main()

@@ -2,7 +2,7 @@
 
 import sys
 
-from services.runtime.process.signals import end_while_starting
+from services.runtime.process.beginning import begin
 
 
 def main() -> None:
@@ -26,5 +26,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    end_while_starting()
+    begin()
     main()
