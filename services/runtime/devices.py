@@ -27,10 +27,14 @@ _PROBE_SECONDS: Final = 120.0
 
 
 class DeviceLost(Unavailable):
-    """A device that computes no more until the process ends: another server may answer."""
+    """A device that computes no more until the process ends: another server may answer.
 
-    def __init__(self) -> None:
-        super().__init__("The device of this server has failed, and the server ends", retry_after=5.0)
+    Args:
+        problem: What is wrong with it.
+    """
+
+    def __init__(self, problem: str = "The device of this server has failed, and the server ends") -> None:
+        super().__init__(problem, retry_after=5.0)
 
 
 def is_device_lost(error: BaseException) -> bool:

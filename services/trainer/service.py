@@ -100,6 +100,9 @@ class TrainerService:
         # On Ray, the processes of all jobs but studies are started on the machines that it chooses.
         kinds = {**WAITING, **({} if self._ray is not None else WORKS)}
         env = {"OMP_NUM_THREADS": str(settings.threads_of_a_job())}
+        if self._ray is None and settings.device == "auto" and settings.chosen_device() != "cpu":
+            # A job that finds no GPU where the trainer found one has lost it, and must not go on without.
+            env["BABELSCOPE_DEVICE"] = "cuda"
         self._warm = Warm([work.partition(":")[0] for work in kinds.values()] + list(LOADED), env)
         near = partial(launch_workers, each=self._warm.launch) if settings.fork_jobs else launch_workers
         self._dispatcher = Dispatcher(

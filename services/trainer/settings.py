@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 
 from services.models.settings import ModelSettings
 from services.runtime import logs
+from services.runtime.devices import DeviceLost
 from services.runtime.settings import Port, Seconds
 
 
@@ -148,12 +149,20 @@ class TrainerSettings(ModelSettings):
         return f"127.0.0.1:{bound or self.port}"
 
     def chosen_device(self) -> str:
-        """The device that the setting means: `auto` is the first GPU where there is one."""
+        """The device that the setting means: `auto` is the first GPU where there is one.
+
+        Raises:
+            DeviceLost: A GPU is asked for, and none answers.
+        """
         from torch import cuda
 
-        if self.device in {"auto", "cuda"}:
-            return "cuda:0" if cuda.is_available() else "cpu"
-        return self.device
+        if self.device == "cpu":
+            return "cpu"
+        if not cuda.is_available():
+            if self.device == "auto":
+                return "cpu"
+            raise DeviceLost(f"Expected a GPU, as `device` is {self.device}, but none answers")
+        return "cuda:0" if self.device in {"auto", "cuda"} else self.device
 
     @property
     def cluster(self) -> str:

@@ -2,15 +2,19 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import torch
 
+from services.runtime.devices import DeviceLost
 from services.runtime.settings import EXIT_USAGE, load
+from services.runtime.telemetry import Telemetry
 from services.runtime.variables import PREFIX, unknown
 from services.trainer.__main__ import main
 from services.trainer.driver.protocol import EVENTS_VARIABLE
-from services.trainer.service import _followed
+from services.trainer.service import TrainerService, _followed
 from services.trainer.settings import TrainerSettings
 from services.trainer.works.desk import Desk
 
@@ -56,3 +60,34 @@ def test_processes_on_ray_read_what_they_follow(chosen: dict[str, Any], monkeypa
     assert found.threads_of_a_job() == settings.threads_of_a_job()
     assert found.shares_states == settings.shares_states
     assert found.device == ("cuda:0" if settings.ray_gpus else "cpu")
+
+
+@pytest.mark.parametrize("asked", ["cuda", "cuda:0"])
+def test_a_gpu_that_does_not_answer_is_no_reason_to_compute_without(
+    asked: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert TrainerSettings(device="auto").chosen_device() == "cpu"
+    with pytest.raises(DeviceLost, match=f"Expected a GPU, as `device` is {asked}"):
+        TrainerSettings(device=asked).chosen_device()
+    monkeypatch.setenv(f"{PREFIX}DEVICE", asked)
+    monkeypatch.setenv(f"{PREFIX}DATABASE", f"sqlite:///{tmp_path}/jobs.db")
+    monkeypatch.setenv(f"{PREFIX}STORE_URL", str(tmp_path / "store"))
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == EXIT_USAGE
+    assert "The trainer cannot start: Expected a GPU" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("present", "told"), [(True, "cuda"), (False, None)])
+def test_jobs_are_told_of_the_gpu_that_the_trainer_has_found(
+    present: bool, told: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: present)
+    places = {
+        "store_url": str(tmp_path / "store"),
+        "work_dir": tmp_path / "work",
+        "database": f"sqlite:///{tmp_path}/j",
+    }
+    service = TrainerService(TrainerSettings(device="auto", hub=False, **places), Telemetry())
+    assert service._dispatcher._settings.env.get(f"{PREFIX}DEVICE") == told
