@@ -45,7 +45,7 @@ LONGEST = 15.0
 MOST_EVENTS = 60
 SETTLE_SECONDS = 60.0
 VICTIMS = {
-    "process": ("child", "child", "child", "trainer"),
+    "process": ("child", "child", "child", "trainer", "template"),
     "ray": ("child", "worker", "driver", "host", "raylet", "gcs_server", "trainer"),
 }
 
@@ -191,6 +191,8 @@ class _Killer:
                 return trainer
             case "driver" | "host":
                 return draw.choice(children(trainer, f"services.trainer.cluster.{victim}"))
+            case "template":
+                return draw.choice(children(trainer, "services.trainer.driver.template"))
             case _:
                 [host] = children(trainer, "services.trainer.cluster.host")
                 [found] = [pid for pid, name in members(host).items() if name == victim]

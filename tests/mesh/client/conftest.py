@@ -5,6 +5,7 @@ from pathlib import Path
 
 import babelscope
 import pytest
+from babelscope.local.supervision import RestartPolicy
 
 from tests.support.models import make_root
 
@@ -24,8 +25,16 @@ def mesh(model_root: Path) -> Iterator[babelscope.LocalMesh]:
         yield mesh
 
 
-@pytest.fixture
-def fragile(model_root: Path) -> Iterator[babelscope.LocalMesh]:
-    """An encoder that tests may kill."""
-    with babelscope.local(("encoder",), model_roots=[model_root], env=OFFLINE) as mesh:
+@pytest.fixture(scope="module")
+def mortal(model_root: Path) -> Iterator[babelscope.LocalMesh]:
+    """An encoder that is started again when it dies."""
+    policy = RestartPolicy(limit=100, initial=0.1, maximum=0.1)
+    with babelscope.local(("encoder",), model_roots=[model_root], env=OFFLINE, restart=policy) as mesh:
         yield mesh
+
+
+@pytest.fixture
+def fragile(mortal: babelscope.LocalMesh) -> babelscope.LocalMesh:
+    """An encoder that tests may kill, and that has come back from the test before."""
+    mortal.encoder.get_model("tiny")
+    return mortal

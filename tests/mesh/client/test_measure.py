@@ -22,9 +22,9 @@ VIEWS = {"left": TEXTS[:HALF], "right": TEXTS[-HALF:]}
 OFFLINE = {"BABELSCOPE_HUB": "false"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def whole(model_root: Path) -> Iterator[LocalMesh]:
-    """Both servers, which tests may kill."""
+    """Both servers, which tests may kill; they come back for the next one."""
     with babelscope.local(model_roots=[model_root], env=OFFLINE) as mesh:
         yield mesh
 

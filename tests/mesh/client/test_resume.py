@@ -54,7 +54,7 @@ def expected(mesh: LocalMesh) -> np.ndarray:
 def test_the_synchronous_stream_goes_on(
     fragile: LocalMesh, expected: np.ndarray, number: signal.Signals, after: list[int]
 ) -> None:
-    rows = Rows(fragile, number, after)
+    rows, before = Rows(fragile, number, after), fragile.restarts["encoder"]
     with fragile.encoder.stream(iter(TEXTS), model="tiny", layers=[0, 2]) as stream:
         for block in stream:
             rows.add(block)
@@ -62,14 +62,14 @@ def test_the_synchronous_stream_goes_on(
     assert stream.totals.texts == len(TEXTS)
     if number == signal.SIGKILL:
         assert stream.totals.attempts == 1 + len(after)
-        await_restarts(fragile, "encoder", len(after))
+    await_restarts(fragile, "encoder", before + len(after))
 
 
 @pytest.mark.parametrize(
     "after", [pytest.param([1], marks=pytest.mark.soak), pytest.param([500, 3000], marks=pytest.mark.slow)]
 )
 async def test_the_asynchronous_stream_goes_on(fragile: LocalMesh, expected: np.ndarray, after: list[int]) -> None:
-    rows = Rows(fragile, signal.SIGKILL, after)
+    rows, before = Rows(fragile, signal.SIGKILL, after), fragile.restarts["encoder"]
     async with (
         babelscope.aio.connect(fragile.address) as mesh,
         mesh.encoder.stream(TEXTS, model="tiny", layers=[0, 2]) as stream,
@@ -78,6 +78,7 @@ async def test_the_asynchronous_stream_goes_on(fragile: LocalMesh, expected: np.
             rows.add(block)
     rows.check(expected)
     assert stream.totals.attempts == 1 + len(after)
+    await_restarts(fragile, "encoder", before + len(after))
 
 
 def test_a_call_finds_a_server_that_comes_back(fragile: LocalMesh) -> None:

@@ -11,9 +11,8 @@ from services.datagen.grammar.questions import paragraph
 from services.datagen.grammar.sampling import Sampler
 from services.datagen.grammar.syntax import Statement
 from services.datagen.randomness import generator
-from tests.support.whole import WHOLE
 
-SLOW = settings(max_examples=400 if WHOLE else 60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)

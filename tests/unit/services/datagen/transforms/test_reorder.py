@@ -281,7 +281,7 @@ def test_pud_goes_through_without_loss(language: str, shared_data: Callable[[str
         report = StepReport("reorder")
         done = list(Reorder(ReorderOptions(order), None, 1).apply(examples, report))
         assert [one.id for one in done] == [one.id for one in examples]
-        assert report.counts["moved"] > len(examples) / 4
+        assert report.counts["moved"] > len(examples) / 5
         for before, after in zip(examples, done, strict=True):
             _assert_whole(before, after)
 
