@@ -1,9 +1,12 @@
 """Every sentence parses back to the abstract tree it was written from, and to no other, in every language."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.datagen.grammar import corpus
 from services.datagen.grammar.corpus import DOMAINS, LANGUAGES, language_of
 from services.datagen.grammar.inference import LABELS, inference
 from services.datagen.grammar.parse import parse
@@ -46,3 +49,18 @@ def test_what_is_not_of_the_grammar_has_no_reading(tag: str) -> None:
         assert statement not in parse(language, [*reversed(forms[:-1]), forms[-1]])
     assert parse(language, ["unheard"]) == []
     assert parse(language, []) == []
+
+
+def test_no_two_verbs_of_arabic_are_written_alike_in_the_past() -> None:
+    """Doubled letters are written out before some endings: the stem of one verb was the whole of another."""
+    lexica = Path(corpus.__file__).parent / "lexica"
+    concepts = [line.split("\t") for line in (lexica / "concepts.tsv").read_text("utf-8").splitlines()]
+    verbs = {row[1] for row in concepts if row[0] == "verb"}
+    owners: dict[str, set[str]] = {}
+    for line in (lexica / "ar.tsv").read_text("utf-8").splitlines():
+        concept, *forms = line.split("\t")
+        if concept in verbs:
+            for form in forms[:2]:
+                owners.setdefault(form, set()).add(concept)
+    assert len(owners) > 100
+    assert {form: who for form, who in owners.items() if len(who) > 1} == {}
