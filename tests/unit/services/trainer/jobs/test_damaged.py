@@ -14,7 +14,7 @@ from services.trainer.api.messages import write_event, write_job
 from services.trainer.jobs import rows
 from services.trainer.jobs.checkpoints import Checkpoints
 from services.trainer.jobs.database import Database
-from services.trainer.jobs.records import EventRecord, Filter, NewJob, State
+from services.trainer.jobs.records import EventRecord, Filter, Lease, NewJob, State
 from services.trainer.jobs.schema import jobs
 from services.trainer.jobs.table import JobTable
 
@@ -89,21 +89,32 @@ def test_pages_go_on_beyond_a_row_without_a_time(value: Any, *, oldest_first: bo
     assert made[2] in rows._skipped
 
 
-@pytest.mark.parametrize("value", [*VALUES, -1.0])
-def test_pages_of_checkpoints_go_on_beyond_a_row_without_a_time(value: Any, shelf: Shelf) -> None:
+def _three(shelf: Shelf) -> tuple[Lease, Checkpoints]:
+    """Checkpoints a, b and c of a job that is worked on."""
     checkpoints = Checkpoints(shelf.database)
     shelf.table.create(NewJob("study", SPEC))
     claimed = shelf.table.claim("test", 30.0)
     assert claimed is not None
     for name in "abc":
         checkpoints.add(claimed[0], name * 64, b"{}", 1)
-    shelf.harm("checkpoints", "created", value, "b" * 64)
+    return claimed[0], checkpoints
+
+
+def _pages(checkpoints: Checkpoints) -> list[list[str]]:
+    """First letters of the ids on each page of one."""
     found, last = checkpoints.page(1)
-    names = [each.id[0] for each in found]
+    pages = [[each.id[0] for each in found]]
     while last is not None:
         found, last = checkpoints.page(1, last)
-        names += [each.id[0] for each in found]
-    assert names == ["c", "a"]
+        pages.append([each.id[0] for each in found])
+    return pages
+
+
+@pytest.mark.parametrize("value", [*VALUES, -1.0])
+def test_pages_of_checkpoints_go_on_beyond_a_row_without_a_time(value: Any, shelf: Shelf) -> None:
+    _, checkpoints = _three(shelf)
+    shelf.harm("checkpoints", "created", value, "b" * 64)
+    assert _pages(checkpoints) == [["c"], ["a"]]
 
 
 def test_a_damaged_job_that_is_claimed_fails_with_the_reason(shelf: Shelf) -> None:
@@ -120,22 +131,12 @@ def test_a_damaged_job_that_is_claimed_fails_with_the_reason(shelf: Shelf) -> No
 
 @pytest.mark.parametrize("column", ["job", "payload", "size"])
 def test_a_damaged_checkpoint_harms_no_other(column: str, shelf: Shelf) -> None:
-    checkpoints = Checkpoints(shelf.database)
-    shelf.table.create(NewJob("study", SPEC))
-    claimed = shelf.table.claim("test", 30.0)
-    assert claimed is not None
-    for name in "abc":
-        checkpoints.add(claimed[0], name * 64, b"{}", 1)
+    lease, checkpoints = _three(shelf)
     shelf.harm("checkpoints", column, NO_TEXT, "b" * 64)
-    found, last = checkpoints.page(1)
-    pages = [found]
-    while last is not None:
-        found, last = checkpoints.page(1, last)
-        pages.append(found)
-    assert [[each.id[0] for each in page] for page in pages] == [["c"], [], ["a"]]
+    assert _pages(checkpoints) == [["c"], [], ["a"]]
     with pytest.raises(DataLoss, match=f"`{column}`"):
         checkpoints.get("b" * 64)
-    shelf.table.finish(claimed[0], State.SUCCEEDED)
+    shelf.table.finish(lease, State.SUCCEEDED)
     other = shelf.table.create(NewJob("study", SPEC)).id
     shelf.harm("jobs", "spec", "abc", other)
     checkpoints.remove("b" * 64)
