@@ -64,9 +64,18 @@ class _Blas:
                 library.clear_controlling_thread()
 
 
+_making: Final = threading.Lock()
+
+
 @lru_cache(maxsize=1)
-def _blas() -> _Blas:
+def _made() -> _Blas:
     return _Blas()
+
+
+def _blas() -> _Blas:
+    """The one of this process, whoever asks first: two would give back what the other one has set."""
+    with _making:
+        return _made()
 
 
 def side_by_side(work: Callable[[Item], Found], items: Iterable[Item], check: Callable[[], None]) -> list[Found]:
@@ -82,7 +91,6 @@ def side_by_side(work: Callable[[Item], Found], items: Iterable[Item], check: Ca
     """
     items = list(items)
     size = min(_blas().threads, len(items), _MOST)
-
     failed = threading.Event()
 
     def one(item: Item) -> Found:
