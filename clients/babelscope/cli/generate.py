@@ -45,8 +45,8 @@ class GrammarOptions:
         str,
         typer.Option(
             "--kind",
-            callback=one_of("sentences", "ner", "nli", "qa", "documents", "dictionary"),
-            help="Kind of the grammar's items: sentences, ner, nli, qa, documents or dictionary.",
+            callback=one_of("sentences", "ner", "nli", "qa", "documents", "dictionary", "lexicon"),
+            help="Kind of the grammar's items: sentences, ner, nli, qa, documents, dictionary or lexicon.",
         ),
     ] = "sentences"
     depth: Annotated[int, typer.Option("--depth", min=0, help="Deepest nesting of clauses.")] = 2

@@ -172,7 +172,8 @@ class DatagenClient(Client):
             size: Items a language.
             seed: The same request gives the same corpus.
             kind: `sentences`, `ner`, `nli`, `qa`; `documents`, running text; `dictionary`, word pairs from the first
-                language to each of the others, with weights as `size` sentences give them.
+                language to each of the others, with weights as `size` sentences give them; `lexicon`, the same with
+                function words.
             depth: Deepest nesting of clauses; 2 where 0.
             domain: `everyday`, or the grammar's other domain.
             words: `topics`: an item stays with one or two topics, and verbs and adjectives prefer some nouns;

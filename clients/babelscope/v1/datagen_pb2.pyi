@@ -735,7 +735,8 @@ class GenerateCorpusRequest(_message.Message):
     """Seed; the same request gives the same corpus."""
     kind: _builtins.str
     """`sentences` (default), `ner`, `nli`, `qa`, `documents` (running text), or `dictionary`: word pairs from the first
-    language to each of the others, with weights as `size` sentences give them.
+    language to each of the others, with weights as `size` sentences give them; or `lexicon`: the same with function
+    words.
     """
     depth: _builtins.int
     """Deepest nesting of clauses; 2 where 0."""

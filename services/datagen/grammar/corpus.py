@@ -1,7 +1,7 @@
 """Parallel corpora of the grammar: each item is drawn once and written in every language asked for."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Final
 
@@ -32,7 +32,8 @@ _CLASSES: tuple[type[Language], ...] = (Arabic, English, Spanish, Hindi, Japanes
 
 LANGUAGES: tuple[str, ...] = tuple(sorted(one.tag for one in _CLASSES))
 DOMAINS: tuple[str, ...] = tuple(_LETTERS)
-KINDS: tuple[str, ...] = ("sentences", "ner", "nli", "qa", "documents", "dictionary")
+_DICTIONARIES: Final = ("dictionary", "lexicon")
+KINDS: tuple[str, ...] = ("sentences", "ner", "nli", "qa", "documents", *_DICTIONARIES)
 WORDS: tuple[str, ...] = ("topics", "classes")
 DEFAULT_DEPTH = 2
 
@@ -77,7 +78,8 @@ def generate(  # noqa: PLR0917 - the order is that of GenerateCorpusRequest
         kind: `sentences`: sentences with trees and entities; `ner`: the same, each with at least one entity; `nli`:
             premise, hypothesis and label, the labels in turn; `qa`: a paragraph, a question and its answer;
             `documents`: running text of four to eight sentences that speak again of what they named; `dictionary`:
-            word pairs from the first language to each of the others, weighted by how often `size` sentences have them.
+            word pairs from the first language to each of the others, weighted by how often `size` sentences have them;
+            `lexicon`: the same with function words.
         depth: Deepest nesting of clauses, 1 to 4; 2 where 0.
         domain: `everyday` or `nature`.
         words: `topics`: an item stays with one or two topics, and verbs and adjectives prefer some nouns of their
@@ -89,7 +91,7 @@ def generate(  # noqa: PLR0917 - the order is that of GenerateCorpusRequest
     """
     request = _Request(size, seed, kind, depth or DEFAULT_DEPTH, domain, words)
     tags = _checked(languages, request)
-    return _dictionary(tags, request) if kind == "dictionary" else _items(tags, request)
+    return _dictionary(tags, request) if kind in _DICTIONARIES else _items(tags, request)
 
 
 def _checked(languages: Sequence[str], request: _Request) -> tuple[str, ...]:
@@ -106,7 +108,7 @@ def _checked(languages: Sequence[str], request: _Request) -> tuple[str, ...]:
     _one_of("domain", request.domain, DOMAINS)
     _one_of("words", request.words, WORDS)
     tags = tuple(dict.fromkeys(languages)) or LANGUAGES
-    if request.kind == "dictionary" and len(tags) < _FEWEST_LANGUAGES:
+    if request.kind in _DICTIONARIES and len(tags) < _FEWEST_LANGUAGES:
         raise InvalidArgument("languages", f"Expected at least two for a dictionary, but got {', '.join(tags)}")
     return tags
 
@@ -133,12 +135,14 @@ def _dictionary(tags: Sequence[str], request: _Request) -> Iterator[Example]:
         for number, entry in enumerate(entries(first[1], forms)):
             pair = TextPair(entry.source, entry.target)
             attributes = {"weight": str(entry.weight), "source": first[0]}
-            yield Example(f"dictionary-{first[0]}-{tag}-{number:08d}", pair, tag, attributes=attributes)
+            yield Example(f"{request.kind}-{first[0]}-{tag}-{number:08d}", pair, tag, attributes=attributes)
 
 
 @lru_cache(maxsize=8)
 def _counted(language: Language, request: _Request) -> Forms:
-    return count_forms(language, (sampler.statement() for sampler in _samplers(request)))
+    # A lexicon is counted in the sentences of a dictionary.
+    drawn = (sampler.statement() for sampler in _samplers(replace(request, kind=_DICTIONARIES[0])))
+    return count_forms(language, drawn, function_words=request.kind != _DICTIONARIES[0])
 
 
 def counted_forms(tag: str, size: int, seed: int, domain: str = "everyday") -> Forms:

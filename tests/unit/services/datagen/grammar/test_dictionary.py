@@ -6,10 +6,10 @@ from services.datagen.grammar.corpus import generate
 from services.runtime.errors import InvalidArgument
 
 
-def pairs(source: str, target: str, size: int = 400) -> dict[str, dict[str, float]]:
+def pairs(source: str, target: str, size: int = 400, kind: str = "dictionary") -> dict[str, dict[str, float]]:
     """Weights of translations by word."""
     found: dict[str, dict[str, float]] = {}
-    for one in generate([source, target], size, 1, "dictionary"):
+    for one in generate([source, target], size, 1, kind):
         assert one.language == target
         found.setdefault(one.content.premise, {})[one.content.hypothesis] = float(one.attributes["weight"])
     return found
@@ -47,3 +47,34 @@ def test_a_dictionary_is_the_same_however_often_it_is_asked_for_and_whatever_els
 def test_a_dictionary_needs_two_languages() -> None:
     with pytest.raises(InvalidArgument, match="at least two for a dictionary, but got en"):
         generate(["en"], 50, 4, "dictionary")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "word", "translations"),
+    [
+        ("en", "es", "because", {"porque"}),
+        ("en", "ru", "we", {"мы", "нас"}),
+        ("zh", "en", "七", {"seven"}),
+        ("ar", "hi", "في", {"में"}),
+        ("tr", "ja", "birkaç", {"数"}),
+        ("es", "ru", "no", {"не"}),
+    ],
+)
+def test_a_lexicon_has_function_words_that_a_dictionary_has_not(
+    source: str, target: str, word: str, translations: set[str]
+) -> None:
+    assert word not in pairs(source, target)
+    assert set(pairs(source, target, kind="lexicon")[word]) == translations
+
+
+def test_a_lexicon_is_a_dictionary_with_more_words() -> None:
+    words, more = pairs("en", "tr"), pairs("en", "tr", kind="lexicon")
+    assert words.items() <= more.items()
+    assert len(words) < len(more)
+
+
+def test_a_form_that_mostly_is_another_word_is_no_function_word() -> None:
+    """Japanese `が` is a conjunction, and much more often the mark of a subject; what takes two words has none."""
+    found = pairs("ja", "en", kind="lexicon")
+    assert not {"が", "し", "の", "を"} & found.keys()
+    assert "的" not in pairs("zh", "en", kind="lexicon")
