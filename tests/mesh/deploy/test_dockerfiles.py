@@ -18,6 +18,7 @@ OPTIONAL = {"stanza"}
 """Of extras that an image may go without, and that say so: `parsing`."""
 NAMES = {
     "botocore": "s3fs",
+    "httpcore": "huggingface-hub",
     "httpx": "huggingface-hub",
     "google": "googleapis-common-protos",
     "grpc": "grpcio",
