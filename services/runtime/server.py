@@ -30,8 +30,8 @@ from services.runtime import logs
 from services.runtime.callers.files import CallersError
 from services.runtime.callers.known import Callers
 from services.runtime.errors import ServiceError
-from services.runtime.files.refusals import open_as_many_as_allowed
 from services.runtime.memory import spare_what_stays
+from services.runtime.process.limits import open_as_many_as_allowed
 from services.runtime.process.signals import TAKEN
 from services.runtime.rpc import reflection, security, tls
 from services.runtime.rpc.admission import Admission

@@ -121,6 +121,7 @@ class Meetings:
         """[n] sum of K_ij L_ij over j, of each pair."""
         lefts, rights = (list(dict.fromkeys(side)) for side in zip(*self._pairs, strict=True))
         found = {pair: np.empty(n) for pair in self._pairs}
+        places = {(a, b): (i, j) for i, a in enumerate(lefts) for j, b in enumerate(rights)}
         # Where nearly all meet all, one product a row of all Gram matrices makes them.
         dense = _DENSE * len(lefts) * len(rights) <= len(found)
         rows = max(1, min(_ROWS, _NUMBERS // ((len(lefts) + len(rights)) * n))) if dense else _ROWS
@@ -134,8 +135,8 @@ class Meetings:
                 np.stack([self._sides[number].gram[part] for number in side], axis=1) for side in (lefts, rights)
             )
             products = np.matmul(one, other.transpose(0, 2, 1))
-            for (a, b), sums in found.items():
-                sums[part] = products[:, lefts.index(a), rights.index(b)]
+            for pair, sums in found.items():
+                sums[part] = products[:, *places[pair]]
 
         side_by_side(sum_rows, [slice(start, start + rows) for start in range(0, n, rows)], self._check)
         return found

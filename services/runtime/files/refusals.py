@@ -1,7 +1,6 @@
 """What the system refuses: files that may not be used or are broken, room on a disk, one more file or connection."""
 
 import errno
-import resource
 from typing import Final
 
 from services.runtime.errors import FailedPrecondition, LimitExceeded, ServiceError, Unavailable
@@ -43,20 +42,3 @@ def _shortage(error: BaseException) -> LimitExceeded | None:
         if error.errno == errno.ENOMEM:
             return LimitExceeded("memory", "Expected room in the server's memory, but there is none", _SECONDS)
     return _shortage(error.__cause__) if error.__cause__ is not None else None
-
-
-def open_as_many_as_allowed() -> int:
-    """Lets this process open as many files and connections as its machine allows.
-
-    Systems start programs with 1,024, for the sake of old ones, and allow far more to those that ask. A few clients
-    with idle connections would take all of them.
-
-    Returns:
-        The limit from now on.
-    """
-    few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    except (OSError, ValueError):  # a limit that no system can give, such as none at all
-        return few
-    return most
