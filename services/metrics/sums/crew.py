@@ -21,10 +21,16 @@ _MOST: Final = 16
 
 
 class _Blas:
-    """The BLAS libraries of the process, all with one thread while any crew is at work."""
+    """The BLAS libraries of the process, all with one thread while any crew is at work.
+
+    OpenBLAS built on OpenMP (that of faiss, for one) keeps a number for each thread that calls it: only a crew's own
+    threads set it.
+    """
 
     def __init__(self) -> None:
-        self._libraries: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
+        found: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
+        self._by_thread = [library for library in found if _openmp(library)]
+        self._libraries = [library for library in found if not _openmp(library)]
         self._threads = [library.num_threads for library in self._libraries]
         self._lock = threading.Lock()
         self._crews = 0
@@ -33,7 +39,12 @@ class _Blas:
     def threads(self) -> int:
         """Cores that products may use."""
         with self._lock:
-            return max((self._threads if self._crews else self._asked()), default=1)
+            shared = self._threads if self._crews else self._asked()
+            return max([*shared, *(library.num_threads for library in self._by_thread)], default=1)
+
+    def begin_thread(self) -> None:
+        """What a thread of a crew calls first."""
+        _set(self._by_thread, [1] * len(self._by_thread))
 
     @contextlib.contextmanager
     def single(self) -> Iterator[None]:
@@ -41,7 +52,7 @@ class _Blas:
         with self._lock:
             if not self._crews:
                 self._threads = self._asked()
-                self._set([1] * len(self._threads))
+                _set(self._libraries, [1] * len(self._libraries))
             self._crews += 1
         try:
             yield
@@ -49,19 +60,24 @@ class _Blas:
             with self._lock:
                 self._crews -= 1
                 if not self._crews:
-                    self._set(self._threads)
+                    _set(self._libraries, self._threads)
 
     def _asked(self) -> list[int]:
         return [library.num_threads for library in self._libraries]
 
-    def _set(self, threads: Sequence[int]) -> None:
-        for library, number in zip(self._libraries, threads, strict=True):
-            # The package lets one thread of a process set OpenBLAS's number; here the lock says whose turn it is.
-            if isinstance(library, OpenBLASController):
-                library.clear_controlling_thread(force=True)
-            library.set_num_threads(number)
-            if isinstance(library, OpenBLASController):
-                library.clear_controlling_thread()
+
+def _openmp(library: Any) -> bool:
+    return isinstance(library, OpenBLASController) and library.threading_layer == "openmp"
+
+
+def _set(libraries: Sequence[Any], threads: Sequence[int]) -> None:
+    for library, number in zip(libraries, threads, strict=True):
+        # The package lets one thread of a process set OpenBLAS's number; here the lock says whose turn it is.
+        if isinstance(library, OpenBLASController):
+            library.clear_controlling_thread(force=True)
+        library.set_num_threads(number)
+        if isinstance(library, OpenBLASController):
+            library.clear_controlling_thread()
 
 
 _making: Final = threading.Lock()
@@ -105,13 +121,17 @@ def side_by_side(work: Callable[[Item], Found], items: Iterable[Item], check: Ca
 
     if size < 2:
         return [one(item) for item in items]
-    with _blas().single(), ThreadPoolExecutor(size, thread_name_prefix="sums") as pool:
+    with _blas().single(), _pool(size) as pool:
         pending = [pool.submit(one, item) for item in items]
     errors = [error for error in (future.exception() for future in pending) if error is not None]
     for error in errors:
         if not isinstance(error, _LeftOut):
             raise error
     return [future.result() for future in pending]
+
+
+def _pool(size: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(size, thread_name_prefix="sums", initializer=_blas().begin_thread)
 
 
 class _LeftOut(Exception):

@@ -1,5 +1,7 @@
 """Work side by side: in order, stopped by the first error, with as many threads of BLAS afterwards as before."""
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -24,6 +26,32 @@ def test_results_are_in_the_order_of_the_items_and_blas_has_one_thread_meanwhile
         assert all(threads == {1} for _, _, threads in found)
         assert threading.get_ident() not in {ident for _, ident, _ in found}
         assert _threads() == {3}
+
+
+def test_a_library_that_counts_by_thread_is_left_as_it_is_in_all_other_threads() -> None:
+    pytest.importorskip("faiss")  # its wheels bring OpenBLAS on OpenMP
+    script = """
+import faiss, threading
+from threadpoolctl import ThreadpoolController
+from services.metrics.sums.accumulate import nothing
+from services.metrics.sums.crew import side_by_side
+controllers = ThreadpoolController().select(user_api="blas").lib_controllers
+own = [each for each in controllers if each.threading_layer == "openmp"]
+assert own
+for each in controllers:
+    each.set_num_threads(2)
+meanwhile = side_by_side(lambda _: [each.num_threads for each in controllers], range(6), nothing)
+assert all(each == [1] * len(controllers) for each in meanwhile), meanwhile
+inside, release = threading.Barrier(3), threading.Event()
+crew = threading.Thread(target=side_by_side, args=(lambda _: (inside.wait(30), release.wait(30)), range(2), nothing))
+crew.start()
+inside.wait(30)
+assert [each.num_threads for each in own] == [2] * len(own)
+release.set()
+crew.join()
+assert [each.num_threads for each in controllers] == [2] * len(controllers)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
 def test_with_one_core_all_is_done_by_the_caller() -> None:
