@@ -79,7 +79,7 @@ def test_crews_at_once_give_back_what_was_set_before_the_first() -> None:
 
 @pytest.mark.parametrize("by", ["work", "check"])
 def test_an_error_ends_the_work(by: str) -> None:
-    begun = []
+    begun: list[int] = []
 
     def check() -> None:
         if by == "check" and len(begun) > 5:
