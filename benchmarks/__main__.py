@@ -28,7 +28,7 @@ BENCHES = (
     "service",
     "similarity",
 )
-LONG = ("maps", "precision", "sweeps", "training")
+LONG = ("maps", "precision", "runners", "sweeps", "training")
 """Run where they are named: they take half an hour and more, or need data of their own."""
 _HELP = f"of {', '.join(BENCHES)} (all of these by default), {', '.join(LONG)}"
 RESULTS = Path(__file__).parent / "results" / "latest.json"
