@@ -64,7 +64,7 @@ def retrieval_of(pairs: list[tuple[str, str]]) -> list[Row]:
     return rows
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def result() -> StudyResult:
     """Five languages, six layers, three RANDOM-INIT groups."""
     pairs = list(itertools.combinations(LANGUAGES, 2))
@@ -298,7 +298,7 @@ def aligned(label: str, layer: int | None, seed: int, f1: float, fitted: WordsMa
     return Aligned(MODEL, kind, label, layer, "qa", "en", target, seed, "checkpoints/a", figures, fitted)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def whole(result: StudyResult) -> StudyResult:
     """A result that has everything."""
     return replace(

@@ -20,14 +20,24 @@ FRAMED = """document.getElementById('fig-grid').layout.shapes.map(({x0, x1, y0, 
 MENU = "((id) => [...document.getElementById(id).options].map((each) => each.text))"
 
 
-@pytest.fixture
-def opened(page: chromium.Page, whole: StudyResult, tmp_path: Path) -> Path:
-    path = write_report(whole, tmp_path)
+@pytest.fixture(scope="module")
+def written(whole: StudyResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a result that has everything."""
+    return write_report(whole, tmp_path_factory.mktemp("report"))
+
+
+def opening(page: chromium.Page, written: Path) -> None:
     page.events.clear()
     page.size(1200, 900)
-    page.open(path.as_uri())
+    page.open(written.as_uri())
     assert page.run("document.documentElement.dataset.ready") == "true"
-    return path
+
+
+@pytest.fixture(scope="module")
+def opened(page: chromium.Page, written: Path) -> Path:
+    """The page, opened once: each test has a figure of its own to change."""
+    opening(page, written)
+    return written
 
 
 def text(page: chromium.Page, name: str) -> str:
@@ -158,24 +168,6 @@ def test_the_course_of_maps_and_what_they_find(page: chromium.Page, opened: Path
     assert page.complaints(opened.as_uri()) == []
 
 
-def test_tables_of_figures_theme_and_narrow_screens(page: chromium.Page, opened: Path) -> None:
-    page.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-    page.run("new Promise((done) => setTimeout(done, 50))")
-    rows = """((id) => [...document.querySelectorAll(`details[data-table=${id}] tr`)].map((row) =>
-      [...row.children].map((cell) => cell.textContent)))"""
-    assert page.run(f"{rows}('fig-transfer')")[:2] == [
-        ["", "CKA, debiased, mean over layers", "F1"], ["en–fr", "0.0500", "50.0000"]
-    ]  # fmt: skip
-    assert page.run(f"{rows}('fig-transfer-layers')")[0] == ["", "emb", "1"]
-    assert page.run(f"{rows}('fig-grid')")[1][:3] == ["emb", "0.8000", "0.7000"]
-    assert page.run(f"{rows}('fig-similarity')")[0] == ["", "emb", *map(str, range(1, 7))]
-    page.run("document.getElementById('theme').click()")
-    page.size(400, 800)
-    width = "new Promise((done) => setTimeout(() => done(document.documentElement.scrollWidth), 300))"
-    assert page.run(width) <= 400
-    assert page.complaints(opened.as_uri()) == []
-
-
 def test_bands_are_the_intervals_and_the_chance_level(page: chromium.Page, opened: Path, whole: StudyResult) -> None:
     """The curves by layer: the band of a language is its interval, the grey one chance ± 2 standard deviations."""
     drawn = page.run(f"{DATA}('fig-similarity')")
@@ -203,3 +195,22 @@ def test_token_translation_by_factor_and_by_layer(page: chromium.Page, opened: P
     assert lines[2]["y"] == [french.at(layer, 3.0).value("bleu1") for layer in (0, 3)]
     assert "n = 38 texts" in text(page, "translation-caption")
     assert page.complaints(opened.as_uri()) == []
+
+
+def test_tables_of_figures_theme_and_narrow_screens(page: chromium.Page, written: Path) -> None:
+    opening(page, written)
+    page.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    page.run("new Promise((done) => setTimeout(done, 50))")
+    rows = """((id) => [...document.querySelectorAll(`details[data-table=${id}] tr`)].map((row) =>
+      [...row.children].map((cell) => cell.textContent)))"""
+    assert page.run(f"{rows}('fig-transfer')")[:2] == [
+        ["", "CKA, debiased, mean over layers", "F1"], ["en–fr", "0.0500", "50.0000"]
+    ]  # fmt: skip
+    assert page.run(f"{rows}('fig-transfer-layers')")[0] == ["", "emb", "1"]
+    assert page.run(f"{rows}('fig-grid')")[1][:3] == ["emb", "0.8000", "0.7000"]
+    assert page.run(f"{rows}('fig-similarity')")[0] == ["", "emb", *map(str, range(1, 7))]
+    page.run("document.getElementById('theme').click()")
+    page.size(400, 800)
+    width = "new Promise((done) => setTimeout(() => done(document.documentElement.scrollWidth), 300))"
+    assert page.run(width) <= 400
+    assert page.complaints(written.as_uri()) == []
