@@ -10,25 +10,37 @@ def hsic1(gram_x, gram_y):
     np.fill_diagonal(k, 0.0)
     np.fill_diagonal(l, 0.0)
     one = np.ones(n)
-    trace = np.sum(k * l.T)
+    trace = np.sum(k * l)  # both are symmetric
     sums = (one @ k @ one) * (one @ l @ one) / ((n - 1) * (n - 2))
     cross = 2.0 / (n - 2) * (one @ (k @ (l @ one)))
     return (trace + sums - cross) / (n * (n - 3))
 
 
+def grams(x, y):
+    """Gram matrices of the centred rows."""
+    sides = []
+    for given in (x, y):
+        rows = np.asarray(given, np.longdouble)
+        rows = (rows - rows.mean(0)).astype(float)
+        sides.append(rows @ rows.T)
+    return sides
+
+
 def debiased_cka(x, y):
-    x, y = np.asarray(x, np.longdouble), np.asarray(y, np.longdouble)
-    x, y = (x - x.mean(0)).astype(float), (y - y.mean(0)).astype(float)
-    k, l = x @ x.T, y @ y.T  # noqa: E741
+    return debiased_cka_of_grams(*grams(x, y))
+
+
+def debiased_cka_of_grams(k, l):  # noqa: E741
     return hsic1(k, l) / np.sqrt(hsic1(k, k) * hsic1(l, l))
 
 
 def biased_cka(x, y):
     """From centred Gram matrices: tr(KHLH)."""
-    x, y = np.asarray(x, np.longdouble), np.asarray(y, np.longdouble)
-    x, y = (x - x.mean(0)).astype(float), (y - y.mean(0)).astype(float)
-    k, l = x @ x.T, y @ y.T  # noqa: E741
-    return np.sum(k * l) / np.sqrt(np.sum(k * k) * np.sum(l * l))
+    return biased_cka_of_grams(*grams(x, y))
+
+
+def biased_cka_of_grams(k, l):  # noqa: E741
+    return np.vdot(k, l) / np.sqrt(np.vdot(k, k) * np.vdot(l, l))
 
 
 def debiased_cka_by_sums(x, y):

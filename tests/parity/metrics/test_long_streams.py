@@ -78,8 +78,7 @@ def ways(x, y, measures):
     yield accumulated(x, y, measures)
 
 
-@pytest.mark.parametrize(("p", "q"), [(24, 17), (20, 20)])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("p", "q", "dtype"), [(24, 17, np.float32), (20, 20, np.float32), (20, 20, np.float64)])
 def test_measures_of_a_long_stream_are_those_of_the_formulas(p, q, dtype):
     x, y = views(p, q, dtype)
     truth = expected(x, y)

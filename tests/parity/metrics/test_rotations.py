@@ -1,5 +1,7 @@
 """The chance level of Procrustes against permuted rows and drawn rotations."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,16 +34,21 @@ def spectrum(kind, k):
     return found / found.sum()
 
 
-def drawn(order, left, right, count):
-    """Nuclear norms under whole orthogonal matrices, by QR."""
+@cache
+def rotations(order, rows, columns, count):
+    """Blocks of whole orthogonal matrices, by QR: the same for all spectra."""
     rng = np.random.default_rng(3)
-    values = []
+    blocks = []
     for _ in range(count):
         rotation, triangle = np.linalg.qr(rng.standard_normal((order, order)))
-        block = (rotation * np.sign(np.diag(triangle)))[: len(left), : len(right)]
-        scaled = np.sqrt(left)[:, None] * block * np.sqrt(right)
-        values.append(np.linalg.svd(scaled, compute_uv=False).sum())
-    return np.array(values)
+        blocks.append((rotation * np.sign(np.diag(triangle)))[:rows, :columns].copy())
+    return np.stack(blocks)
+
+
+def drawn(order, left, right, count):
+    """Nuclear norms under drawn rotations."""
+    scaled = np.sqrt(left)[:, None] * rotations(order, len(left), len(right), count) * np.sqrt(right)
+    return np.linalg.svd(scaled, compute_uv=False).sum(axis=1)
 
 
 @pytest.mark.parametrize(("n", "p", "q"), [(120, 9, 14), (60, 30, 25), (30, 40, 35), (90, 2, 30), (12, 6, 5)])
