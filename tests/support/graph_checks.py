@@ -60,13 +60,15 @@ def check_nothing(ours: Pair) -> None:
 
 
 def _check(ours: Pair, edits: tuple[Edit, ...]) -> None:
-    every, exact = _layers(ours), ours.in_float64()
+    every = _layers(ours)
     batch = ours.tokenize(mixed_texts(4, seed=11, longest=30))
     for text, rows in zip(batch, ours.engine.encode(batch, EncodePlan(every, Pooling.TOKEN, edits)), strict=True):
         expected = reduced(ours.edited_states(text, edits), text, Pooling.TOKEN)
-        # Arbitrary edits may drive a model where rounding grows: no float32 is surer than the plain model's.
-        doubt = 2 * float(np.abs(expected - reduced(exact.edited_states(text, edits), text, Pooling.TOKEN)).max())
-        np.testing.assert_allclose(rows, expected, atol=TOLERANCE + doubt, rtol=0)
+        if not np.allclose(rows, expected, atol=TOLERANCE, rtol=0):
+            # Arbitrary edits may drive a model where rounding grows: no float32 is surer than the plain model's.
+            truth = reduced(ours.in_float64().edited_states(text, edits), text, Pooling.TOKEN)
+            doubt = 2 * float(np.abs(expected - truth).max())
+            np.testing.assert_allclose(rows, expected, atol=TOLERANCE + doubt, rtol=0)
 
 
 def _layers(ours: Pair) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import boto3
 import numpy as np
 import pytest
 from babelscope import Example, Sentence, Word
+from babelscope.transport.retry import RetryPolicy
 from moto.server import ThreadedMotoServer
 
 from services.runtime.files.store import Store
@@ -151,8 +152,13 @@ def test_the_mesh_goes_past_the_proxy(
     ]
     for name, value in {**settings, **bucket.through_proxy()}.items():
         monkeypatch.setenv(name, value)
-    with babelscope.connect(f"encoder=dns:///{host}:50051", timeout=4) as mesh, pytest.raises(babelscope.RpcError):
+    once = RetryPolicy(first_patience=0)
+    with (
+        babelscope.connect(f"encoder=dns:///{host}:50051", timeout=60, retry=once) as mesh,
+        pytest.raises(babelscope.RpcError) as failed,
+    ):
         mesh.encoder.list_models()
+    assert failed.value.status == "UNAVAILABLE"
     assert bucket.proxy.refused == ({f"{host}:50051"} if asked else set())
 
 
