@@ -18,6 +18,8 @@ from services.runtime.errors import LimitExceeded
 SETTING: Final = "held_bytes"
 ENTRY: Final = 128
 """Bytes of the objects around one text or id in lists and tables, about."""
+_SPARING: Final = threading.Event()
+"""Set once this process spares what stays."""
 
 
 class Memory:
@@ -160,12 +162,16 @@ def spare_what_stays() -> None:
     Modules, of which torch and transformers bring a quarter of a million objects, live as long as a server. To look
     through them took half a second each time that requests had made enough objects, and nothing was answered meanwhile.
     """
+    _SPARING.set()
     gc.unfreeze()
     gc.collect()
     gc.freeze()
 
 
 def spare_what_came() -> None:
-    """The same for what has come since, such as a model, in a process that spares what stays; nothing in another."""
-    if gc.get_freeze_count():
+    """The same for what has come since, such as a model, in a process that spares what stays; nothing in another.
+
+    What whoever else runs the process has frozen is theirs: to thaw it and look through it takes seconds there.
+    """
+    if _SPARING.is_set():
         spare_what_stays()

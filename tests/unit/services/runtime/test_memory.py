@@ -94,6 +94,12 @@ class Ring:
 
 spare_what_came()
 assert gc.get_freeze_count() == 0  # nobody asked for it
+theirs = Ring()
+gc.freeze()  # by whoever else runs the process
+came = Ring()
+spare_what_came()
+assert gc.is_tracked(came) and any(each is came for each in gc.get_objects())
+assert all(each is not theirs for each in gc.get_objects())
 first = Ring()
 gone = weakref.ref(first)
 spare_what_stays()
