@@ -1,5 +1,6 @@
 """What one pod writes another reads: containers over one volume, or over one bucket behind a proxy."""
 
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,8 @@ def bucket() -> Iterator[Bucket]:
     client.create_bucket(Bucket=BUCKET)
     with running_proxy((host, port)) as proxy:
         yield Bucket(address, proxy)
+    # All servers of a process share what they hold.
+    urllib.request.urlopen(f"{address}/moto-api/reset", data=b"").close()
     client.close()
     server.stop()
 
@@ -159,7 +162,8 @@ def test_the_mesh_goes_past_the_proxy(
     ):
         mesh.encoder.list_models()
     assert failed.value.status == "UNAVAILABLE"
-    assert bucket.proxy.refused == ({f"{host}:50051"} if asked else set())
+    # Other libraries of the process may ask it for something of their own.
+    assert (f"{host}:50051" in bucket.proxy.refused) == asked
 
 
 def test_a_dataset_outlives_its_pod(launch: Callable[..., Container]) -> None:

@@ -144,7 +144,7 @@ async def test_a_flood_is_answered_or_refused_and_leaves_nothing(serve: Any, gat
 
     async def ask(seed: int) -> str:
         try:
-            call = encode(server.stub, spec(), texts(*sentences(int(generator.integers(1, 200)), seed)))
+            call = encode(server.stub, spec(), texts(*sentences(int(generator.integers(1, 80)), seed)))
             await asyncio.wait_for(call, None if seed % 5 else 0.05)
         except TimeoutError:
             return "left"
