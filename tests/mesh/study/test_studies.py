@@ -81,7 +81,7 @@ def test_a_study_gives_all_that_it_asked(undisturbed: StudyResult, tmp_path: Pat
     assert "tiny (2 layers)" in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("kill", [("encoder", 1), ("encoder", 3), ("metrics", 1)])
+@pytest.mark.parametrize("kill", [("encoder", 1), pytest.param(("encoder", 3), marks=pytest.mark.soak), ("metrics", 1)])
 def test_a_killed_server_changes_no_number(
     mesh: LocalMesh, corpus: Write, undisturbed: StudyResult, tmp_path: Path, kill: tuple[str, int]
 ) -> None:
