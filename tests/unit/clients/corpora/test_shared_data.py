@@ -27,7 +27,7 @@ def table(readme: Path) -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize(("folder", "sentences", "words"), [("pud", 2, 3), ("ud", 2, 3), ("ner", 1, 2)])
 def test_sentences_and_words(shared_data: Find, folder: str, sentences: int, words: int) -> None:
-    for row in spread(table(shared_data(f"{folder}/README.md")), 4):
+    for row in spread(table(shared_data(f"{folder}/README.md")), 8):
         path = shared_data(f"{folder}/{row[0]}")
         contents = [each.content for each in read_examples(path)]
         assert len(contents) == int(row[sentences]), row[0]
@@ -37,7 +37,7 @@ def test_sentences_and_words(shared_data: Find, folder: str, sentences: int, wor
 
 
 def test_entities(shared_data: Find) -> None:
-    for row in spread(table(shared_data("ner/README.md")), 4):
+    for row in spread(table(shared_data("ner/README.md")), 8):
         opened: dict[str, int] = {}
         for example in read_examples(shared_data(f"ner/{row[0]}")):
             assert isinstance(example.content, Sentence)
