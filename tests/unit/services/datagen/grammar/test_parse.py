@@ -1,7 +1,4 @@
-"""Every sentence parses back to the abstract tree it was written from, and to no other, in every language.
-
-More of them with `BABELSCOPE_WHOLE=1`, as `make soak` has it.
-"""
+"""Every sentence parses back to the abstract tree it was written from, and to no other, in every language."""
 
 from pathlib import Path
 
@@ -17,9 +14,8 @@ from services.datagen.grammar.questions import paragraph
 from services.datagen.grammar.sampling import Sampler
 from services.datagen.grammar.syntax import Statement
 from services.datagen.randomness import generator
-from tests.support.whole import WHOLE
 
-SLOW = settings(max_examples=400 if WHOLE else 120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)
@@ -35,7 +31,7 @@ def test_every_sentence_parses_back(tag: str, seed: int, domain: str, depth: int
 @pytest.mark.parametrize("tag", LANGUAGES)
 def test_premises_hypotheses_and_paragraphs_parse_back(tag: str, domain: str) -> None:
     language = language_of(tag)
-    for number in range(60 if WHOLE else 30):
+    for number in range(60):
         sampler = Sampler(generator(number, "kinds"), domain, 2)
         statements = [*inference(sampler, LABELS[number % 3]), *map(Statement, paragraph(sampler).clauses)]
         for statement in statements:
