@@ -7,6 +7,9 @@ import os
 # are many times slower than with one. This must be set before torch or NumPy is imported.
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // workers)))
+# Where a test wants two threads, one that waits for the other would spin on a core that the other needs: twenty seconds
+# instead of one, where as many other processes run.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path

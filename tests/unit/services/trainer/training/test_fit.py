@@ -34,7 +34,7 @@ PLAN = FineTunePlan(
     train=(LanguageSet("en", "train"),),
     dev=(LanguageSet("en", "dev"),),
     optimisation=Optimisation(
-        learning_rate=1e-3, epochs=3, step_tokens=120, accumulation=2, seed=3, evaluations=2, dropout=0.1
+        learning_rate=1e-3, epochs=2, step_tokens=40, accumulation=2, seed=3, evaluations=2, dropout=0.1
     ),
     threads=1,
 )
@@ -49,7 +49,7 @@ class Runner:
 
     def __init__(self, files: ModelFiles, task: str = "pos") -> None:
         made = SETS[task]
-        self.files, self.sets = files, {"train": made(40), "dev": made(12, 1)}
+        self.files, self.sets = files, {"train": made(16), "dev": made(6, 1)}
         self.events: list[Event] = []
 
     def __call__(
@@ -180,10 +180,10 @@ def test_the_folder_of_another_run_is_refused(run: Runner, tmp_path: Path) -> No
     other = replace(PLAN, optimisation=replace(PLAN.optimisation, learning_rate=2e-3))
     with pytest.raises(FailedPrecondition, match="another plan, model or data"):
         run(other, tmp_path)
-    run.sets["train"] = sentences(41)
+    run.sets["train"] = sentences(17)
     with pytest.raises(FailedPrecondition, match="another plan, model or data"):
         run(PLAN, tmp_path)
-    run.sets["train"] = sentences(40)
+    run.sets["train"] = sentences(16)
     assert run(replace(PLAN, threads=2), tmp_path).steps  # another number of threads is allowed
 
 
@@ -234,23 +234,24 @@ def test_without_development_sets_the_last_model_is_kept(run: Runner, tmp_path: 
 
 def test_accumulated_batches_make_the_step_of_one_batch(run: Runner, files: ModelFiles, tmp_path: Path) -> None:
     # One step an epoch, so that both see the same pieces in each step.
-    how = replace(PLAN.optimisation, dropout=0.0, step_tokens=100_000, accumulation=1, evaluations=1)
+    how = replace(PLAN.optimisation, dropout=0.0, epochs=3, step_tokens=100_000, accumulation=1, evaluations=1)
     run(replace(PLAN, optimisation=how), tmp_path / "one")
     parts = Runner(files)
-    parts(replace(PLAN, optimisation=replace(how, step_tokens=1_000, accumulation=12)), tmp_path / "many")
+    parts(replace(PLAN, optimisation=replace(how, step_tokens=600, accumulation=24)), tmp_path / "many")
     assert len(run.losses()) == len(parts.losses()) == 3
     assert list(run.losses().values()) == pytest.approx(list(parts.losses().values()), rel=1e-5)
 
 
 def test_events_tell_what_was_prepared(run: Runner, tmp_path: Path) -> None:
-    run.sets["train"] = sentences(40, longest=30)
-    run(replace(PLAN, max_tokens=20), tmp_path)
+    run.sets["train"] = sentences(16, longest=30)
+    once = replace(PLAN.optimisation, max_steps=1)
+    run(replace(PLAN, max_tokens=20, optimisation=once), tmp_path)
     train, dev = (event for event in run.events if isinstance(event, Prepared))
-    assert (train.part, train.language, train.dataset, train.examples) == ("train", "en", "train", 40)
+    assert (train.part, train.language, train.dataset, train.examples) == ("train", "en", "train", 16)
     assert train.split > 0
     assert train.cut == train.lost == 0
     assert train.targets == sum(len(example.content.words) for example in run.sets["train"])
-    assert (dev.part, dev.examples) == ("dev", 12)
+    assert (dev.part, dev.examples) == ("dev", 6)
 
 
 def test_frozen_parts_stay_and_all_others_move(run: Runner, tiny: Callable[[str], Path], tmp_path: Path) -> None:
@@ -278,7 +279,7 @@ def test_layers_are_drawn_anew_before_training(run: Runner, tmp_path: Path, tiny
 def test_torch_is_left_as_it_was(run: Runner, tmp_path: Path) -> None:
     torch.manual_seed(11)
     before, threads = torch.get_rng_state(), torch.get_num_threads()
-    run(replace(PLAN, threads=2), tmp_path)
+    run(replace(PLAN, threads=2, optimisation=replace(PLAN.optimisation, max_steps=2)), tmp_path)
     assert torch.equal(before, torch.get_rng_state())
     assert torch.get_num_threads() == threads
 
