@@ -66,8 +66,14 @@ def test_a_new_model_has_as_many_parameters_as_its_configuration_says(made: Arch
     assert sum(tensor.numel() for tensor in tensors.values()) == _bert(made, len(ENTRIES))
 
 
-def test_loss_falls_and_the_model_is_served_with_its_head(tmp_path: Path) -> None:
-    trained, losses = _run(plan(epochs=12.0), tmp_path)
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, list[float]]:
+    """A model that has learnt something, and its losses."""
+    return _run(plan(epochs=12.0), tmp_path_factory.mktemp("learnt"))
+
+
+def test_loss_falls_and_the_model_is_served_with_its_head(learnt: tuple[Trained, list[float]]) -> None:
+    trained, losses = learnt
     assert np.mean(losses[-5:]) < 0.75 * losses[0]
     english, swedish = (each.find("perplexity") for each in trained.figures)
     assert english.low < english.value < english.high
@@ -121,8 +127,8 @@ def test_a_run_that_is_stopped_anywhere_goes_on_bit_for_bit(tmp_path: Path) -> N
     assert trained.figures == whole.figures
 
 
-def test_a_model_goes_on_from_its_own_head(tmp_path: Path) -> None:
-    first, losses = _run(plan(epochs=12.0), tmp_path / "first")
+def test_a_model_goes_on_from_its_own_head(learnt: tuple[Trained, list[float]], tmp_path: Path) -> None:
+    first, losses = learnt
     files = ModelFiles(aliases={"first": first.folder})
     usual = plan(max_steps=3, learning_rate=1e-6)
     going_on = replace(usual, model=ModelSpec("first"), architecture=None, vocabulary="")

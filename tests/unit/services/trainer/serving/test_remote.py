@@ -99,7 +99,7 @@ class Direct:
         yield [Example(each.id, "direct") for each in examples]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def served() -> Iterator[ServedPredictions]:
     made = ServedPredictions(Direct(), lambda: ("tests.support.echo_gateway", "die", os.environ))
     yield made

@@ -53,7 +53,7 @@ def test_counts_are_those_of_a_plain_loop(
     monkeypatch.setattr(corpus, "PART_TOKENS", part_tokens)
     monkeypatch.setattr(cooccurrences, "FILE_BYTES", file_bytes)
     monkeypatch.setattr(cooccurrences, "PAIRS_AT_ONCE", file_bytes >> 4)
-    streams = made()
+    streams = made(streams=12)
     places = np.full(12, -1)
     places[2:11] = np.random.default_rng(1).permutation(9)
     counted = cooccurrences.count(streams, places, window, tmp_path / "counts")
