@@ -4,6 +4,7 @@ Prints the step and the bits of the loss after each step, and `over` at the end.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from services.models.catalogue import ModelFiles
@@ -24,14 +25,8 @@ PLAN = FineTunePlan(
 )
 
 
-def main() -> None:
+def train(model: Path, workdir: Path, report: Callable[[Event], None]) -> None:
     """Runs to the end, from what stands in the folder."""
-    model, workdir = map(Path, sys.argv[1:])
-
-    def report(event: Event) -> None:
-        if isinstance(event, Progressed):
-            tell(f"{event.step} {event.of} {event.loss.hex()}")
-
     fit(
         PLAN,
         files=ModelFiles(aliases={"golden": model}),
@@ -41,6 +36,22 @@ def main() -> None:
         report=report,
         checkpoint_seconds=0.05,
     )
+
+
+def told(event: Progressed) -> str:
+    """What is told of a step."""
+    return f"{event.step} {event.of} {event.loss.hex()}"
+
+
+def main() -> None:
+    """Tells of each step."""
+
+    def report(event: Event) -> None:
+        if isinstance(event, Progressed):
+            tell(told(event))
+
+    model, workdir = map(Path, sys.argv[1:])
+    train(model, workdir, report)
     tell("over")
 
 

@@ -4,6 +4,7 @@ Prints the step and the bits of the loss after each step, and `over` at the end.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from services.models.catalogue import ModelFiles
@@ -13,14 +14,8 @@ from tests.support.pretraining import plan, read
 from tests.support.telling import tell
 
 
-def main() -> None:
-    """Runs to the end, from what stands in the folder."""
-    folder = Path(sys.argv[1])
-
-    def report(event: Event) -> None:
-        if isinstance(event, Progressed):
-            tell(f"{event.step} {event.loss.hex()}")
-
+def train(folder: Path, report: Callable[[Event], None]) -> None:
+    """Runs to the end, from what stands in a folder."""
     pretrain(
         plan(epochs=3.0),
         files=ModelFiles(),
@@ -30,6 +25,16 @@ def main() -> None:
         report=report,
         checkpoint_seconds=0.05,
     )
+
+
+def main() -> None:
+    """Tells of each step."""
+
+    def report(event: Event) -> None:
+        if isinstance(event, Progressed):
+            tell(f"{event.step} {event.loss.hex()}")
+
+    train(Path(sys.argv[1]), report)
     tell("over")
 
 

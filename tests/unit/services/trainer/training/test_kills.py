@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from services.trainer.training.events import Event, Progressed
+from tests.support import fit_process
 from tests.support.forking import forking
 from tests.support.golden_model import build
 
@@ -26,10 +28,15 @@ def _told(lines: list[str]) -> dict[int, str]:
 @pytest.mark.slow
 def test_a_killed_process_goes_on_bit_for_bit(tmp_path: Path) -> None:
     model = build(tmp_path / "golden")
-    # Of an interpreter of its own, whose sets have another order.
-    with forking(tmp_path, "tests.support.fit_process") as forks:
-        expected = forks.start(model, tmp_path / "whole").rest()
-    steps = max(_told(expected.splitlines(keepends=True)))
+    expected: list[str] = []
+
+    def report(event: Event) -> None:
+        if isinstance(event, Progressed):
+            expected.append(f"{fit_process.told(event)}\n")
+
+    # In this process, whose sets have another order.
+    fit_process.train(model, tmp_path / "whole", report)
+    steps = max(_told(expected))
     with forking(tmp_path, "tests.support.fit_process") as forks:
         moments = random.Random(3)
         lines: list[str] = []
@@ -44,7 +51,7 @@ def test_a_killed_process_goes_on_bit_for_bit(tmp_path: Path) -> None:
             lines.extend(process.stdout)
             assert process.end() in (-signal.SIGKILL, 0)  # it may be over by then
         lines.extend(forks.start(model, tmp_path / "killed").rest().splitlines(keepends=True))
-    assert _told(lines) == _told(expected.splitlines(keepends=True))
+    assert _told(lines) == _told(expected)
     for best in (tmp_path / "whole").glob("best-*"):
         for name in ("model.safetensors", "head.safetensors"):
             if (tmp_path / "killed" / best.name).is_dir():
