@@ -5,6 +5,7 @@ The corpus is cut into many portions. Prints the number of portions after each s
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -32,24 +33,33 @@ PLAN = StaticPlan(
 )
 
 
-def main() -> None:
+PARTS = {(corpus, "PART_TOKENS"): 300, (cooccurrences, "FILE_BYTES"): 20_000}
+"""Sizes at which the corpus is cut into many portions."""
+
+
+def train(folder: Path, kind: str, report: Callable[[Event], None]) -> None:
     """Runs to the end, from what stands in the folder."""
-    folder, kind = Path(sys.argv[1]), cast(Kind, sys.argv[2])
-    corpus.PART_TOKENS, cooccurrences.FILE_BYTES = 300, 20_000
-
-    def report(event: Event) -> None:
-        if isinstance(event, Checkpointed):
-            tell(str(event.step))
-            time.sleep(0.02)  # so that a reader of these lines can end the process between two of them
-
     train_static(
-        replace(PLAN, kind=kind),
+        replace(PLAN, kind=cast(Kind, kind)),
         files=ModelFiles(),
         examples=read,
         workdir=folder,
         report=report,
         checkpoint_seconds=0.0,
     )
+
+
+def main() -> None:
+    """Tells of each state on disk."""
+    for (module, name), value in PARTS.items():
+        setattr(module, name, value)
+
+    def report(event: Event) -> None:
+        if isinstance(event, Checkpointed):
+            tell(str(event.step))
+            time.sleep(0.02)  # so that a reader of these lines can end the process between two of them
+
+    train(Path(sys.argv[1]), sys.argv[2], report)
     tell("over")
 
 

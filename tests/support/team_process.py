@@ -1,11 +1,13 @@
-"""One of several workers on made-up runs: `python -m tests.support.team_process FOLDER RANK SIZE`.
+"""Several workers on made-up runs: `python -m tests.support.team_process FOLDER SIZE`.
 
-Each worker does all runs in turn. The first one writes the losses by run and step to `losses.json`.
+They are forks of one process, so that the libraries are loaded once. Each does all runs in turn, and writes what it has
+found; how each has ended is the last thing that is printed.
 """
 
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from services.trainer.training.fit import fit
 from services.trainer.training.plan import FineTunePlan, LanguageSet, Optimisation, Trained
 from tests.support import pretraining
 from tests.support.task_examples import direct_score, sentences
+from tests.support.telling import tell
 
 # Steps of some three pieces in two batches: now and then a worker has none of a batch, or of a whole step.
 HOW = Optimisation(learning_rate=1e-3, epochs=2, step_tokens=24, accumulation=2, seed=5, dropout=0.0)
@@ -120,8 +123,23 @@ def _keep(losses: Losses) -> Callable[[Event], None]:
 
 
 def main() -> None:
-    """All runs."""
-    folder, rank, size = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    """Starts the workers, and tells how they have ended."""
+    folder, size = Path(sys.argv[1]), int(sys.argv[2])
+    workers = []
+    for rank in range(size):
+        if (pid := os.fork()) == 0:
+            try:
+                _work(folder, rank, size)
+            except BaseException:
+                traceback.print_exc()
+            os._exit(1)
+        workers.append(pid)
+    ends = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in workers]
+    tell(json.dumps(ends))
+
+
+def _work(folder: Path, rank: int, size: int) -> None:
+    """All runs of a worker."""
     torch.set_num_threads(1)
     found: dict[str, object] = {}
 

@@ -27,15 +27,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str,
     folder = tmp_path_factory.mktemp("team")
     build(folder / "golden")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'clients'}"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.support.team_process", str(folder), str(rank), str(WORKERS)],
-            cwd=ROOT,
-            env=environment,
-        )
-        for rank in range(WORKERS)
-    ]
-    codes = [process.wait() for process in processes]
+    command = [sys.executable, "-m", "tests.support.team_process", str(folder), str(WORKERS)]
+    said = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    codes = json.loads(said.splitlines()[-1])
     found = [json.loads((folder / f"found-{rank}.json").read_text("utf-8")) for rank in range(WORKERS)]
     return folder, found, codes
 
