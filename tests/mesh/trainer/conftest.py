@@ -3,8 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import JobRecord, NewJob
 from services.trainer.jobs.table import JobTable
+from tests.support.forked_trainer import ForkedTrainer
 from tests.support.general_models import build_general
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.tiny_models import build_model
@@ -74,22 +73,14 @@ class Rig:
         self._url, self._folder = url, folder
         self.database = Database(url)
         self.table = JobTable(self.database)
-        self.trainers: list[subprocess.Popen[str]] = []
+        self.trainers: list[ForkedTrainer] = []
 
-    def trainer(
-        self, *, lease: float = 30.0, slots: int = 1, runner: str = "process", **env: str
-    ) -> subprocess.Popen[str]:
+    def trainer(self, *, lease: float = 30.0, slots: int = 1, runner: str = "process", **env: str) -> ForkedTrainer:
         """Starts a trainer, and waits until it is ready."""
         arguments = [self._url, str(self._folder / "work"), str(lease), str(slots), runner]
-        trainer = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.trainer_process", *arguments],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'clients'}", **env},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        own = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'clients'}", **env}
+        trainer = ForkedTrainer(arguments, own)
         self.trainers.append(trainer)
-        assert trainer.stdout is not None
         assert trainer.stdout.readline() == "ready\n"
         return trainer
 
@@ -144,7 +135,6 @@ class Rig:
                 trainer.send_signal(signal.SIGCONT)
                 trainer.kill()
             trainer.wait()
-            assert trainer.stdout is not None
             trainer.stdout.close()
         self.database.close()
 

@@ -53,6 +53,7 @@ def test_a_job_that_fails_says_why(rig: Any, kind: str, reason: str) -> None:
     assert reason in done.reason
 
 
+@SQLITE
 def test_a_retry_goes_on_from_the_state_that_the_failure_left(rig: Any, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     job = rig.job("stumbles", json.dumps([8, 0.01, str(flag)]).encode())
@@ -172,6 +173,7 @@ def test_a_process_that_does_not_listen_is_killed(rig: Any, runner: str) -> None
     rig.gone(pids)
 
 
+@SQLITE
 def test_a_trainer_that_drains_gives_its_job_back(rig: Any) -> None:
     first = rig.trainer()
     job = rig.job("count", b"[25, 0.05]", max_attempts=1)

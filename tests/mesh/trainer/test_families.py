@@ -84,6 +84,7 @@ def test_cancelling_cancels_the_jobs_and_frees_everything(rig: Any) -> None:
     rig.cleared()
 
 
+@SQLITE
 def test_a_retry_does_again_what_failed_alone(rig: Any, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     parent = _family(rig, ("count", [3, 0.01]), ("needs", [str(flag)]))
