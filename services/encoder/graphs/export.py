@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from services.encoder.graphs.graph import OPSET, WEIGHTS_FILE, GraphFacts
+from services.encoder.graphs.installed import silence
 from services.models.general.loading import arguments
 from services.models.general.taps import Taps
 from services.models.general_model import GeneralEncoder
@@ -148,6 +149,7 @@ def export(encoder: GeneralEncoder, info: ModelInfo, dtype: GraphType, folder: P
 
 def _export(encoder: GeneralEncoder, hidden_size: int, dtype: GraphType, folder: Path) -> int:
     """Writes the files; how many attention layers became one node each."""
+    silence()
     import onnx_ir
     from onnxscript.rewriter.ort_fusions import optimize_for_ort
 
@@ -191,6 +193,7 @@ def _quantised(graph: Any, folder: Path) -> Any:
     That comes before attention is fused: the fused node that holds the weights of queries, keys and values has no form
     in int8 that takes a mask of this kind.
     """
+    silence()
     import onnx_ir
     from onnxruntime.quantization import QuantType, quantize_dynamic
 

@@ -4,6 +4,7 @@ The packages `onnxruntime` (extra `onnx`) and `onnxruntime-gpu` (extra `gpu`) bo
 cannot stand side by side. Either will do: what it offers is asked of the module.
 """
 
+import os
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, Final
@@ -32,16 +33,26 @@ def lacking() -> str:
 
 
 def runtime() -> Any:
-    """The module `onnxruntime`.
+    """The module `onnxruntime`, which reports nothing to its makers.
 
     Raises:
         FailedPrecondition: It is not installed.
     """
     if reason := lacking():
         raise FailedPrecondition("backend ONNX", reason)
+    silence()
     import onnxruntime
 
     return onnxruntime
+
+
+def silence() -> None:
+    """Keeps ONNX Runtime from sending what it is used for to its makers, as it has done on Linux, too, since 1.32.
+
+    It must come before the package is imported; what switches it off afterwards does not keep it from connecting.
+    `ORT_DISABLE_TELEMETRY=0` lets it.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def choose_device(device: str, *, quantised: bool) -> str:
