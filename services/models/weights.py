@@ -15,6 +15,7 @@ from services.models.layers.blocks import AnyNorm, Block, Layout, Norm, RmsNorm
 from services.models.layers.dropout import drop
 from services.models.layers.heads import LanguageHeads
 from services.models.layers.linear import Linear
+from services.models.layers.lookup import looked_up
 from services.models.layers.separate import of_language
 
 Rule = Literal["matrix", "bias", "scale", "offset", "table", "sinusoid"]
@@ -78,7 +79,7 @@ class Embeddings:
 
     def __call__(self, layout: Layout) -> Tensor:
         """Hidden state 0: [T, d] float32. The terms are added in the order in which transformers adds them."""
-        summed_TD = torch.index_select(self.word, 0, layout.ids)
+        summed_TD = looked_up(self.word, layout.ids)
         if self.segment is not None:
             segments = layout.segments
             summed_TD += self.segment[0] if segments is None else torch.index_select(self.segment, 0, segments)

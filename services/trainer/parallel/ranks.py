@@ -159,8 +159,10 @@ def _buckets(parameters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:
-    """The gradient of a parameter, of which this worker may have none."""
-    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+    """The dense gradient of a parameter, of which this worker may have none."""
+    if parameter.grad is None:
+        return torch.zeros_like(parameter)
+    return parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
 
 
 def _bytes(content: bytes) -> Tensor:

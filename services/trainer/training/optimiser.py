@@ -6,11 +6,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from services.models.layers.lookup import merged
 from services.trainer.adamw import AdamW
 from services.trainer.training.plan import Course, Optimisation
 
 HEAD_FACTOR = 10.0
 """Learning rate of the head over that of the encoder, where a plan names none."""
+
+_ROOM = 1e-6
+"""What torch's own clipping adds to the norm."""
 
 
 def rate(step: int, steps: int, warmup: float, course: Course) -> float:
@@ -85,8 +89,12 @@ class Optimiser:
 
     def gradient_norm(self) -> float:
         """Norm of the whole gradient, which is then no longer than `clip` where there is a bound."""
+        gradients = [_values(each) for each in self.parameters if each.grad is not None]
+        norm = float(torch.nn.utils.get_total_norm(gradients))
         bound = self._settings.clip or math.inf
-        return float(torch.nn.utils.clip_grad_norm_(self.parameters, bound))
+        if norm > bound:
+            torch._foreach_mul_(gradients, bound / (norm + _ROOM))
+        return norm
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -118,3 +126,12 @@ class Optimiser:
             quantity, _, name = key.partition("/")
             parameter = self._named[name]
             self._adam.state.setdefault(parameter, {})[quantity] = value.to(parameter.device)
+
+
+def _values(parameter: nn.Parameter) -> Tensor:
+    """The numbers of a gradient, those of a sparse one with each row once; to scale them scales the gradient."""
+    assert parameter.grad is not None
+    if not parameter.grad.is_sparse:
+        return parameter.grad
+    parameter.grad = merged(parameter.grad)
+    return parameter.grad._values()

@@ -16,6 +16,7 @@ from services.models.spec import ModelSpec
 from services.trainer.evaluation.forward import last_hidden_state
 from services.trainer.training.encoder import TrainableEncoder
 from services.trainer.training.plan import Frozen
+from tests.support.gradients import gradients_of
 from tests.support.tiny_models import CONFIGURATIONS, build_model, mixed_texts
 
 FAMILIES = [name for name in CONFIGURATIONS if name != "camembert"]
@@ -39,7 +40,7 @@ def _packed_gradients(model: TrainableEncoder, texts: list[str], weights: torch.
         rows = hidden_TD[start : start + length]
         loss = loss + (rows * weights[place, :length]).tanh().sum()
     loss.backward()
-    return {name: parameter.grad for name, parameter in model.parameters.items() if parameter.grad is not None}
+    return gradients_of(model.parameters)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

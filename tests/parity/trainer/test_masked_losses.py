@@ -16,6 +16,7 @@ from services.trainer.pretraining.objective import MaskedModelling
 from services.trainer.pretraining.plan import PretrainPlan
 from services.trainer.training.encoder import TrainableEncoder
 from services.trainer.training.plan import LanguageSet, Optimisation
+from tests.support.gradients import gradients_of
 from tests.support.pretraining import lines
 from tests.support.tiny_models import build_model, mixed_texts
 
@@ -62,9 +63,9 @@ def test_losses_and_gradients_are_those_of_transformers(family: str, tmp_path: P
 
     # Shared tensors have several names there.
     names = dict(model.named_parameters(remove_duplicate=False))
-    ours = {objective.encoder.stored_names[name]: each.grad for name, each in objective.encoder.parameters.items()}
-    ours |= {name: each.grad for name, each in objective.head.parameters.items()}
-    found = {name: gradient for name, gradient in ours.items() if gradient is not None}
+    stored = objective.encoder.stored_names
+    ours = {stored[name]: each for name, each in objective.encoder.parameters.items()}
+    found = gradients_of({**ours, **dict(objective.head.parameters)})
     assert len(found) == sum(each.grad is not None for each in model.parameters())
     for name, gradient in found.items():
         expected = names[name].grad

@@ -17,6 +17,7 @@ from services.trainer.training.fit import FineTuning
 from services.trainer.training.material import Material
 from services.trainer.training.module import TrainableModule
 from services.trainer.training.plan import FineTunePlan, LanguageSet, Optimisation
+from tests.support.gradients import gradients_of
 from tests.support.task_examples import direct_score, sentences
 
 PLAN = FineTunePlan(
@@ -50,7 +51,7 @@ def _step(material: Material) -> tuple[float, dict[str, Tensor], dict[str, float
         total += float(loss.detach())
         loss.backward()  # type: ignore[no-untyped-call]
     named = {**tuning.encoder_parameters, **tuning.head_parameters}
-    gradients = {name: each.grad.clone() for name, each in named.items() if each.grad is not None}
+    gradients = gradients_of(named)
     for each in named.values():
         each.grad = None
     return total, gradients, work.figures, {name: each.clone() for name, each in tuning.state().items()}

@@ -16,6 +16,7 @@ from services.runtime.errors import InvalidArgument
 from services.trainer.evaluation.forward import last_hidden_state
 from services.trainer.training.encoder import TrainableEncoder
 from services.trainer.training.plan import Frozen
+from tests.support.gradients import gradient_of
 from tests.support.products import Products
 from tests.support.tiny_models import CONFIGURATIONS, mixed_texts
 
@@ -58,7 +59,7 @@ def test_gradients_are_float32_and_of_about_the_same_direction(dtype: ComputeTyp
     exact = TrainableEncoder.load(files, ModelSpec("tiny"))
     last_hidden_state(exact.build("float32", NO_DROPOUT), layout, "float32", NOTHING).tanh().sum().backward()
     for name, parameter in model.parameters.items():
-        gradient, other = parameter.grad, exact.parameters[name].grad
+        gradient, other = gradient_of(parameter), gradient_of(exact.parameters[name])
         assert gradient is not None
         assert other is not None
         assert gradient.dtype == torch.float32

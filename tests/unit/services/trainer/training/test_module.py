@@ -24,6 +24,7 @@ from services.trainer.training.plan import Frozen
 from services.trainer.training.trainable import load_trainable
 from tests.support.general_models import TRAINED, build_general
 from tests.support.golden_model import build
+from tests.support.gradients import gradient_of, gradients_of
 from tests.support.task_examples import pairs, sentences
 
 MODEL = ModelSpec("m")
@@ -55,7 +56,7 @@ def test_a_batch_has_the_states_and_gradients_of_its_texts_alone(family: str, bu
             (head.loss(hidden_TD, batch) / count).backward()  # type: ignore[no-untyped-call]
             for piece, first in zip(batch.pieces, batch.layout.starts.tolist(), strict=True):
                 states[piece.example] = hidden_TD[first : first + len(piece.text)].detach()
-        found = {name: each.grad.clone() for name, each in model.trained.items() if each.grad is not None}
+        found = gradients_of(model.trained)
         for each in model.trained.values():
             each.grad = None
         return states, found
@@ -112,7 +113,7 @@ def test_products_in_bfloat16_follow_the_weights(built: Built) -> None:
 
     def gradients(dtype: str) -> dict[str, Tensor]:
         model.training(dtype)(batch, edits).tanh().sum().backward()  # type: ignore[arg-type, no-untyped-call]
-        found = {name: each.grad for name, each in model.trained.items() if each.grad is not None}
+        found = gradients_of(model.trained)
         for each in model.trained.values():
             each.grad = None
         return found
@@ -169,7 +170,7 @@ def test_pairs_have_the_states_and_gradients_of_the_packed_path(tmp_path: Path) 
     torch.testing.assert_close(*found, rtol=0, atol=2e-5)
     assert padded.trained.keys() == packed.trained.keys()
     for name, parameter in packed.trained.items():
-        ours, theirs = padded.trained[name].grad, parameter.grad
+        ours, theirs = gradient_of(padded.trained[name]), gradient_of(parameter)
         assert ours is not None
         assert theirs is not None
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5 * max(1.0, float(theirs.abs().max())))
