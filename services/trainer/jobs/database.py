@@ -56,6 +56,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._closed = False
+        event.listen(self.engine, "checkin", self._given_back)
         self._migrate()
 
     @contextmanager
@@ -86,8 +88,13 @@ class Database:
             return float(connection.execute(select(self.now())).scalar_one())
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections: those that threads still use once they are given back."""
+        self._closed = True
         self.engine.dispose()
+
+    def _given_back(self, connection: Any, _record: Any) -> None:
+        if self._closed and connection is not None:
+            connection.close()
 
     def _migrate(self) -> None:
         config = Config()

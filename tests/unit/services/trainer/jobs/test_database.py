@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import select
 
 from services.runtime.errors import FailedPrecondition, Unavailable
 from services.trainer.jobs.database import Database
@@ -35,6 +36,26 @@ def test_what_is_written_is_there_when_it_is_opened_again(opened: Callable[[], D
     first.close()
     found = JobTable(opened()).get(made.id)
     assert (found.spec, dict(found.labels)) == (b"\x00\xff", {"ключ": "значение"})
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_connections_that_threads_still_use_are_closed_when_they_give_them_back(
+    before: bool, opened: Callable[[], Database]
+) -> None:
+    database = opened()
+    if before:
+        with database.transaction() as connection:
+            used = connection.connection.dbapi_connection
+            database.close()
+            connection.execute(select(1))  # whoever is at work ends it
+    else:
+        database.close()
+        with database.reading() as connection:  # or even begins
+            used = connection.connection.dbapi_connection
+            connection.execute(select(1))
+    assert used is not None
+    with pytest.raises(Exception, match="closed"):
+        used.cursor().execute("SELECT 1")
 
 
 def test_the_clock_is_the_databases(opened: Callable[[], Database]) -> None:
