@@ -96,7 +96,7 @@ def tagged(count: int) -> list[Example]:
 def _fine_tuning(scratch: Path, quick: bool) -> list[Row]:
     """POS tagging with MiniLM."""
     examples = tagged(24 if quick else 480)
-    steps, rounds = len(examples) // BATCH, 1 if quick else 2
+    steps, rounds = len(examples) // BATCH, 1 if quick else 3
     tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
     rows = _labelled(examples, tokenizer)
     real = sum(len(each["input_ids"]) for each in rows)
@@ -138,7 +138,7 @@ def _fine_tuning(scratch: Path, quick: bool) -> list[Row]:
 
 def _pretraining(scratch: Path, quick: bool) -> list[Row]:
     """A BERT of six layers of width 384 on full streams of 256 tokens, and on lines, which the `Trainer` pads."""
-    streams, steps, rounds = (4, 2, 1) if quick else (48, 6, 1)
+    streams, steps, rounds = (4, 2, 1) if quick else (48, 6, 3)
     tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
     generator = np.random.default_rng(0)
     ordinary = np.arange(1000, 20000)
