@@ -1,6 +1,7 @@
 """The database behind the job table: SQLite in WAL mode on this machine, PostgreSQL for a team."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK: Final = 7_305_811_250_941_663
 """Key of the advisory lock under which one of several trainers migrates a PostgreSQL."""
 _BUSY_SECONDS: Final = 30.0
+_AGAIN_SECONDS: Final = 0.02
 _POOL: Final = 8
 _IDLE_MILLISECONDS: Final = 10_000
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, "53100"})
@@ -92,9 +94,9 @@ class Database:
         self._closed = True
         self.engine.dispose()
 
-    def _given_back(self, connection: Any, _record: Any) -> None:
+    def _given_back(self, connection: Any, record: Any) -> None:
         if self._closed and connection is not None:
-            connection.close()
+            record.invalidate()  # closes it; whoever asks once more gets another one
 
     def _migrate(self) -> None:
         config = Config()
@@ -166,8 +168,22 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by `_begin_sqlite`
     # A row with damaged text must not fail all that are read with it: `rows.check_row` finds it.
     connection.text_factory = _text
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _write_ahead(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Switches a file to write-ahead logging, for which SQLite does not wait where others do so at the same time."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(_AGAIN_SECONDS)
 
 
 def _text(data: bytes) -> str:

@@ -1,8 +1,11 @@
 """Migrations, URLs, and a database that goes away."""
 
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -10,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select
 
 from services.runtime.errors import FailedPrecondition, Unavailable
-from services.trainer.jobs.database import Database
+from services.trainer.jobs.database import Database, _write_ahead
 from services.trainer.jobs.records import NewJob
 from services.trainer.jobs.schema import metadata
 from services.trainer.jobs.table import JobTable
@@ -28,6 +31,22 @@ def test_trainers_that_start_together_migrate_once(opened: Callable[[], Database
         databases = list(pool.map(lambda _: opened(), range(4)))
     made = JobTable(databases[0]).create(NewJob("fine_tune", b"s"))
     assert all(JobTable(each).get(made.id).spec == b"s" for each in databases)
+
+
+def test_a_file_is_switched_to_write_ahead_logging_once_others_let_it(tmp_path: Path) -> None:
+    # Where two switch it at once, SQLite refuses one of them without the wait that it was given.
+    path = tmp_path / "jobs.db"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE t (x)")
+        other.execute("BEGIN IMMEDIATE")
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as ours:
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                ours.execute("PRAGMA journal_mode=WAL")
+            soon = Timer(0.3, other.execute, ["COMMIT"])
+            soon.start()
+            _write_ahead(ours)
+            soon.join()
+            assert ours.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_what_is_written_is_there_when_it_is_opened_again(opened: Callable[[], Database]) -> None:
@@ -56,6 +75,7 @@ def test_connections_that_threads_still_use_are_closed_when_they_give_them_back(
     assert used is not None
     with pytest.raises(Exception, match="closed"):
         used.cursor().execute("SELECT 1")
+    assert database.time() > 0  # another one is opened where it is used all the same
 
 
 def test_the_clock_is_the_databases(opened: Callable[[], Database]) -> None:
