@@ -13,12 +13,14 @@ import pytest
 from tests.support.models import make_root
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
-FEW, MANY = 10_000, int(os.environ.get("SOAK_SENTENCES", "100000"))
+FEW, MANY = 10_000, int(os.environ.get("SOAK_SENTENCES", "400000"))
 WORDS, MORE_WORDS = 4_000, 60_000
 LENGTH = 10
 """Words of a sentence."""
-GROWTH = 16 << 20
-"""Bytes that tell a corpus kept from one let go: each occurrence, kept in eighteen bytes, would take as much."""
+KEPT = 18
+"""Bytes that an occurrence would take at least if it were kept."""
+GROWTH = (MANY - FEW) * LENGTH * KEPT // 2
+"""Bytes that tell a corpus kept from one let go, and from what the memory of a process varies by, some 20 MB."""
 STEP = 100
 """Sentences from one look to the next."""
 SUMS = 3 * 32 * 8
