@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NoReturn
 
 from services.trainer.cluster import folders
 from services.trainer.cluster.plan import Plan
@@ -25,6 +25,8 @@ from services.trainer.driver.protocol import EVENTS_VARIABLE, Assignment, Report
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.5
+_JOIN_SECONDS: Final = 120.0
+"""Most seconds that joining Ray takes, which takes seconds."""
 _TELL_SECONDS: Final = 10.0
 """Seconds that a job waits for room before it tells of it."""
 _ANSWER_SECONDS: Final = 60.0
@@ -42,6 +44,8 @@ def main() -> None:
     lease = Lease(lines, assignment.lease_seconds)
     work, plan = sys.argv[1], Plan.read(sys.argv[2])
     final: bytes | None = None
+    if plan.folder:
+        folders.end_with(Path(plan.folder))
     try:
         address = plan.address or folders.wait_for_address(Path(plan.folder))
         import ray
@@ -84,7 +88,12 @@ class _Drive:
             Its last report, which is not written yet; None where there is none.
         """
         ray = self._ray
+        # Ray itself tries for a quarter of an hour to reach what no longer answers.
+        late = threading.Timer(_JOIN_SECONDS, _give_up, [f"Ray does not answer within {_JOIN_SECONDS:.0f} s"])
+        late.daemon = True
+        late.start()
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+        late.cancel()
         # After Ray, which sets a handler of its own.
         signal.signal(signal.SIGTERM, lambda *_: self._stopping.set())
         try:
@@ -171,6 +180,12 @@ class _Drive:
                 _write(self._events, Report(events=(("note", b"waits until Ray has room for it"),)).line())
         # Less the way back: the lease ends there too early rather than too late.
         return [float(self._ray.get(seat.clock.remote(), timeout=_ANSWER_SECONDS)) - time.monotonic() for seat in seats]
+
+
+def _give_up(reason: str) -> NoReturn:
+    log.error("the job could not be seen through on Ray: %s", reason)
+    logging.shutdown()
+    os._exit(1)
 
 
 def _bounded(action: Callable[[], object]) -> None:

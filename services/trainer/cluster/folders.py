@@ -1,12 +1,16 @@
 """The temporary folder of a Ray on this machine: logs, sockets, its address, and a lock that its host holds."""
 
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Final
+
+log = logging.getLogger(__name__)
 
 _PREFIX: Final = "babelscope-ray-"
 _LOCK: Final = "lock"
@@ -44,6 +48,38 @@ def hold(folder: Path) -> None:
     unnamed = folder / f".{_LOCK}"
     fcntl.flock(os.open(unnamed, os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX)
     unnamed.rename(folder / _LOCK)
+
+
+def lives(folder: Path) -> bool:
+    """Whether a folder's Ray has not ended: its host holds the lock, or is about to."""
+    try:
+        handle = os.open(folder / _LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return folder.is_dir()
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(handle)
+
+
+def end_with(folder: Path) -> None:
+    """From now on, this process ends with code 1 when the folder's Ray does.
+
+    What waits for a Ray that is gone may wait for a quarter of an hour.
+    """
+    threading.Thread(target=_end_with, args=(folder,), daemon=True, name="ray-watch").start()
+
+
+def _end_with(folder: Path) -> None:
+    while lives(folder):
+        time.sleep(_POLL_SECONDS)
+    log.error("the Ray of this machine has ended")
+    logging.shutdown()
+    os._exit(1)
 
 
 def remove(folder: Path) -> None:

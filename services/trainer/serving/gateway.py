@@ -9,7 +9,6 @@ import logging
 import os
 import socket
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,7 +27,6 @@ _ATTEMPTS: Final = 10
 _PAUSE_SECONDS: Final = 0.5
 """Time before a call is tried again: Serve starts a replica in the place of one that died within seconds."""
 _CALL_SECONDS: Final = 600.0
-_LOOK_SECONDS: Final = 0.5
 
 
 def main() -> None:
@@ -49,14 +47,14 @@ def main() -> None:
 
 def _serve(frames: Frames, plan: ServePlan) -> None:
     """Deploys the replicas and passes calls on until the trainer is gone."""
+    if plan.folder:
+        folders.end_with(Path(plan.folder))
     address = plan.address or folders.wait_for_address(Path(plan.folder))
     import ray
     from ray import serve
 
     from services.trainer.serving.replica import Replica
 
-    if plan.folder:
-        threading.Thread(target=_watch, args=(Path(plan.folder),), daemon=True, name="gateway-watch").start()
     ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
     start: Any = serve.start
     start(proxy_location="Disabled")
@@ -72,13 +70,6 @@ def _serve(frames: Frames, plan: ServePlan) -> None:
         for number, data in frames.received():
             pool.submit(_pass_on, handle, frames, number, data)
     serve.delete(plan.name)
-
-
-def _watch(folder: Path) -> None:
-    """Ends this process when the Ray of this machine has ended, whose folder then goes."""
-    while folder.is_dir():
-        time.sleep(_LOOK_SECONDS)
-    os._exit(1)
 
 
 def _pass_on(handle: Any, frames: Frames, number: int, data: bytes) -> None:
