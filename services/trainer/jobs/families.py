@@ -83,7 +83,7 @@ class Families:
             for index, child in enumerate(children):
                 request_id = f"{parent}/{index}"
                 if request_id not in known:
-                    enter(self._database, connection, child, request_id)
+                    enter(self._database, connection, child, request_id, index)
             append_state(self._database, connection, parent, State.RUNNING)
             return True
 

@@ -270,3 +270,15 @@ def test_numbers_may_be_as_large_as_messages_and_files_are(opened: Callable[[], 
     assert checkpoints.get("c").size == 5 << 40
     for number in (2**31 - 1, 2**31, 2**63 - 1):
         assert table.events(made.id, number) == []
+
+
+def test_jobs_that_are_entered_together_are_in_order(opened: Callable[[], Database]) -> None:
+    database = opened()
+    table, families = JobTable(database), Families(database)
+    parent = table.create(_new())
+    children = [NewJob("count", str(place).encode(), parent=parent.id) for place in range(30)]
+    assert families.begin(parent.id, children)
+    listed = table.page(Filter(parent=parent.id, oldest_first=True), 100)[0].jobs
+    assert [job.spec for job in listed] == [child.spec for child in children]
+    claimed = [table.claim("a", LONG, ["count"]) for _ in children]
+    assert [each[1].spec for each in claimed if each is not None] == [child.spec for child in children]
