@@ -10,6 +10,8 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
 # Where a test wants two threads, one that waits for the other would spin on a core that the other needs: twenty seconds
 # instead of one, where as many other processes run.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Some tests import ONNX Runtime themselves: see `services/encoder/graphs/installed.py`.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path

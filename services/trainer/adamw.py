@@ -23,7 +23,8 @@ class AdamW:
 
     A table may have a sparse gradient. Its step is that of the dense one, where rows without a gradient move by their
     moments. Those that never had one have no moments, and nothing but the weight decay moves them: as long as few rows
-    have ever had a gradient, these alone are looked at.
+    have ever had a gradient, these alone are looked at. The bits are the same where a row's width is a multiple of the
+    processor's vectors; elsewhere the last bits of some elements may differ.
 
     Args:
         groups: Parameters with their `lr` and `weight_decay`; further keys are the caller's.

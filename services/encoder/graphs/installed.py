@@ -47,10 +47,10 @@ def runtime() -> Any:
 
 
 def silence() -> None:
-    """Keeps ONNX Runtime from sending what it is used for to its makers, as it has done on Linux, too, since 1.32.
+    """Keeps ONNX Runtime from sending what it is used for to its makers, as version 1.32 does on Linux, too.
 
-    It must come before the package is imported; what switches it off afterwards does not keep it from connecting.
-    `ORT_DISABLE_TELEMETRY=0` lets it.
+    It must come before the package is imported: the package's own function to switch it off does not keep it from
+    connecting. `ORT_DISABLE_TELEMETRY=0` lets it.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 

@@ -88,7 +88,7 @@ class _Drive:
             Its last report, which is not written yet; None where there is none.
         """
         ray = self._ray
-        # Ray itself tries for a quarter of an hour to reach what no longer answers.
+        # Ray itself tries for many minutes to reach what no longer answers.
         late = threading.Timer(_JOIN_SECONDS, _give_up, [f"Ray does not answer within {_JOIN_SECONDS:.0f} s"])
         late.daemon = True
         late.start()

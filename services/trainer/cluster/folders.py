@@ -69,7 +69,7 @@ def lives(folder: Path) -> bool:
 def end_with(folder: Path) -> None:
     """From now on, this process ends with code 1 when the folder's Ray does.
 
-    What waits for a Ray that is gone may wait for a quarter of an hour.
+    What would join a Ray that is gone may wait for many minutes.
     """
     threading.Thread(target=_end_with, args=(folder,), daemon=True, name="ray-watch").start()
 

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 LONGEST_REASON: Final = 10_000
 """Characters of the reason for which a job failed: it is read by people, and is part of every list."""
 _STEP_SECONDS: Final = 1e-6
+"""Time between two jobs that are entered together, by what the table says of it."""
 
 
 def readable(reason: str) -> str:
@@ -40,8 +41,8 @@ def enter(database: Database, connection: Connection, job: NewJob, request_id: s
         connection: Connection within a transaction.
         job: The job.
         request_id: By which it is known again; none where empty.
-        place: Its place among those that are entered together, which keeps them in order: clocks of databases show
-            milliseconds, in which many are entered.
+        place: Its place among those that are entered together, which keeps them in order: SQLite's clock shows
+            milliseconds, and many jobs are entered within one.
 
     Returns:
         Its id.

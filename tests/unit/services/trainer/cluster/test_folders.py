@@ -92,7 +92,7 @@ def test_a_driver_ends_with_the_ray_that_it_would_join(removed: bool, tmp_path: 
     pytest.importorskip("ray", reason="the extra babelscope[ray]")
     folder = folders.make()
     with _held(folder) as holder:
-        # Nobody is there any more, which Ray does not find out for a quarter of an hour.
+        # Nobody is there any more, which Ray does not find out for many minutes.
         folders.tell_address(folder, "127.0.0.1:1")
         assignment = Assignment("job", "fine_tune", b"", 1, "", str(tmp_path), 600.0)
         events, told = os.pipe()
