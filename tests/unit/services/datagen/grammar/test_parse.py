@@ -64,3 +64,17 @@ def test_no_two_verbs_of_arabic_are_written_alike_in_the_past() -> None:
                 owners.setdefault(form, set()).add(concept)
     assert len(owners) > 100
     assert {form: who for form, who in owners.items() if len(who) > 1} == {}
+
+
+def test_no_verb_of_chinese_is_written_as_an_adjective() -> None:
+    """Both stand before the particle and a noun: ripe apples were apples that mature."""
+    lexica = Path(corpus.__file__).parent / "lexica"
+    concepts = [line.split("\t") for line in (lexica / "concepts.tsv").read_text("utf-8").splitlines()]
+    kinds = {row[1]: row[0] for row in concepts if len(row) > 1}
+    forms: dict[str, set[str]] = {"verb": set(), "adjective": set()}
+    for line in (lexica / "zh.tsv").read_text("utf-8").splitlines():
+        concept, *written = line.split("\t")
+        if (kind := kinds.get(concept, "")) in forms:
+            forms[kind].add(written[0])
+    assert min(map(len, forms.values())) > 50
+    assert forms["verb"] & forms["adjective"] == set()

@@ -64,7 +64,7 @@ def test_preferences_are_within_the_classes_that_the_word_takes() -> None:
         ("sentences", "everyday", "a9041d6be403efa0"),
         ("sentences", "nature", "e5f2af8b06f8bbb5"),
         ("ner", "everyday", "7cc6d0e0ea2a1746"),
-        ("ner", "nature", "3a2ff4a5d40b6f59"),
+        ("ner", "nature", "c3f9b6e960d6983e"),
         ("nli", "everyday", "997504994ab46ad8"),
         ("nli", "nature", "872d3f2bf1f148f3"),
         ("qa", "everyday", "e8d90cdc00302b70"),
