@@ -24,13 +24,13 @@ from services.models.spec import ComputeType, ModelSpec
 from services.runtime.errors import FailedPrecondition
 from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.data.limits import check_max_tokens
-from services.trainer.evaluation.figures import Scorer, SetFigures
 from services.trainer.evaluation.forward import TYPES
 from services.trainer.evaluation.grafting import graft
 from services.trainer.evaluation.loading import TaskEncoder, load_encoder, packed_encoder
 from services.trainer.evaluation.own_edits import Described, read_edits
 from services.trainer.evaluation.prediction import Predictor
-from services.trainer.evaluation.sets import PreparedSet, known_as, prepare, read
+from services.trainer.evaluation.ready import ReadyModel
+from services.trainer.evaluation.sets import known_as
 from services.trainer.tasks import make_task
 from services.trainer.tasks.base import Cutting, Labels
 
@@ -115,16 +115,12 @@ class FineTunedModel:
         """The model with these interventions behind its own."""
         return replace(self, predictor=replace(self.predictor, edits=self.own + edits))
 
-    def prepare(self, examples: Iterable[Example], language: str = "", dataset: str = "") -> PreparedSet:
-        """Read and cut a set.
-
-        Raises:
-            InvalidArgument: An example is of another kind than the task takes.
-            FailedPrecondition: There is no example.
-        """
+    @property
+    def ready(self) -> ReadyModel:
+        """The model as it reads and scores sets."""
         known = known_as(self.base, self.record.options)
         cutting = Cutting(self.model.tokenizer, self.max_tokens, self.record.labels, self.model.languages, known)
-        return prepare(self.predictor.task, cutting, read(examples, dataset or "given"), language, dataset)
+        return ReadyModel(self.predictor, cutting)
 
     def predict(self, examples: Iterable[Example], check: Callable[[], None] = lambda: None) -> list[Example]:
         """Examples with the model's answers in place of the gold ones, in order; gold answers are not looked at.
@@ -133,32 +129,7 @@ class FineTunedModel:
             examples: At least one example.
             check: Called between batches; raises to stop.
         """
-        return self.predictor.predict(self.prepare(examples), check)
-
-    def evaluate(
-        self,
-        examples: Iterable[Example],
-        scorer: Scorer,
-        *,
-        language: str,
-        dataset: str,
-        check: Callable[[], None] = lambda: None,
-        detail: bool = False,
-    ) -> SetFigures:
-        """Figures of a set with their intervals.
-
-        Args:
-            examples: At least one example with a gold answer.
-            scorer: Computes them.
-            language: Language tag of the set; that of the first example where empty.
-            dataset: Name of the dataset.
-            check: Called between batches; raises to stop.
-            detail: Whether figures of single labels and confusions are wanted as well.
-
-        Raises:
-            ServiceError: The examples do not fit the task, or cannot be scored.
-        """
-        return self.predictor.figures(self.prepare(examples, language, dataset), scorer, check, detail=detail)
+        return self.predictor.predict(self.ready.prepare(examples), check)
 
 
 def load_fine_tuned(

@@ -86,7 +86,7 @@ class Replica:
 
     def _cut(self, call: PredictCall) -> _Cut:
         model = self._models.fitted(call.asked)
-        return _Cut(call.asked.key, model, model.prepare(call.examples))
+        return _Cut(call.asked.key, model, model.ready.prepare(call.examples))
 
     async def _together(self, cuts: list[_Cut]) -> list[bytes]:
         return await asyncio.to_thread(_answer, cuts)

@@ -33,8 +33,12 @@ from services.runtime.errors import InvalidArgument
 from services.trainer.data.batches import Packing
 from services.trainer.evaluation.forward import TYPES, PackedForward
 from services.trainer.evaluation.lower import Lower
+from services.trainer.kept import KEPT
 from services.trainer.training.checks import check_frozen_layers
 from services.trainer.training.plan import Frozen
+
+_TOKENIZER_SIZE = 16
+"""Bytes of a tokenizer in memory for one of its files, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +119,13 @@ class TrainableEncoder:
                 if layer and family.lowest(config, layer) != layer:
                     continue
                 _read(family, config, layer, _Recorder(draw, slots, tensors, layers, layer))
-        tokenizer = Tokenizer.load(folder.path, subject, family.languages(config))
-        base = tokens_digest(folder_digest(folder.files), tokenizer.difference)
+        digest = folder_digest(folder.files)
+        tokenizer = KEPT.once(
+            ("tokenizer", digest),
+            lambda: Tokenizer.load(folder.path, subject, family.languages(config)),
+            lambda _: _TOKENIZER_SIZE * sum(path.stat().st_size for path in folder.files if path not in folder.weights),
+        )
+        base = tokens_digest(digest, tokenizer.difference)
         return cls(
             folder=folder,
             family=family,

@@ -15,6 +15,7 @@ from services.trainer.data.order import Order, Step
 from services.trainer.data.pieces import Ints, Piece
 from services.trainer.evaluation.figures import Scorer, SetFigures
 from services.trainer.evaluation.prediction import mean_main
+from services.trainer.evaluation.ready import ReadyModel
 from services.trainer.parallel.team import SOLO, Team
 from services.trainer.training.checks import check, fingerprint
 from services.trainer.training.events import Event
@@ -79,7 +80,20 @@ def fit(
             checkpoint_seconds=checkpoint_seconds,
             team=team,
         )
-        return replace(run.finish(), base=material.encoder.base, lower=material.lower)
+        trained, encoder = run.finish(), material.encoder
+        present = None
+        if trained.step == trained.steps and team.rank == 0:
+            present = ReadyModel(material.predictor(plan, device), material.cutting)
+            for parameter in (*encoder.trained.values(), *material.head.parameters()):
+                parameter.grad = None
+        return replace(
+            trained,
+            base=encoder.base,
+            present=present,
+            lower=material.lower,
+            family=encoder.folder.family,
+            sizes=encoder.sizes,
+        )
 
 
 class FineTuning:

@@ -43,6 +43,7 @@ class Material:
         warnings: Warnings, in sentences.
         unlabelled: Pieces of the target languages; none without an adversary.
         transform: Layer that is aligned by an adversary; None without one.
+        cutting: How sets are cut.
         lower: Layers that are not trained, where their hidden states are kept from one job to the next; None otherwise.
     """
 
@@ -54,6 +55,7 @@ class Material:
     pieces: tuple[Piece, ...]
     dev: tuple[PreparedSet, ...]
     warnings: tuple[str, ...]
+    cutting: Cutting
     unlabelled: tuple[Piece, ...] = ()
     transform: Transform | None = None
     lower: Lower | None = None
@@ -137,6 +139,7 @@ class Material:
             pieces=tuple(piece for each in sets for piece in each.pieces if piece.count),
             dev=dev,
             warnings=tuple(warning for each in (*sets, *dev) for warning in _warnings(each)),
+            cutting=cutting,
             unlabelled=tuple(unlabelled),
             transform=None if plan.adversary is None else Transform(encoder.sizes.hidden_size).to(torch.device(device)),
             lower=None if plan.edits or plan.adversary is not None or not KEPT else encoder.lower(),

@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from services.models.families import Dimensions
 from services.models.spec import ComputeType, ModelSpec
 from services.trainer.alignment.adversary import Adversary
 from services.trainer.alignment.edits import LanguageEdit
 from services.trainer.evaluation.figures import SetFigures
 from services.trainer.evaluation.lower import Lower
+from services.trainer.evaluation.ready import ReadyModel
 
 Course = Literal["linear", "inverse_sqrt", "constant"]
 
@@ -154,6 +156,9 @@ class Trained:
         provenance: Digests, versions, seed, device and threads by name.
         base: Digest of the files of the model that a task was trained on; empty otherwise.
         lower: Layers that were not trained, where their hidden states are kept from one job to the next.
+        present: The fine-tuned model, where the best one is that after the last step: it need not be read again.
+        family: Family of a fine-tuned model; empty otherwise.
+        sizes: Sizes of a fine-tuned model; None otherwise.
     """
 
     folder: Path
@@ -165,3 +170,6 @@ class Trained:
     provenance: Mapping[str, str]
     base: str = ""
     lower: Lower | None = None
+    present: ReadyModel | None = None
+    family: str = ""
+    sizes: Dimensions | None = None

@@ -108,7 +108,7 @@ class _Evaluation:
         desk = self._desk
         desk.step(specs.JobStep("evaluate", self._done, self._total), self._done / self._total)
         self._done += 1
-        return model.evaluate(
+        return model.ready.evaluate(
             desk.examples(each.dataset), desk.scorer, language=each.language, dataset=each.dataset, detail=detail
         )
 

@@ -4,15 +4,14 @@ from dataclasses import replace
 from typing import Final
 
 from services.models.artifacts import write_map
-from services.models.spec import ModelSpec
 from services.trainer import specs
 from services.trainer.alignment.edits import idle_warnings
 from services.trainer.driver.child import Channel
 from services.trainer.driver.protocol import Assignment, Report
 from services.trainer.evaluation.checkpoint import TaskRecord, load_fine_tuned
 from services.trainer.evaluation.figures import SetFigures
-from services.trainer.evaluation.loading import load_encoder
 from services.trainer.evaluation.own_edits import read_edits
+from services.trainer.evaluation.ready import ReadyModel
 from services.trainer.evaluation.sets import check_scored
 from services.trainer.tasks import make_task
 from services.trainer.training.events import Checkpointed, Evaluated, Event, Prepared, Progressed
@@ -104,15 +103,15 @@ class _FineTune:
         """Puts the best checkpoint into the store and tells of it."""
         stored = self._desk.keep("checkpoints", tuned.folder)
         record = TaskRecord.read(tuned.folder)
-        model = load_encoder(self._desk.files, ModelSpec(stored.name))
+        assert tuned.sizes is not None
         note = specs.CheckpointNote(
             task=record.task,
             options=record.options,
             labels=tuple(label for labels in record.labels.values() for label in labels),
             model=self._job.model.name,
-            family=model.info.family,
-            layers=model.info.layers,
-            hidden_size=model.info.hidden_size,
+            family=tuned.family,
+            layers=tuned.sizes.layers,
+            hidden_size=tuned.sizes.hidden_size,
             max_tokens=record.max_tokens,
             figures=figures,
             provenance=record.training,
@@ -131,8 +130,7 @@ class _FineTune:
         job, desk = self._job, self._desk
         if not job.eval:
             return (), []
-        model = load_fine_tuned(tuned.folder, max_tokens=job.max_tokens, device=desk.device)
-        model = replace(model, base=tuned.base, predictor=replace(model.predictor, lower=tuned.lower))
+        model = tuned.present or self._read(tuned)
         found: list[specs.JobFigure] = []
         warnings: list[str] = []
         for number, each in enumerate(job.eval):
@@ -146,6 +144,11 @@ class _FineTune:
             found.extend(figures)
             warnings.extend(f"{scored.language}: {warning}" for warning in scored.warnings)
         return tuple(found), warnings
+
+    def _read(self, tuned: Trained) -> ReadyModel:
+        """The best model, from its folder."""
+        model = load_fine_tuned(tuned.folder, max_tokens=self._job.max_tokens, device=self._desk.device)
+        return replace(model, base=tuned.base, predictor=replace(model.predictor, lower=tuned.lower)).ready
 
     def _dev_figures(self, found: tuple[SetFigures, ...]) -> tuple[specs.JobFigure, ...]:
         return tuple(figure for each in found for figure in job_figures(each, "dev", self._origin))

@@ -118,7 +118,8 @@ def test_the_checkpoint_keeps_its_interventions_and_applies_them(files: ModelFil
     model = load_fine_tuned(tuned.folder)
     assert [each.digest for each in model.own] == [each.digest for each in edits]
     again = tuple(
-        model.evaluate(sentences(8, 1), direct_score, language=language, dataset="dev") for language in ("en", "fr")
+        model.ready.evaluate(sentences(8, 1), direct_score, language=language, dataset="dev")
+        for language in ("en", "fr")
     )
     assert [each.figures[0].value for each in again] == pytest.approx(
         [each.figures[0].value for each in tuned.figures], abs=5.0

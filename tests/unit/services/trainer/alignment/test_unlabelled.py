@@ -138,7 +138,7 @@ def test_the_transform_layer_belongs_to_the_checkpoint(files: ModelFiles, tmp_pa
     assert (own.edit.layer, own.language) == (2, "")
     assert own.edit.matrix is not None
     assert 0 < np.abs(own.edit.matrix - np.eye(48)).max() < 1
-    assert (model.evaluate(sentences(8, 1), direct_score, language="en", dataset="dev"),) == tuned.figures
+    assert (model.ready.evaluate(sentences(8, 1), direct_score, language="en", dataset="dev"),) == tuned.figures
     assert '"layer": 2' in tuned.provenance["adversary"]
     plain = _run(files, replace(PLAN, adversary=None, unlabelled=()), tmp_path / "plain", [])
     assert not (plain.folder / "interventions.safetensors").exists()

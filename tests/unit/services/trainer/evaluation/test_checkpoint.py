@@ -94,7 +94,7 @@ def test_a_model_in_half_precision_is_saved_as_what_was_trained(tmp_path: Path) 
 def test_a_checkpoint_scores_as_the_run_that_made_it(task: str, tuned: Callable[[str], Trained]) -> None:
     found = tuned(task)
     model = load_fine_tuned(found.folder)
-    figures = model.evaluate(SETS[task](10, 1), direct_score, language="en", dataset="dev")
+    figures = model.ready.evaluate(SETS[task](10, 1), direct_score, language="en", dataset="dev")
     assert (figures,) == found.figures
 
 
@@ -143,7 +143,7 @@ def test_words_without_tokens_have_no_answer_and_count_as_errors(tuned: Callable
 def test_sentences_beyond_the_limit_are_parsed_up_to_it(tuned: Callable[[str], Trained]) -> None:
     model = load_fine_tuned(tuned("parsing").folder, max_tokens=12)
     long = next(example for example in sentences(20, 5, longest=60) if len(example.content.words) > 30)
-    prepared = model.prepare([long])
+    prepared = model.ready.prepare([long])
     assert prepared.counts.cut == 1
     [said] = model.predict([long])
     heads = [word.head for word in said.content.words]
@@ -154,7 +154,7 @@ def test_sentences_beyond_the_limit_are_parsed_up_to_it(tuned: Callable[[str], T
 def test_answers_are_cut_out_of_the_context_by_characters(tuned: Callable[[str], Trained]) -> None:
     model = load_fine_tuned(tuned("qa").folder, max_tokens=40)
     examples = SETS["qa"](6, 4, words=90)
-    assert model.prepare(examples).counts.split == 6
+    assert model.ready.prepare(examples).counts.split == 6
     for said in model.predict(examples):
         [answer] = said.content.answers
         assert said.content.context[answer.start : answer.start + len(answer.text)] == answer.text
@@ -180,7 +180,7 @@ def test_a_run_with_an_intervention_trains_through_it(files: ModelFiles, tmp_pat
     found = _tune(files, "pos", tmp_path, edits=edits)
     model = load_fine_tuned(found.folder)
     assert [each.digest for each in model.own] == [each.digest for each in edits]
-    assert (model.evaluate(SETS["pos"](10, 1), direct_score, language="en", dataset="dev"),) == found.figures
+    assert (model.ready.evaluate(SETS["pos"](10, 1), direct_score, language="en", dataset="dev"),) == found.figures
 
 
 @pytest.mark.parametrize(

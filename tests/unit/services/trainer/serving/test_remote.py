@@ -81,7 +81,7 @@ def test_calls_that_are_answered_together_have_the_answers_of_each_alone(files: 
     tuned = fit(plan, files=files, examples=lambda _: SETS["qa"](8), scorer=direct_score, workdir=tmp_path)
     model = load_fine_tuned(tuned.folder, max_tokens=60)
     parts = [SETS["qa"](5, 1, words=60), SETS["qa"](1, 2), SETS["qa"](4, 3)]
-    together = predict_together(model, [model.prepare(part) for part in parts])
+    together = predict_together(model, [model.ready.prepare(part) for part in parts])
     assert together == [model.predict(part) for part in parts]
 
 

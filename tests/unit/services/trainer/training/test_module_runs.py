@@ -231,7 +231,7 @@ def test_predictions_are_those_of_a_direct_computation(
 
     if edited:
         encoder.get_submodule("encoder.layer.0").register_forward_hook(add)
-    prepared = model.prepare(examples, "en")
+    prepared = model.ready.prepare(examples, "en")
     for piece, said in zip(prepared.pieces, model.predict(examples), strict=True):
         with torch.no_grad():
             states = encoder(input_ids=torch.from_numpy(piece.text.ids)[None]).last_hidden_state[0]

@@ -148,7 +148,7 @@ def test_a_checkpoint_is_scored_by_what_is_kept_as_without(
         model = load_fine_tuned(trained.folder)
         model = replace(model, base=base, predictor=replace(model.predictor, lower=lower))
         before = dict(counted)
-        found.append(model.evaluate(DATA["dev"], direct_score, language="en", dataset="dev"))
+        found.append(model.ready.evaluate(DATA["dev"], direct_score, language="en", dataset="dev"))
         assert (counted["lower"], counted["cut"] - before["cut"]) == (before["lower"], 0 if base else 1)
     assert found[0].figures == found[1].figures
 
