@@ -90,11 +90,25 @@ class Frame:
         Returns:
             [n, d] C-contiguous.
         """
-        working = np.float32 if rows.dtype == np.float32 and dtype is np.float32 else np.float64
-        moved = np.subtract(rows, self.shift.astype(working), dtype=working)
-        if self.exponent:
-            moved = np.ldexp(moved, -self.exponent)
-        return np.ascontiguousarray(moved, dtype=dtype)
+        moved = np.empty(rows.shape, dtype)
+        self.write(rows, moved)
+        return moved
+
+    def write(self, rows: Floats, target: Floats) -> None:
+        """Writes rows in this frame.
+
+        Args:
+            rows: [n, d].
+            target: [n, d], in whose precision they are written.
+        """
+        working = np.float32 if rows.dtype == target.dtype == np.float32 else np.float64
+        if working == target.dtype:
+            np.subtract(rows, self.shift.astype(working), out=target, dtype=working)
+            if self.exponent:
+                np.ldexp(target, -self.exponent, out=target)
+            return
+        moved = np.subtract(rows, self.shift, dtype=working)
+        target[:] = np.ldexp(moved, -self.exponent) if self.exponent else moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,11 +126,11 @@ class RowBlock:
     @classmethod
     def of(cls, rows: Floats, frame: Frame, *, exact: bool, squares: bool = False) -> "RowBlock":
         """Takes rows into the frame; `exact` asks for float64 products, `squares` for those of single entries."""
-        moved = frame.apply(rows, np.float64 if exact else np.float32)
-        m, d = moved.shape
+        m, d = rows.shape
+        augmented: Floats = np.empty((m, width(d, squares=squares)), np.float64 if exact else np.float32)
+        moved = augmented[:, :d]
+        frame.write(rows, moved)
         norms = _squared_norms(moved)
-        augmented = np.empty((m, width(d, squares=squares)), moved.dtype)
-        augmented[:, :d] = moved
         if squares:
             np.multiply(moved, moved, out=augmented[:, d : 2 * d])
         else:
