@@ -72,10 +72,12 @@ class Replica:
     async def predict(self, data: bytes) -> bytes:
         """The answer to a call, or the error that its client is told of."""
         try:
-            cut = await asyncio.to_thread(self._cut, PredictCall.unpack(data))
-            if not cut.prepared.examples:
+            call = PredictCall.unpack(data)
+            model = await asyncio.to_thread(self._models.fitted, call.asked)
+            if not call.examples:  # whether the model can be asked
                 return pack_examples([])
-            answer: bytes = await self._batched(cut)
+            prepared = await asyncio.to_thread(model.ready.prepare, call.examples)
+            answer: bytes = await self._batched(_Cut(call.asked.key, model, prepared))
         except Exception as error:  # the answer says it: Ray would wrap it in one of its own
             if is_device_lost(error):
                 # Serve starts another replica in the place of one that dies, and the call is tried again.
@@ -83,10 +85,6 @@ class Replica:
                 end()
             return pack_error(error)
         return answer
-
-    def _cut(self, call: PredictCall) -> _Cut:
-        model = self._models.fitted(call.asked)
-        return _Cut(call.asked.key, model, model.ready.prepare(call.examples))
 
     async def _together(self, cuts: list[_Cut]) -> list[bytes]:
         return await asyncio.to_thread(_answer, cuts)
