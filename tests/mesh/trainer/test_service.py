@@ -26,11 +26,12 @@ from babelscope import (
 )
 from babelscope.aio import connect
 from babelscope.cli import run
-from babelscope.corpora import read_examples
+from babelscope.corpora import Options, read_examples
 from babelscope.corpora.writers import write_examples
 
 from tests.support.job_processes import kill_jobs, saved_steps
 from tests.support.tagged import tagged_sentences
+from tests.support.task_examples import sentences
 
 HOW = {"epochs": 8.0, "learning_rate": 2e-3, "head_learning_rate": 5e-3, "step_tokens": 128, "seed": 3}
 
@@ -239,6 +240,9 @@ def test_a_repeated_request_is_one_job(mesh: babelscope.LocalMesh, sets: dict[st
         ({"model": Model("tiny").reinit_layers([99])}, "job.fine_tune.model.reinit[0].layers"),
         ({"interventions": [Intervention(99, Shift(np.ones(4, np.float32)))]}, "job.fine_tune.interventions[0].layer"),
         ({"workers": 9}, "job.fine_tune.optimisation.workers"),
+        ({"test": [("fr", "datasets/a"), ("sv", "datasets/a"), ("fr", "datasets/b")]}, "job.fine_tune.eval[2]"),
+        ({"test": [("zh/news", "datasets/a"), ("cmn/news", "datasets/b")]}, "job.fine_tune.eval[1]"),
+        ({"dev": [("en", "datasets/a"), ("en", "datasets/b")]}, "job.fine_tune.dev[1]"),
     ],
 )
 def test_what_cannot_succeed_is_refused_at_once(
@@ -356,6 +360,11 @@ def test_commands_from_files_to_results(
     gold_words = [word.upos for each in tagged_sentences(30, "en", 2) for word in each.content.words]  # type: ignore[union-attr]
     assert np.mean([a == b for a, b in zip(said_words, gold_words, strict=True)]) > 0.8
 
+    elsewhere = ["predict", record["checkpoint"], "--input", str(files["c"]), "--output", str(tmp_path / "said.iob2")]
+    assert run([*elsewhere, "--mesh", mesh.address]) == 2
+    assert "Expected a file whose name tells conllu, but got" in " ".join(capfd.readouterr().err.split())
+    assert not (tmp_path / "said.iob2").exists()
+
     assert run(["jobs", "list", "--state", "succeeded", "--mesh", mesh.address]) == 0
     assert record["job"] in capfd.readouterr().out
     assert run(["jobs", "show", record["job"], "--mesh", mesh.address]) == 0
@@ -370,6 +379,23 @@ def test_commands_from_files_to_results(
     capfd.readouterr()
     assert run(["jobs", "retry", record["job"], "--mesh", mesh.address]) == 1
     assert "it is succeeded" in capfd.readouterr().err
+
+
+def test_answers_are_written_as_what_holds_them(mesh: babelscope.LocalMesh, tmp_path: Path) -> None:
+    """Entities of a CoNLL-U corpus, and parts of speech of an IOB2 corpus, which held them nowhere."""
+    trees, entities = tmp_path / "trees.conllu", tmp_path / "entities.iob2"
+    write_examples(sentences(12), trees, format="conllu")
+    write_examples(sentences(12), entities, format="iob2")
+    for task, train, other in (("ner", entities, trees), ("pos", trees, entities)):
+        command = ["train", "--task", task, "--model", "tiny", "--train", f"en={train}", "--epochs", "0.5"]
+        assert run([*command, "--out", str(tmp_path / task), "--mesh", mesh.address]) == 0
+        checkpoint = json.loads((tmp_path / task / "results.json").read_text())["checkpoint"]
+        said = tmp_path / f"said-{task}.{'iob2' if task == 'ner' else 'conllu'}"
+        command = ["predict", checkpoint, "--input", str(other), "--output", str(said), "--language", "en"]
+        assert run([*command, "--mesh", mesh.address]) == 0
+        asked = list(read_examples(other, options=Options(language="en")))
+        direct = [each.content for each in mesh.trainer.predict(checkpoint, asked)]
+        assert [each.content for each in read_examples(said)] == direct
 
 
 @pytest.mark.parametrize(
