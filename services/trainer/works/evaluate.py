@@ -62,7 +62,7 @@ class _Evaluation:
             alpha = None if own is None else chosen[own]
             scored = self._score(self._shifted(alpha), each, detail=True)
             self._keep(job_figures(scored, "eval", self._origin, domain=each.domain, alpha=alpha))
-            self._warnings += [f"{scored.language}: {warning}" for warning in scored.warnings]
+            self._warnings += [f"{each.place or scored.language}: {warning}" for warning in scored.warnings]
         training = self._model.record.training
         return specs.Outcome(
             checkpoint=self._job.checkpoint,

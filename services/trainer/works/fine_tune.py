@@ -142,7 +142,7 @@ class _FineTune:
             figures = job_figures(scored, "eval", self._origin, domain=each.domain)
             desk.tell(Report(events=figure_events(figures)))
             found.extend(figures)
-            warnings.extend(f"{scored.language}: {warning}" for warning in scored.warnings)
+            warnings.extend(f"{each.place or scored.language}: {warning}" for warning in scored.warnings)
         return tuple(found), warnings
 
     def _read(self, tuned: Trained) -> ReadyModel:
@@ -151,7 +151,10 @@ class _FineTune:
         return replace(model, base=tuned.base, predictor=replace(model.predictor, lower=tuned.lower)).ready
 
     def _dev_figures(self, found: tuple[SetFigures, ...]) -> tuple[specs.JobFigure, ...]:
-        return tuple(figure for each in found for figure in job_figures(each, "dev", self._origin))
+        pairs = zip(self._job.dev, found, strict=True)
+        return tuple(
+            figure for place, each in pairs for figure in job_figures(each, "dev", self._origin, domain=place.domain)
+        )
 
     def _report(self, event: Event) -> None:
         """Tells the trainer what training tells."""
