@@ -26,12 +26,11 @@ from babelscope import (
 )
 from babelscope.aio import connect
 from babelscope.cli import run
-from babelscope.corpora import Options, read_examples
+from babelscope.corpora import read_examples
 from babelscope.corpora.writers import write_examples
 
 from tests.support.job_processes import kill_jobs, saved_steps
 from tests.support.tagged import tagged_sentences
-from tests.support.task_examples import sentences
 
 HOW = {"epochs": 8.0, "learning_rate": 2e-3, "head_learning_rate": 5e-3, "step_tokens": 128, "seed": 3}
 
@@ -379,23 +378,6 @@ def test_commands_from_files_to_results(
     capfd.readouterr()
     assert run(["jobs", "retry", record["job"], "--mesh", mesh.address]) == 1
     assert "it is succeeded" in capfd.readouterr().err
-
-
-def test_answers_are_written_as_what_holds_them(mesh: babelscope.LocalMesh, tmp_path: Path) -> None:
-    """Entities of a CoNLL-U corpus, and parts of speech of an IOB2 corpus, which held them nowhere."""
-    trees, entities = tmp_path / "trees.conllu", tmp_path / "entities.iob2"
-    write_examples(sentences(12), trees, format="conllu")
-    write_examples(sentences(12), entities, format="iob2")
-    for task, train, other in (("ner", entities, trees), ("pos", trees, entities)):
-        command = ["train", "--task", task, "--model", "tiny", "--train", f"en={train}", "--epochs", "0.5"]
-        assert run([*command, "--out", str(tmp_path / task), "--mesh", mesh.address]) == 0
-        checkpoint = json.loads((tmp_path / task / "results.json").read_text())["checkpoint"]
-        said = tmp_path / f"said-{task}.{'iob2' if task == 'ner' else 'conllu'}"
-        command = ["predict", checkpoint, "--input", str(other), "--output", str(said), "--language", "en"]
-        assert run([*command, "--mesh", mesh.address]) == 0
-        asked = list(read_examples(other, options=Options(language="en")))
-        direct = [each.content for each in mesh.trainer.predict(checkpoint, asked)]
-        assert [each.content for each in read_examples(said)] == direct
 
 
 @pytest.mark.parametrize(
