@@ -56,6 +56,8 @@ class PreparedSet:
             found.append(
                 f"{counts.lost} words, labels or answers of {name} have no place in the input: they count as errors"
             )
+        if counts.unlabelled:
+            found.append(f"{counts.unlabelled} of {counts.examples} examples of {name} have no label")
         if counts.unknown:
             found.append(f"No training example has these labels of {name}: {', '.join(sorted(counts.unknown))}")
         return tuple(found)
