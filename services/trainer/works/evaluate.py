@@ -15,7 +15,7 @@ from services.trainer.evaluation.checkpoint import FineTunedModel, load_fine_tun
 from services.trainer.evaluation.figures import SetFigures
 from services.trainer.evaluation.sets import check_scored
 from services.trainer.training.plan import LanguageSet
-from services.trainer.works.desk import Desk, Origin, figure_events, job_figures, with_gaps
+from services.trainer.works.desk import Desk, Origin, figure_events, gap_warnings, job_figures, with_gaps
 
 
 def run(assignment: Assignment, channel: Channel) -> bytes:
@@ -67,7 +67,7 @@ class _Evaluation:
         return specs.Outcome(
             checkpoint=self._job.checkpoint,
             figures=with_gaps(self._figures),
-            warnings=tuple(dict.fromkeys(self._warnings)),
+            warnings=tuple(dict.fromkeys((*self._warnings, *gap_warnings(self._figures)))),
             provenance={
                 "model": self._model.model.info.digest,
                 "engine": self._model.model.info.engine,

@@ -18,7 +18,7 @@ from services.trainer.training.events import Checkpointed, Evaluated, Event, Pre
 from services.trainer.training.fit import fit
 from services.trainer.training.plan import FineTunePlan, Trained
 from services.trainer.works.course import Course
-from services.trainer.works.desk import Desk, Origin, figure_events, job_figures, with_gaps
+from services.trainer.works.desk import Desk, Origin, figure_events, gap_warnings, job_figures, with_gaps
 
 TRAINING: Final = 0.9
 """Share of a job's progress that training is; the rest is the test sets."""
@@ -86,7 +86,7 @@ class _FineTune:
         return specs.Outcome(
             checkpoint=checkpoint,
             figures=with_gaps((*dev, *figures)),
-            warnings=tuple(dict.fromkeys((*self._warnings, *tuned.warnings, *warnings))),
+            warnings=tuple(dict.fromkeys((*self._warnings, *tuned.warnings, *warnings, *gap_warnings(figures)))),
             provenance={**tuned.provenance, **self._transform(tuned)},
         )
 
