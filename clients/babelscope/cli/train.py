@@ -22,6 +22,7 @@ from babelscope.data.examples import Example, Sentence
 from babelscope.data.jobs import Job
 from babelscope.data.jobs.alignment import Adversary
 from babelscope.errors import BabelscopeError, CorpusError
+from babelscope.local.mesh import LocalMesh
 from babelscope.study.jobs.grids import STORED, Where, tagged
 from babelscope.sync.mesh import Mesh
 
@@ -324,7 +325,13 @@ def follow(mesh: Mesh, job: Job, detach: bool, results: ResultOptions) -> None:
         if waiting:
             oldest = waiting[-1]
             note(f"Unfinished jobs that may come first: {len(waiting)}; the oldest is {oldest.name} ({oldest.state})")
-    done = watch(mesh.trainer, job.name)
+    try:
+        done = watch(mesh.trainer, job.name)
+    except KeyboardInterrupt:
+        if not isinstance(mesh, LocalMesh):
+            command = "babelscope jobs"
+            note(f"{job.name} goes on: `{command} watch {job.name}` follows it, `{command} cancel {job.name}` ends it")
+        raise
     if done.state != "succeeded":
         reason = titled(mesh, done.reason)
         raise BabelscopeError(f"{done.name} has {done.state}: {reason}" if reason else f"{done.name} was {done.state}")
