@@ -12,7 +12,8 @@ from babelscope.errors import DataCorrupted
 from babelscope.v1 import trainer_pb2
 
 Sets = Mapping[str, str] | Sequence[tuple[str, str]]
-"""Names of stored datasets by language tag; `en/literature` is a set of another domain. Pairs where one has several."""
+"""Names of stored datasets by language tag; `en/literature` is a set of another domain. Pairs where a language has
+several training sets; those that are scored differ in language or domain."""
 
 _DTYPES: Final = {
     "float32": trainer_pb2.TRAINING_DTYPE_F32,

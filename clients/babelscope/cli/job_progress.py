@@ -42,7 +42,12 @@ def _tell(event: JobEvent) -> None:
     """Says what happened."""
     if event.figure is not None:
         figure = event.figure
-        note(f"{figure.part} {figure.target}: {figure.metric} {figure.estimator} {figure.value:.2f} (n = {figure.n})")
+        if figure.left or figure.right:  # of single labels, which are many: the files have them
+            return
+        place = f"{figure.target}/{figure.domain}" if figure.domain else figure.target
+        factor = "" if figure.alpha is None else f", factor {figure.alpha:g}"
+        value = f"{figure.metric} {figure.estimator} {figure.value:.2f}"
+        note(f"{figure.part} {place}: {value} (n = {figure.n}{factor})")
     elif event.kind == "checkpoint":
         note(f"saved {event.text}")
     elif event.text:

@@ -16,12 +16,13 @@ from babelscope.cli.options import FormatOption, MeshOptions, one_of, read_model
 from babelscope.cli.output import Numbers, ResultOptions
 from babelscope.corpora import Options, read_examples
 from babelscope.corpora.writers import write_examples
-from babelscope.corpora.writers.registry import format_for
+from babelscope.corpora.writers.registry import check_name, format_for
 from babelscope.data.comparison import TIDY_COLUMNS
-from babelscope.data.examples import Example
+from babelscope.data.examples import Example, Sentence
 from babelscope.data.jobs import Job
 from babelscope.data.jobs.alignment import Adversary
 from babelscope.errors import BabelscopeError, CorpusError
+from babelscope.local.mesh import LocalMesh
 from babelscope.study.jobs.grids import STORED, Where, tagged
 from babelscope.sync.mesh import Mesh
 
@@ -30,6 +31,8 @@ _DATASET: Final = re.compile(r"datasets/[0-9a-f]{64}")
 _SHOWN: Final = ("kind", "metric", "estimator", "source", "target", "value", "low", "high", "n")
 _LABELLED: Final = frozenset({"confusion", "label_f1", "type_f1"})
 """Figures of single labels, which are too many for the standard output."""
+_ENTITIES: Final = "ner"
+"""Task whose answers are entity tags of words, for which CoNLL-U has no column."""
 _FAILED: Final = 1
 
 CheckpointArgument = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="Fine-tuned model: checkpoints/ID.")]
@@ -222,7 +225,13 @@ def predict(
     *,
     input: Annotated[Path, typer.Option("--input", metavar="FILE", help="Corpus to be annotated.")],  # noqa: A002
     output: Annotated[
-        Path, typer.Option("--output", metavar="FILE", help="File for the annotated corpus, in the same format.")
+        Path,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="File for the annotated corpus, in the format that holds the answers: iob2 for entities, conllu for "
+            "tags and trees, xnli for pairs, squad for questions.",
+        ),
     ],
     language: Annotated[str, typer.Option("--language", help="BCP 47 tag of the corpus.")] = "",
     max_tokens: MaxTokensOption = 0,
@@ -230,14 +239,31 @@ def predict(
     format: FormatOption = None,  # noqa: A002
     mesh: MeshOptions,
 ) -> None:
-    """Annotates a corpus by a fine-tuned model."""
+    """Annotates a corpus by a fine-tuned model.
+
+    The answers stand in place of the gold ones; other annotation of words is left out.
+    """
     examples = list(read_examples(input, format=format, options=Options(language=language)))
     if not examples:
         raise typer.BadParameter(f"Expected at least one example in {input}, but got none")
     with mesh.open(*SERVICES) as opened:
+        task = opened.trainer.get_checkpoint(checkpoint).task
+        held = _format_of_answers(task, examples[0], output)
         said = opened.trainer.predict(checkpoint, examples, max_tokens=max_tokens, **edits.edits())
-        written = write_examples(said, output, format=format or format_for(examples[0]))
-    note(f"{written} examples: {output}")
+        written = write_examples(said, output, format=held)
+    note(f"{written} examples: {output} (answers of task {task}, as {held})")
+
+
+def _format_of_answers(task: str, example: Example, output: Path) -> str:
+    """The format that holds the answers of a task on examples of a kind; a file named as another one is refused."""
+    if not isinstance(example.content, Sentence):
+        return format_for(example)
+    held = "iob2" if task == _ENTITIES else "conllu"
+    try:
+        check_name(output, held)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error} (--output; the answers of task {task} are written as {held})") from error
+    return held
 
 
 def check_lasting(mesh: MeshOptions, detach: bool) -> None:
@@ -299,7 +325,13 @@ def follow(mesh: Mesh, job: Job, detach: bool, results: ResultOptions) -> None:
         if waiting:
             oldest = waiting[-1]
             note(f"Unfinished jobs that may come first: {len(waiting)}; the oldest is {oldest.name} ({oldest.state})")
-    done = watch(mesh.trainer, job.name)
+    try:
+        done = watch(mesh.trainer, job.name)
+    except KeyboardInterrupt:
+        if not isinstance(mesh, LocalMesh):
+            command = "babelscope jobs"
+            note(f"{job.name} goes on: `{command} watch {job.name}` follows it, `{command} cancel {job.name}` ends it")
+        raise
     if done.state != "succeeded":
         reason = titled(mesh, done.reason)
         raise BabelscopeError(f"{done.name} has {done.state}: {reason}" if reason else f"{done.name} was {done.state}")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
+from babelscope.data.languages import read_tag
 from babelscope.v1 import model_pb2, trainer_pb2
 
 from services.models.api.messages import one_of, read_model
@@ -69,8 +70,8 @@ def read_fine_tune(spec: trainer_pb2.FineTuneSpec, field: str, store: Store) -> 
         model=model,
         task=spec.task,
         train=read_sets(spec.train, f"{field}.train", least=1),
-        dev=read_sets(spec.dev, f"{field}.dev"),
-        eval=read_sets(spec.eval, f"{field}.eval"),
+        dev=read_sets(spec.dev, f"{field}.dev", scored=True),
+        eval=read_sets(spec.eval, f"{field}.eval", scored=True),
         options=given(spec.options, f"{field}.options"),
         frozen=_frozen(spec.frozen, f"{field}.frozen"),
         optimisation=read_optimisation(spec.optimisation, f"{field}.optimisation", Optimisation()),
@@ -95,21 +96,29 @@ def read_evaluate(spec: trainer_pb2.EvaluateSpec, field: str, store: Store) -> s
     at_least(spec.lower_part.layer, 0, f"{field}.lower_part.layer")
     return specs.EvaluateJob(
         checkpoint=spec.checkpoint,
-        eval=read_sets(spec.eval, f"{field}.eval", least=1),
+        eval=read_sets(spec.eval, f"{field}.eval", least=1, scored=True),
         edits=read_stored_edits(spec, field, store),
         max_tokens=spec.max_tokens,
-        dev=read_sets(spec.dev, f"{field}.dev"),
+        dev=read_sets(spec.dev, f"{field}.dev", scored=True),
         alphas=tuple(spec.alphas),
         lower=read_model(spec.lower_part.model, f"{field}.lower_part.model") if spec.HasField("lower_part") else None,
         lower_layer=spec.lower_part.layer,
     )
 
 
-def read_sets(sets: Sequence[trainer_pb2.LanguageDataset], field: str, *, least: int = 0) -> tuple[LanguageSet, ...]:
+def read_sets(
+    sets: Sequence[trainer_pb2.LanguageDataset], field: str, *, least: int = 0, scored: bool = False
+) -> tuple[LanguageSet, ...]:
     """Reads sets.
 
+    Args:
+        sets: The sets.
+        field: Field of the request.
+        least: Fewest sets.
+        scored: Whether each set has figures of its own, which its language and its domain alone tell apart.
+
     Raises:
-        InvalidArgument: One lacks its dataset, or there are too few.
+        InvalidArgument: One lacks its dataset, there are too few, or two that are scored have one language and domain.
         LimitExceeded: There are too many.
     """
     if len(sets) < least:
@@ -121,7 +130,23 @@ def read_sets(sets: Sequence[trainer_pb2.LanguageDataset], field: str, *, least:
             raise InvalidArgument(f"{field}[{number}].dataset", "Expected `datasets/DIGEST`, but got none")
         for name in ("language", "dataset", "domain"):
             read_short(getattr(each, name), f"{field}[{number}].{name}")
+    if scored:
+        _check_apart(sets, field)
     return tuple(LanguageSet(each.language, each.dataset, each.domain) for each in sets)
+
+
+def _check_apart(sets: Sequence[trainer_pb2.LanguageDataset], field: str) -> None:
+    seen = set[tuple[str, str]]()
+    for number, each in enumerate(sets):
+        place = (read_tag(each.language).canonical, each.domain)
+        if each.language and place in seen:
+            got = f"{each.language}/{each.domain}" if each.domain else each.language
+            raise InvalidArgument(
+                f"{field}[{number}]",
+                f"Expected each language, or each domain of a language, once, but got {got!r} twice; a domain tells "
+                f"two sets apart, as in {each.language}/news",
+            )
+        seen.add(place)
 
 
 def _frozen(frozen: trainer_pb2.Frozen, field: str) -> Frozen:

@@ -91,7 +91,7 @@ def _task(
     return specs.SweepTask(
         task=task.task,
         sources=sources or shared,
-        eval=read_sets(task.eval, f"{field}.eval") or base.eval,
+        eval=read_sets(task.eval, f"{field}.eval", scored=True) or base.eval,
         options=given(task.options, f"{field}.options"),
         epochs=task.epochs or base.optimisation.epochs,
     )

@@ -48,6 +48,7 @@ class Counts:
     split: int = 0
     cut: int = 0
     lost: int = 0
+    unlabelled: int = 0
     unknown: set[str] = field(default_factory=set)
 
 

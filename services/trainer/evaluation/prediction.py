@@ -112,7 +112,7 @@ def figures(
     own = (
         (f"{left_out} of {len(predictions)} examples have no whole gold answer and are not scored",) if left_out else ()
     )
-    return SetFigures(prepared.language, prepared.dataset, scored.figures, own + scored.warnings)
+    return SetFigures(prepared.language, prepared.dataset, scored.figures, prepared.warnings + own + scored.warnings)
 
 
 def mean_main(task: Task, sets: Sequence[SetFigures]) -> float:

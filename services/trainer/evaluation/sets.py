@@ -43,6 +43,25 @@ class PreparedSet:
         """Terms of the loss."""
         return sum(piece.count for piece in self.pieces)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the figures must know of the set."""
+        counts, name = self.counts, self.dataset
+        found = []
+        if counts.cut:
+            found.append(
+                f"{counts.cut} of {counts.examples} examples of {name} are longer than the limit and lose a part"
+            )
+        if counts.lost:
+            found.append(
+                f"{counts.lost} words, labels or answers of {name} have no place in the input: they count as errors"
+            )
+        if counts.unlabelled:
+            found.append(f"{counts.unlabelled} of {counts.examples} examples of {name} have no label")
+        if counts.unknown:
+            found.append(f"No training example has these labels of {name}: {', '.join(sorted(counts.unknown))}")
+        return tuple(found)
+
 
 def read(examples: Iterable[Example], dataset: str) -> tuple[Example, ...]:
     """All examples of a set.

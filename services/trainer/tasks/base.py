@@ -7,11 +7,11 @@ the number of terms of all batches of the step, so that neither accumulation nor
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 import numpy as np
 import torch
-from babelscope.data.examples import Example
+from babelscope.data.examples import Example, Question, Sentence, TextPair
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -28,6 +28,9 @@ Answer = Mapping[str, NDArray[Any]]
 """What a head says of one piece."""
 
 Kind = TypeVar("Kind")
+
+_KINDS: Final[Mapping[type[Any], str]] = {str: "text", Sentence: "sentence", TextPair: "pair", Question: "question"}
+"""Kinds of examples, as a dataset's column `kind` calls them."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,8 @@ def content(example: Example, kind: type[Kind], task: str) -> Kind:
     if not isinstance(example.content, kind):
         raise InvalidArgument(
             "examples",
-            f"Expected examples of kind {kind.__name__} for task {task}, but {example.id[:60]!r} is of kind "
-            f"{type(example.content).__name__}",
+            f"Expected examples of kind {_KINDS[kind]} for task {task}, but {example.id[:60]!r} is of kind "
+            f"{_KINDS[type(example.content)]}",
         )
     return example.content
 

@@ -56,7 +56,7 @@ class Nli:
 
     def labels(self, examples: Sequence[Example]) -> Labels:
         """All labels of the examples."""
-        return {"label": tuple(sorted({content(each, TextPair, self.name).label.strip() for each in examples} - {""}))}
+        return {"label": tuple(sorted({_label(content(each, TextPair, self.name)) for each in examples} - {""}))}
 
     def cut(self, examples: Sequence[Example], first: int, cutting: Cutting, counts: Counts) -> list[Piece]:
         """One piece a pair."""
@@ -70,11 +70,11 @@ class Nli:
             rows = items = np.zeros(1, dtype=np.int64)
             if self._by_means:
                 rows, items = _parts(text)
-            label = pair.label.strip()
+            label = _label(pair)
             target = known.get(label, NO_TARGET)
             counts.examples += 1
             counts.cut += text.truncated
-            counts.lost += not label
+            counts.unlabelled += not label
             if label and label not in known:
                 counts.unknown.add(label)
             pieces.append(
@@ -104,7 +104,13 @@ class Nli:
 
     def scored(self, example: Example) -> bool:
         """Whether the pair has a gold label."""
-        return bool(content(example, TextPair, self.name).label.strip())
+        return bool(_label(content(example, TextPair, self.name)))
+
+
+def _label(pair: TextPair) -> str:
+    """The label; empty where annotators did not agree on one, which SNLI and MultiNLI write as `-`."""
+    label = pair.label.strip()
+    return "" if label == "-" else label
 
 
 class PairHead(Head):

@@ -1,6 +1,6 @@
 """What a run works with: model, task, head and sets, all checked against one another before the first step."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -138,7 +138,7 @@ class Material:
             max_tokens=max_tokens,
             pieces=tuple(piece for each in sets for piece in each.pieces if piece.count),
             dev=dev,
-            warnings=tuple(warning for each in (*sets, *dev) for warning in _warnings(each)),
+            warnings=tuple(warning for each in (*sets, *dev) for warning in each.warnings),
             cutting=cutting,
             unlabelled=tuple(unlabelled),
             transform=None if plan.adversary is None else Transform(encoder.sizes.hidden_size).to(torch.device(device)),
@@ -190,18 +190,3 @@ def _prepared(part: str, prepared: PreparedSet) -> Prepared:
         lost=counts.lost,
         unknown=tuple(sorted(counts.unknown)),
     )
-
-
-def _warnings(prepared: PreparedSet) -> Sequence[str]:
-    """What a reader of the figures must know of a set."""
-    counts, name = prepared.counts, prepared.dataset
-    found = []
-    if counts.cut:
-        found.append(f"{counts.cut} of {counts.examples} examples of {name} are longer than the limit and lose a part")
-    if counts.lost:
-        found.append(
-            f"{counts.lost} words, labels or answers of {name} have no place in the input: they count as errors"
-        )
-    if counts.unknown:
-        found.append(f"No training example has these labels of {name}: {', '.join(sorted(counts.unknown))}")
-    return found

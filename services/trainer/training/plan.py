@@ -30,12 +30,17 @@ class LanguageSet:
     Attributes:
         language: BCP 47 language tag; the examples' own language where empty.
         dataset: Name of the dataset, as the caller's `examples` takes it.
-        domain: Domain of a test set, for tables; empty for that of the training sets.
+        domain: Domain of a set that is scored, for tables; empty for that of the training sets.
     """
 
     language: str
     dataset: str
     domain: str = ""
+
+    @property
+    def place(self) -> str:
+        """The language, with the domain where the set has one: `en`, `en/literature`."""
+        return f"{self.language}/{self.domain}" if self.domain else self.language
 
 
 @dataclass(frozen=True)

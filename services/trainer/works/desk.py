@@ -232,13 +232,7 @@ def with_gaps(figures: Sequence[specs.JobFigure]) -> tuple[specs.JobFigure, ...]
 
     The set of the source is that of its language, and of no domain of its own.
     """
-    own = {
-        (each.metric, each.estimator): each.value
-        for each in figures
-        if each.part == "eval"
-        and same_language(each.target, each.source)
-        and not (each.domain or each.left or each.right)
-    }
+    own = {(each.metric, each.estimator): each.value for each in figures if _is_own(each)}
     return tuple(
         replace(each, gap=own[each.metric, each.estimator] - each.value)
         if each.part == "eval"
@@ -248,6 +242,31 @@ def with_gaps(figures: Sequence[specs.JobFigure]) -> tuple[specs.JobFigure, ...]
         else each
         for each in figures
     )
+
+
+def gap_warnings(figures: Sequence[specs.JobFigure]) -> tuple[str, ...]:
+    """Which sets have no gap, since the source's set is scored by another estimator (a normaliser of answers)."""
+    own: dict[str, set[str]] = {}
+    for each in filter(_is_own, figures):
+        own.setdefault(each.metric, set()).add(each.estimator)
+    others: dict[tuple[str, str, str], list[str]] = {}
+    for each in figures:
+        if each.part != "eval" or same_language(each.target, each.source) or each.left or each.right:
+            continue
+        if each.metric in own and each.estimator not in own[each.metric]:
+            ours = ", ".join(sorted(own[each.metric]))
+            place = f"{each.target}/{each.domain}" if each.domain else each.target
+            others.setdefault((each.metric, each.estimator, ours), []).append(place)
+    return tuple(
+        f"No gap of {metric} for {', '.join(places)}: scored by {estimator}, the source by {ours}"
+        for (metric, estimator, ours), places in others.items()
+    )
+
+
+def _is_own(figure: specs.JobFigure) -> bool:
+    """Whether a figure is one of the source's own test set, to which gaps are taken."""
+    own = figure.part == "eval" and same_language(figure.target, figure.source)
+    return own and not (figure.domain or figure.left or figure.right)
 
 
 def figure_events(figures: Sequence[specs.JobFigure]) -> tuple[tuple[str, bytes], ...]:

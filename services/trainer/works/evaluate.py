@@ -15,7 +15,7 @@ from services.trainer.evaluation.checkpoint import FineTunedModel, load_fine_tun
 from services.trainer.evaluation.figures import SetFigures
 from services.trainer.evaluation.sets import check_scored
 from services.trainer.training.plan import LanguageSet
-from services.trainer.works.desk import Desk, Origin, figure_events, job_figures, with_gaps
+from services.trainer.works.desk import Desk, Origin, figure_events, gap_warnings, job_figures, with_gaps
 
 
 def run(assignment: Assignment, channel: Channel) -> bytes:
@@ -62,12 +62,12 @@ class _Evaluation:
             alpha = None if own is None else chosen[own]
             scored = self._score(self._shifted(alpha), each, detail=True)
             self._keep(job_figures(scored, "eval", self._origin, domain=each.domain, alpha=alpha))
-            self._warnings += [f"{scored.language}: {warning}" for warning in scored.warnings]
+            self._warnings += [f"{each.place or scored.language}: {warning}" for warning in scored.warnings]
         training = self._model.record.training
         return specs.Outcome(
             checkpoint=self._job.checkpoint,
             figures=with_gaps(self._figures),
-            warnings=tuple(dict.fromkeys(self._warnings)),
+            warnings=tuple(dict.fromkeys((*self._warnings, *gap_warnings(self._figures)))),
             provenance={
                 "model": self._model.model.info.digest,
                 "engine": self._model.model.info.engine,

@@ -18,7 +18,7 @@ from services.trainer.training.events import Checkpointed, Evaluated, Event, Pre
 from services.trainer.training.fit import fit
 from services.trainer.training.plan import FineTunePlan, Trained
 from services.trainer.works.course import Course
-from services.trainer.works.desk import Desk, Origin, figure_events, job_figures, with_gaps
+from services.trainer.works.desk import Desk, Origin, figure_events, gap_warnings, job_figures, with_gaps
 
 TRAINING: Final = 0.9
 """Share of a job's progress that training is; the rest is the test sets."""
@@ -86,7 +86,7 @@ class _FineTune:
         return specs.Outcome(
             checkpoint=checkpoint,
             figures=with_gaps((*dev, *figures)),
-            warnings=tuple(dict.fromkeys((*self._warnings, *tuned.warnings, *warnings))),
+            warnings=tuple(dict.fromkeys((*self._warnings, *tuned.warnings, *warnings, *gap_warnings(figures)))),
             provenance={**tuned.provenance, **self._transform(tuned)},
         )
 
@@ -142,7 +142,7 @@ class _FineTune:
             figures = job_figures(scored, "eval", self._origin, domain=each.domain)
             desk.tell(Report(events=figure_events(figures)))
             found.extend(figures)
-            warnings.extend(f"{scored.language}: {warning}" for warning in scored.warnings)
+            warnings.extend(f"{each.place or scored.language}: {warning}" for warning in scored.warnings)
         return tuple(found), warnings
 
     def _read(self, tuned: Trained) -> ReadyModel:
@@ -151,7 +151,10 @@ class _FineTune:
         return replace(model, base=tuned.base, predictor=replace(model.predictor, lower=tuned.lower)).ready
 
     def _dev_figures(self, found: tuple[SetFigures, ...]) -> tuple[specs.JobFigure, ...]:
-        return tuple(figure for each in found for figure in job_figures(each, "dev", self._origin))
+        pairs = zip(self._job.dev, found, strict=True)
+        return tuple(
+            figure for place, each in pairs for figure in job_figures(each, "dev", self._origin, domain=place.domain)
+        )
 
     def _report(self, event: Event) -> None:
         """Tells the trainer what training tells."""

@@ -239,6 +239,9 @@ def test_a_repeated_request_is_one_job(mesh: babelscope.LocalMesh, sets: dict[st
         ({"model": Model("tiny").reinit_layers([99])}, "job.fine_tune.model.reinit[0].layers"),
         ({"interventions": [Intervention(99, Shift(np.ones(4, np.float32)))]}, "job.fine_tune.interventions[0].layer"),
         ({"workers": 9}, "job.fine_tune.optimisation.workers"),
+        ({"test": [("fr", "datasets/a"), ("sv", "datasets/a"), ("fr", "datasets/b")]}, "job.fine_tune.eval[2]"),
+        ({"test": [("zh/news", "datasets/a"), ("cmn/news", "datasets/b")]}, "job.fine_tune.eval[1]"),
+        ({"dev": [("en", "datasets/a"), ("en", "datasets/b")]}, "job.fine_tune.dev[1]"),
     ],
 )
 def test_what_cannot_succeed_is_refused_at_once(
@@ -355,6 +358,11 @@ def test_commands_from_files_to_results(
     said_words = [word.upos for each in read_examples(tmp_path / "said.conllu") for word in each.content.words]  # type: ignore[union-attr]
     gold_words = [word.upos for each in tagged_sentences(30, "en", 2) for word in each.content.words]  # type: ignore[union-attr]
     assert np.mean([a == b for a, b in zip(said_words, gold_words, strict=True)]) > 0.8
+
+    elsewhere = ["predict", record["checkpoint"], "--input", str(files["c"]), "--output", str(tmp_path / "said.iob2")]
+    assert run([*elsewhere, "--mesh", mesh.address]) == 2
+    assert "Expected a file whose name tells conllu, but got" in " ".join(capfd.readouterr().err.split())
+    assert not (tmp_path / "said.iob2").exists()
 
     assert run(["jobs", "list", "--state", "succeeded", "--mesh", mesh.address]) == 0
     assert record["job"] in capfd.readouterr().out

@@ -18,4 +18,4 @@ def test_what_is_wrong_with_a_file_names_it(
     assert f"{tmp_path / 'empty.conllu'}: Expected at least one example, but got none" in capfd.readouterr().err
     assert run([*command, "--train", f"en={tmp_path / 'plain.txt'}"]) == 1
     error = capfd.readouterr().err
-    assert re.search(r"dataset datasets/[0-9a-f]{64} \(plain\.txt\): Expected examples of kind Sentence", error), error
+    assert re.search(r"dataset datasets/[0-9a-f]{64} \(plain\.txt\): Expected examples of kind sentence", error), error

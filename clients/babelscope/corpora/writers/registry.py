@@ -7,6 +7,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from babelscope.corpora.registry import FORMATS
 from babelscope.corpora.writers import conllu, iob2, squad, tatoeba, text_lines, tsv, xnli
 from babelscope.data.atomic import whole
 from babelscope.data.examples import Example, Question, Sentence, TextPair
@@ -69,6 +70,23 @@ def format_for(example: Example) -> str:
         case Sentence(words=words):
             has_tree = any(word.head is not None for word in words)
             return "iob2" if not has_tree and any(word.ner for word in words) else "conllu"
+
+
+def check_name(path: str | Path, format: str) -> None:  # noqa: A002
+    """Refuses a file whose name tells readers another format than it is to have.
+
+    Args:
+        path: The file.
+        format: A name of `WRITERS`.
+
+    Raises:
+        ValueError: It does; names both formats.
+    """
+    plain = Path(path).name.removesuffix(".gz")
+    told = next((each.name for each in FORMATS if each.by_name(plain)), format)
+    # The first lines of `.tsv` and `.conll` tell what is in them.
+    if told not in (format, "tsv") and (told, format) != ("conll2003", "conllu"):
+        raise ValueError(f"Expected a file whose name tells {format}, but got {path}, which tells {told}")
 
 
 class _Counted:

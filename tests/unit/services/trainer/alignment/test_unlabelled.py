@@ -55,7 +55,7 @@ def test_running_text_is_cut_to_the_longest_input(tokenizer: Tokenizer) -> None:
     assert all(piece.text.special[[0, -1]].all() and not piece.text.special[1:-1].any() for piece in found)
     with pytest.raises(FailedPrecondition, match="at least one token"):
         unlabelled_pieces(task, cutting, [Example("empty", "", "de")], "", "set")
-    with pytest.raises(InvalidArgument, match="Expected examples of kind Sentence"):
+    with pytest.raises(InvalidArgument, match="Expected examples of kind sentence"):
         unlabelled_pieces(task, cutting, SETS["nli"](2), "", "set")
 
 

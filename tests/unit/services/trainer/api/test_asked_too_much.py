@@ -21,7 +21,9 @@ SECONDS = 10.0
 
 def _sets(count: int = 1, **more: str) -> list[trainer_pb2.LanguageDataset]:
     return [
-        trainer_pb2.LanguageDataset(**{"language": "en", "dataset": f"datasets/{place:064x}", **more})
+        trainer_pb2.LanguageDataset(
+            **{"language": "en", "domain": str(place), "dataset": f"datasets/{place:064x}", **more}
+        )
         for place in range(count)
     ]
 

@@ -151,6 +151,21 @@ def test_sentences_beyond_the_limit_are_parsed_up_to_it(tuned: Callable[[str], T
     assert heads.count(0) == 1
 
 
+def test_what_a_reader_must_know_of_a_test_set_is_said_with_its_figures(tuned: Callable[[str], Trained]) -> None:
+    long = [replace(each, id=f"long {each.id}") for each in sentences(20, 5, longest=60)]
+    [first, *others] = long
+    word, *words = first.content.words
+    odd = replace(first, content=Sentence((replace(word, upos="X", form="\u200b"), *words), ""))
+    for task, said in {
+        "pos": ("1 words, labels or answers of test have no place", "No training example has these labels of test: X"),
+        "parsing": ("examples of test are longer than the limit", "words, labels or answers of test have no place"),
+    }.items():
+        model = load_fine_tuned(tuned(task).folder, max_tokens=12)
+        scored = model.ready.evaluate([odd, *others], direct_score, language="en", dataset="test")
+        for part in said:
+            assert any(part in warning for warning in scored.warnings), (part, scored.warnings)
+
+
 def test_answers_are_cut_out_of_the_context_by_characters(tuned: Callable[[str], Trained]) -> None:
     model = load_fine_tuned(tuned("qa").folder, max_tokens=40)
     examples = SETS["qa"](6, 4, words=90)
@@ -209,5 +224,5 @@ def test_the_head_of_another_task_is_refused(tuned: Callable[[str], Trained], tm
     shutil.copyfile(tuned("nli").folder / "head.safetensors", folder / "head.safetensors")
     with pytest.raises(FailedPrecondition, match="its head does not load"):
         load_fine_tuned(folder)
-    with pytest.raises(InvalidArgument, match="Expected examples of kind Sentence"):
+    with pytest.raises(InvalidArgument, match="Expected examples of kind sentence"):
         load_fine_tuned(tuned("pos").folder).predict(SETS["nli"](2))

@@ -317,8 +317,8 @@ def test_a_plan_that_cannot_be_carried_out_names_its_field(
     [
         ("pos", {"train": []}, "it is empty"),
         ("pos", {"dev": []}, "it is empty"),
-        ("pos", {"train": [Example("a", "plain text")]}, "Expected examples of kind Sentence"),
-        ("nli", {"train": sentences(3)}, "Expected examples of kind TextPair"),
+        ("pos", {"train": [Example("a", "plain text")]}, "Expected examples of kind sentence"),
+        ("nli", {"train": sentences(3)}, "Expected examples of kind pair"),
         ("nli", {"train": [Example("p", replace(SETS["nli"](1)[0].content, label=""))]}, "none has one"),
         ("nli", {"dev": [Example("p", replace(SETS["nli"](1)[0].content, label="unheard"))]}, "a gold answer"),
         (
