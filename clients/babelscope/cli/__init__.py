@@ -36,6 +36,7 @@ _COMMANDS: Final = (
     "statistics",
     "study",
     "train",
+    "evaluate",
     "pretrain",
     "pretrain_static",
     "sweep",

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -335,3 +336,15 @@ def open_mesh(
         note(f"Starting on this machine: {', '.join(services)}")
         with local(services, store=store, model_aliases=models, env=env) as started:
             yield started
+
+
+def read_numbers(text: str, option: str) -> tuple[float, ...]:
+    """The numbers of a list such as `1,2,3`, each once."""
+    with usage():
+        try:
+            found = tuple(float(part) for part in text.split(","))
+        except ValueError:
+            raise ValueError(f"Expected numbers such as 1,2,3 in {option}, but got {text!r}") from None
+        if any(not math.isfinite(each) for each in found):
+            raise ValueError(f"Expected finite numbers in {option}, but got {text!r}")
+    return tuple(dict.fromkeys(found))

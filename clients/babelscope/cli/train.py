@@ -1,4 +1,4 @@
-"""`babelscope train | evaluate | predict`: fine-tuned models, their scores on any language, and their answers."""
+"""`babelscope train | predict`: fine-tuned models and their answers."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -59,7 +59,6 @@ DetachOption = Annotated[
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("train")(train)
-    app.command("evaluate")(evaluate)
     app.command("predict")(predict)
 
 
@@ -91,7 +90,7 @@ class AlignmentOptions(JobEditOptions):
             return None
         return Adversary(
             self.align_layer,
-            _put(mesh, self.align or (), "--align", format),
+            put_sets(mesh, self.align or (), "--align", format),
             weight=self.align_weight,
             learning_rate=self.align_learning_rate,
             steps=self.align_steps,
@@ -186,36 +185,14 @@ def train(
         job = opened.trainer.fine_tune(
             read_model(model, "", how.random_init, how.seed),
             task,
-            _put(opened, train, "--train", format),
-            dev=_put(opened, dev or (), "--dev", format),
-            test=_put(opened, test or (), "--eval", format),
+            put_sets(opened, train, "--train", format),
+            dev=put_sets(opened, dev or (), "--dev", format),
+            test=put_sets(opened, test or (), "--eval", format),
             options=read_named(how.option or [], "--option"),
             adversary=how.adversary(opened, format),
             **how.edits(),
             **how.arguments(),
         )
-        follow(opened, job, detach, results)
-
-
-@with_options
-def evaluate(
-    checkpoint: CheckpointArgument,
-    *,
-    test: EvalOption = None,
-    max_tokens: MaxTokensOption = 0,
-    edits: JobEditOptions,
-    detach: DetachOption = False,
-    format: FormatOption = None,  # noqa: A002
-    results: ResultOptions,
-    mesh: MeshOptions,
-) -> None:
-    """Scores a fine-tuned model on test sets of any language."""
-    if not test:
-        raise typer.BadParameter("Expected at least one --eval LANGUAGE=FILE, but got none")
-    check_lasting(mesh, detach)
-    with mesh.open(*SERVICES) as opened:
-        sets = _put(opened, test, "--eval", format)
-        job = opened.trainer.evaluate(checkpoint, sets, max_tokens=max_tokens, **edits.edits())
         follow(opened, job, detach, results)
 
 
@@ -285,7 +262,7 @@ def read_sets(given: Iterable[str], option: str) -> list[tuple[str, Where]]:
     return sets
 
 
-def _put(mesh: Mesh, given: Iterable[str], option: str, format: str | None) -> Sets:  # noqa: A002
+def put_sets(mesh: Mesh, given: Iterable[str], option: str, format: str | None) -> Sets:  # noqa: A002
     """Names of stored datasets by language; files are stored first."""
     sets: list[tuple[str, str]] = []
     for place, where in read_sets(given, option):

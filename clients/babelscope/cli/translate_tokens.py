@@ -1,6 +1,5 @@
 """`babelscope translate-tokens`: another language decoded by shifting hidden states."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Final, cast
@@ -18,7 +17,7 @@ from babelscope.cli.options import (
     RevisionOption,
     read_layers,
     read_named,
-    usage,
+    read_numbers,
     with_options,
 )
 from babelscope.cli.output import Numbers, ResultOptions
@@ -54,14 +53,7 @@ class ShiftOptions:
     @property
     def factors(self) -> tuple[float, ...]:
         """Factors, each once."""
-        with usage():
-            try:
-                found = tuple(float(part) for part in self.alphas.split(","))
-            except ValueError:
-                raise ValueError(f"Expected numbers such as 1,2,3 in --alphas, but got {self.alphas!r}") from None
-            if any(not math.isfinite(each) for each in found):
-                raise ValueError(f"Expected finite numbers in --alphas, but got {self.alphas!r}")
-        return tuple(dict.fromkeys(found))
+        return read_numbers(self.alphas, "--alphas")
 
 
 @dataclass(frozen=True, slots=True)
