@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from services.trainer.driver.process import JobProcess, launch
-from services.trainer.driver.protocol import Assignment
+from services.trainer.driver.protocol import WORKER_LOG, Assignment
 
 
 class Seat:
@@ -49,7 +49,7 @@ class Seat:
         self._until = until
         self._folder.mkdir(parents=True, exist_ok=True)
         held = replace(read, workdir=str(self._folder), lease_seconds=until - time.monotonic())
-        self._process = launch(work, held, env, self._folder / "work.log")
+        self._process = launch(work, held, env, self._folder / WORKER_LOG)
 
     def reports(self, until: float, seconds: float) -> tuple[list[bytes], bool]:
         """Passes the lease on, and waits for reports.

@@ -13,7 +13,7 @@ from typing import Final
 from services.runtime.errors import ServiceError, Unavailable
 from services.trainer.driver.families import Family
 from services.trainer.driver.process import Launch, Running
-from services.trainer.driver.protocol import Assignment, Report
+from services.trainer.driver.protocol import LOG, WORKER_LOG, Assignment, Report
 from services.trainer.driver.spare import Spare
 from services.trainer.driver.workers import launch_workers
 from services.trainer.jobs.checkpoints import Checkpoints
@@ -23,7 +23,6 @@ from services.trainer.jobs.table import JobTable, LeaseLost
 
 log = logging.getLogger(__name__)
 
-_LOG: Final = "log"
 _TICK: Final = 0.1
 _LONGEST_RENEWAL: Final = 2.0
 """Most seconds between two renewals of a lease: a job that is cancelled learns of it by the next one."""
@@ -97,8 +96,9 @@ class Tables:
 
 
 def has_state(folder: Path) -> bool:
-    """Whether a job's folder holds more than its log: a state from which another attempt goes on."""
-    return folder.is_dir() and any(path.name != _LOG and path.name[0] != "." for path in folder.iterdir())
+    """Whether a job's folder holds more than logs: a state from which another attempt goes on."""
+    logs = (LOG, WORKER_LOG)
+    return folder.is_dir() and any(path.name not in logs and path.name[0] != "." for path in folder.iterdir())
 
 
 class Attempt:
@@ -148,7 +148,7 @@ class Attempt:
             workers=workers,
             keep=bool(job.parent) and job.kind in self._settings.shared and workers == 1,
         )
-        process = self._spare.take(job.parent, assignment, self._folder / _LOG)
+        process = self._spare.take(job.parent, assignment, self._folder / LOG)
         final: Report | None = None
         computes = True
         try:

@@ -19,6 +19,12 @@ from typing import Any, Final
 EVENTS_VARIABLE: Final = "BABELSCOPE_JOB_EVENTS"
 """Environment variable with the number of the pipe to which events are written."""
 
+LOG: Final = "log"
+"""File of a job's folder with the output of the process that the trainer has started."""
+
+WORKER_LOG: Final = "work.log"
+"""The same of the process that a seat of Ray has started, where that is another one."""
+
 _SAID: Final = "said"
 
 

@@ -39,6 +39,11 @@ def test_a_killed_worker_costs_a_job_one_attempt_and_the_trainer_leaves_nothing(
     [note] = [note.decode() for note in notes if not note.isdigit()]
     assert "exit code 1" in note
     assert "ActorDiedError" in note
+    job = rig.job("with_children")
+    rig.until(job, lambda _: bool(rig.notes(job)))
+    rig.table.cancel(job)
+    assert rig.until(job, lambda each: each.state.ended).state is State.CANCELLED
+    rig.cleared()  # it holds logs alone, of which Ray's worker has one of its own
     trainer.terminate()
     assert trainer.wait(60) == 0
     assert not members(session)
