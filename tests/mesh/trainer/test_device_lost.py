@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.runtime.server import Server
 from services.runtime.telemetry import Telemetry
 from services.trainer.jobs.database import Database
+from services.trainer.evaluation.checkpoint import FineTunedModel
 from services.trainer.jobs.records import NewJob, State
 from services.trainer.jobs.table import JobTable
 from services.trainer.service import TrainerService
@@ -87,10 +88,14 @@ async def test_a_replica_whose_device_is_lost_ends(monkeypatch: pytest.MonkeyPat
     def end() -> None:
         raise Ended
 
-    def cut(self: Any, call: Any) -> Any:
-        raise RuntimeError(LOST)
+    class Lost:
+        """In place of the models: the device fails with the first of them."""
 
+        def fitted(self, asked: AskedModel) -> FineTunedModel:
+            raise RuntimeError(LOST)
+
+    made = replica.Replica.__new__(replica.Replica)
     monkeypatch.setattr(replica, "end", end)
-    monkeypatch.setattr(replica.Replica, "_cut", cut)
+    monkeypatch.setattr(made, "_models", Lost(), raising=False)
     with pytest.raises(Ended):
-        await replica.Replica.__new__(replica.Replica).predict(PredictCall(AskedModel("a"), ()).pack())
+        await made.predict(PredictCall(AskedModel("a"), ()).pack())
