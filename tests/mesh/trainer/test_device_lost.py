@@ -11,8 +11,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.runtime.server import Server
 from services.runtime.telemetry import Telemetry
-from services.trainer.jobs.database import Database
 from services.trainer.evaluation.checkpoint import FineTunedModel
+from services.trainer.jobs.database import Database
 from services.trainer.jobs.records import NewJob, State
 from services.trainer.jobs.table import JobTable
 from services.trainer.service import TrainerService
