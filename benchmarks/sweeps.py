@@ -2,8 +2,8 @@
 
 The jobs of a sweep share a process: libraries are loaded once, sets are read and cut once, and frozen lower layers
 compute once. Training and scoring themselves are done for each setting, and are the larger part the more data there is:
-the figure is the median of a few rounds at the sizes that it names. Time is that of the processor, over all processes of jobs, so that other
-programs on the machine count for little; the ratio by the clock stands beside it.
+the figure is the median of a few rounds at the sizes that it names. Time is that of the processor, over all processes
+of jobs, so that other programs on the machine count for less; the ratio by the clock stands beside it.
 """
 
 import os
