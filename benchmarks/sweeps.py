@@ -86,7 +86,8 @@ def run(quick: bool = False, sizes: Sequence[Size] = ()) -> list[Row]:
         for size in sizes or (QUICK if quick else SIZES):
             sets = _Sets.put(mesh, size)
             for name, (choices, frozen) in SETTINGS.items():
-                found += _compared(mesh, sets, f"{name}, {size}", choices, {"epochs": size.epochs, **frozen})
+                how = {"epochs": size.epochs, **frozen}
+                found += _compared(mesh, sets, f"{name}, {size}", choices, how, rounds=1 if quick else ROUNDS)
         return found
 
 
@@ -111,7 +112,13 @@ class _Sets:
 
 
 def _compared(
-    mesh: LocalMesh, sets: _Sets, what: str, choices: Mapping[str, tuple[int, ...]], how: Mapping[str, Any]
+    mesh: LocalMesh,
+    sets: _Sets,
+    what: str,
+    choices: Mapping[str, tuple[int, ...]],
+    how: Mapping[str, Any],
+    *,
+    rounds: int,
 ) -> list[Row]:
     """The sweep and the jobs, each checked to have made the same checkpoints."""
     name = minilm_folder().name
@@ -133,7 +140,7 @@ def _compared(
         return made
 
     found: list[tuple[float, float, float, float]] = []
-    for number in range(ROUNDS):
+    for number in range(rounds):
         order = (sweep, jobs) if number % 2 == 0 else (jobs, sweep)
         timed = {work: _timed(mesh, work) for work in order}
         (ours, our_clock, shared), (theirs, their_clock, alone) = timed[sweep], timed[jobs]
@@ -144,8 +151,8 @@ def _compared(
     share, by_clock, of_sweep, by_itself = (statistics.median(each) for each in zip(*found, strict=True))
     return [
         row(_BENCH, f"{what}: processor's time", share, "", against=against, at_most=GOAL),
-        row(_BENCH, f"{what}: processor's time, least of {ROUNDS} rounds", min(each[0] for each in found), ""),
-        row(_BENCH, f"{what}: processor's time, most of {ROUNDS} rounds", max(each[0] for each in found), ""),
+        row(_BENCH, f"{what}: processor's time, least of {rounds} rounds", min(each[0] for each in found), ""),
+        row(_BENCH, f"{what}: processor's time, most of {rounds} rounds", max(each[0] for each in found), ""),
         row(_BENCH, f"{what}: time by the clock", by_clock, "", against=against),
         row(_BENCH, f"{what}: a job of the sweep", of_sweep, "s"),
         row(_BENCH, f"{what}: a job alone", by_itself, "s"),

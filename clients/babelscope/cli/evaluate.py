@@ -18,7 +18,6 @@ from babelscope.cli.train import (
     follow,
     put_sets,
 )
-from babelscope.sync.mesh import Mesh
 
 
 def register(app: typer.Typer) -> None:
@@ -54,18 +53,18 @@ class ChoiceOptions:
             help="Model that takes the place of the embeddings and of the layers up to --lower-layer.",
         ),
     ] = None
-    lower_layer: Annotated[int, typer.Option("--lower-layer", min=0, help="Highest layer taken from --lower.")] = 0
+    lower_layer: Annotated[
+        int | None, typer.Option("--lower-layer", min=0, help="Highest layer taken from --lower.")
+    ] = None
 
-    def arguments(self, mesh: Mesh, format: str | None) -> dict[str, Any]:  # noqa: A002
-        """The arguments of the client's method; development sets are stored first."""
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the client's method, without the development sets."""
         alphas = () if self.alphas is None else read_numbers(self.alphas, "--alphas")
         if bool(self.dev) != bool(alphas):
             raise typer.BadParameter("Expected --dev and --alphas together, but got one without the other")
-        return {
-            "dev": put_sets(mesh, self.dev or (), "--dev", format),
-            "alphas": alphas,
-            "lower": None if self.lower is None else (self.lower, self.lower_layer),
-        }
+        if (self.lower is None) != (self.lower_layer is None):
+            raise typer.BadParameter("Expected --lower and --lower-layer together, but got one without the other")
+        return {"alphas": alphas, "lower": None if self.lower is None else (self.lower, self.lower_layer)}
 
 
 @with_options
@@ -85,8 +84,9 @@ def evaluate(
     if not test:
         raise typer.BadParameter("Expected at least one --eval LANGUAGE=FILE, but got none")
     check_lasting(mesh, detach)
+    chosen = choice.arguments()
     with mesh.open(*SERVICES) as opened:
         sets = put_sets(opened, test, "--eval", format)
-        chosen = choice.arguments(opened, format)
-        job = opened.trainer.evaluate(checkpoint, sets, max_tokens=max_tokens, **chosen, **edits.edits())
+        dev = put_sets(opened, choice.dev or (), "--dev", format)
+        job = opened.trainer.evaluate(checkpoint, sets, dev=dev, max_tokens=max_tokens, **chosen, **edits.edits())
         follow(opened, job, detach, results)

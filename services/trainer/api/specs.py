@@ -130,21 +130,21 @@ def read_sets(
             raise InvalidArgument(f"{field}[{number}].dataset", "Expected `datasets/DIGEST`, but got none")
         for name in ("language", "dataset", "domain"):
             read_short(getattr(each, name), f"{field}[{number}].{name}")
+    found = tuple(LanguageSet(each.language, each.dataset, each.domain) for each in sets)
     if scored:
-        _check_apart(sets, field)
-    return tuple(LanguageSet(each.language, each.dataset, each.domain) for each in sets)
+        _check_apart(found, field)
+    return found
 
 
-def _check_apart(sets: Sequence[trainer_pb2.LanguageDataset], field: str) -> None:
+def _check_apart(sets: Sequence[LanguageSet], field: str) -> None:
     seen = set[tuple[str, str]]()
     for number, each in enumerate(sets):
         place = (read_tag(each.language).canonical, each.domain)
         if each.language and place in seen:
-            got = f"{each.language}/{each.domain}" if each.domain else each.language
             raise InvalidArgument(
                 f"{field}[{number}]",
-                f"Expected each language, or each domain of a language, once, but got {got!r} twice; a domain tells "
-                f"two sets apart, as in {each.language}/news",
+                f"Expected each language, or each domain of a language, once, but got {each.place!r} twice; a domain "
+                f"tells two sets apart, as in {each.language}/news",
             )
         seen.add(place)
 

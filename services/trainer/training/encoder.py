@@ -38,7 +38,7 @@ from services.trainer.training.checks import check_frozen_layers
 from services.trainer.training.plan import Frozen
 
 _TOKENIZER_SIZE = 16
-"""Bytes of a tokenizer in memory for one of its files, at most."""
+"""Bytes of a tokenizer in memory for each byte of its files, at most; 14 were measured."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,8 +39,8 @@ class LanguageSet:
 
     @property
     def place(self) -> str:
-        """The language, with the domain where the set has one: `en`, `en/literature`."""
-        return f"{self.language}/{self.domain}" if self.domain else self.language
+        """The language, with the domain where the set has one: `en`, `en/literature`; empty where it has neither."""
+        return "/".join(filter(None, (self.language, self.domain)))
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,10 @@ def test_the_factor_of_a_shift_is_chosen_on_dev_and_lower_layers_are_another_mod
     assert float(chosen["value"]) == plain["value"]
     figures = json.loads((tmp_path / "chosen" / "results.json").read_text())["figures"]
     assert {each["alpha"] for each in figures if each["part"] == "eval"} == {0.0}
-    assert run([*command, *at]) == 2
-    assert "Expected --dev and --alphas together" in capfd.readouterr().err
-
     command = command[:4]
+    for alone, other in (("--alphas=0,1", "--dev and --alphas"), ("--lower=tiny", "--lower and --lower-layer")):
+        assert run([*command, alone, *at]) == 2
+        assert f"Expected {other} together" in capfd.readouterr().err
     [grafted] = table("grafted", "--lower", "tiny", "--lower-layer", "4")
     [own] = table("own", "--lower", checkpoint, "--lower-layer", "4")
     assert float(own["value"]) == plain["value"] != float(grafted["value"])
