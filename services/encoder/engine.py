@@ -103,6 +103,16 @@ class Engine:
             found.update((place, self._languages.told(text, code)) for place, text in zip(members, cut, strict=True))
         return [found[place] for place in range(len(texts))]
 
+    def warm_up(self) -> None:
+        """Encode one short text: a GPU loads its kernels at their first call, which takes seconds.
+
+        Raises:
+            FailedPrecondition: The model gives hidden states that are not finite.
+            DeviceLost: The device computes no more.
+        """
+        languages = None if self._languages is None else self._languages.names[:1]
+        self.encode(self.tokenize(["a"], languages=languages), EncodePlan((self.info.layers,)))
+
     def pieces(self, ids: Sequence[int] | NDArray[np.int64]) -> list[str]:
         """The vocabulary's entries for token ids; empty for ids that it does not have."""
         return self._tokenizer.pieces([int(token) for token in ids])

@@ -24,6 +24,8 @@ def load_engine(
 ) -> Engine:
     """Load a model: as a graph where that is asked for, else packed where its family is, else transformers' modules.
 
+    On a GPU it runs once before it is returned.
+
     Args:
         files: Files of the models that may be loaded.
         spec: Specification of the weights.
@@ -33,8 +35,18 @@ def load_engine(
         graphs: Graphs of the store; needed where the specification asks for one.
 
     Raises:
-        ServiceError: As `load_model`, `load_general` and `load_graph`.
+        ServiceError: As `load_model`, `load_general`, `load_graph` and `Engine.warm_up`.
     """
+    engine = _loaded(files, spec, device=device, threads=threads, cached=cached, graphs=graphs)
+    if engine.device != "cpu":
+        engine.warm_up()
+    return engine
+
+
+def _loaded(
+    files: ModelFiles, spec: ModelSpec, *, device: str, threads: int | None, cached: bool, graphs: Graphs | None
+) -> Engine:
+    """As `load_engine`, without the run."""
     cores = threads or len(os.sched_getaffinity(0))
     folder = files.find(spec.name, spec.revision, cached=cached)
     if spec.graph is not None:

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from services.encoder.backends.base import NotFinite
-from services.encoder.backends.places import answer_places
+from services.encoder.backends.answers import Answer, Chunk
+from services.encoder.backends.budget import Budget
 from services.encoder.backends.transformers import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS
 from services.encoder.backends.workers import Workers
 from services.encoder.graphs.edits import CONTENT, SPECIAL, composed
@@ -17,7 +17,6 @@ from services.models.general.languages import Languages
 from services.models.general.loading import arguments
 from services.models.general.padding import Rows, buckets
 from services.models.layers.pooling import gather, pool
-from services.models.row_groups import row_count
 from services.models.spec import Edit, EncodePlan, Prediction, PredictPlan, TokenizedText
 
 
@@ -38,7 +37,7 @@ class OnnxBackend:
         self._session = session
         self._languages = languages
         on_cpu = self.device == "cpu"
-        self._batch_tokens = batch_tokens or (CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS)
+        self._budget = Budget(batch_tokens or (CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS), self.device)
         self._workers = Workers(threads if on_cpu else 1)
 
     def run(self, batch: Sequence[TokenizedText], plan: EncodePlan) -> list[NDArray[np.float32]]:
@@ -51,32 +50,31 @@ class OnnxBackend:
         Raises:
             NotFinite: The model, or an edit, drives the hidden states out of the finite numbers.
         """
-        facts = self._session.facts
-        lengths = [len(text) for text in batch]
-        offsets = np.cumsum([0, *(row_count(text, plan.pooling) for text in batch)])
-        answer = torch.empty((int(offsets[-1]), len(plan.layers), facts.hidden_size), dtype=torch.float32)
-        edits = composed(plan.edits, facts.hidden_size)
-        wanted = sorted(set(plan.layers))
+        return self._budget.run(lambda tokens: self._run(batch, plan, tokens))
 
-        def compute(members: NDArray[np.int64]) -> None:
+    def _run(self, batch: Sequence[TokenizedText], plan: EncodePlan, tokens: int) -> list[NDArray[np.float32]]:
+        """As `run`, with so many padded tokens at a time."""
+        facts = self._session.facts
+        answer = Answer(batch, plan, facts.hidden_size, self.device)
+        edits = composed(plan.edits, facts.hidden_size)
+
+        def compute(members: NDArray[np.int64]) -> Chunk:
             texts = [batch[place] for place in members]
             sizes = np.array([len(text) for text in texts], dtype=np.int64)
-            places = torch.from_numpy(answer_places(members, offsets))
             groups = gather(texts, np.cumsum(sizes) - sizes, plan.pooling, self.device)
+            chunk = answer.chunk(members)
             with torch.inference_mode():
                 inputs = arguments(texts, self._languages, facts.padding, self.device)
-                found = self._session.run(inputs, _kinds(texts, self.device), edits, wanted)
+                found = self._session.run(inputs, _kinds(texts, self.device), edits, sorted(answer.columns))
                 rows = Rows(sizes, int(sizes.max()), 0, self.device)
                 for layer, hidden_BTD in found.items():
-                    pooled_ND = pool(rows.taken(hidden_BTD), groups)
-                    if not bool(torch.isfinite(pooled_ND).all()):
-                        raise NotFinite(layer)
-                    for column in np.flatnonzero(np.array(plan.layers) == layer):
-                        answer[:, int(column)].index_copy_(0, places, pooled_ND.to("cpu"))
+                    chunk.put(layer, pool(rows.taken(hidden_BTD), groups))
+                chunk.send()
+            return chunk
 
-        self._workers.run(compute, buckets(lengths, self._batch_tokens, self._workers.threads, padded=facts.padded))
-        block = answer.numpy()
-        return [block[first:last] for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+        lengths = [len(text) for text in batch]
+        chunks = buckets(lengths, tokens, self._workers.threads, padded=facts.padded)
+        return answer.fill(compute, chunks, self._workers)
 
     def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:
         """Nothing: no model of this back end says that it predicts tokens.

@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from services.encoder.backends.answers import Answer, Chunk
 from services.encoder.backends.branches import walk
+from services.encoder.backends.budget import Budget
 from services.encoder.backends.decoding import decode, finite
 from services.encoder.backends.places import answer_places
 from services.encoder.backends.tables import rows_of
@@ -15,7 +17,6 @@ from services.models.layers.blocks import Layout
 from services.models.layers.interventions import Interventions
 from services.models.layers.packing import PositionRule, pack, split_texts
 from services.models.layers.pooling import gather, pool
-from services.models.row_groups import row_count
 from services.models.spec import Edit, EncodePlan, Prediction, PredictPlan, TokenizedText
 from services.models.weights import Encoder
 
@@ -36,6 +37,7 @@ class TorchBackend:
         device: `cpu` or `cuda:0`.
         threads: Cores to use on a processor.
         chunk_rows: Rows computed at a time; None for what suits the device.
+        deferred: Whether the rows of a chunk come back together; None for what suits the device.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class TorchBackend:
         device: str,
         threads: int,
         chunk_rows: int | None = None,
+        deferred: bool | None = None,
     ) -> None:
         self.device = device
         self._encoder = encoder
         self._position_rule = position_rule
         on_cpu = device == "cpu"
-        self._chunk_rows = chunk_rows or (CPU_CHUNK_ROWS if on_cpu else GPU_CHUNK_ROWS)
+        self._budget = Budget(chunk_rows or (CPU_CHUNK_ROWS if on_cpu else GPU_CHUNK_ROWS), device)
+        self._deferred = deferred
         self._workers = Workers(threads if on_cpu else 1)
 
     def run(self, batch: Sequence[TokenizedText], plan: EncodePlan) -> list[NDArray[np.float32]]:
@@ -64,29 +68,28 @@ class TorchBackend:
         Raises:
             NotFinite: The model, or an edit, drives the hidden states out of the finite numbers.
         """
-        offsets = np.cumsum([0, *(row_count(text, plan.pooling) for text in batch)])
-        answer = torch.empty((int(offsets[-1]), len(plan.layers), self._encoder.hidden_size), dtype=torch.float32)
-        self._encoder.prepare(_TYPES[plan.dtype])
-        settings = [Interventions(plan.edits, self.device)]
-        wanted: dict[int, list[int]] = {}
-        for column, layer in enumerate(plan.layers):
-            wanted.setdefault(layer, []).append(column)
+        return self._budget.run(lambda rows: self._run(batch, plan, rows))
 
-        def compute(members: NDArray[np.int64]) -> None:
+    def _run(self, batch: Sequence[TokenizedText], plan: EncodePlan, rows: int) -> list[NDArray[np.float32]]:
+        """As `run`, with so many rows at a time."""
+        answer = Answer(batch, plan, self._encoder.hidden_size, self.device, deferred=self._deferred)
+        dtype = _TYPES[plan.dtype]
+        self._encoder.prepare(dtype)
+        settings = [Interventions(plan.edits, self.device)]
+
+        def compute(members: NDArray[np.int64]) -> Chunk:
             packed = pack(batch, members, self._position_rule)
             groups = gather([batch[place] for place in members], packed.starts, plan.pooling, self.device)
-            places = torch.from_numpy(answer_places(members, offsets))
+            chunk = answer.chunk(members)
             with torch.inference_mode():
                 layout = Layout.of(packed, self.device)
-                for state in walk(self._encoder, layout, settings, max(wanted), _TYPES[plan.dtype]):
-                    if state.layer in wanted:
-                        rows_ND = finite(pool(state.hidden, groups), state.layer).to("cpu")
-                        for column in wanted[state.layer]:
-                            answer[:, column].index_copy_(0, places, rows_ND)
+                for state in walk(self._encoder, layout, settings, max(answer.columns), dtype):
+                    if state.layer in answer.columns:
+                        chunk.put(state.layer, pool(state.hidden, groups))
+                chunk.send()
+            return chunk
 
-        self._workers.run(compute, split_texts(batch, self._chunk_rows, self._workers.threads))
-        block = answer.numpy()
-        return [block[first:last] for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+        return answer.fill(compute, split_texts(batch, rows, self._workers.threads), self._workers)
 
     def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:
         """What the head says at every position of the texts, in order; views into one block.
@@ -98,6 +101,10 @@ class TorchBackend:
         Raises:
             NotFinite: The model, or an edit, drives the hidden states or the logits out of the finite numbers.
         """
+        return self._budget.run(lambda rows: self._predict(batch, plan, rows))
+
+    def _predict(self, batch: Sequence[TokenizedText], plan: PredictPlan, rows: int) -> list[Prediction]:
+        """As `predict`, with so many rows at a time."""
         head, dtype = self._encoder.head, _TYPES[plan.dtype]
         if head is None:
             raise ValueError("Expected a model with a masked-language-model head")
@@ -129,7 +136,7 @@ class TorchBackend:
                             if plan.scores:
                                 scores[:, member, column].index_copy_(0, places, likely)
 
-        self._workers.run(compute, split_texts(batch, self._chunk_rows, self._workers.threads))
+        self._workers.run(compute, split_texts(batch, rows, self._workers.threads))
         all_ids, all_scores = token_ids.numpy(), scores.numpy()
         return [
             Prediction(all_ids[first:last], all_scores[first:last])

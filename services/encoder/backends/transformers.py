@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from services.encoder.backends.answers import Answer, Chunk
+from services.encoder.backends.budget import Budget
 from services.encoder.backends.decoding import decode, finite
 from services.encoder.backends.places import answer_places
 from services.encoder.backends.tables import rows_of
@@ -18,7 +20,6 @@ from services.models.layers.blocks import Layout
 from services.models.layers.interventions import Interventions
 from services.models.layers.packing import Pack, pack
 from services.models.layers.pooling import gather, pool
-from services.models.row_groups import row_count
 from services.models.spec import Edit, EncodePlan, Plan, Prediction, PredictPlan, TokenizedText
 
 CPU_BATCH_TOKENS = 1024
@@ -34,13 +35,22 @@ class TransformersBackend:
         encoder: The hooked encoder, on that device.
         threads: Cores to use on a processor.
         batch_tokens: Padded tokens computed at a time; None for what suits the device.
+        deferred: Whether the rows of a batch come back together; None for what suits the device.
     """
 
-    def __init__(self, encoder: GeneralEncoder, *, threads: int, batch_tokens: int | None = None) -> None:
+    def __init__(
+        self,
+        encoder: GeneralEncoder,
+        *,
+        threads: int,
+        batch_tokens: int | None = None,
+        deferred: bool | None = None,
+    ) -> None:
         self.device = encoder.base.device
         self._encoder = encoder
         on_cpu = self.device == "cpu"
-        self._batch_tokens = batch_tokens or (CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS)
+        self._budget = Budget(batch_tokens or (CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS), self.device)
+        self._deferred = deferred
         self._workers = Workers(threads if on_cpu else 1)
 
     def run(self, batch: Sequence[TokenizedText], plan: EncodePlan) -> list[NDArray[np.float32]]:
@@ -53,29 +63,28 @@ class TransformersBackend:
         Raises:
             NotFinite: The model, or an edit, drives the hidden states out of the finite numbers.
         """
+        return self._budget.run(lambda tokens: self._run(batch, plan, tokens))
+
+    def _run(self, batch: Sequence[TokenizedText], plan: EncodePlan, tokens: int) -> list[NDArray[np.float32]]:
+        """As `run`, with so many padded tokens at a time."""
         base = self._encoder.base
-        lengths = [len(text) for text in batch]
-        offsets = np.cumsum([0, *(row_count(text, plan.pooling) for text in batch)])
-        answer = torch.empty((int(offsets[-1]), len(plan.layers), base.structure.hidden_size), dtype=torch.float32)
+        answer = Answer(batch, plan, base.structure.hidden_size, self.device, deferred=self._deferred)
         interventions = Interventions(plan.edits, self.device)
 
-        def compute(members: NDArray[np.int64]) -> None:
+        def compute(members: NDArray[np.int64]) -> Chunk:
             packed = pack(batch, members, _no_positions)
             texts = [batch[place] for place in members]
             groups = gather(texts, packed.starts, plan.pooling, self.device)
-            places = torch.from_numpy(answer_places(members, offsets))
+            chunk = answer.chunk(members)
+            self._compute(
+                texts, packed, plan, interventions, lambda layer, rows_TD: chunk.put(layer, pool(rows_TD, groups))
+            )
+            chunk.send()
+            return chunk
 
-            def see(layer: int, rows_TD: Tensor) -> None:
-                rows_ND = finite(pool(rows_TD, groups), layer).to("cpu")
-                for column, wanted in enumerate(plan.layers):
-                    if wanted == layer:
-                        answer[:, column].index_copy_(0, places, rows_ND)
-
-            self._compute(texts, packed, plan, interventions, see)
-
-        self._workers.run(compute, buckets(lengths, self._batch_tokens, self._workers.threads, padded=base.padded))
-        block = answer.numpy()
-        return [block[first:last] for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+        lengths = [len(text) for text in batch]
+        chunks = buckets(lengths, tokens, self._workers.threads, padded=base.padded)
+        return answer.fill(compute, chunks, self._workers)
 
     def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:
         """What the head says at every position of the texts, in order; views into one block.
@@ -90,6 +99,10 @@ class TransformersBackend:
         Raises:
             NotFinite: The model, or an edit, drives the hidden states or the logits out of the finite numbers.
         """
+        return self._budget.run(lambda tokens: self._predict(batch, plan, tokens))
+
+    def _predict(self, batch: Sequence[TokenizedText], plan: PredictPlan, tokens: int) -> list[Prediction]:
+        """As `predict`, with so many padded tokens at a time."""
         head, base = self._encoder.head, self._encoder.base
         if head is None:
             raise ValueError("Expected a model with a masked-language-model head")
@@ -121,7 +134,7 @@ class TransformersBackend:
 
                 self._compute(texts, packed, plan, Interventions(plan.settings[alike[0]], self.device), see)
 
-        self._workers.run(compute, buckets(lengths, self._batch_tokens, self._workers.threads, padded=base.padded))
+        self._workers.run(compute, buckets(lengths, tokens, self._workers.threads, padded=base.padded))
         all_ids, all_scores = token_ids.numpy(), scores.numpy()
         return [
             Prediction(all_ids[first:last], all_scores[first:last])

@@ -1,4 +1,4 @@
-"""Attention over packed texts: exact, one call for each distinct length, no token sees another text."""
+"""Attention over packed texts: exact, no token sees another text; one call for each distinct length, or one for all."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from services.models.layers.linear import multiplied_in
 from services.models.layers.packing import LengthGroup
+from services.models.layers.ragged import attend_ragged, takes
 
 WINDOW_BLOCK = 256
 """Queries that one call of windowed attention takes; its keys reach one window further to each side."""
@@ -21,6 +22,7 @@ def attend(
     dropout: float = 0.0,
     *,
     kv_heads: int | None = None,
+    starts: Tensor | None = None,
 ) -> Tensor:
     """Softmax attention within each text.
 
@@ -32,6 +34,7 @@ def attend(
         dropout: Probability with which an attention weight is dropped.
         kv_heads: Heads of keys and values, each of which serves as many neighbouring queries (Ainslie et al. 2023);
             None for as many as there are queries.
+        starts: [n] int64 on the device, first row of each text. Where they are given, a GPU takes all lengths at once.
 
     Returns:
         [T, heads size], of the same type; zero in rows that belong to no text.
@@ -42,6 +45,9 @@ def attend(
     width = heads * size
     if qkv_TE.requires_grad:
         return _attend_apart(qkv_TE, groups, heads, window, dropout, kv_heads=pairs).to(dtype)
+    if starts is not None and takes(qkv_TE, size, dropout):
+        longest = max(group.length for group in groups)
+        return attend_ragged(qkv_TE, starts, groups[-1].stop, longest, heads=heads, kv_heads=pairs, window=window)
     context_TD = qkv_TE.new_empty((rows, width), dtype=dtype)
     context_TD[groups[-1].stop :].zero_()
     for group in groups:

@@ -153,7 +153,8 @@ class PostNormBlock:
     def __call__(self, hidden_TD: Tensor, layout: Layout, dtype: torch.dtype) -> Tensor:
         """Apply to [T, d] float32 rows; the argument is left as it was."""
         qkv_TE = self.qkv(hidden_TD.to(dtype))
-        context_TD = attend(qkv_TE, layout.groups, self.heads, dropout=self.dropout.attention or 0.0)
+        rate = self.dropout.attention or 0.0
+        context_TD = attend(qkv_TE, layout.groups, self.heads, dropout=rate, starts=layout.starts)
         update_TD = drop(self.out(context_TD), self.dropout.attended)
         attended_TD = self.attention_norm(_residual(update_TD, hidden_TD))
         wide_TF = drop(self.up(attended_TD.to(dtype), self.activation), self.dropout.inner)
@@ -248,7 +249,9 @@ class PreNormBlock:
         if self.rotary is not None:
             qkv_TE = self.rotary.turn(qkv_TE, layout, self.heads + (self.kv_heads or self.heads))
         rate = self.dropout.attention or 0.0
-        context_TD = attend(qkv_TE, layout.groups, self.heads, self.window, rate, kv_heads=self.kv_heads)
+        context_TD = attend(
+            qkv_TE, layout.groups, self.heads, self.window, rate, kv_heads=self.kv_heads, starts=layout.starts
+        )
         attended_TD = _residual(drop(self.out(context_TD), self.dropout.attended), hidden_TD)
         narrow_TD = self.mlp_norm(attended_TD).to(dtype)
         wide_TF = self.up(narrow_TD, self.activation)

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from services.models.catalogue import ModelFiles
 from services.models.spec import Edit, EncodePlan, ModelSpec, Pooling
 from services.runtime.errors import FailedPrecondition, InvalidArgument
 from tests.support.encoder_pairs import PLAIN
+from tests.support.general_models import build_general
 from tests.support.lines import LINES
 from tests.support.tiny_models import build_model, mixed_texts
 
@@ -134,3 +137,9 @@ def test_no_gradients_and_no_training(engine: Engine) -> None:
 def test_pieces(engine: Engine) -> None:
     [text] = engine.tokenize(["the river"])
     assert engine.pieces(text.ids)[:2] == ["[CLS]", "the"]
+
+
+def test_a_model_that_must_be_told_a_language_runs_once_before_it_serves_on_a_gpu(tmp_path: Path) -> None:
+    build_general("xmod", tmp_path / "m", num_hidden_layers=2)
+    with closing(load_engine(ModelFiles(aliases={"m": tmp_path / "m"}), ModelSpec("m"), threads=1)) as engine:
+        engine.warm_up()
