@@ -7,7 +7,7 @@ computed until the last layer, and come back in one copy through page-locked mem
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,10 @@ from services.encoder.backends.places import answer_places
 from services.encoder.backends.workers import Workers
 from services.models.row_groups import row_count
 from services.models.spec import EncodePlan, TokenizedText
+
+RETURNED_BYTES: Final = 256 << 20
+"""Rows that come back together, at most, unless a single text has more. Two such blocks are held on the device, and two
+in page-locked memory."""
 
 
 class Chunk(Protocol):
@@ -68,8 +72,20 @@ class Answer:
         self.columns: dict[int, list[int]] = {}
         for column, layer in enumerate(plan.layers):
             self.columns.setdefault(layer, []).append(column)
+        self._tokens = sum(map(len, batch))
         self._device = device
         self._deferred = device != "cpu" if deferred is None else deferred
+
+    def at_once(self, tokens: int) -> int:
+        """Tokens of a chunk whose rows can come back together.
+
+        Args:
+            tokens: What the device would compute at a time.
+        """
+        if not self._deferred:
+            return tokens
+        each = self.rows.numel() * self.rows.element_size() / self._tokens
+        return max(1, min(tokens, int(RETURNED_BYTES / each))) if each else tokens
 
     def chunk(self, members: NDArray[np.int64]) -> Chunk:
         """Where the rows of some texts go.

@@ -73,7 +73,7 @@ class OnnxBackend:
             return chunk
 
         lengths = [len(text) for text in batch]
-        chunks = buckets(lengths, tokens, self._workers.threads, padded=facts.padded)
+        chunks = buckets(lengths, answer.at_once(tokens), self._workers.threads, padded=facts.padded)
         return answer.fill(compute, chunks, self._workers)
 
     def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:

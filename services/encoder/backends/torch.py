@@ -89,7 +89,7 @@ class TorchBackend:
                 chunk.send()
             return chunk
 
-        return answer.fill(compute, split_texts(batch, rows, self._workers.threads), self._workers)
+        return answer.fill(compute, split_texts(batch, answer.at_once(rows), self._workers.threads), self._workers)
 
     def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:
         """What the head says at every position of the texts, in order; views into one block.

@@ -83,7 +83,7 @@ class TransformersBackend:
             return chunk
 
         lengths = [len(text) for text in batch]
-        chunks = buckets(lengths, tokens, self._workers.threads, padded=base.padded)
+        chunks = buckets(lengths, answer.at_once(tokens), self._workers.threads, padded=base.padded)
         return answer.fill(compute, chunks, self._workers)
 
     def predict(self, batch: Sequence[TokenizedText], plan: PredictPlan) -> list[Prediction]:

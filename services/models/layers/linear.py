@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from services.models.layers.products import arranged, blocked_product
+from services.models.layers.products import arranged, blocked_product, stock_product_is_slow
 
 Activation = Literal["none", "gelu", "gelu_tanh", "relu", "silu"]
 
@@ -93,7 +93,7 @@ class Linear:
     def __init__(self, weight: Tensor, bias: Tensor | None, *, blocked: bool | None = None) -> None:
         able = weight.device.type == "cpu" and has_blocked_kernels()
         self.blocked = able and not _plain.get() if blocked is None else blocked
-        self._rearranged = able and _plain.get() and not self.blocked
+        self._rearranged = able and _plain.get() and not self.blocked and stock_product_is_slow()
         self.shape: tuple[int, int] = (int(weight.shape[0]), int(weight.shape[1]))
         self._lock = threading.Lock()
         self._weights: dict[torch.dtype, Tensor] = {weight.dtype: self._arranged(weight)}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from services.encoder.backends.answers import Answer, Chunk
+from services.encoder.backends.answers import RETURNED_BYTES, Answer, Chunk
 from services.encoder.backends.base import NotFinite
 from services.encoder.backends.torch import TorchBackend
 from services.encoder.backends.transformers import TransformersBackend
@@ -92,6 +92,19 @@ def test_a_chunk_is_asked_for_before_the_one_before_it_is_waited_for() -> None:
         answer = Answer(texts, EncodePlan((0,)), 4, "cpu", deferred=True)
         answer.fill(compute, [np.array([place]) for place in range(3)], workers)
     assert happened == ["compute 0", "compute 1", "finish 0", "compute 2", "finish 1", "finish 2"]
+
+
+@pytest.mark.parametrize(
+    ("pooling", "deferred", "tokens"),
+    [
+        (Pooling.TOKEN, True, RETURNED_BYTES // (3 * 1024 * 4)),
+        (Pooling.TOKEN, False, 1 << 15),
+        (Pooling.MEAN, True, 1 << 15),
+    ],
+)
+def test_what_comes_back_together_is_bounded(pooling: Pooling, deferred: bool, tokens: int) -> None:
+    answer = Answer([make_text(20)] * 4, EncodePlan((0, 1, 2), pooling), 1024, "cpu", deferred=deferred)
+    assert answer.at_once(1 << 15) == tokens
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

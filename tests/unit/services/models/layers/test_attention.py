@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.models.layers.attention import WINDOW_BLOCK, attend
+from services.models.layers.dropout import drop
 from services.models.layers.packing import LengthGroup
 
 
@@ -60,6 +61,28 @@ def test_equals_the_formula(
 @pytest.mark.parametrize("window", [1, 64, 300])
 def test_windows_across_blocks(length: int, window: int) -> None:
     _check([(2, length)], 2, 4, window, 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (3, 5)])
+def test_weights_are_dropped_after_the_softmax(shape: tuple[int, int]) -> None:
+    """The formula, with the same draws."""
+    qkv = torch.randn(shape[0] * shape[1], 3 * 2 * 8, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(3)
+    found = attend(qkv.requires_grad_(), _groups([shape]), 2, dropout=0.4)
+    torch.manual_seed(3)
+    q, k, v = qkv.view(*shape, 3, 2, 8).permute(2, 0, 3, 1, 4)
+    weights = torch.softmax(q @ k.transpose(2, 3) / 8**0.5, dim=-1)
+    expected = drop(weights.reshape(-1, shape[1], shape[1]), 0.4).view(weights.shape) @ v
+    torch.testing.assert_close(found, expected.transpose(1, 2).reshape(len(qkv), -1), atol=1e-6, rtol=0)
+    outer = torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(
+        *(
+            torch.autograd.grad(each, qkv, outer.view_as(each))[0]
+            for each in (found, expected.transpose(1, 2).reshape(len(qkv), -1))
+        ),
+        atol=1e-6,
+        rtol=0,
+    )
 
 
 def test_no_text_sees_another() -> None:

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from services.models.layers import linear
 from services.models.layers.linear import Linear, differentiable, has_blocked_kernels
-from services.models.layers.products import blocked_product
+from services.models.layers.products import blocked_product, has_wide_units_of_amd
 
 pytestmark = pytest.mark.skipif(not has_blocked_kernels(), reason="needs oneDNN's blocked kernels (AVX-512)")
 
@@ -41,14 +42,20 @@ def test_only_what_is_wanted_gets_a_gradient() -> None:
     assert x.grad is not None
 
 
-def test_layers_made_for_training_let_gradients_through_in_both_types() -> None:
+@pytest.mark.parametrize("slow", [True, False])
+def test_layers_made_for_training_let_gradients_through_in_both_types(
+    slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear, "stock_product_is_slow", lambda: slow)
     _, weight, offset = _made(4, 48, 32, True)
     with differentiable():
         layer = Linear(weight, offset)
     assert not layer.blocked
     layer.prepare(torch.bfloat16)
     x = torch.randn(16, 32)
-    layer(x).sum().backward()
+    product = layer(x)
+    assert ("BlockedProduct" in str(product.grad_fn)) is slow
+    product.sum().backward()
     assert weight.grad is not None
     exact, weight.grad = weight.grad, None
     layer(x.bfloat16(), "gelu").float().sum().backward()
@@ -56,3 +63,19 @@ def test_layers_made_for_training_let_gradients_through_in_both_types() -> None:
     assert exact.shape == weight.grad.shape
     served = Linear(weight.detach(), None if offset is None else offset.detach())
     assert served.blocked
+
+
+@pytest.mark.parametrize(
+    ("vendor", "family", "wide"),
+    [
+        ("AuthenticAMD", 26, True),
+        ("AuthenticAMD", 25, False),
+        ("AuthenticAMD", 23, False),
+        ("GenuineIntel", 6, False),
+        ("GenuineIntel", 26, False),
+    ],
+)
+def test_processors_whose_own_product_is_slow(vendor: str, family: int, wide: bool) -> None:
+    said = f"processor\t: 0\nvendor_id\t: {vendor}\ncpu family\t: {family}\nmodel\t\t: 17\n"
+    assert has_wide_units_of_amd(said) is wide
+    assert not has_wide_units_of_amd("processor : 0\nCPU implementer : 0x41\n")
