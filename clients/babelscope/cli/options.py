@@ -61,6 +61,24 @@ def _parameters(bundle: type[Any]) -> list[inspect.Parameter]:
     ]
 
 
+def check_idle(context: typer.Context, bundle: type[Any], reason: str) -> None:
+    """Refuses options that are given and would change nothing.
+
+    Args:
+        context: Of the running command.
+        bundle: The dataclass whose fields are the options.
+        reason: Where they would change nothing, such as `with --model`.
+
+    Raises:
+        typer.BadParameter: One of them is given, be it with its default value.
+    """
+    names = {each.name: each.opts[0] for each in context.command.params}
+    for each in fields(bundle):
+        source = context.get_parameter_source(each.name)
+        if source is not None and source.name != "DEFAULT":
+            raise typer.BadParameter(f"Expected no {names[each.name]} {reason}")
+
+
 def one_of(*allowed: str) -> Callable[[str], str]:
     """Checks that an option has one of some values."""
 

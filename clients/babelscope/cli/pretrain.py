@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from babelscope.calls.jobs import Sets
-from babelscope.cli.options import MeshOptions, one_of, with_options
+from babelscope.cli.options import MeshOptions, check_idle, one_of, with_options
 from babelscope.cli.output import ResultOptions
 from babelscope.cli.train import DetachOption, WorkersOption, check_lasting, follow, read_sets, some
 from babelscope.corpora import Options, read_examples
@@ -218,6 +218,7 @@ def pretrain(
     detach: DetachOption = False,
     results: ResultOptions,
     mesh: MeshOptions,
+    context: typer.Context,
 ) -> None:
     """Pretrains a masked language model, from random weights or from a model.
 
@@ -226,6 +227,8 @@ def pretrain(
     """
     if (model is None) == (vocabulary is None):
         raise typer.BadParameter("Expected --vocabulary, for a new model, or --model, but got neither or both")
+    if model is not None:
+        check_idle(context, ArchitectureOptions, "with --model, which has its own")
     check_lasting(mesh, detach)
     with mesh.open(*SERVICES, models=[model]) as opened:
         job = opened.trainer.pretrain_mlm(
@@ -253,6 +256,8 @@ def put_corpora(mesh: Mesh, given: Sequence[str], option: str) -> Sets:
 def put_vocabulary(mesh: Mesh, given: str | None, places: Sequence[str]) -> str:
     """A stored vocabulary, or the name of a model; a file, or one of each language, is stored first."""
     if given is not None and _LANGUAGE in given:
+        if not places:
+            raise typer.BadParameter(f"Expected --vocabulary of all languages together, but got {given!r}")
         files = {place.partition("/")[0]: Path(given.replace(_LANGUAGE, place.partition("/")[0])) for place in places}
     else:
         files = {"": Path(given or "")}

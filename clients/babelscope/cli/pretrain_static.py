@@ -36,8 +36,9 @@ class VectorOptions:
         float, typer.Option("--learning-rate", min=0, help="Learning rate; 0.025 for word2vec and 0.05 for GloVe if 0.")
     ] = 0.0
     negative: Annotated[
-        int, typer.Option("--negative", min=1, help="Tokens drawn against each that word2vec predicts.")
-    ] = 5
+        int | None,
+        typer.Option("--negative", min=1, help="Tokens drawn against each that word2vec predicts; 5 if not given."),
+    ] = None
     seed: Annotated[int, typer.Option("--seed", help="Seed of vectors, samples and order.")] = 0
 
 
@@ -66,12 +67,14 @@ def pretrain_static(
 
     The checkpoint is a model of one layer, which the encoder serves; it holds the vectors as vectors.vec, too.
     """
+    if kind == "glove" and how.negative is not None:
+        raise typer.BadParameter("Expected no --negative with --kind glove, which draws no tokens")
     check_lasting(mesh, detach)
     with mesh.open(*SERVICES) as opened:
         job = opened.trainer.pretrain_static(
             kind,
             put_corpora(opened, corpus, "--corpus"),
             vocabulary=put_vocabulary(opened, vocabulary, ()),
-            **asdict(how),
+            **{name: value for name, value in asdict(how).items() if value is not None},
         )
         follow(opened, job, detach, results)

@@ -4,6 +4,7 @@ import math
 from typing import get_args
 
 from babelscope.data.jobs.architecture import Architecture, Separation
+from babelscope.data.languages import spelling
 
 from services.models.families import fields
 from services.models.families.separable import tags_expected
@@ -40,6 +41,12 @@ def check(plan: PretrainPlan) -> None:
     for place, language in enumerate(languages):
         if not language and len(languages) > 1:
             raise InvalidArgument(f"train[{place}].language", "Expected a language tag where there are several sets")
+        # Two spellings would be two languages, each with a share of its own.
+        usual = spelling(language, languages[:place])
+        if usual not in (None, language):
+            raise InvalidArgument(
+                f"train[{place}].language", f"Expected one spelling of a language, {usual!r}, but got {language!r}"
+            )
     shares = plan.masking
     for name, value, least in (
         ("language_exponent", plan.exponent, 0.0),
@@ -63,6 +70,10 @@ def check(plan: PretrainPlan) -> None:
             "source",
             f"Expected a language with a development set, {', '.join(each.language for each in plan.dev)}, but got "
             f"{plan.chosen_source!r}",
+        )
+    if plan.chosen_source not in languages and not plan.dev:
+        raise InvalidArgument(
+            "source", f"Expected a language with a training set, {', '.join(plan.tags)}, but got {plan.chosen_source!r}"
         )
     check_optimisation(plan.optimisation)
     for name, number in (("max_tokens", plan.max_tokens), ("threads", plan.threads)):

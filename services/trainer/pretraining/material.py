@@ -139,11 +139,12 @@ def _encoder(plan: PretrainPlan, files: ModelFiles, examples: Examples, cache: P
 def _room(plan: PretrainPlan, encoder: TrainableEncoder) -> int:
     """Tokens of a stream besides the special ones around it."""
     around, longest = encoder.tokenizer.frame(1).tokens, encoder.sizes.max_tokens
-    tokens = plan.max_tokens or longest
-    if not around + _LEAST_ROOM <= tokens <= longest:
-        raise InvalidArgument(
-            "max_tokens", f"Expected a number within {around + _LEAST_ROOM}..{longest}, but got {tokens}"
-        )
+    tokens, least = plan.max_tokens or longest, around + _LEAST_ROOM
+    if longest < least:
+        field = "architecture.max_tokens" if plan.architecture is not None else "model"
+        raise InvalidArgument(field, f"Expected a longest input of at least {least} tokens, but got {longest}")
+    if not least <= tokens <= longest:
+        raise InvalidArgument("max_tokens", f"Expected a number within {least}..{longest}, but got {tokens}")
     return tokens - around
 
 

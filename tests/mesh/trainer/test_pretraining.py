@@ -117,6 +117,11 @@ def test_a_model_goes_on_by_the_command(
     going_on = ["--model", record["checkpoint"], "--step-tokens", "512", "--out", f"{tmp_path}/more"]
     assert run(["pretrain", *common, *going_on]) == 0
     assert run(["pretrain", *common]) == 2
+    # What a new model would be changes nothing of a model that there is, its usual number of layers neither.
+    capsys.readouterr()
+    for idle in (["--max-tokens", "16"], ["--layers", "8"], ["--prefixed"]):
+        assert run(["pretrain", *common, *going_on, *idle]) == 2
+        assert f"Expected no {idle[0]} with --model, which has its own" in capsys.readouterr().err
 
 
 def test_what_cannot_succeed_is_refused_at_once(mesh: babelscope.LocalMesh, sets: dict[str, str]) -> None:

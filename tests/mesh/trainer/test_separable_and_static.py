@@ -88,6 +88,12 @@ def test_static_vectors_by_the_command(
     assert run(["pretrain-static", "--kind", "glove", *common, *small]) == 0
     assert "Checkpoint: checkpoints/" in capsys.readouterr().err
     assert run(["pretrain-static", "--kind", "lsa", *common, *small]) == 2
+    for wrong, problem in (
+        (["--negative", "3"], "Expected no --negative with --kind glove"),
+        (["--vocabulary", "{language}.json"], "Expected --vocabulary of all languages together"),
+    ):
+        assert run(["pretrain-static", "--kind", "glove", *common, *small, *wrong]) == 2
+        assert problem in capsys.readouterr().err
     with pytest.raises(ValueError, match="kind"):
         mesh.trainer.pretrain_static("lsa", {"en": sets["en"]}, vocabulary=sets["words"])
     with pytest.raises(InvalidRequest) as raised:

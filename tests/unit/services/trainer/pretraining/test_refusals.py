@@ -53,7 +53,12 @@ def test_data_that_makes_no_model_is_refused(
     ("change", "problem"),
     [
         ({"max_tokens": 33}, r"max_tokens: .*Expected a number within 6..32, but got 33"),
+        (
+            {"architecture": replace(plan().architecture or Architecture(), max_tokens=5)},
+            r"architecture.max_tokens: .*Expected a longest input of at least 6 tokens, but got 5",
+        ),
         ({"source": "fi"}, "Expected a language with a development set, en, sv, but got 'fi'"),
+        ({"source": "fi", "dev": ()}, "Expected a language with a training set, en, sv, but got 'fi'"),
         ({"vocabulary": ""}, "Expected the vocabulary of a new model, but got none"),
         ({"architecture": None}, "but got neither"),
         ({"model": ModelSpec("x")}, "but got both"),
@@ -63,6 +68,10 @@ def test_data_that_makes_no_model_is_refused(
         ({"form": "words"}, "Expected one of text, pieces, ids, but got 'words'"),
         ({"train": ()}, "Expected at least one training set"),
         ({"train": (LanguageSet("en", "en"), LanguageSet("", "sv"))}, "Expected a language tag"),
+        (
+            {"train": (LanguageSet("en", "en"), LanguageSet("EN", "sv"))},
+            r"train\[1\].language: .*Expected one spelling of a language, 'en', but got 'EN'",
+        ),
         ({"architecture": Architecture("electra")}, "Expected one of bert, roberta, modernbert, but got 'electra'"),
         ({"architecture": Architecture(layers=0)}, "architecture.layers"),
         ({"architecture": Architecture()}, r"architecture.heads: Expected .*within 1\.\..*, but got 0"),
