@@ -55,6 +55,11 @@ class StudyFiles:
         self._given = given
         self.named: dict[str, Path] = {}
 
+    @property
+    def local(self) -> bool:
+        """Whether the document is of this machine, and so may read its files and variables."""
+        return self._given is None
+
     def find(self, path: str) -> Path | None:
         """Where a file is; None where it is to be looked up.
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
@@ -38,6 +39,23 @@ def corpus_path(node: Node, language: str) -> Path:
 
 def _local(node: Node, pattern: str, language: str) -> Path:
     """A file of this machine."""
+    expanded = _filled(node, pattern, lambda found: str(Path(found).expanduser().absolute()))
+    expanded = expanded.replace("{language}", language)
+    return Path(os.path.normpath(node.file.absolute().parent / Path(expanded).expanduser()))
+
+
+def model_name(node: Node) -> str:
+    """The name of a model, with variables filled in as in a path; as it stands where the study was handed in.
+
+    Raises:
+        StudyError: It is no text, or a variable is not of this project, or is not set and has no default.
+    """
+    name = node.text()
+    return _filled(node, name, str) if node.files.local else name
+
+
+def _filled(node: Node, text: str, read: Callable[[str], str]) -> str:
+    """A text with the value of each variable, made ready by a function, in its place."""
 
     def value(match: re.Match[str]) -> str:
         name, default = match["name"], match["default"]
@@ -45,13 +63,12 @@ def _local(node: Node, pattern: str, language: str) -> Path:
             node.fail("variables whose names begin with BABELSCOPE_", name)
         found = os.environ.get(name)
         if found:
-            return str(Path(found).expanduser().absolute())
+            return read(found)
         if default is None:
-            node.fail(f"the environment variable {name} to be set, or a default as in ${{{name}:-FOLDER}}", "neither")
-        return default
+            node.fail(f"the environment variable {name} to be set, or a default as in ${{{name}:-DEFAULT}}", "neither")
+        return str(default)
 
-    expanded = _VARIABLE.sub(value, pattern).replace("{language}", language)
-    return Path(os.path.normpath(node.file.absolute().parent / Path(expanded).expanduser()))
+    return _VARIABLE.sub(value, text)
 
 
 def file_digest(path: Path) -> str:

@@ -22,7 +22,7 @@ from babelscope.study.design import (
     Study,
 )
 from babelscope.study.nodes import Node, StudyFiles, read_yaml
-from babelscope.study.paths import corpus_path
+from babelscope.study.paths import corpus_path, model_name
 from babelscope.study.sections import SECTIONS
 from babelscope.study.values import get
 
@@ -181,16 +181,16 @@ def _models(node: Node) -> tuple[ModelDesign, ...]:
 
 def _model(node: Node) -> ModelDesign:
     if isinstance(node.value, str):
-        return ModelDesign(node.text(), node.text())
+        return ModelDesign(model_name(node), model_name(node))
     keys = node.mapping("name", "label", "revision", "fallback")
     if "name" not in keys:
         node.fail("the key name", sorted(keys))
-    name = keys["name"].text()
+    name = model_name(keys["name"])
     return ModelDesign(
         name=name,
         label=get(keys, "label", Node.text, name),
         revision=get(keys, "revision", Node.text, ""),
-        fallback=get(keys, "fallback", Node.text, ""),
+        fallback=get(keys, "fallback", model_name, ""),
     )
 
 

@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -80,6 +80,10 @@ def pack_study(study: Path | str | Mapping[str, Any]) -> PackedStudy:
     path = Path(study)
     contents = read_yaml(path).value
     design = load_study(path, files=files)
+    if design.models:
+        # Variables in their names are those of this machine.
+        said = [{key: value for key, value in asdict(model).items() if value} for model in design.models]
+        contents = {**contents, "models": said}
     if design.corpus.datasets:
         return PackedStudy(contents, {}, files.named)
     texts = read_texts(design, lambda: None)

@@ -178,6 +178,18 @@ def test_variables_of_this_project_are_filled_in(
     assert load_study(path).corpus.files["fr"] == tmp_path / "data" / "fr.txt"
 
 
+def test_variables_are_filled_in_in_names_of_models(study_file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = study_file()
+    line = next(each for each in path.read_text().splitlines() if each.startswith("models:"))
+    given = 'models: ["${BABELSCOPE_PAIR:-pair}", {name: other, fallback: "${BABELSCOPE_PAIR:-pair}"}]'
+    path.write_text(path.read_text().replace(line, given))
+    monkeypatch.delenv("BABELSCOPE_PAIR", raising=False)
+    assert [(each.name, each.fallback) for each in load_study(path).models] == [("pair", ""), ("other", "pair")]
+    monkeypatch.setenv("BABELSCOPE_PAIR", "checkpoints/1")
+    [first, second] = load_study(path).models
+    assert (first.name, first.label, second.fallback) == ("checkpoints/1", "checkpoints/1", "checkpoints/1")
+
+
 def test_bundled_files_stay_in_the_package(study_file: Write) -> None:
     path = study_file()
     path.write_text(path.read_text().replace('"{language}.txt"', '"bundled:../../sample.tsv"'))

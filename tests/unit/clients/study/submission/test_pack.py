@@ -39,3 +39,17 @@ def test_a_study_is_packed_with_all_that_it_names(tmp_path: Path) -> None:
     assert request.study.deadline_seconds == 9.0
     with pytest.raises(StudyError, match="handed in with the study"):
         load_study(received, files=StudyFiles({}))
+
+
+def test_variables_in_names_of_models_are_those_of_the_sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "${BABELSCOPE_PAIR:-pair}"
+    stored = {"corpus": {"datasets": {"en": "datasets/1", "fr": "datasets/2"}}, "models": [name]}
+    said = {key: value for key, value in STUDY.items() if key != "scores"} | stored
+    monkeypatch.setenv("BABELSCOPE_PAIR", "checkpoints/1")
+    received = tmp_path / "received.yaml"
+    received.write_text(pack_study(said).request({}, 0.0).study.yaml)
+    monkeypatch.setenv("BABELSCOPE_PAIR", "another")
+    [model] = load_study(received, files=StudyFiles({})).models
+    assert (model.name, model.label) == ("checkpoints/1", "checkpoints/1")
+    received.write_text(json.dumps(said))
+    assert load_study(received, files=StudyFiles({})).models[0].name == name
