@@ -258,7 +258,7 @@ class EncodeSession:
 
     def _start(self, started: encoder_pb2.EncodeStarted) -> None:
         """The call resolved; after a break it must resolve to the same."""
-        info = EncodeInfo.from_proto(started)
+        info = EncodeInfo.from_proto(started, self._spec.model)
         before = self.info
         if before is not None:
             # Another replica may answer the new attempt, on another device; the numbers must be of the same making.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from babelscope.calls.encode import MESSAGE_BYTES, MESSAGE_TEXTS, encode_spec
 from babelscope.calls.options import Backend, ComputeType, Overflow, Pooling, ViewOptions
-from babelscope.data.activations import Activations
+from babelscope.data.activations import Activations, EncodeInfo
 from babelscope.data.comparison import ViewUse
 from babelscope.data.models import Intervention, Model, check_layers, enum_name
 from babelscope.data.tensors import CHUNK_BYTES, to_proto, to_wire
@@ -39,6 +39,7 @@ class View:
         compute_dtype: Arithmetic of the model.
         backend: What computes the model: `torch` or `onnx`.
         language: BCP 47 language tag; that of the first text where empty.
+        origin: What computed the rows of an array, if anything: results name its model and pooling.
     """
 
     texts: Sequence[Text | str] | None = None
@@ -52,6 +53,7 @@ class View:
     compute_dtype: ComputeType | None = None
     backend: Backend | None = None
     language: str = ""
+    origin: EncodeInfo | None = None
 
 
 AnyView = View | Activations | NDArray[Any] | Sequence[Text | str]
@@ -132,13 +134,12 @@ class Views:
     def _add_activations(self, name: str, view: View) -> None:
         """A view whose rows are at hand."""
         given = view.activations
-        use = ViewUse(view.language)
+        origin = view.origin
         if isinstance(given, Activations):
             array, ids, layers = given.array, given.row_ids, given.layers
             if given.empty.size:
                 array, ids = np.delete(array, given.empty, 0), tuple(np.delete(np.array(ids, object), given.empty))
-            model = given.info.model
-            use = ViewUse(view.language, model.name, "", given.info.pooling)
+            origin = given.info
         else:
             array = np.asarray(given)
             array = array[:, None] if array.ndim == 2 else array
@@ -153,7 +154,11 @@ class Views:
             )
         to_wire(array[:0])  # refuses a type that cannot travel
         self.protos.append(metrics_pb2.View(name=name, language=view.language, layers=layers))
-        self.uses[name] = use
+        self.uses[name] = (
+            ViewUse(view.language, origin.model.name, origin.reinit, origin.pooling)
+            if origin
+            else ViewUse(view.language)
+        )
         self._rows.append(lambda: _activation_messages(name, ids, array))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from babelscope.data.models import ModelInfo, enum_name
+from babelscope.data.models import Model, ModelInfo, enum_name
 from babelscope.data.texts import UNITS
 from babelscope.v1 import encoder_pb2, model_pb2, tensor_pb2
 
@@ -48,6 +48,7 @@ class EncodeInfo:
         device: Device in words, `cpu` or `cuda:0`.
         max_tokens: Longest input in tokens in force.
         backend: What computes the model: `torch` or `onnx`.
+        reinit: Re-initialisation of the model in short: `1-2@0`; empty where there is none.
     """
 
     model: ModelInfo
@@ -57,10 +58,16 @@ class EncodeInfo:
     device: str
     max_tokens: int
     backend: str = "torch"
+    reinit: str = ""
 
     @classmethod
-    def from_proto(cls, started: encoder_pb2.EncodeStarted) -> "EncodeInfo":
-        """Reads a message of the contract."""
+    def from_proto(cls, started: encoder_pb2.EncodeStarted, asked: model_pb2.ModelRef) -> "EncodeInfo":
+        """Reads a message of the contract.
+
+        Args:
+            started: What the call resolved to.
+            asked: The model of the request, as the answer does not say which layers were drawn anew.
+        """
         return cls(
             model=ModelInfo.from_proto(started.model),
             layers=tuple(started.layers),
@@ -69,6 +76,7 @@ class EncodeInfo:
             device=started.device,
             max_tokens=started.max_tokens,
             backend=enum_name(model_pb2.Backend, started.backend or model_pb2.BACKEND_TORCH, "BACKEND_"),
+            reinit=Model.from_proto(asked).reinit_label,
         )
 
 

@@ -93,6 +93,12 @@ class Reinit:
         scheme = "" if self.scheme == "model" else f"/{self.scheme}"
         return f"{'+'.join(parts)}@{self.seed}{scheme}"
 
+    @classmethod
+    def from_proto(cls, reinit: model_pb2.ReinitLayers) -> "Reinit":
+        """Reads a message of the contract; a scheme that is not known is the model's own."""
+        scheme = next((name for name, value in _SCHEMES.items() if value == reinit.scheme), "model")
+        return cls(tuple(reinit.layers), reinit.embeddings, reinit.seed, scheme)
+
     def to_proto(self) -> model_pb2.ReinitLayers:
         """The re-initialisation as a message of the contract.
 
@@ -149,6 +155,11 @@ class Model:
         revision = f"@{self.revision}" if self.revision else ""
         reinit = f" reinit {self.reinit_label}" if self.reinit else ""
         return f"{self.name}{revision}{reinit}"
+
+    @classmethod
+    def from_proto(cls, model: model_pb2.ModelRef) -> "Model":
+        """Reads a message of the contract."""
+        return cls(model.name, model.revision, tuple(map(Reinit.from_proto, model.reinit)))
 
     def to_proto(self) -> model_pb2.ModelRef:
         """The model as a message of the contract."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from babelscope import InvalidRequest, LocalMesh, Text, WordMeans
+from babelscope.calls.views import View, Views
 from babelscope.cli import run
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
@@ -191,3 +192,20 @@ def test_wrong_requests_are_named(mesh: LocalMesh) -> None:
         with pytest.raises(InvalidRequest, match=problem) as caught:
             mesh.encoder.encode_words(TEXTS, **{"model": "tiny", **options})  # type: ignore[arg-type]
         assert caught.value.field == field
+
+
+def test_results_say_which_model_the_words_are_from(mesh: LocalMesh) -> None:
+    drawn = babelscope.Model("tiny").reinit_layers([1], seed=3)
+    views = {
+        "words": mesh.encoder.encode_words(TEXTS[:20], model=drawn, layers=[0], pooling="word_first").view("en"),
+        "table": mesh.encoder.encode_words(words=WORDS, model="tiny", embedding_table=True).view("en"),
+        "texts": View(activations=mesh.encoder.encode(TEXTS[:20], model=drawn, layers=[0], pooling="cls")),
+        "array": View(activations=np.eye(3)),
+    }
+    uses = Views(views, {}).uses
+    assert {name: (use.model, use.reinit, use.pooling) for name, use in uses.items()} == {
+        "words": ("tiny", "1@3", "word_first"),
+        "table": ("tiny", "", "embedding_table"),
+        "texts": ("tiny", "1@3", "cls"),
+        "array": ("", "", ""),
+    }

@@ -1,7 +1,7 @@
 """Words of a corpus with the mean of each over all its contexts: requests, answers, and what is done with them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import numpy as np
@@ -80,6 +80,7 @@ class WordMeans:
             ids=[self.words[place] for place in order],
             layers=self.layers,
             language=language,
+            origin=self.info,
         )
 
     @classmethod
@@ -154,20 +155,20 @@ class WordsWork:
 
     def fold(self) -> "WordsFold":
         """An empty fold for the answers of one attempt."""
-        return WordsFold(self._total, table=self._spec.embedding_table)
+        return WordsFold(self._spec, self._total)
 
 
 class WordsFold:
     """Folds the answers of an `EncodeWords` call. Pure: both twins drive it.
 
     Args:
+        spec: What was asked for.
         total: Texts of the corpus; 0 where not known.
-        table: Whether rows of the embedding table were asked for.
     """
 
-    def __init__(self, total: int, *, table: bool = False) -> None:
+    def __init__(self, spec: encoder_pb2.EncodeWordsSpec, total: int) -> None:
+        self._spec = spec
         self._total = total
-        self._table = table
         self._info: EncodeInfo | None = None
         self._finished: encoder_pb2.EncodeWordsFinished | None = None
         self._words: list[str] = []
@@ -182,7 +183,8 @@ class WordsFold:
         """
         match response.WhichOneof("message"):
             case "started":
-                self._info = EncodeInfo.from_proto(response.started)
+                info = EncodeInfo.from_proto(response.started, self._spec.encode.model)
+                self._info = replace(info, pooling="embedding_table") if self._spec.embedding_table else info
             case "progress":
                 return Progress("encode", response.progress.texts, self._total)
             case "words":
@@ -204,7 +206,7 @@ class WordsFold:
 
     def _width(self, array: Any, hidden_size: int) -> int:
         """What a vector has to have."""
-        if not self._table:
+        if not self._spec.embedding_table:
             return hidden_size
         return self._arrays[0].shape[-1] if self._arrays else int(array.shape[-1])
 

@@ -67,3 +67,9 @@ def test_a_newer_servers_values_are_shown_by_number() -> None:
 
 def test_strings_become_texts_by_position() -> None:
     assert list(as_texts(["a", Text("x", "b"), "c"])) == [Text("0", "a"), Text("x", "b"), Text("2", "c")]
+
+
+def test_a_reference_is_read_back_as_it_was() -> None:
+    model = Model("m", "main").reinit_layers([1, 2], seed=3, embeddings=True, scheme="torch_default")
+    assert Model.from_proto(model.to_proto()) == model
+    assert Model.from_proto(Model("m").to_proto()) == Model("m")
