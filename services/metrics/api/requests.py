@@ -1,9 +1,10 @@
 """Messages of a request to plans: what is asked for, checked field by field."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, Final
 
-from babelscope.v1 import metrics_pb2, model_pb2, tensor_pb2
+from babelscope.v1 import encoder_pb2, metrics_pb2, model_pb2, tensor_pb2
 
 from services.metrics.retrieval.plan import RetrievePlan
 from services.metrics.rows.plans import Alignment, LayerPairing, ViewPlan
@@ -245,7 +246,17 @@ def _encoded(view: metrics_pb2.View, field: str) -> ViewPlan:
         ),
         dtype=_option(_BACKENDS, spec.backend, f"{field}.encode.backend", "TORCH, ONNX")
         + _option(_DTYPES, spec.compute_dtype, f"{field}.encode.compute_dtype", "F32, BF16, I8"),
+        edits=_edits(spec),
     )
+
+
+def _edits(spec: encoder_pb2.EncodeSpec) -> str:
+    """The layers of all edits in order, and the first digits of a SHA-256 over all that they are."""
+    if not spec.interventions:
+        return ""
+    edits = encoder_pb2.EncodeSpec(interventions=spec.interventions).SerializeToString(deterministic=True)
+    layers = "+".join(dict.fromkeys(str(edit.layer) for edit in spec.interventions))
+    return f"{layers}@{hashlib.sha256(edits).hexdigest()[:12]}"
 
 
 def _pushed(view: metrics_pb2.View, field: str) -> ViewPlan:

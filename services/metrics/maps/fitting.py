@@ -15,6 +15,7 @@ from services.metrics.maps.base import Fitted, Pairs, Problem
 from services.metrics.maps.induction import induce
 from services.metrics.maps.plan import MapPlan
 from services.metrics.rows.alignment import quoted
+from services.metrics.rows.plans import edits_of
 from services.metrics.rows.tables import RowTable
 from services.runtime.errors import InvalidArgument, LimitExceeded
 from services.runtime.files.store import Store
@@ -215,6 +216,7 @@ def _signature(plan: MapPlan, tables: Sequence[RowTable], fitted: Fitted) -> str
             **fitted.settings,
             "pool": _both(*(view.pooling for view in plan.views)),
             "dtype": _both(*(view.dtype for view in plan.views)),
+            "edits": edits_of(plan.views),
             "model": _both(*(table.report.model_digest[:16] for table in tables)),
             "data": _both(*(table.report.data_digest[:16] for table in tables)),
         }

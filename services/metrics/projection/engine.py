@@ -12,6 +12,7 @@ from services.metrics.estimates.estimates import Check, Progress
 from services.metrics.estimates.signature import signature
 from services.metrics.projection.base import Fitted, ProjectPlan, Stack
 from services.metrics.projection.registry import METHODS
+from services.metrics.rows.plans import edits_of
 from services.metrics.rows.tables import RowTable
 from services.runtime.errors import InvalidArgument
 
@@ -116,6 +117,7 @@ def _placed(plan: ProjectPlan, stack: Stack, fitted: Fitted, dtype: type[np.floa
             "views": len(plan.views),
             "pool": "/".join(dict.fromkeys(view.pooling for view in plan.views)),
             "dtype": "/".join(dict.fromkeys(view.dtype for view in plan.views)),
+            "edits": edits_of(plan.views),
             **fitted.settings,
         }
     )

@@ -13,7 +13,7 @@ from services.metrics.estimates.signature import signature
 from services.metrics.retrieval import Ranks, hits, reciprocal
 from services.metrics.retrieval.index import Recall
 from services.metrics.retrieval.plan import RetrievePlan
-from services.metrics.rows.plans import ViewPlan
+from services.metrics.rows.plans import ViewPlan, edits_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +118,7 @@ class Direction:
                     "dim": f"{self.d}x{self.d}",
                     "pool": _both(query.pooling, candidate.pooling),
                     "dtype": _both(query.dtype, candidate.dtype),
+                    "edits": edits_of((query, candidate)),
                     "centre": "yes" if plan.centre else "no",
                     "ties": "worst",
                     "align": "gold" if plan.gold else plan.alignment,

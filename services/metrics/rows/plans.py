@@ -20,6 +20,8 @@ class ViewPlan:
         encoded: Whether the encoder makes its rows.
         pooling: In a word, for the signature; empty for pushed rows.
         dtype: Arithmetic behind the rows, for the signature.
+        edits: Layers at which hidden states are edited with a digest of the edits, `8@1f2e3d4c5b6a`, for the
+            signature; empty where there are none.
     """
 
     name: str
@@ -27,6 +29,7 @@ class ViewPlan:
     encoded: bool
     pooling: str = ""
     dtype: str = ""
+    edits: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class StudyPlan:
     def field(self, index: int) -> str:
         """Path of a view in the request."""
         return f"spec.views[{index}]"
+
+
+def edits_of(views: Sequence[ViewPlan]) -> str:
+    """What a signature says of the edits of hidden states of some views: empty where none has any."""
+    return "/".join(dict.fromkeys(view.edits or "none" for view in views)) if any(view.edits for view in views) else ""
 
 
 def layer_pairs(left: ViewPlan, right: ViewPlan, pairing: LayerPairing) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from services.metrics.errors import Degenerate
 from services.metrics.estimates.estimates import Aligned, Check, Estimate, Event, Found, Progress
 from services.metrics.estimates.signature import signature
 from services.metrics.rows.alignment import AlignedGroup, align
-from services.metrics.rows.plans import ViewPlan, layer_pairs
+from services.metrics.rows.plans import ViewPlan, edits_of, layer_pairs
 from services.metrics.rows.tables import CHUNK_ROWS, RowTable, part_of, treat
 from services.metrics.rows.treatments import NO_PREPROCESSING, Treatment
 from services.metrics.similarity import MEASURES, Options
@@ -105,6 +105,7 @@ def measure(
                 "dim": f"{pair.p}x{pair.q}",
                 "pool": _both(left.pooling, right.pooling),
                 "dtype": _both(left.dtype, right.dtype),
+                "edits": edits_of((left, right)),
                 **measured.settings,
                 "std": "yes" if plan.preprocessing.standardise else "no",
                 "drop": plan.preprocessing.drop_top_variance,
