@@ -167,6 +167,11 @@ class DictionaryOptions:
         parts = [value.partition("=") for value in self.words or []]
         files = {language: file for language, _, file in parts}
         languages = list(dict.fromkeys([*files, *corpora] if len(files) == 2 else [*corpora, *files]))
+        if len(parts) == len(corpora) == 1 and len(languages) == 2:
+            raise typer.BadParameter(
+                "Expected both languages by --words, the dictionary's source first, where only one has a --corpus, "
+                f"but got --words {parts[0][0]} and --corpus {next(iter(corpora))}, which leaves the source open"
+            )
         if len(parts) != len(files) or len(languages) != 2 or not all(languages):
             shown = ", ".join([*(self.words or []), *(self.corpus or [])]) or "none"
             raise typer.BadParameter(

@@ -127,7 +127,18 @@ def test_the_command_retrieves_words_in_their_contexts(
     assert {line[5] for line in lines if line[0] == "p@1"} == {"1.0"}
     assert "en: 12 of 13 words are in the corpus" in printed.err
     assert "12 of 13 sources of the dictionary are covered; not absent" in printed.err
-    none = ["retrieve", "--gold", str(gold), "--corpus", f"en={corpus}", "--words", "fr", "--match-case"]
+    none = [
+        "retrieve",
+        "--gold",
+        str(gold),
+        "--corpus",
+        f"en={corpus}",
+        "--words",
+        "en",
+        "--words",
+        "fr",
+        "--match-case",
+    ]
     gold.write_text("ABSENT\tcat\n")
     assert run([*none, "--model", "tiny", "--mesh", mesh.address]) == 2
 

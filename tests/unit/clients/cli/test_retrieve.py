@@ -33,6 +33,10 @@ def pairs(tmp_path: Path) -> str:
             ["--gold", "PAIRS", "--model", "m", "--corpus", "en=x", "--corpus", "de=x", "--pooling", "cls"],
             "Expected --pooling word_mean or word_first with --corpus, but got cls",
         ),
+        (
+            ["--gold", "PAIRS", "--model", "m", "--words", "en", "--corpus", "de=PAIRS"],
+            "but got --words en and --corpus de, which leaves the source open",
+        ),
         (["--gold", "PAIRS", "--index", "flat"], "Expected one of exact, ivf, hnsw, but got 'flat'"),
     ],
 )
