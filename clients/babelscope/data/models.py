@@ -96,7 +96,7 @@ class Reinit:
     @classmethod
     def from_proto(cls, reinit: model_pb2.ReinitLayers) -> "Reinit":
         """Reads a message of the contract; a scheme that is not known is the model's own."""
-        scheme = next((name for name, value in _SCHEMES.items() if value == reinit.scheme), "model")
+        scheme: Scheme = next((name for name, value in _SCHEMES.items() if value == reinit.scheme), "model")
         return cls(tuple(reinit.layers), reinit.embeddings, reinit.seed, scheme)
 
     def to_proto(self) -> model_pb2.ReinitLayers:
