@@ -1,5 +1,6 @@
 """Study files are read strictly."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -214,6 +215,8 @@ def test_the_studies_of_this_repository_are_sound() -> None:
         "similarity-and-transfer", "tatoeba",
     }  # fmt: skip
     assert all(path.stem == study.name for path, study in zip(sorted(folder.glob("*.yaml")), studies, strict=True))
+    # A variable that stands as it is would be taken for a name.
+    assert not [study.name for study in studies if "${" in json.dumps(study.to_json())]
 
 
 def test_a_study_tells_of_its_options_and_not_of_its_place(study_file: Write) -> None:
